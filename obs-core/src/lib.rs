@@ -1,1 +1,66 @@
-//! obs-core.
+//! Operations that start, report events and end exactly once.
+//!
+//! A service adds a layer of a domain crate (`obs-http`, …); this crate is what all of them stand on: it records an
+//! operation as one flat record, adds its numbers to cells of the thread it ends on, keeps or drops it at its end,
+//! and encodes what is kept straight to OTLP from a thread of its own.
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod attached;
+mod attributes;
+mod clock;
+mod context;
+pub mod current;
+mod descriptor;
+mod engine;
+mod error;
+mod event;
+mod handle;
+pub mod ids;
+mod instrument;
+mod label;
+mod level;
+mod log_event;
+pub mod metrics;
+mod operation;
+mod outcome;
+pub mod propagation;
+mod record;
+pub mod sampling;
+pub mod semconv;
+mod session;
+mod setup;
+mod shared;
+mod side;
+mod subscriber;
+mod sync;
+mod timeline;
+mod trust;
+
+pub use opentelemetry as otel;
+
+pub use attributes::{Key, Set, Value};
+pub use clock::{Clock, ManualClock};
+pub use context::{ContextMode, Entered, Parent};
+pub use descriptor::{
+    DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
+};
+pub use engine::counts::EngineCounts;
+pub use engine::instruments::{
+    BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
+};
+pub use engine::kind::Kind;
+pub use error::Error;
+pub use event::Event;
+pub use handle::OpRef;
+pub use instrument::{Instrumented, Within};
+pub use label::{Label, LabelId, LabelValue, Labels, OTHER, Values};
+pub use level::StatsLevel;
+pub use log_event::{Body, LogEvent, Severity};
+pub use operation::{Active, Operation};
+pub use outcome::{End, ErrorType, Outcome};
+pub use record::{Record, RecordEvent, RecordLink, RecordValue};
+pub use session::Session;
+pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};
+pub use subscriber::{Records, Subscriber};
+pub use trust::Trust;

@@ -1,0 +1,146 @@
+//! The OpenTelemetry context of a current operation, with a real span of ours in it.
+
+use crate::context::ContextMode;
+use crate::engine::live::Live;
+use crate::shared::{Identity, Shared};
+use crate::side::At;
+use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
+use opentelemetry::{Context, ContextGuard, KeyValue};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What user code gets as the current span while an operation is polled. What is set on it lands in the operation;
+/// `end()` does not end it: only its owner knows when it is over.
+#[derive(Debug)]
+pub(crate) struct AttachedSpan {
+    context: SpanContext,
+    shared: Arc<Shared>,
+}
+
+impl AttachedSpan {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let context = crate::handle::OpRef(shared.clone()).span_context();
+        Self { context, shared }
+    }
+}
+
+impl Span for AttachedSpan {
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
+        T: Into<Cow<'static, str>>,
+    {
+        let at = At::Unix(crate::clock::unix_nanos_of(timestamp));
+        self.shared
+            .write(|side, bounds| side.add_event(name.into(), at, attributes, bounds));
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        PROBE.with(|probe| {
+            if let Probe::Asking = probe.take() {
+                probe.set(Probe::Found(self.shared.clone()));
+            }
+        });
+        self.shared.is_open()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.shared
+            .write(|side, bounds| side.set_attribute(attribute, bounds));
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.shared.write(|side, _| side.set_status(status));
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.shared
+            .write(|side, _| side.name = Some(new_name.into()));
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.shared
+            .write(|side, bounds| side.add_link(span_context, attributes, bounds));
+    }
+
+    fn end_with_timestamp(&mut self, _timestamp: SystemTime) {
+        self.shared.engine().counts.foreign_ends.add(1);
+    }
+}
+
+/// Attaches the context of the operation, which is made at the first call and kept for the further polls.
+#[inline]
+pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> ContextGuard {
+    match &live.context {
+        Some(context) => context.clone().attach(),
+        None => make(live, mode).attach(),
+    }
+}
+
+#[inline(never)]
+fn make(live: &mut Live, mode: ContextMode) -> Context {
+    let context = match mode {
+        ContextMode::IdsOnly => {
+            let ids = live.span_context();
+            Context::map_current(|current| current.with_remote_span_context(ids))
+        }
+        _ => {
+            let span = AttachedSpan {
+                context: live.span_context(),
+                shared: live.share(),
+            };
+            Context::map_current(|current| current.with_span(span))
+        }
+    };
+    live.context = Some(context.clone());
+    context
+}
+
+/// The operation behind a span of ours.
+pub(crate) struct Found(Arc<Shared>);
+
+impl Found {
+    pub(crate) fn identity_for_child(&self) -> Identity {
+        self.0.identity_for_child()
+    }
+}
+
+#[derive(Default)]
+enum Probe {
+    #[default]
+    Idle,
+    Asking,
+    Found(Arc<Shared>),
+}
+
+thread_local! {
+    static PROBE: Cell<Probe> = const { Cell::new(Probe::Idle) };
+}
+
+/// Whether the current OpenTelemetry span is one of ours, and then whose. OpenTelemetry hands out no reference to the
+/// span object, so it is asked a harmless question (`is_recording`) that ours answers in a thread-local beside.
+pub(crate) fn find_current() -> Option<Found> {
+    PROBE
+        .try_with(|probe| {
+            probe.set(Probe::Asking);
+            Context::map_current(|context| context.span().is_recording());
+            match probe.take() {
+                Probe::Found(shared) => Some(Found(shared)),
+                _ => None,
+            }
+        })
+        .ok()
+        .flatten()
+}

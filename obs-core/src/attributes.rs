@@ -1,0 +1,373 @@
+//! Attributes of an operation: static keys, values inline, text copied once into a buffer that is pooled with the record.
+
+/// The key of an attribute: a static string behind one pointer. The conventions' keys stand in [`crate::semconv`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(&'static &'static str);
+
+impl Key {
+    /// A key: `const TENANT: Key = Key::new(&"app.tenant");`.
+    pub const fn new(name: &'static &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The key as text.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// A value as read back from a finished record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    I64(i64),
+    /// A floating-point number.
+    F64(f64),
+    /// Text.
+    Str(&'a str),
+    /// A list, as user code gave it.
+    List(&'a opentelemetry::Array),
+}
+
+impl<'a> From<&'a opentelemetry::Value> for Value<'a> {
+    fn from(value: &'a opentelemetry::Value) -> Self {
+        match value {
+            opentelemetry::Value::Bool(value) => Self::Bool(*value),
+            opentelemetry::Value::I64(value) => Self::I64(*value),
+            opentelemetry::Value::F64(value) => Self::F64(*value),
+            opentelemetry::Value::String(value) => Self::Str(value.as_str()),
+            opentelemetry::Value::Array(list) => Self::List(list),
+            _ => Self::Str(""),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot {
+    Bool(bool),
+    I64(i64),
+    F64(f64),
+    Static(&'static str),
+    Text { start: u32, len: u32 },
+}
+
+/// What a setter of an operation takes: numbers, truth values, and text either `'static` (kept by pointer) or borrowed
+/// (copied).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Set<'a> {
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    I64(i64),
+    /// A floating-point number.
+    F64(f64),
+    /// Text that lives as long as the program: 25 instructions.
+    Static(&'static str),
+    /// Text that is copied: about 100 instructions.
+    Copied(&'a str),
+}
+
+impl From<bool> for Set<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+impl From<i64> for Set<'_> {
+    fn from(value: i64) -> Self {
+        Self::I64(value)
+    }
+}
+impl From<u16> for Set<'_> {
+    fn from(value: u16) -> Self {
+        Self::I64(i64::from(value))
+    }
+}
+impl From<u32> for Set<'_> {
+    fn from(value: u32) -> Self {
+        Self::I64(i64::from(value))
+    }
+}
+impl From<u64> for Set<'_> {
+    /// Above `i64::MAX` the value saturates: OTLP has no unsigned attribute.
+    fn from(value: u64) -> Self {
+        Self::I64(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+impl From<f64> for Set<'_> {
+    fn from(value: f64) -> Self {
+        Self::F64(value)
+    }
+}
+impl<'a> From<&'a str> for Set<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Copied(value)
+    }
+}
+impl<'a> From<&'a String> for Set<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Copied(value)
+    }
+}
+
+/// The attributes of one record.
+#[derive(Debug, Default)]
+pub(crate) struct Attributes {
+    entries: Vec<(Key, Slot)>,
+    text: Vec<u8>,
+    dropped: u32,
+}
+
+/// What bounds the attributes of one record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) count: u32,
+    pub(crate) value_bytes: u32,
+    pub(crate) total_bytes: u32,
+}
+
+impl Attributes {
+    pub(crate) fn with_room(entries: usize, text: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(entries),
+            text: Vec::with_capacity(text),
+            dropped: 0,
+        }
+    }
+
+    /// Appends; of several values under one key the last is read back.
+    #[inline]
+    pub(crate) fn set(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
+        if self.entries.len() >= bounds.count as usize && !self.make_room(key, bounds) {
+            return;
+        }
+        let slot = match value {
+            Set::Bool(value) => Slot::Bool(value),
+            Set::I64(value) => Slot::I64(value),
+            Set::F64(value) => Slot::F64(value),
+            Set::Static(text) => Slot::Static(text),
+            Set::Copied(text) => match self.copy(text, bounds) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        self.entries.push((key, slot));
+    }
+
+    #[inline]
+    fn copy(&mut self, text: &str, bounds: &Bounds) -> Option<Slot> {
+        if text.len() > bounds.value_bytes as usize
+            || self.text.len() + text.len() > bounds.total_bytes as usize
+        {
+            return self.copy_cut(text, bounds);
+        }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text.as_bytes());
+        Some(Slot::Text {
+            start,
+            len: text.len() as u32,
+        })
+    }
+
+    #[cold]
+    fn copy_cut(&mut self, text: &str, bounds: &Bounds) -> Option<Slot> {
+        let room = (bounds.total_bytes as usize).saturating_sub(self.text.len());
+        let cut = cut(text, bounds.value_bytes as usize);
+        if cut.len() > room {
+            self.dropped += 1;
+            return None;
+        }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(cut.as_bytes());
+        Some(Slot::Text {
+            start,
+            len: cut.len() as u32,
+        })
+    }
+
+    /// At the limit: makes room by forgetting values that were overwritten, or counts the attribute as dropped.
+    #[cold]
+    fn make_room(&mut self, key: Key, bounds: &Bounds) -> bool {
+        let mut index = 0;
+        while index < self.entries.len() {
+            let shadowed = |later: &(Key, Slot)| later.0.as_str() == self.entries[index].0.as_str();
+            if self.entries[index + 1..].iter().any(shadowed)
+                || self.entries[index].0.as_str() == key.as_str()
+            {
+                self.entries.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+        let room = self.entries.len() < bounds.count as usize;
+        self.dropped += u32::from(!room);
+        room
+    }
+
+    /// Key and value, each key once, with its last value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Value<'_>)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(index, (key, _))| !self.shadowed(*index, *key))
+            .map(|(_, (key, slot))| {
+                let value = match *slot {
+                    Slot::Bool(value) => Value::Bool(value),
+                    Slot::I64(value) => Value::I64(value),
+                    Slot::F64(value) => Value::F64(value),
+                    Slot::Static(text) => Value::Str(text),
+                    Slot::Text { start, len } => Value::Str(self.text_at(start, len)),
+                };
+                (*key, value)
+            })
+    }
+
+    fn shadowed(&self, index: usize, key: Key) -> bool {
+        self.entries[index + 1..]
+            .iter()
+            .any(|(later, _)| std::ptr::eq(later.0, key.0) || later.as_str() == key.as_str())
+    }
+
+    /// Text kept beside the attributes (tracestate): its place, to be read with [`text_at`](Self::text_at).
+    pub(crate) fn keep_text(&mut self, text: &str) -> (u32, u32) {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text.as_bytes());
+        (start, text.len() as u32)
+    }
+
+    pub(crate) fn text_at(&self, start: u32, len: u32) -> &str {
+        let bytes = self
+            .text
+            .get(start as usize..(start + len) as usize)
+            .unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    pub(crate) fn count_dropped(&mut self, by: u32) {
+        self.dropped += by;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.text.clear();
+        self.dropped = 0;
+    }
+
+    /// A record that once was large must not stay large in the pool.
+    pub(crate) fn shrink_to(&mut self, entries: usize, text: usize) {
+        if self.entries.capacity() > entries * 4 {
+            self.entries.shrink_to(entries);
+        }
+        if self.text.capacity() > text * 16 {
+            self.text.shrink_to(text);
+        }
+    }
+
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<(Key, Slot)>() + self.text.capacity()
+    }
+}
+
+/// Cuts text to at most `limit` bytes at a character boundary and says how much is missing.
+pub(crate) fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
+    if text.len() <= limit {
+        return text.into();
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…[+{} bytes]", &text[..end], text.len() - end).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Key = Key::new(&"a");
+    const B: Key = Key::new(&"b");
+    const WIDE: Bounds = Bounds {
+        count: 128,
+        value_bytes: 100,
+        total_bytes: 1000,
+    };
+
+    fn read(attributes: &Attributes) -> Vec<(&'static str, Value<'_>)> {
+        attributes
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
+            .collect()
+    }
+
+    #[test]
+    fn the_last_value_of_a_key_wins() {
+        let mut attributes = Attributes::default();
+        attributes.set(A, 1_i64.into(), &WIDE);
+        attributes.set(B, "x".into(), &WIDE);
+        attributes.set(A, 2_i64.into(), &WIDE);
+        assert_eq!(
+            read(&attributes),
+            [("b", Value::Str("x")), ("a", Value::I64(2))]
+        );
+    }
+
+    #[test]
+    fn at_the_limit_an_overwrite_still_lands_and_a_new_key_is_counted() {
+        let two = Bounds { count: 2, ..WIDE };
+        let mut attributes = Attributes::default();
+        for round in 0..1_000_i64 {
+            attributes.set(A, round.into(), &two);
+            attributes.set(B, round.into(), &two);
+        }
+        attributes.set(Key::new(&"c"), 1_i64.into(), &two);
+        assert_eq!(
+            read(&attributes),
+            [("a", Value::I64(999)), ("b", Value::I64(999))]
+        );
+        assert_eq!(attributes.dropped(), 1);
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character_and_says_by_how_much() {
+        let mut attributes = Attributes::default();
+        let text = "é".repeat(80);
+        attributes.set(
+            A,
+            text.as_str().into(),
+            &Bounds {
+                value_bytes: 51,
+                ..WIDE
+            },
+        );
+        let expected = format!("{}…[+110 bytes]", "é".repeat(25));
+        assert_eq!(read(&attributes), [("a", Value::Str(&expected))]);
+    }
+
+    #[test]
+    fn text_beyond_the_records_total_is_dropped_and_counted() {
+        let mut attributes = Attributes::default();
+        for _ in 0..30 {
+            attributes.set(A, "0123456789".repeat(5).as_str().into(), &WIDE);
+        }
+        assert_eq!(attributes.dropped(), 10);
+    }
+}

@@ -1,0 +1,209 @@
+//! The engine of one telemetry: what its threads own, what they share, and how a finished operation is decided.
+//!
+//! The hot path reads top to bottom in `operation.rs`, `engine/local.rs` and `engine/finish.rs`.
+
+pub(crate) mod cells;
+pub(crate) mod config;
+pub(crate) mod counts;
+pub(crate) mod family;
+pub(crate) mod finish;
+pub(crate) mod fold;
+pub(crate) mod instruments;
+pub(crate) mod kind;
+pub(crate) mod live;
+pub(crate) mod local;
+pub(crate) mod log_queue;
+pub(crate) mod metric_set;
+pub(crate) mod parked;
+pub(crate) mod registry;
+pub(crate) mod ring;
+pub(crate) mod shard;
+
+use crate::clock::Clock;
+use crate::descriptor::Descriptor;
+use crate::level::StatsLevel;
+use crate::sampling::HeadSampler;
+use crate::sync::lock_std;
+use config::Config;
+use counts::Counts;
+use instruments::Instruments;
+use kind::Kind;
+use local::Local;
+use log_queue::LogQueue;
+use parked::Parked;
+use registry::Registry;
+use shard::Shard;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::thread::Thread;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) clock: Clock,
+    pub(crate) sampler: HeadSampler,
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) counts: Counts,
+    pub(crate) parked: Parked,
+    pub(crate) instruments: Instruments,
+    pub(crate) logs: LogQueue,
+    kinds: RwLock<Vec<&'static Kind>>,
+    next_set: AtomicU16,
+    shards: Mutex<Shards>,
+    fallback: Mutex<Option<Local>>,
+    collector: OnceLock<Thread>,
+    shut_down: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Shards {
+    all: Vec<Arc<Shard>>,
+    /// Owned ones whose thread has ended.
+    free: Vec<Arc<Shard>>,
+    common: Option<Arc<Shard>>,
+}
+
+impl Engine {
+    pub(crate) fn new(clock: Clock, sampler: HeadSampler, config: Config) -> &'static Self {
+        // Leaked once per telemetry: a handle is then `Copy`, and a layer cloned per request counts no references.
+        Box::leak(Box::new(Self {
+            clock,
+            sampler,
+            parked: Parked::new(config.parked_bytes),
+            logs: LogQueue::new(config.log_bytes),
+            config,
+            registry: Registry::default(),
+            counts: Counts::default(),
+            instruments: Instruments::default(),
+            kinds: RwLock::default(),
+            next_set: AtomicU16::new(0),
+            shards: Mutex::default(),
+            fallback: Mutex::default(),
+            collector: OnceLock::new(),
+            shut_down: AtomicBool::new(false),
+        }))
+    }
+
+    /// The kind of a descriptor, registered at first sight.
+    pub(crate) fn kind(&'static self, descriptor: &'static Descriptor) -> &'static Kind {
+        let mut kinds = self
+            .kinds
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = kinds
+            .iter()
+            .find(|kind| std::ptr::eq(kind.descriptor, descriptor))
+        {
+            return known;
+        }
+        let kind: &'static Kind = Box::leak(Box::new(Kind::new(
+            self,
+            descriptor,
+            (self.next_set_id(), self.next_set_id()),
+        )));
+        if self.is_shut_down() {
+            kind.switch_off();
+        }
+        kinds.push(kind);
+        kind
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<&'static Kind> {
+        self.kinds
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+
+    /// Numbers of groups of metrics; each group needs its own.
+    pub(crate) fn next_set_id(&self) -> u16 {
+        self.next_set.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn ticks(&self, duration: Duration) -> u64 {
+        (duration.as_secs_f64() * self.clock.ticks_per_second()) as u64
+    }
+
+    /// A shard for a thread that records for the first time: one that a thread left, a fresh one, or the common one.
+    fn acquire(&self) -> Arc<Shard> {
+        let mut shards = lock_std(&self.shards);
+        if let Some(left) = shards.free.pop() {
+            return left;
+        }
+        let owned = shards.all.iter().filter(|shard| shard.owned).count();
+        if owned < self.config.shards {
+            let shard = Arc::new(Shard::new(true, self.config.total_series, self.config.ring));
+            shards.all.push(shard.clone());
+            return shard;
+        }
+        self.common(&mut shards)
+    }
+
+    fn common_shard(&self) -> Arc<Shard> {
+        self.common(&mut lock_std(&self.shards))
+    }
+
+    fn common(&self, shards: &mut Shards) -> Arc<Shard> {
+        if let Some(common) = &shards.common {
+            return common.clone();
+        }
+        let common = Arc::new(Shard::new(
+            false,
+            self.config.total_series,
+            self.config.ring,
+        ));
+        shards.all.push(common.clone());
+        shards.common = Some(common.clone());
+        common
+    }
+
+    /// The thread of this shard has ended; its numbers stay and count.
+    fn release(&self, shard: &Arc<Shard>) {
+        if shard.owned {
+            lock_std(&self.shards).free.push(shard.clone());
+        }
+    }
+
+    pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
+        lock_std(&self.shards).all.clone()
+    }
+
+    pub(crate) fn set_collector(&self, thread: Thread) {
+        let _ = self.collector.set(thread);
+    }
+
+    /// Wakes the collector, if it is a thread.
+    pub(crate) fn wake(&self) {
+        if let Some(thread) = self.collector.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing new starts; what runs may end. Says whether this was the first call.
+    pub(crate) fn shut_down(&self) -> bool {
+        let first = !self.shut_down.swap(true, Ordering::Relaxed);
+        for kind in self.kinds() {
+            kind.switch_off();
+        }
+        first
+    }
+}
+
+/// The engine of [`Telemetry::noop`](crate::Telemetry::noop): one for all, everything disabled.
+pub(crate) fn noop() -> &'static Engine {
+    static NOOP: OnceLock<&'static Engine> = OnceLock::new();
+    NOOP.get_or_init(|| {
+        let config = Config {
+            level: StatsLevel::Disabled,
+            ..Config::default()
+        };
+        let engine = Engine::new(Clock::portable(), HeadSampler::default(), config);
+        engine.shut_down();
+        engine
+    })
+}

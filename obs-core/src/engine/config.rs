@@ -1,0 +1,129 @@
+//! What the builder decided, as plain data.
+
+use crate::attributes::Bounds;
+use crate::context::ContextMode;
+use crate::ids::IdGenerator;
+use crate::level::StatsLevel;
+use crate::side::SideBounds;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) level: StatsLevel,
+    /// Settings of single kinds, by their name.
+    pub(crate) kinds: Vec<(String, KindConfig)>,
+    pub(crate) slow: Option<Duration>,
+    pub(crate) keep_errors: bool,
+    /// Whether late keep is on at all: off, what the head left out is dropped at its end.
+    pub(crate) late_keep: bool,
+    pub(crate) context: ContextMode,
+    pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) measures: bool,
+    /// Series of one group of metrics.
+    pub(crate) max_series: u32,
+    /// Series of all groups.
+    pub(crate) total_series: usize,
+    /// Shards that threads own.
+    pub(crate) shards: usize,
+    /// Records in each half of a ring.
+    pub(crate) ring: usize,
+    /// Records in the pool of a thread.
+    pub(crate) pool: usize,
+    /// Children that wait in one family, by number and by bytes; bytes over all families.
+    pub(crate) family_children: usize,
+    pub(crate) family_bytes: usize,
+    pub(crate) parked_bytes: usize,
+    /// A root open for longer no longer holds its children.
+    pub(crate) patience: Duration,
+    pub(crate) patience_ticks: OnceLock<u64>,
+    pub(crate) observable_deadline: Duration,
+    /// Bytes of structured events that wait for the collector.
+    pub(crate) log_bytes: usize,
+    pub(crate) bounds: Bounds,
+    pub(crate) side: SideBounds,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KindConfig {
+    pub(crate) level: Option<StatsLevel>,
+    pub(crate) slow: Option<Duration>,
+}
+
+impl Config {
+    pub(crate) fn kind(&self, name: &str) -> KindConfig {
+        self.kinds
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, config)| *config)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn kind_mut(&mut self, name: &str) -> &mut KindConfig {
+        let index = match self.kinds.iter().position(|(known, _)| known == name) {
+            Some(index) => index,
+            None => {
+                self.kinds.push((name.to_owned(), KindConfig::default()));
+                self.kinds.len() - 1
+            }
+        };
+        &mut self.kinds[index].1
+    }
+}
+
+impl Config {
+    pub(crate) fn patience_ticks(&self, engine: &super::Engine) -> u64 {
+        *self
+            .patience_ticks
+            .get_or_init(|| engine.ticks(self.patience))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(4, usize::from);
+        Self {
+            level: StatsLevel::Base,
+            kinds: Vec::new(),
+            slow: None,
+            keep_errors: true,
+            late_keep: true,
+            context: ContextMode::Full,
+            ids: None,
+            measures: false,
+            max_series: 2_000,
+            total_series: 16_384,
+            shards: cores * 4,
+            ring: 256,
+            pool: 64,
+            family_children: 256,
+            family_bytes: 256 << 10,
+            parked_bytes: 32 << 20,
+            patience: Duration::from_secs(30),
+            patience_ticks: OnceLock::new(),
+            observable_deadline: Duration::from_secs(1),
+            log_bytes: 16 << 20,
+            bounds: Bounds {
+                count: 128,
+                value_bytes: 16 << 10,
+                total_bytes: 64 << 10,
+            },
+            side: SideBounds {
+                attributes: 128,
+                events: 128,
+                links: 128,
+                per_event: 128,
+                value_bytes: 16 << 10,
+            },
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("level", &self.level)
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
+    }
+}

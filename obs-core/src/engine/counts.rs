@@ -1,0 +1,63 @@
+//! What the engine did with records, and what it had to let go of and why. Everything here is exported.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters of rare things: shared, because they are rare.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counts {
+            $($(#[$doc])* pub(crate) $name: Count,)*
+        }
+
+        /// What a telemetry did with records so far, and what it let go of and why.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct EngineCounts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counts {
+            pub(crate) fn read(&self) -> EngineCounts {
+                EngineCounts { $($name: self.$name.read(),)* }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Records the collector took out of the rings.
+    collected,
+    /// Kept records for which a thread's ring had no room.
+    ring_full,
+    /// Children of undecided traces that were let go because too many waited, or for too long.
+    keep_truncated,
+    /// Children that waited and went with a trace nobody wanted.
+    keep_dropped,
+    /// Attributes, events, links or names set through a handle or a current span after the operation's end.
+    late_calls,
+    /// `end()` called by user code on the operation's own span.
+    foreign_ends,
+    /// Panics inside observables, subscribers and exporters.
+    panics,
+    /// Observables that took longer than their deadline.
+    slow_observables,
+    /// Log events for which there was no room.
+    log_events_full,
+    /// Names of parents that made no sense: `traceparent` or `tracestate` that do not parse.
+    invalid_parents,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    pub(crate) fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

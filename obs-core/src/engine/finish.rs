@@ -1,0 +1,213 @@
+//! The end of an operation, once and here only: numbers into cells, the record to where its trace goes.
+
+use super::Engine;
+use super::family::{Parked, Verdict};
+use super::live::{Flags, Live, Reason};
+use super::local::Local;
+use super::ring::Pushed;
+use crate::outcome::Outcome;
+
+/// Ends the operation. Consuming the box is what makes it once.
+#[inline]
+pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
+    let kind = live.kind;
+    let engine = kind.engine;
+    live.end = engine.clock.ticks();
+    live.ended = outcome.end;
+    live.error = outcome.error;
+    live.labels = kind.with_error(live.labels, outcome.error.0);
+    if live.flags.has(Flags::SHARED) {
+        collect_side(&mut live, engine);
+    }
+    engine.with_local(|local| {
+        let series = local.series(&kind.set, live.labels);
+        kind.record(&live, &local.shard, series);
+        if let Some((gauge, _)) = &kind.gauge
+            && let Some(cells) = local.shard.cells(live.in_flight, gauge.cells)
+        {
+            cells.add(0, 1_u64.wrapping_neg(), local.shard.owned);
+        }
+        let reason = reason(&live, engine);
+        if live.flags.has(Flags::SAMPLED) {
+            live.reason = Reason::Sampled;
+            export(live, local, engine);
+        } else if live.joined.is_some() {
+            end_child(live, reason, local, engine);
+        } else if live.flags.has(Flags::LEADS) {
+            end_root(live, reason, local, engine);
+        } else if reason != Reason::None {
+            live.reason = reason;
+            live.flags.set(Flags::PARTIAL);
+            export(live, local, engine);
+        } else {
+            local.recycle(live);
+        }
+    });
+}
+
+/// Why the record would be kept although the head said no.
+#[inline(always)]
+fn reason(live: &Live, engine: &Engine) -> Reason {
+    if live.flags.has(Flags::FORCED) {
+        return Reason::Forced;
+    }
+    if !engine.config.late_keep {
+        return Reason::None;
+    }
+    if !live.error.is_none() && engine.config.keep_errors {
+        return Reason::Error;
+    }
+    if live
+        .kind
+        .is_slow(live.labels, live.end.saturating_sub(live.start))
+    {
+        return Reason::Slow;
+    }
+    Reason::None
+}
+
+#[cold]
+#[inline(never)]
+fn collect_side(live: &mut Live, engine: &Engine) {
+    // The context first: its span holds the shared part, which then may be used again.
+    live.context = None;
+    let Some((side, family)) = live.shared.as_ref().map(|shared| shared.close()) else {
+        return;
+    };
+    if let Some(family) = family
+        && live.joined.is_none()
+        && !live.flags.has(Flags::LEADS)
+    {
+        live.family = Some(family);
+        live.flags.set(Flags::LEADS);
+    }
+    let Some(side) = side else { return };
+    match &mut live.side {
+        Some(own) => own.merge(*side, &engine.config.side),
+        None => live.side = Some(side),
+    }
+}
+
+/// A root that others may wait for: its verdict is theirs.
+#[inline(never)]
+fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
+    let Some(family) = live.family.clone() else {
+        return local.recycle(live);
+    };
+    let mut waiting = local.scratch();
+    let own = if reason == Reason::None {
+        Verdict::Drop
+    } else {
+        Verdict::Keep
+    };
+    let (verdict, bytes) = family.decide(own, &mut waiting);
+    engine.parked.sub(bytes);
+    // Released before the record goes back to the pool, where being the only holder means that it can be used again.
+    drop(family);
+    if verdict == Verdict::Keep {
+        for mut child in waiting.drain(..) {
+            child.reason = Reason::Family;
+            export(child, local, engine);
+        }
+        live.reason = if reason == Reason::None {
+            Reason::Family
+        } else {
+            reason
+        };
+        live.flags.set(Flags::PARTIAL);
+        export(live, local, engine);
+    } else {
+        engine.counts.keep_dropped.add(waiting.len() as u64);
+        for child in waiting.drain(..) {
+            local.recycle(child);
+        }
+        local.recycle(live);
+    }
+    local.put_scratch(waiting);
+}
+
+#[inline(never)]
+fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
+    let Some(family) = live.joined.clone() else {
+        return local.recycle(live);
+    };
+    if family.verdict() == Verdict::Pending && reason != Reason::None {
+        promote(&family, local, engine);
+    }
+    match family.verdict() {
+        Verdict::Keep => {
+            live.reason = if reason == Reason::None {
+                Reason::Family
+            } else {
+                reason
+            };
+            return export(live, local, engine);
+        }
+        Verdict::Drop if reason != Reason::None => {
+            // The root is gone and was not wanted; what its late child has to say stands for itself.
+            live.reason = reason;
+            live.flags.set(Flags::PARTIAL);
+            return export(live, local, engine);
+        }
+        Verdict::Drop => return local.recycle(live),
+        Verdict::Pending => {}
+    }
+    if engine.config.patience_ticks(engine) < live.end.saturating_sub(family.started()) {
+        engine.counts.keep_truncated.add(1);
+        return local.recycle(live);
+    }
+    // A child's own family is for its next life as a root; it is not waited for here.
+    let bytes = live.bytes();
+    match family.park(
+        live,
+        bytes,
+        engine.config.family_children,
+        engine.config.family_bytes,
+    ) {
+        Parked::Waiting => {
+            if engine.parked.add(bytes) {
+                let mut freed = local.scratch();
+                engine.shed_oldest(&mut freed);
+                for child in freed.drain(..) {
+                    local.recycle(child);
+                }
+                local.put_scratch(freed);
+            }
+        }
+        Parked::NoRoom(live) => {
+            engine.counts.keep_truncated.add(1);
+            local.recycle(live);
+        }
+        Parked::Decided(mut live, Verdict::Keep) => {
+            live.reason = Reason::Family;
+            export(live, local, engine);
+        }
+        Parked::Decided(live, _) => local.recycle(live),
+    }
+}
+
+/// A child that must be kept takes its whole trace along: its brothers that wait, and the root when it ends.
+#[cold]
+fn promote(family: &super::live::TraceFamily, local: &mut Local, engine: &'static Engine) {
+    let mut waiting = local.scratch();
+    let (_, bytes) = family.decide(Verdict::Keep, &mut waiting);
+    engine.parked.sub(bytes);
+    for mut child in waiting.drain(..) {
+        child.reason = Reason::Family;
+        export(child, local, engine);
+    }
+    local.put_scratch(waiting);
+}
+
+#[inline]
+fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    match local.shard.ring.push(live) {
+        Pushed::Taken => {}
+        Pushed::HalfFull => engine.wake(),
+        Pushed::Full(live) => {
+            engine.counts.ring_full.add(1);
+            engine.wake();
+            local.recycle(live);
+        }
+    }
+}

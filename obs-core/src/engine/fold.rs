@@ -1,0 +1,307 @@
+//! The fold: the cells of all shards become points, for any number of readers with a temporality each.
+
+use super::Engine;
+use super::metric_set::{MetricSet, Shape};
+use super::registry::OVERFLOW;
+use super::shard::Shard;
+use crate::label::{LabelId, LabelValue, Labels};
+use crate::metrics::{
+    Data, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
+};
+use crate::semconv;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What one reader remembers between two collections. Each reader has its own, so that each gets every increment once.
+#[derive(Debug)]
+pub(crate) struct ReaderState {
+    temporality: Temporality,
+    /// The last numbers of each series, for deltas.
+    last: HashMap<u32, Vec<u64>>,
+    /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
+    last_nanos: u64,
+}
+
+impl ReaderState {
+    pub(crate) fn new(temporality: Temporality) -> Self {
+        Self {
+            temporality,
+            last: HashMap::new(),
+            last_nanos: 0,
+        }
+    }
+}
+
+/// The numbers of one series over all shards.
+struct Folded {
+    series: u32,
+    labels: u128,
+    cells: Vec<u64>,
+}
+
+impl Engine {
+    /// Everything recorded so far, as one reader is to see it.
+    pub(crate) fn collect_metrics(&self, reader: &mut ReaderState) -> Vec<Metric> {
+        let anchor = self.clock.anchor();
+        let now = anchor.unix_nanos(self.clock.ticks());
+        let shards = self.shards();
+        let mut by_set: HashMap<u16, Vec<(u32, u128)>> = HashMap::new();
+        for (series, set, labels) in self.registry.all() {
+            by_set.entry(set).or_default().push((series, labels));
+        }
+        let mut metrics = Vec::new();
+        let mut fold = |set: &MetricSet| {
+            let Some(series) = by_set.get(&set.id) else {
+                return;
+            };
+            let folded: Vec<_> = series
+                .iter()
+                .filter_map(|(id, labels)| fold_series(set, *id, *labels, &shards))
+                .collect();
+            let scale = anchor.ns_per_tick() / 1e9;
+            let since = anchor.unix_nanos(set.started);
+            points(set, &folded, reader, scale, since, now, &mut metrics);
+        };
+        for kind in self.kinds() {
+            fold(&kind.set);
+            if let Some((gauge, _)) = &kind.gauge {
+                fold(gauge);
+            }
+        }
+        self.instruments.each_set(&mut fold);
+        reader.last_nanos = now;
+        metrics
+    }
+}
+
+fn fold_series(
+    set: &MetricSet,
+    series: u32,
+    labels: u128,
+    shards: &[Arc<Shard>],
+) -> Option<Folded> {
+    let mut cells = vec![0_u64; set.cells];
+    let mut touched = false;
+    for shard in shards {
+        let Some(own) = shard.touched(series) else {
+            continue;
+        };
+        touched = true;
+        for metric in &set.metrics {
+            let range = metric.offset..metric.offset + metric.shape.cells();
+            for (at, cell) in range.clone().zip(&mut cells[range]) {
+                let value = own.read(at);
+                *cell = match &metric.shape {
+                    Shape::SumF64 { .. } => add_f64(*cell, value),
+                    Shape::Values { .. } if at == metric.offset => add_f64(*cell, value),
+                    Shape::Gauge | Shape::Absolute => value,
+                    _ => cell.wrapping_add(value),
+                };
+            }
+        }
+    }
+    touched.then_some(Folded {
+        series,
+        labels,
+        cells,
+    })
+}
+
+fn add_f64(sum: u64, value: u64) -> u64 {
+    (f64::from_bits(sum) + f64::from_bits(value)).to_bits()
+}
+
+fn points(
+    set: &MetricSet,
+    folded: &[Folded],
+    reader: &mut ReaderState,
+    scale: f64,
+    since: u64,
+    now: u64,
+    metrics: &mut Vec<Metric>,
+) {
+    let first = metrics.len();
+    let delta = reader.temporality == Temporality::Delta;
+    for metric in &set.metrics {
+        let data = match &metric.shape {
+            Shape::Ticks { .. } | Shape::Values { .. } => Data::Histogram {
+                temporality: reader.temporality,
+                points: Vec::new(),
+            },
+            Shape::Sum { monotonic } | Shape::SumF64 { monotonic } => Data::Sum {
+                monotonic: *monotonic,
+                // What goes up and down is a level, not a flow: its delta would be of no use (and OTLP says so).
+                temporality: if *monotonic {
+                    reader.temporality
+                } else {
+                    Temporality::Cumulative
+                },
+                points: Vec::new(),
+            },
+            Shape::Absolute => Data::Sum {
+                monotonic: true,
+                temporality: reader.temporality,
+                points: Vec::new(),
+            },
+            Shape::Gauge => Data::Gauge { points: Vec::new() },
+        };
+        let (name, unit, description) = (
+            metric.name.into(),
+            metric.unit.into(),
+            metric.description.into(),
+        );
+        // Several entries of a set may be one metric told apart by an attribute.
+        let known = metrics[first..]
+            .iter()
+            .any(|known| known.name == metric.name);
+        if !known {
+            metrics.push(Metric {
+                name,
+                unit,
+                description,
+                scope: set.scope,
+                data,
+            });
+        }
+    }
+    for series in folded {
+        let attributes = attributes(set, series.labels);
+        let before = reader.last.get(&series.series);
+        let start = if delta && reader.last_nanos != 0 {
+            reader.last_nanos
+        } else {
+            since
+        };
+        for metric in &set.metrics {
+            let Some(target) = metrics[first..]
+                .iter_mut()
+                .find(|known| known.name == metric.name)
+            else {
+                continue;
+            };
+            let mut attributes = attributes.clone();
+            if let Some((key, value)) = metric.attribute {
+                attributes.push((key.as_str().into(), LabelValue::Static(value)));
+            }
+            let range = metric.offset..metric.offset + metric.shape.cells();
+            let now_cells = &series.cells[range.clone()];
+            let last_cells = before
+                .filter(|_| delta)
+                .and_then(|before| before.get(range));
+            add_point(
+                target,
+                &metric.shape,
+                attributes,
+                now_cells,
+                last_cells,
+                scale,
+                (start, now),
+            );
+        }
+    }
+    if delta {
+        for series in folded {
+            reader.last.insert(series.series, series.cells.clone());
+        }
+    }
+    // A histogram of which nothing was recorded (a stage that never happened) is left out.
+    let mut index = first;
+    while index < metrics.len() {
+        if metrics[index].data.is_empty() {
+            metrics.remove(index);
+        } else {
+            index += 1;
+        }
+    }
+}
+
+fn add_point(
+    target: &mut Metric,
+    shape: &Shape,
+    attributes: PointAttributes,
+    cells: &[u64],
+    last: Option<&[u64]>,
+    scale: f64,
+    (start_unix_nanos, unix_nanos): (u64, u64),
+) {
+    let before = |index: usize| last.and_then(|last| last.get(index)).copied().unwrap_or(0);
+    match (&mut target.data, shape) {
+        (
+            Data::Histogram { points, .. },
+            Shape::Ticks { bounds, .. } | Shape::Values { bounds },
+        ) => {
+            let buckets: Vec<u64> = (1..cells.len())
+                .map(|index| cells[index].wrapping_sub(before(index)))
+                .collect();
+            let count = buckets.iter().sum();
+            if count == 0 {
+                return;
+            }
+            let sum = match shape {
+                Shape::Ticks { .. } => cells[0].wrapping_sub(before(0)) as f64 * scale,
+                _ => f64::from_bits(cells[0]) - f64::from_bits(before(0)),
+            };
+            points.push(HistogramPoint {
+                attributes,
+                start_unix_nanos,
+                unix_nanos,
+                count,
+                sum,
+                bounds: bounds.to_vec(),
+                buckets,
+            });
+        }
+        (
+            Data::Sum {
+                points, monotonic, ..
+            },
+            _,
+        ) => {
+            let last = if *monotonic { before(0) } else { 0 };
+            let value = match shape {
+                Shape::SumF64 { .. } => {
+                    Number::F64(f64::from_bits(cells[0]) - f64::from_bits(last))
+                }
+                // A mirrored counter that starts again from zero did not run backwards: what it shows is new.
+                Shape::Absolute if cells[0] < last => Number::I64(cells[0] as i64),
+                // A fold between the two halves of a move from thread to thread may see less than none running.
+                Shape::Sum { monotonic: false } => Number::I64((cells[0] as i64).max(0)),
+                _ => Number::I64(cells[0].wrapping_sub(last) as i64),
+            };
+            points.push(NumberPoint {
+                attributes,
+                start_unix_nanos,
+                unix_nanos,
+                value,
+            });
+        }
+        (Data::Gauge { points }, _) => {
+            let value = Number::F64(f64::from_bits(cells[0]));
+            points.push(NumberPoint {
+                attributes,
+                start_unix_nanos: 0,
+                unix_nanos,
+                value,
+            });
+        }
+        _ => {}
+    }
+}
+
+fn attributes(set: &MetricSet, labels: u128) -> PointAttributes {
+    if labels == OVERFLOW {
+        return vec![(
+            semconv::otel::METRIC_OVERFLOW.as_str().into(),
+            LabelValue::Bool(true),
+        )];
+    }
+    let value = |index| Labels(labels).get(index);
+    set.spaces
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| value(*index) != LabelId::ABSENT)
+        .filter_map(|(index, space)| {
+            Some((space.key().as_str().into(), space.resolve(value(index))?))
+        })
+        .collect()
+}

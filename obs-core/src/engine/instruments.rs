@@ -1,0 +1,242 @@
+//! Metrics for other crates and for services: handles bound at set-up, recorded without a look-up.
+
+use super::Engine;
+use super::metric_set::{MetricSet, Shape, bucket};
+use super::shard::Shard;
+use crate::descriptor::Scope;
+use crate::label::{Label, LabelId, Labels, Space};
+use crate::sync::lock_std;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// What an instrument is.
+#[derive(Clone, Copy, Debug)]
+pub struct Instrument {
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit in UCUM.
+    pub unit: &'static str,
+    /// What it says.
+    pub description: &'static str,
+    /// Its labels, at most eight.
+    pub labels: &'static [Label],
+    /// Who emits it.
+    pub scope: &'static Scope,
+}
+
+/// Instruments and observables of one telemetry.
+#[derive(Default)]
+pub(crate) struct Instruments {
+    sets: RwLock<Vec<&'static MetricSet>>,
+    observables: Mutex<Vec<Observable>>,
+}
+
+struct Observable {
+    observe: Box<dyn FnMut() + Send>,
+    /// Collections to sit out after one that took too long.
+    skip: u32,
+}
+
+impl std::fmt::Debug for Instruments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instruments").finish_non_exhaustive()
+    }
+}
+
+impl Instruments {
+    pub(crate) fn each_set(&self, visit: &mut impl FnMut(&MetricSet)) {
+        let sets = self
+            .sets
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        sets.iter().for_each(|set| visit(set));
+    }
+}
+
+impl Engine {
+    /// The group of cells of an instrument; the same instrument again is the same group.
+    pub(crate) fn instrument(&'static self, instrument: &Instrument, shape: Shape) -> Handle {
+        let mut sets = self
+            .instruments
+            .sets
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = |set: &&&'static MetricSet| {
+            set.metrics
+                .first()
+                .is_some_and(|metric| metric.name == instrument.name)
+        };
+        if let Some(set) = sets.iter().find(known) {
+            return Handle { engine: self, set };
+        }
+        let labels = &instrument.labels[..instrument.labels.len().min(8)];
+        let mut set = MetricSet {
+            id: self.next_set_id(),
+            scope: instrument.scope,
+            spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
+            metrics: Vec::new(),
+            cells: 0,
+            max_series: self.config.max_series,
+            series: AtomicU32::new(0),
+            full: AtomicBool::new(false),
+            overflowed: AtomicU64::new(0),
+            started: self.clock.ticks(),
+        };
+        set.push(
+            (instrument.name, instrument.unit, instrument.description),
+            shape,
+        );
+        let set: &'static MetricSet = Box::leak(Box::new(set));
+        sets.push(set);
+        Handle { engine: self, set }
+    }
+
+    pub(crate) fn observe(&self, observe: Box<dyn FnMut() + Send>) {
+        lock_std(&self.instruments.observables).push(Observable { observe, skip: 0 });
+    }
+
+    /// Runs the observables, on the thread that collects. One that panics is counted and runs again; one that takes
+    /// longer than its deadline is counted and sits out the next ten collections, so that it delays nobody for long.
+    pub(crate) fn run_observables(&self) {
+        let mut observables = lock_std(&self.instruments.observables);
+        for observable in observables.iter_mut() {
+            if observable.skip > 0 {
+                observable.skip -= 1;
+                continue;
+            }
+            let start = crate::clock::now();
+            let ran =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (observable.observe)()));
+            if ran.is_err() {
+                self.counts.panics.add(1);
+            }
+            if start.elapsed() > self.config.observable_deadline {
+                self.counts.slow_observables.add(1);
+                observable.skip = 10;
+            }
+        }
+    }
+}
+
+/// A group of cells that handles of instruments share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handle {
+    engine: &'static Engine,
+    set: &'static MetricSet,
+}
+
+impl Handle {
+    fn labels(&self, values: &[&str]) -> Labels {
+        let labels = self.set.spaces.iter().zip(values).enumerate();
+        labels.fold(Labels::NONE, |labels, (index, (space, value))| {
+            let id = if value.is_empty() {
+                LabelId::ABSENT
+            } else {
+                self.engine.with_local(|local| local.intern(space, value))
+            };
+            labels.with(index, id)
+        })
+    }
+
+    fn bind(&self, values: &[&str]) -> Bound {
+        let series = self.engine.registry.series(self.set, self.labels(values).0);
+        Bound {
+            handle: *self,
+            series,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    handle: Handle,
+    series: u32,
+}
+
+impl Bound {
+    #[inline(always)]
+    fn write(&self, write: impl FnOnce(&MetricSet, &super::cells::Cells, bool)) {
+        let set = self.handle.set;
+        self.handle.engine.with_local(|local| {
+            if let Some(cells) = local.shard.cells(self.series, set.cells) {
+                write(set, cells, local.shard.owned);
+            }
+        });
+    }
+
+    /// Values that are set live in one place, not one per thread.
+    fn place(&self, value: u64) {
+        let shard: Arc<Shard> = self.handle.engine.common_shard();
+        if let Some(cells) = shard.cells(self.series, self.handle.set.cells) {
+            cells.set(0, value);
+        }
+    }
+}
+
+macro_rules! handles {
+    ($($(#[$doc:meta])* $name:ident, $bound:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name(pub(crate) Handle);
+
+        impl $name {
+            /// Binds label values, in the order of the instrument's labels; an empty one is absent. For set-up: the
+            /// bound handle is what a hot path holds.
+            pub fn bind(&self, values: &[&str]) -> $bound {
+                $bound(self.0.bind(values))
+            }
+        }
+
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $bound(Bound);
+    )*};
+}
+
+handles! {
+    /// A counter: only grows.
+    Counter, BoundCounter;
+    /// A value as it is.
+    Gauge, BoundGauge;
+    /// A histogram of values with explicit boundaries.
+    ValueHistogram, BoundHistogram;
+}
+
+impl BoundCounter {
+    /// Adds.
+    #[inline]
+    pub fn add(&self, by: u64) {
+        self.0.write(|_, cells, owned| cells.add(0, by, owned));
+    }
+
+    /// Sets the total, for a counter that is mirrored from elsewhere; a smaller one than before is a restart there.
+    /// Use either this or [`add`](Self::add) on one series.
+    pub fn set_absolute(&self, total: u64) {
+        self.0.place(total);
+    }
+}
+
+impl BoundGauge {
+    /// Sets.
+    pub fn set(&self, value: f64) {
+        self.0.place(value.to_bits());
+    }
+}
+
+impl BoundHistogram {
+    /// Records a value, in the instrument's unit. A value that is not finite is not recorded.
+    #[inline]
+    pub fn record(&self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.0.write(|set, cells, owned| {
+            let Some(Shape::Values { bounds }) = set.metrics.first().map(|metric| &metric.shape)
+            else {
+                return;
+            };
+            cells.add_f64(0, value, owned);
+            cells.add(1 + bucket(bounds, value), 1, owned);
+        });
+    }
+}

@@ -1,0 +1,320 @@
+//! A kind of operation in one telemetry: its levels, thresholds, label values and metrics.
+
+use super::Engine;
+use super::metric_set::{MetricSet, Shape, bucket};
+use super::shard::Shard;
+use crate::descriptor::Descriptor;
+use crate::engine::live::Live;
+use crate::label::{LabelId, Labels, Space, Values};
+use crate::level::{LevelCell, StatsLevel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
+#[derive(Debug)]
+pub struct Kind {
+    pub(crate) engine: &'static Engine,
+    pub(crate) descriptor: &'static Descriptor,
+    pub(crate) set: MetricSet,
+    pub(crate) gauge: Option<(MetricSet, u128)>,
+    level: LevelCell,
+    methods: Box<[LevelCell]>,
+    /// Ticks from which a call is slow; `u64::MAX` is never.
+    slow: AtomicU64,
+    slow_methods: Box<[AtomicU64]>,
+    pub(crate) with_measures: bool,
+    /// Where the error label is, if the kind has one.
+    error_label: Option<usize>,
+}
+
+impl Kind {
+    pub(crate) fn new(
+        engine: &'static Engine,
+        descriptor: &'static Descriptor,
+        ids: (u16, u16),
+    ) -> Self {
+        let labels = &descriptor.labels[..descriptor.labels.len().min(8)];
+        let spaces: Arc<[Space]> = labels
+            .iter()
+            .map(|label| Space::new(*label, descriptor.errors))
+            .collect();
+        let rate = engine.clock.ticks_per_second();
+        let mut set = Self::empty_set(engine, descriptor, ids.0, &spaces);
+        if let Some(duration) = &descriptor.duration {
+            set.push(
+                (duration.name, duration.unit, duration.description),
+                Shape::ticks(duration, rate),
+            );
+        }
+        for stage in descriptor.stages {
+            let histogram = &stage.histogram;
+            set.push_with(
+                (histogram.name, histogram.unit, histogram.description),
+                stage.attribute,
+                Shape::ticks(histogram, rate),
+            );
+        }
+        let with_measures = engine.config.measures;
+        if with_measures {
+            for measure in descriptor.measures.iter().take(4) {
+                let histogram = &measure.histogram;
+                let shape = Shape::Values {
+                    bounds: histogram.bounds.into(),
+                };
+                set.push(
+                    (histogram.name, histogram.unit, histogram.description),
+                    shape,
+                );
+            }
+        }
+        let gauge = descriptor.in_flight.map(|gauge| {
+            let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
+            set.push(
+                (gauge.name, gauge.unit, gauge.description),
+                Shape::Sum { monotonic: false },
+            );
+            (set, Labels::mask(gauge.labels))
+        });
+        // Number 0 is "no method", the cap's own is the overflow.
+        let methods = match descriptor
+            .method
+            .and_then(|index| labels.get(index))
+            .map(|label| label.values)
+        {
+            Some(Values::Open { cap }) => usize::from(cap) + 1,
+            Some(Values::Closed(list)) => list.len() + 1,
+            _ => 0,
+        };
+        let config = engine.config.kind(descriptor.name);
+        let slow = config.slow.or(engine.config.slow);
+        Self {
+            engine,
+            descriptor,
+            set,
+            gauge,
+            level: LevelCell::new(config.level.unwrap_or(engine.config.level)),
+            methods: (0..methods).map(|_| LevelCell::inherit()).collect(),
+            slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
+            slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
+            with_measures,
+            error_label: labels
+                .iter()
+                .position(|label| matches!(label.values, Values::Error)),
+        }
+    }
+
+    fn empty_set(
+        engine: &Engine,
+        descriptor: &Descriptor,
+        id: u16,
+        spaces: &Arc<[Space]>,
+    ) -> MetricSet {
+        MetricSet {
+            id,
+            scope: descriptor.scope,
+            spaces: spaces.clone(),
+            metrics: Vec::new(),
+            cells: 0,
+            max_series: engine.config.max_series,
+            series: AtomicU32::new(0),
+            full: AtomicBool::new(false),
+            overflowed: AtomicU64::new(0),
+            started: engine.clock.ticks(),
+        }
+    }
+
+    /// What it is.
+    pub fn descriptor(&self) -> &'static Descriptor {
+        self.descriptor
+    }
+
+    /// The level of operations of no particular method.
+    #[inline(always)]
+    pub fn level(&self) -> StatsLevel {
+        LevelCell::level(self.level.raw())
+    }
+
+    /// Whether everything of this kind is switched off: the one branch that Disabled costs.
+    #[inline(always)]
+    pub fn is_disabled(&self) -> bool {
+        self.level.raw() == StatsLevel::Disabled as u8
+    }
+
+    /// The level of operations with these labels.
+    #[inline(always)]
+    pub fn level_of(&self, labels: Labels) -> StatsLevel {
+        let raw = self.level.raw();
+        if LevelCell::has_methods(raw) {
+            self.level_of_method(raw, labels)
+        } else {
+            LevelCell::level(raw)
+        }
+    }
+
+    #[cold]
+    fn level_of_method(&self, raw: u8, labels: Labels) -> StatsLevel {
+        self.method_cell(labels)
+            .and_then(LevelCell::own)
+            .unwrap_or(LevelCell::level(raw))
+    }
+
+    fn method_cell(&self, labels: Labels) -> Option<&LevelCell> {
+        let id = labels.get(self.descriptor.method?);
+        self.methods.get(usize::from(id.0))
+    }
+
+    /// Sets the level of all methods without one of their own. Takes effect for operations that start from now on.
+    pub fn set_level(&self, level: StatsLevel) {
+        if !self.engine.is_shut_down() {
+            self.level.set(level);
+        }
+    }
+
+    /// For good: the telemetry is shut down.
+    pub(crate) fn switch_off(&self) {
+        self.level.set_own(Some(StatsLevel::Disabled));
+    }
+
+    /// Sets the level of one method (route, RPC method, tool), or with `None` lets it follow its kind again.
+    /// Says whether the method could be given one: a full set of methods cannot take another.
+    pub fn set_method_level(&self, method: &str, level: Option<StatsLevel>) -> bool {
+        let Some(cell) = self
+            .method_number(method)
+            .and_then(|id| self.methods.get(id))
+        else {
+            return false;
+        };
+        cell.set_own(level);
+        self.level.mark_methods();
+        true
+    }
+
+    /// Sets from which duration a call counts as slow and is kept although the head decision left it out.
+    pub fn set_slow(&self, threshold: Option<Duration>) {
+        self.slow.store(
+            threshold.map_or(u64::MAX, |slow| self.engine.ticks(slow)),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The same for one method; `None` lets it follow its kind again.
+    pub fn set_method_slow(&self, method: &str, threshold: Option<Duration>) -> bool {
+        let Some(cell) = self
+            .method_number(method)
+            .and_then(|id| self.slow_methods.get(id))
+        else {
+            return false;
+        };
+        cell.store(
+            threshold.map_or(0, |slow| self.engine.ticks(slow).max(1)),
+            Ordering::Relaxed,
+        );
+        true
+    }
+
+    /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
+    pub fn reserve(&self, label: usize, value: &str) -> bool {
+        self.set
+            .spaces
+            .get(label)
+            .is_some_and(|space| space.intern(value).0 != LabelId::OVERFLOW)
+    }
+
+    fn method_number(&self, method: &str) -> Option<usize> {
+        let space = self.set.spaces.get(self.descriptor.method?)?;
+        let (id, _) = space.intern(method);
+        (id != LabelId::OVERFLOW).then_some(usize::from(id.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_slow(&self, labels: Labels, ticks: u64) -> bool {
+        let own = match self.descriptor.method {
+            Some(index) => self
+                .slow_methods
+                .get(usize::from(labels.get(index).0))
+                .map_or(0, |slow| slow.load(Ordering::Relaxed)),
+            None => 0,
+        };
+        ticks
+            >= if own == 0 {
+                self.slow.load(Ordering::Relaxed)
+            } else {
+                own
+            }
+    }
+
+    /// The number of a label's value, through this thread's cache.
+    #[inline]
+    pub fn label(&self, label: usize, value: &str) -> LabelId {
+        match self.set.spaces.get(label) {
+            Some(space) => self.engine.with_local(|local| local.intern(space, value)),
+            None => LabelId::ABSENT,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_error(&self, labels: Labels, error: u16) -> Labels {
+        match self.error_label {
+            Some(index) => labels.with(index, LabelId(error)),
+            None => labels,
+        }
+    }
+
+    /// Everything that a finished operation writes into cells, but for the gauge.
+    #[inline(always)]
+    pub(crate) fn record(&self, live: &Live, shard: &Shard, series: u32) {
+        let set = &self.set;
+        let Some(cells) = shard.cells(series, set.cells) else {
+            return;
+        };
+        let owned = shard.owned;
+        let ticks = live.end.saturating_sub(live.start);
+        let mut metrics = set.metrics.iter();
+        if self.descriptor.duration.is_some()
+            && let Some(metric) = metrics.next()
+            && let Shape::Ticks { limits, .. } = &metric.shape
+        {
+            cells.add(metric.offset, ticks, owned);
+            cells.add(metric.offset + 1 + bucket(limits, ticks), 1, owned);
+        }
+        for stage in self.descriptor.stages {
+            let Some(metric) = metrics.next() else { return };
+            if live.level < stage.level {
+                continue;
+            }
+            let Shape::Ticks { limits, .. } = &metric.shape else {
+                continue;
+            };
+            let from = if stage.from == crate::Event::RPC_START {
+                Some(0)
+            } else {
+                live.timeline.at(stage.from)
+            };
+            let to = if stage.to == crate::Event::RPC_FINISH {
+                Some(ticks)
+            } else {
+                live.timeline.at(stage.to)
+            };
+            if let (Some(from), Some(to)) = (from, to) {
+                let part = to.saturating_sub(from);
+                cells.add(metric.offset, part, owned);
+                cells.add(metric.offset + 1 + bucket(limits, part), 1, owned);
+            }
+        }
+        if self.with_measures {
+            for index in 0..self.descriptor.measures.len().min(4) {
+                let Some(metric) = metrics.next() else { return };
+                if live.measured & (1 << index) == 0 {
+                    continue;
+                }
+                let Shape::Values { bounds } = &metric.shape else {
+                    continue;
+                };
+                let value = live.measures[index] as f64;
+                cells.add_f64(metric.offset, value, owned);
+                cells.add(metric.offset + 1 + bucket(bounds, value), 1, owned);
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The record of one operation: flat, pooled, moved by its box from start to export.
+
+use super::family::Family;
+use super::kind::Kind;
+use crate::attributes::Attributes;
+use crate::label::Labels;
+use crate::level::StatsLevel;
+use crate::outcome::{End, ErrorType};
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::side::Side;
+use crate::timeline::Timeline;
+use opentelemetry::Context;
+use std::sync::Arc;
+
+pub(crate) type TraceFamily = Family<Box<Live>>;
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) kind: &'static Kind,
+    pub(crate) trace_id: u128,
+    pub(crate) span_id: u64,
+    pub(crate) parent_id: u64,
+    /// Ticks.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Ticks at which it is late; `u64::MAX` is no deadline.
+    pub(crate) deadline: u64,
+    pub(crate) labels: Labels,
+    pub(crate) flags: Flags,
+    pub(crate) in_flight: u32,
+    pub(crate) level: StatsLevel,
+    pub(crate) trace_flags: u8,
+    pub(crate) ended: End,
+    pub(crate) reason: Reason,
+    pub(crate) error: ErrorType,
+    /// One bit per entry of `measures` that was set.
+    pub(crate) measured: u8,
+    pub(crate) measures: [u64; 4],
+    pub(crate) tracestate: (u32, u32),
+    pub(crate) timeline: Timeline,
+    pub(crate) attributes: Attributes,
+    pub(crate) session: Option<Arc<Session>>,
+    /// The family this one leads, if it is a root that asked for one ([`Flags::LEADS`]); else kept for reuse.
+    pub(crate) family: Option<Arc<TraceFamily>>,
+    /// The family it belongs to as a child.
+    pub(crate) joined: Option<Arc<TraceFamily>>,
+    /// Where handles and the attached span write, if anybody asked ([`Flags::SHARED`]); else kept for reuse.
+    pub(crate) shared: Option<Arc<Shared>>,
+    pub(crate) context: Option<Context>,
+    /// What few operations have: links, events with attributes, a name or status of the user's.
+    pub(crate) side: Option<Box<Side>>,
+}
+
+/// Why a record is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Reason {
+    /// It is not, or not yet.
+    None,
+    /// The head decision.
+    Sampled,
+    Error,
+    Slow,
+    Forced,
+    /// The family was kept for another's sake.
+    Family,
+}
+
+impl Reason {
+    /// What `obs.keep.reason` says; nothing where the head decision kept it.
+    pub(crate) fn text(self) -> Option<&'static str> {
+        match self {
+            Self::None | Self::Sampled => None,
+            Self::Error => Some("error"),
+            Self::Slow => Some("slow"),
+            Self::Forced => Some("forced"),
+            Self::Family => Some("trace"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    pub(crate) const SAMPLED: Self = Self(1);
+    /// The parent lies in another process.
+    pub(crate) const REMOTE: Self = Self(1 << 1);
+    pub(crate) const LEADS: Self = Self(1 << 2);
+    pub(crate) const SHARED: Self = Self(1 << 3);
+    pub(crate) const FORCED: Self = Self(1 << 4);
+    pub(crate) const PANICKED: Self = Self(1 << 5);
+    /// The topmost of the exported ones, although the head said no.
+    pub(crate) const PARTIAL: Self = Self(1 << 6);
+    /// The parent is known at all (and perhaps in this process).
+    pub(crate) const HAS_PARENT: Self = Self(1 << 7);
+
+    #[inline(always)]
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    #[inline(always)]
+    pub(crate) const fn with_if(self, other: Self, condition: bool) -> Self {
+        if condition {
+            Self(self.0 | other.0)
+        } else {
+            self
+        }
+    }
+}
+
+/// Room a fresh record has for attributes: what an HTTP exchange needs.
+const ENTRIES: usize = 7;
+const TEXT: usize = 96;
+
+impl Live {
+    #[cold]
+    pub(crate) fn fresh(kind: &'static Kind) -> Box<Self> {
+        Box::new(Self {
+            kind,
+            trace_id: 0,
+            span_id: 0,
+            parent_id: 0,
+            start: 0,
+            end: 0,
+            deadline: u64::MAX,
+            labels: Labels::NONE,
+            flags: Flags::default(),
+            in_flight: 0,
+            level: StatsLevel::Base,
+            trace_flags: 0,
+            ended: End::Answered,
+            reason: Reason::None,
+            error: ErrorType::NONE,
+            measured: 0,
+            measures: [0; 4],
+            tracestate: (0, 0),
+            timeline: Timeline::default(),
+            attributes: Attributes::with_room(ENTRIES, TEXT),
+            session: None,
+            family: None,
+            joined: None,
+            shared: None,
+            context: None,
+            side: None,
+        })
+    }
+
+    /// Makes it ready for the next operation; what is expensive to make again stays.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.attributes.clear();
+        // Before the shared part, which its span holds.
+        if self.context.is_some() {
+            self.context = None;
+        }
+        if !self.timeline.is_empty() {
+            self.timeline.clear();
+        }
+        if self.session.is_some() {
+            self.session = None;
+        }
+        if self.joined.is_some() {
+            self.joined = None;
+        }
+        if self.flags.has(Flags::SHARED) {
+            self.release_shared();
+        }
+        if self.side.is_some() {
+            self.side = None;
+        }
+        self.attributes.shrink_to(ENTRIES, TEXT);
+    }
+
+    /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.
+    #[cold]
+    fn release_shared(&mut self) {
+        if let Some(shared) = &self.shared {
+            if Arc::strong_count(shared) == 1 {
+                shared.release();
+            } else {
+                self.shared = None;
+            }
+        }
+    }
+
+    /// Bytes it holds, for the caps of what waits.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.attributes.capacity_bytes()
+            + self.timeline.capacity_bytes()
+            + self.side.as_ref().map_or(0, |side| side.bytes())
+    }
+
+    #[inline]
+    pub(crate) fn side(&mut self) -> &mut Side {
+        self.side.get_or_insert_default()
+    }
+}

@@ -1,0 +1,80 @@
+//! Which label sets have been seen: a number for each, at most so many per group of metrics.
+
+use super::metric_set::MetricSet;
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::sync::atomic::Ordering;
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    ids: HashMap<(u16, u128), u32>,
+    series: Vec<(u16, u128)>,
+}
+
+/// Stands where the labels of a group's overflow series would; no packed label set has this form, because an
+/// overflowed label reads 0xffff and a number label cannot exceed a status code.
+pub(crate) const OVERFLOW: u128 = u128::MAX;
+
+impl Registry {
+    /// The number of a label set. The slow path behind each thread's cache.
+    #[cold]
+    pub(crate) fn series(&self, set: &MetricSet, labels: u128) -> u32 {
+        let known = |inner: &Inner, labels| inner.ids.get(&(set.id, labels)).copied();
+        {
+            let inner = self
+                .inner
+                .read()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            if let Some(series) = known(&inner, labels) {
+                return series;
+            }
+            if set.full.load(Ordering::Relaxed) {
+                set.overflowed.fetch_add(1, Ordering::Relaxed);
+                if let Some(series) = known(&inner, OVERFLOW) {
+                    return series;
+                }
+            }
+        }
+        let mut inner = self
+            .inner
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut labels = labels;
+        if let Some(series) = known(&inner, labels) {
+            return series;
+        }
+        if set.series.load(Ordering::Relaxed) >= set.max_series {
+            set.full.store(true, Ordering::Relaxed);
+            set.overflowed.fetch_add(1, Ordering::Relaxed);
+            labels = OVERFLOW;
+            if let Some(series) = known(&inner, labels) {
+                return series;
+            }
+        } else {
+            set.series.fetch_add(1, Ordering::Relaxed);
+        }
+        let series = inner.series.len() as u32;
+        inner.series.push((set.id, labels));
+        inner.ids.insert((set.id, labels), series);
+        series
+    }
+
+    /// All series so far: number, group, labels.
+    pub(crate) fn all(&self) -> Vec<(u32, u16, u128)> {
+        let inner = self
+            .inner
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        inner
+            .series
+            .iter()
+            .enumerate()
+            .map(|(id, (set, labels))| (id as u32, *set, *labels))
+            .collect()
+    }
+}

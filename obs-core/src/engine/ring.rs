@@ -1,0 +1,101 @@
+//! The way of finished records from a thread to the collector: two buffers behind a lock each.
+//!
+//! The thread takes whichever lock is free; the collector holds one at a time, only to swap in an empty buffer, so the
+//! thread never waits for it. Nothing is copied: what travels is the record's box. Buffers are recycled, because fresh
+//! ones would put their page faults on the request's thread.
+
+use crate::sync::{Mutex, lock, try_lock};
+
+#[derive(Debug)]
+pub(crate) struct Ring<T> {
+    halves: [Mutex<Vec<T>>; 2],
+    /// Of each half.
+    capacity: usize,
+}
+
+/// What became of a push.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed<T> {
+    Taken,
+    /// Taken, and the half is now half full: time to wake the collector.
+    HalfFull,
+    /// No room: the record comes back.
+    Full(T),
+}
+
+impl<T> Ring<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            halves: [Mutex::new(Vec::new()), Mutex::new(Vec::new())],
+            capacity,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, item: T) -> Pushed<T> {
+        let item = match try_lock(&self.halves[0]) {
+            Some(mut half) if half.len() < self.capacity => {
+                return Self::put(&mut half, item, self.capacity);
+            }
+            _ => item,
+        };
+        // The collector holds at most one of the two, for the length of a swap.
+        let mut half = lock(&self.halves[1]);
+        if half.len() < self.capacity {
+            return Self::put(&mut half, item, self.capacity);
+        }
+        drop(half);
+        // Between the two looks the collector may have emptied the first.
+        match try_lock(&self.halves[0]) {
+            Some(mut half) if half.len() < self.capacity => {
+                Self::put(&mut half, item, self.capacity)
+            }
+            _ => Pushed::Full(item),
+        }
+    }
+
+    #[inline]
+    fn put(half: &mut Vec<T>, item: T, capacity: usize) -> Pushed<T> {
+        half.push(item);
+        if half.len() == capacity.div_ceil(2) {
+            Pushed::HalfFull
+        } else {
+            Pushed::Taken
+        }
+    }
+
+    /// Moves everything out into `into`, which is empty afterwards only if nothing was there.
+    pub(crate) fn drain(&self, spare: &mut Vec<T>, into: &mut Vec<T>) {
+        for half in &self.halves {
+            debug_assert!(spare.is_empty());
+            std::mem::swap(&mut *lock(half), spare);
+            into.append(spare);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.halves.iter().map(|half| lock(half).len()).sum()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_ring_gives_the_record_back_and_a_drained_one_takes_again() {
+        let ring = Ring::new(2);
+        assert_eq!(ring.push(1), Pushed::HalfFull);
+        assert_eq!(ring.push(2), Pushed::Taken);
+        assert_eq!(
+            (ring.push(3), ring.push(4)),
+            (Pushed::HalfFull, Pushed::Taken)
+        );
+        assert_eq!(ring.push(5), Pushed::Full(5));
+        let (mut spare, mut out) = (Vec::new(), Vec::new());
+        ring.drain(&mut spare, &mut out);
+        assert_eq!(out, [1, 2, 3, 4]);
+        assert_eq!(ring.push(5), Pushed::HalfFull);
+        assert_eq!(ring.len(), 1);
+    }
+}

@@ -1,0 +1,164 @@
+//! A handle to an operation that others own.
+
+use crate::attached;
+use crate::engine::live::{Flags, Live, TraceFamily};
+use crate::instrument::Within;
+use crate::session::Session;
+use crate::shared::{Identity, Shared};
+use crate::side::At;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
+use opentelemetry::{Context, KeyValue};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A handle to an operation that somebody else owns: cloneable, for any task or thread. It does not keep the
+/// operation running; what is written through it after the end is counted as a late call and nothing else.
+#[derive(Clone, Debug)]
+pub struct OpRef(pub(crate) Arc<Shared>);
+
+impl OpRef {
+    pub(crate) fn of(live: &mut Live) -> Self {
+        live.family_for_child();
+        Self(live.share())
+    }
+
+    /// Sets an attribute. Allocates, behind a lock that only handles of the same operation use.
+    pub fn set_attribute(&self, attribute: KeyValue) {
+        self.0
+            .write(|side, bounds| side.set_attribute(attribute, bounds));
+    }
+
+    /// Adds an event.
+    pub fn add_event(&self, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) {
+        let at = At::Ticks(self.0.engine().clock.ticks());
+        self.0
+            .write(|side, bounds| side.add_event(name.into(), at, attributes, bounds));
+    }
+
+    /// Adds a link.
+    pub fn add_link(&self, context: SpanContext, attributes: Vec<KeyValue>) {
+        self.0
+            .write(|side, bounds| side.add_link(context, attributes, bounds));
+    }
+
+    /// Whether the operation still runs.
+    pub fn is_running(&self) -> bool {
+        self.0.is_open()
+    }
+
+    /// Its ids, readable after its end too.
+    pub fn span_context(&self) -> SpanContext {
+        let identity = self.0.identity();
+        SpanContext::new(
+            TraceId::from(identity.trace_id),
+            SpanId::from(identity.span_id),
+            TraceFlags::new(identity.trace_flags),
+            false,
+            identity
+                .tracestate
+                .as_deref()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// Session and user of the operation.
+    pub fn session(&self) -> Option<Arc<Session>> {
+        self.0.identity().session
+    }
+
+    /// Runs `work` as part of the operation: what it starts becomes the operation's child, also on another thread.
+    pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _guard = self.context().attach();
+        work()
+    }
+
+    /// Polls `future` as part of the operation: for `spawn`.
+    pub fn instrument<F: Future>(&self, future: F) -> Within<F> {
+        Within::new(self.context(), future)
+    }
+
+    fn context(&self) -> Context {
+        Context::current().with_span(attached::AttachedSpan::new(self.0.clone()))
+    }
+
+    pub(crate) fn identity_for_child(&self) -> Identity {
+        self.0.identity_for_child()
+    }
+}
+
+impl Live {
+    /// The part that others can reach, made at first use and used again by the next operation of this record.
+    pub(crate) fn share(&mut self) -> Arc<Shared> {
+        if self.flags.has(Flags::SHARED)
+            && let Some(shared) = &self.shared
+        {
+            return shared.clone();
+        }
+        self.flags.set(Flags::SHARED);
+        let identity = self.identity();
+        let shared = match self.shared.take() {
+            Some(shared) if Arc::strong_count(&shared) == 1 => {
+                shared.reopen(identity);
+                shared
+            }
+            _ => Arc::new(Shared::new(identity)),
+        };
+        self.shared = Some(shared.clone());
+        shared
+    }
+
+    fn identity(&self) -> Identity {
+        let sampled = self.flags.has(Flags::SAMPLED);
+        let family = if self.flags.has(Flags::LEADS) {
+            &self.family
+        } else {
+            &self.joined
+        };
+        Identity {
+            engine: self.kind.engine,
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            trace_flags: self.trace_flags,
+            sampled,
+            tracestate: (self.tracestate.1 > 0).then(|| self.tracestate().into()),
+            family: family.clone(),
+            session: self.session.clone(),
+            started: self.start,
+        }
+    }
+
+    /// The family that a child of this operation belongs to: none where the head decision keeps everything.
+    pub(crate) fn family_for_child(&mut self) -> Option<Arc<TraceFamily>> {
+        if self.flags.has(Flags::SAMPLED) {
+            return None;
+        }
+        if self.joined.is_some() {
+            return self.joined.clone();
+        }
+        if !self.flags.has(Flags::LEADS) {
+            self.lead();
+        }
+        self.family.clone()
+    }
+
+    #[inline(never)]
+    fn lead(&mut self) {
+        self.flags.set(Flags::LEADS);
+        if self.flags.has(Flags::SHARED)
+            && let Some(shared) = &self.shared
+        {
+            // A handle may have needed it first.
+            self.family = shared.identity_for_child().family;
+            return;
+        }
+        match &self.family {
+            Some(family) if Arc::strong_count(family) == 1 => family.reset(self.start),
+            _ => {
+                let family = Arc::new(TraceFamily::new(self.start));
+                self.kind.engine.parked.list(&family);
+                self.family = Some(family);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Futures that carry an operation.
+
+use crate::operation::Operation;
+use crate::outcome::Outcome;
+use opentelemetry::Context;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+pin_project! {
+    /// A future during which an operation is current, and with which it ends.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Instrumented<F, C> {
+        #[pin]
+        inner: F,
+        operation: Operation,
+        classify: C,
+    }
+}
+
+impl Operation {
+    /// Runs `future` as this operation: current in each poll, ended with what `classify` makes of the output. Dropped
+    /// before its end it is cancelled, unwinding it is panicked.
+    pub fn instrument<F, C>(self, future: F, classify: C) -> Instrumented<F, C>
+    where
+        F: Future,
+        C: FnMut(&F::Output) -> Outcome,
+    {
+        Instrumented {
+            inner: future,
+            operation: self,
+            classify,
+        }
+    }
+}
+
+impl<F, C> Future for Instrumented<F, C>
+where
+    F: Future,
+    C: FnMut(&F::Output) -> Outcome,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let entered = this.operation.enter();
+        let polled = this.inner.poll(cx);
+        entered.leave();
+        let output = ready!(polled);
+        this.operation.end_in_place((this.classify)(&output));
+        Poll::Ready(output)
+    }
+}
+
+pin_project! {
+    /// A future polled within an operation that somebody else owns: see [`OpRef::instrument`](crate::OpRef::instrument).
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Within<F> {
+        #[pin]
+        inner: F,
+        context: Context,
+    }
+}
+
+impl<F: Future> Within<F> {
+    pub(crate) fn new(context: Context, inner: F) -> Self {
+        Self { inner, context }
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _guard = this.context.clone().attach();
+        this.inner.poll(cx)
+    }
+}

@@ -1,0 +1,392 @@
+//! An operation: it starts, reports events, and ends exactly once.
+
+use crate::attributes::{Key, Set};
+use crate::context::{Parent, resolve};
+use crate::engine::finish::finish;
+use crate::engine::kind::Kind;
+use crate::engine::live::{Flags, Live, Reason};
+use crate::event::Event;
+use crate::handle::OpRef;
+use crate::label::{LabelId, Labels};
+use crate::level::StatsLevel;
+use crate::outcome::Outcome;
+use crate::propagation::TraceParent;
+use crate::session::Session;
+use crate::side::At;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
+///
+/// At [`StatsLevel::Disabled`] and after shutdown it is empty and every call on it is a no-op.
+#[must_use = "dropping it records a cancelled operation"]
+#[derive(Debug)]
+pub struct Operation(pub(crate) Option<Box<Live>>);
+
+impl Kind {
+    /// Starts an operation of this kind. `labels` may be set later too, except for those of the in-flight gauge.
+    #[inline]
+    pub fn start(&'static self, labels: Labels, parent: Parent<'_>) -> Operation {
+        let level = self.level_of(labels);
+        if level == StatsLevel::Disabled {
+            return Operation(None);
+        }
+        let engine = self.engine;
+        let start = engine.clock.ticks();
+        let origin = resolve(engine, parent);
+        Operation(Some(engine.with_local(|local| {
+            let mut live = local.take(self);
+            live.kind = self;
+            live.start = start;
+            live.deadline = u64::MAX;
+            live.labels = labels;
+            live.level = level;
+            live.reason = Reason::None;
+            live.measured = 0;
+            live.parent_id = origin.parent_id;
+            live.flags = origin.flags;
+            live.trace_flags = origin.trace_flags;
+            live.joined = origin.family;
+            live.session = origin.session;
+            live.tracestate = (0, 0);
+            live.trace_id = origin.trace_id;
+            if engine.config.ids.is_some() {
+                live.own_ids();
+            } else {
+                if origin.trace_id == 0 {
+                    live.trace_id = u128::from_be_bytes(local.rng.trace_id().to_bytes());
+                    live.trace_flags = crate::ids::RANDOM.to_u8();
+                }
+                live.span_id = u64::from_be_bytes(local.rng.span_id().to_bytes());
+            }
+            if let Some(text) = &origin.tracestate {
+                live.tracestate = live.attributes.keep_text(text);
+            }
+            if origin.undecided {
+                live.decide_head();
+            }
+            if let Some(link) = origin.link {
+                live.side().add_link(link, Vec::new(), &engine.config.side);
+            }
+            if let Some((gauge, mask)) = &self.gauge {
+                live.in_flight = local.series(gauge, Labels(labels.0 & mask));
+                if let Some(cells) = local.shard.cells(live.in_flight, gauge.cells) {
+                    cells.add(0, 1, local.shard.owned);
+                }
+            }
+            live
+        })))
+    }
+}
+
+impl Live {
+    /// Ids by the service's own generator.
+    #[cold]
+    fn own_ids(&mut self) {
+        let Some(ids) = &self.kind.engine.config.ids else {
+            return;
+        };
+        if self.trace_id == 0 {
+            self.trace_id = u128::from_be_bytes(ids.new_trace_id().to_bytes());
+            self.trace_flags = if ids.has_random_trace_ids() {
+                crate::ids::RANDOM.to_u8()
+            } else {
+                0
+            };
+        }
+        self.span_id = u64::from_be_bytes(ids.new_span_id().to_bytes());
+    }
+
+    /// The head decision for a trace that begins here, or whose parent came from outside.
+    #[inline]
+    fn decide_head(&mut self) {
+        let sampler = &self.kind.engine.sampler;
+        let parent = self.flags.has(Flags::HAS_PARENT).then(|| TraceParent {
+            trace_id: self.trace_id.into(),
+            span_id: self.parent_id.into(),
+            flags: TraceFlags::new(self.trace_flags),
+        });
+        let (start, len) = self.tracestate;
+        let decision = sampler.decide(
+            parent.as_ref(),
+            self.trace_id.into(),
+            self.attributes.text_at(start, len),
+        );
+        self.trace_flags = self.trace_flags & !1 | u8::from(decision.sampled);
+        self.flags = self.flags.with_if(Flags::SAMPLED, decision.sampled);
+        if decision.changes_tracestate {
+            self.write_threshold(decision.threshold);
+        }
+    }
+
+    #[cold]
+    fn write_threshold(&mut self, threshold: Option<u64>) {
+        let (start, len) = self.tracestate;
+        let mut text = String::new();
+        crate::propagation::tracestate::with_threshold(
+            self.attributes.text_at(start, len),
+            threshold,
+            &mut text,
+        );
+        self.tracestate = self.attributes.keep_text(&text);
+    }
+
+    pub(crate) fn tracestate(&self) -> &str {
+        self.attributes
+            .text_at(self.tracestate.0, self.tracestate.1)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
+        self.attributes
+            .set(key, value, &self.kind.engine.config.bounds);
+    }
+
+    #[inline(always)]
+    pub(crate) fn stamp(&mut self, event: Event) {
+        if self.level >= event.level() && !self.timeline.has(event) {
+            let at = self.kind.engine.clock.ticks().saturating_sub(self.start);
+            self.timeline.stamp(event, at);
+        }
+    }
+
+    pub(crate) fn event(&mut self, name: Cow<'static, str>, attributes: Vec<KeyValue>) {
+        let engine = self.kind.engine;
+        let at = At::Ticks(engine.clock.ticks());
+        self.side()
+            .add_event(name, at, attributes, &engine.config.side);
+    }
+
+    pub(crate) fn span_context(&self) -> SpanContext {
+        SpanContext::new(
+            TraceId::from(self.trace_id),
+            SpanId::from(self.span_id),
+            TraceFlags::new(self.trace_flags),
+            false,
+            self.tracestate().parse().unwrap_or_default(),
+        )
+    }
+}
+
+/// What can be said about a running operation by whoever holds it: its owner, or code that runs inside it
+/// ([`current`](crate::current)).
+#[derive(Debug)]
+pub struct Active<'a>(pub(crate) &'a mut Live);
+
+impl Active<'_> {
+    /// Sets an attribute; the last value of a key wins.
+    #[inline(always)]
+    pub fn set<'v>(&mut self, key: Key, value: impl Into<Set<'v>>) {
+        self.0.set(key, value.into());
+    }
+
+    /// Sets an attribute to text that lives as long as the program: kept by pointer, not copied.
+    #[inline(always)]
+    pub fn set_static(&mut self, key: Key, value: &'static str) {
+        self.0.set(key, Set::Static(value));
+    }
+
+    /// Sets an attribute whose key is made at run time, or whose value is a list. Allocates.
+    pub fn set_dynamic(&mut self, attribute: KeyValue) {
+        let bounds = &self.0.kind.engine.config.side;
+        self.0.side().set_attribute(attribute, bounds);
+    }
+
+    /// Stamps an event point. The first stamp of an event counts; below the event's level nothing happens.
+    #[inline(always)]
+    pub fn stamp(&mut self, event: Event) {
+        self.0.stamp(event);
+    }
+
+    /// Adds an event with attributes. Allocates; for moments without attributes see [`stamp`](Self::stamp).
+    pub fn add_event(&mut self, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) {
+        self.0.event(name.into(), attributes);
+    }
+
+    /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
+    pub fn record_exception(&mut self, kind: &str, message: &str, stacktrace: Option<&str>) {
+        use crate::semconv::exception as keys;
+        let mut attributes = vec![
+            KeyValue::new(keys::TYPE.as_str(), kind.to_owned()),
+            KeyValue::new(keys::MESSAGE.as_str(), message.to_owned()),
+        ];
+        if let Some(stacktrace) = stacktrace {
+            attributes.push(KeyValue::new(
+                keys::STACKTRACE.as_str(),
+                stacktrace.to_owned(),
+            ));
+        }
+        self.0.event(keys::EVENT.into(), attributes);
+    }
+
+    /// Adds a link to another span.
+    pub fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
+        let bounds = &self.0.kind.engine.config.side;
+        self.0.side().add_link(context, attributes, bounds);
+    }
+
+    /// Sets a label. Those of the in-flight gauge are fixed at the start: changing one here changes the other metrics
+    /// and the span only.
+    #[inline(always)]
+    pub fn set_label(&mut self, index: usize, value: LabelId) {
+        self.0.labels = self.0.labels.with(index, value);
+    }
+
+    /// Sets a label by its text, through this thread's cache.
+    #[inline]
+    pub fn set_label_text(&mut self, index: usize, value: &str) {
+        let id = self.0.kind.label(index, value);
+        self.set_label(index, id);
+    }
+
+    /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).
+    #[inline(always)]
+    pub fn set_measure(&mut self, index: usize, value: u64) {
+        if let Some(slot) = self.0.measures.get_mut(index) {
+            *slot = value;
+            self.0.measured |= 1 << index;
+        }
+    }
+
+    /// Session and user it is done for; children that start from now on carry them too.
+    pub fn set_session(&mut self, session: Session) {
+        self.0.session = Some(session.shared());
+    }
+
+    /// Keeps it although the head decision left it out.
+    #[inline]
+    pub fn force_keep(&mut self) {
+        self.0.flags.set(Flags::FORCED);
+    }
+
+    /// Names the span, instead of the kind's rule.
+    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.0.side().name = Some(name.into());
+    }
+
+    /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
+    pub fn set_deadline(&mut self, after: Duration) {
+        self.0.deadline = self.0.start.saturating_add(self.0.kind.engine.ticks(after));
+    }
+
+    /// Its ids, as OpenTelemetry's type.
+    pub fn span_context(&self) -> SpanContext {
+        self.0.span_context()
+    }
+
+    /// Its ids, to be propagated. Allocates nothing.
+    #[inline]
+    pub fn trace_parent(&self) -> TraceParent {
+        TraceParent {
+            trace_id: self.0.trace_id.into(),
+            span_id: self.0.span_id.into(),
+            flags: TraceFlags::new(self.0.trace_flags),
+        }
+    }
+
+    /// The `tracestate` that goes with [`trace_parent`](Self::trace_parent); empty if there is none.
+    pub fn trace_state(&self) -> &str {
+        self.0.tracestate()
+    }
+
+    /// A handle for other tasks and threads, and for children that start there.
+    pub fn handle(&mut self) -> OpRef {
+        OpRef::of(self.0)
+    }
+
+    /// The level it reports at.
+    #[inline(always)]
+    pub fn level(&self) -> StatsLevel {
+        self.0.level
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> &'static Kind {
+        self.0.kind
+    }
+}
+
+impl Operation {
+    /// An operation that records nothing.
+    pub const fn disabled() -> Self {
+        Self(None)
+    }
+
+    /// Whether it records anything.
+    #[inline(always)]
+    pub fn is_recording(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Access while nobody else has it: `None` where it is disabled.
+    #[inline(always)]
+    pub fn active(&mut self) -> Option<Active<'_>> {
+        self.0.as_deref_mut().map(Active)
+    }
+
+    /// Sets an attribute; the last value of a key wins.
+    #[inline(always)]
+    pub fn set<'v>(&mut self, key: Key, value: impl Into<Set<'v>>) {
+        if let Some(live) = &mut self.0 {
+            live.set(key, value.into());
+        }
+    }
+
+    /// Stamps an event point: see [`Active::stamp`].
+    #[inline(always)]
+    pub fn stamp(&mut self, event: Event) {
+        if let Some(live) = &mut self.0 {
+            live.stamp(event);
+        }
+    }
+
+    /// A handle for other tasks and threads: `None` where it is disabled.
+    pub fn handle(&mut self) -> Option<OpRef> {
+        self.active().map(|mut active| active.handle())
+    }
+
+    /// Ends it.
+    #[inline]
+    pub fn end(mut self, outcome: Outcome) {
+        if let Some(live) = self.0.take() {
+            finish(live, outcome);
+        }
+    }
+
+    /// Ends it if it has not ended, and leaves it empty: for owners that cannot give it away.
+    #[inline]
+    pub fn end_in_place(&mut self, outcome: Outcome) {
+        if let Some(live) = self.0.take() {
+            finish(live, outcome);
+        }
+    }
+
+    /// Ends it as whoever drops it would: panicked if a poll unwound, timed out if its deadline has passed, cancelled
+    /// otherwise.
+    #[cold]
+    #[inline(never)]
+    fn end_dropped(live: Box<Live>) {
+        let outcome = if live.flags.has(Flags::PANICKED) {
+            Outcome::PANICKED
+        } else if live.deadline <= live.kind.engine.clock.ticks() {
+            Outcome::TIMED_OUT
+        } else {
+            Outcome::CANCELLED
+        };
+        finish(live, outcome);
+    }
+}
+
+impl Drop for Operation {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(mut live) = self.0.take() {
+            if std::thread::panicking() {
+                live.flags.set(Flags::PANICKED);
+            }
+            Self::end_dropped(live);
+        }
+    }
+}

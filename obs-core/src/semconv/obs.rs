@@ -1,0 +1,15 @@
+//! Ours, where no standard exists.
+
+names! {
+    /// Why an operation was kept although the head decision left it out: `error`, `slow`, `forced`, `trace`.
+    KEEP_REASON = "obs.keep.reason";
+    /// Whether the trace was kept late and may have holes.
+    TRACE_PARTIAL = "obs.trace.partial";
+    /// Why something was let go of.
+    DROP_REASON = "obs.drop.reason";
+}
+
+/// Time from a request's head to its response's head, in seconds.
+pub const HTTP_SERVER_HEAD_DURATION: &str = "obs.http.server.head.duration";
+/// What the telemetry let go of.
+pub const DROPPED: &str = "obs.telemetry.dropped";

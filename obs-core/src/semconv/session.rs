@@ -1,0 +1,6 @@
+//! Sessions (v1.44.0, development).
+
+names! {
+    /// The session.
+    ID = "session.id";
+}

@@ -1,0 +1,6 @@
+//! Users (v1.44.0, development).
+
+names! {
+    /// The user.
+    ID = "user.id";
+}

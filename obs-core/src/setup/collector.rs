@@ -1,0 +1,91 @@
+//! The collector: takes finished records out of the rings, shows them to subscribers and exporters, and sends each box
+//! back to the thread it came from. Runs on its own thread, or inside `collect` in manual mode.
+
+use crate::engine::Engine;
+use crate::engine::live::Live;
+use crate::engine::shard::Shard;
+use crate::subscriber::{Records, Subscriber};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) struct Collector {
+    engine: &'static Engine,
+    subscribers: Vec<Box<dyn Subscriber>>,
+    /// Buffers that go round, so that a steady stream of records allocates nothing.
+    spare: Vec<Box<Live>>,
+    batch: Vec<Box<Live>>,
+}
+
+impl Collector {
+    pub(crate) fn new(engine: &'static Engine, subscribers: Vec<Box<dyn Subscriber>>) -> Self {
+        Self {
+            engine,
+            subscribers,
+            spare: Vec::new(),
+            batch: Vec::new(),
+        }
+    }
+
+    /// One round. `all`: whoever asked waits for it, so nothing is left for later.
+    pub(crate) fn tick(&mut self, all: bool) {
+        self.collect_records();
+        if all {
+            self.flush(Duration::from_secs(1));
+        }
+    }
+
+    /// Takes everything that has ended by now.
+    pub(crate) fn collect_records(&mut self) {
+        for shard in self.engine.shards() {
+            shard.ring.drain(&mut self.spare, &mut self.batch);
+            if !self.batch.is_empty() {
+                self.hand_on(&shard);
+            }
+        }
+        let mut freed = std::mem::take(&mut self.spare);
+        self.engine.shed_overdue(&mut freed);
+        freed.clear();
+        self.spare = freed;
+        let events = self.engine.logs.take();
+        if !events.is_empty() {
+            self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+        }
+    }
+
+    fn hand_on(&mut self, shard: &Arc<Shard>) {
+        let anchor = self.engine.clock.anchor();
+        let batch = std::mem::take(&mut self.batch);
+        self.engine.counts.collected.add(batch.len() as u64);
+        let records = Records::new(&batch, &anchor);
+        self.each_subscriber(|subscriber| subscriber.on_records(records));
+        self.batch = batch;
+        // Cleared here and not by the thread that reuses them: its time is a request's.
+        self.batch.iter_mut().for_each(|live| live.clear());
+        shard.give_back(&mut self.batch, self.engine.config.ring * 2);
+    }
+
+    fn each_subscriber(&mut self, mut call: impl FnMut(&mut dyn Subscriber)) {
+        for subscriber in &mut self.subscribers {
+            if catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut()))).is_err() {
+                self.engine.counts.panics.add(1);
+            }
+        }
+    }
+
+    pub(crate) fn flush(&mut self, deadline: Duration) {
+        self.each_subscriber(|subscriber| subscriber.flush(deadline));
+    }
+
+    pub(crate) fn shutdown(&mut self, deadline: Duration) {
+        self.each_subscriber(|subscriber| subscriber.shutdown(deadline));
+    }
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collector")
+            .field("subscribers", &self.subscribers.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! The handle: `Copy`, several per process, inert after shutdown.
+
+use super::builder::Builder;
+use super::control::Control;
+use crate::descriptor::Descriptor;
+use crate::engine::counts::EngineCounts;
+use crate::engine::fold::ReaderState;
+use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
+use crate::engine::kind::Kind;
+use crate::engine::metric_set::Shape;
+use crate::engine::{self, Engine};
+use crate::error::Error;
+use crate::log_event::LogEvent;
+use crate::metrics::{Metric, Temporality};
+use crate::sync::lock_std;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+/// A telemetry: what services and layers hold. `Copy`; it lives until the process ends, and is inert after
+/// [`shutdown`](Self::shutdown).
+#[derive(Clone, Copy, Debug)]
+pub struct Telemetry {
+    engine: &'static Engine,
+    control: Option<&'static Control>,
+}
+
+static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
+
+impl Telemetry {
+    /// Builds one.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// One that records nothing and costs one branch.
+    pub fn noop() -> Self {
+        Self {
+            engine: engine::noop(),
+            control: None,
+        }
+    }
+
+    pub(crate) fn new(engine: &'static Engine, control: &'static Control) -> Self {
+        Self {
+            engine,
+            control: Some(control),
+        }
+    }
+
+    /// Makes it the one that [`global`](Self::global) returns.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub fn install_global(self) -> Result<(), Error> {
+        GLOBAL
+            .set(self)
+            .map_err(|_| Error::configuration("a global telemetry is installed already"))
+    }
+
+    /// The installed one, [`noop`](Self::noop) if there is none.
+    pub fn global() -> Self {
+        GLOBAL.get().copied().unwrap_or_else(Self::noop)
+    }
+
+    /// The kind of operation that `descriptor` describes, registered at first sight.
+    pub fn kind(&self, descriptor: &'static Descriptor) -> &'static Kind {
+        self.engine.kind(descriptor)
+    }
+
+    /// All kinds registered so far, for level control.
+    pub fn kinds(&self) -> Vec<&'static Kind> {
+        self.engine.kinds()
+    }
+
+    /// A counter.
+    pub fn counter(&self, instrument: &Instrument) -> Counter {
+        Counter(
+            self.engine
+                .instrument(instrument, Shape::Sum { monotonic: true }),
+        )
+    }
+
+    /// A counter whose total is set, mirrored from elsewhere.
+    pub fn absolute_counter(&self, instrument: &Instrument) -> Counter {
+        Counter(self.engine.instrument(instrument, Shape::Absolute))
+    }
+
+    /// A gauge.
+    pub fn gauge(&self, instrument: &Instrument) -> Gauge {
+        Gauge(self.engine.instrument(instrument, Shape::Gauge))
+    }
+
+    /// A histogram of values.
+    pub fn histogram(&self, instrument: &Instrument, bounds: &[f64]) -> ValueHistogram {
+        ValueHistogram(self.engine.instrument(
+            instrument,
+            Shape::Values {
+                bounds: bounds.into(),
+            },
+        ))
+    }
+
+    /// Calls `observe` at each collection, on the collecting thread: it sets gauges and absolute counters.
+    pub fn observe(&self, observe: impl FnMut() + Send + 'static) {
+        self.engine.observe(Box::new(observe));
+    }
+
+    /// Emits a structured event. Never blocks; without room it is dropped and counted.
+    pub fn emit(&self, mut event: LogEvent) {
+        if self.engine.is_shut_down() {
+            return;
+        }
+        if event.unix_nanos == 0 {
+            let clock = &self.engine.clock;
+            event.unix_nanos = clock.anchor().unix_nanos(clock.ticks());
+        }
+        if !self.engine.logs.push(event) {
+            self.engine.counts.log_events_full.add(1);
+        }
+    }
+
+    /// A reader of its own: what it has seen decides its deltas.
+    pub fn reader(&self, temporality: Temporality) -> Reader {
+        Reader {
+            engine: self.engine,
+            state: Mutex::new(ReaderState::new(temporality)),
+        }
+    }
+
+    /// What happened to records so far.
+    pub fn counts(&self) -> EngineCounts {
+        self.engine.counts.read()
+    }
+
+    /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
+    ///
+    /// # Errors
+    /// When it could not be done within `deadline`.
+    pub fn collect(&self, deadline: Duration) -> Result<(), Error> {
+        match self.control {
+            Some(control) => control.collect(crate::clock::now() + deadline),
+            None => Ok(()),
+        }
+    }
+
+    /// Like [`collect`](Self::collect), and waits until it is delivered.
+    ///
+    /// # Errors
+    /// When not everything was delivered within `deadline`; it says how much is left.
+    pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
+        self.collect(deadline)
+    }
+
+    /// Delivers what there is and stops. Operations that start from now on record nothing.
+    ///
+    /// # Errors
+    /// When not everything was delivered within `deadline`; it says how much is lost.
+    pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
+        if !self.engine.shut_down() {
+            return Ok(());
+        }
+        match self.control {
+            Some(control) => control.stop(crate::clock::now() + deadline),
+            None => Ok(()),
+        }
+    }
+
+    /// A guard for `main`: shuts down when dropped.
+    pub fn shutdown_on_drop(self, deadline: Duration) -> ShutdownGuard {
+        ShutdownGuard {
+            telemetry: self,
+            deadline,
+        }
+    }
+}
+
+/// Shuts a telemetry down when dropped: the last line of `main` is the best place for an explicit
+/// [`shutdown`](Telemetry::shutdown), this is for every other way out.
+#[derive(Debug)]
+#[must_use = "dropping it shuts the telemetry down"]
+pub struct ShutdownGuard {
+    telemetry: Telemetry,
+    deadline: Duration,
+}
+
+impl Drop for ShutdownGuard {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the loss is in the accounts that were exported.
+        let _ = self.telemetry.shutdown(self.deadline);
+    }
+}
+
+/// Reads metrics with a temporality of its own.
+#[derive(Debug)]
+pub struct Reader {
+    engine: &'static Engine,
+    state: Mutex<ReaderState>,
+}
+
+impl Reader {
+    /// Everything recorded so far (cumulative), or since this reader's last call (delta).
+    pub fn collect(&self) -> Vec<Metric> {
+        self.engine.run_observables();
+        self.engine.collect_metrics(&mut lock_std(&self.state))
+    }
+}

@@ -1,0 +1,101 @@
+//! The part of a running operation that others can reach: handles on other threads, and the OpenTelemetry span that is
+//! attached while the operation is current. Closed when the operation ends; what comes later is counted.
+
+use crate::engine::Engine;
+use crate::engine::live::TraceFamily;
+use crate::side::{Side, SideBounds};
+use crate::sync::{Mutex, lock};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    open: bool,
+    side: Option<Box<Side>>,
+    identity: Identity,
+}
+
+/// Who the operation is; stays readable after its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) engine: &'static Engine,
+    pub(crate) trace_id: u128,
+    pub(crate) span_id: u64,
+    pub(crate) trace_flags: u8,
+    pub(crate) sampled: bool,
+    pub(crate) tracestate: Option<Box<str>>,
+    pub(crate) family: Option<Arc<TraceFamily>>,
+    pub(crate) session: Option<Arc<crate::session::Session>>,
+    /// Ticks.
+    pub(crate) started: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self(Mutex::new(State {
+            open: true,
+            side: None,
+            identity,
+        }))
+    }
+
+    /// For the next operation of the same pooled record; nobody else holds it.
+    pub(crate) fn reopen(&self, identity: Identity) {
+        *lock(&self.0) = State {
+            open: true,
+            side: None,
+            identity,
+        };
+    }
+
+    /// Runs `write` on the side table while the operation runs; afterwards the call is counted as late.
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Side, &SideBounds)) {
+        let mut state = lock(&self.0);
+        let engine = state.identity.engine;
+        if state.open {
+            write(state.side.get_or_insert_default(), &engine.config.side);
+        } else {
+            engine.counts.late_calls.add(1);
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &'static Engine {
+        lock(&self.0).identity.engine
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.0).open
+    }
+
+    /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one.
+    pub(crate) fn close(&self) -> (Option<Box<Side>>, Option<Arc<TraceFamily>>) {
+        let mut state = lock(&self.0);
+        state.open = false;
+        (state.side.take(), state.identity.family.clone())
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        lock(&self.0).identity.clone()
+    }
+
+    /// The identity for a child, which joins the family; the first one to ask makes it, if the trace is undecided.
+    pub(crate) fn identity_for_child(&self) -> Identity {
+        let mut state = lock(&self.0);
+        let identity = &state.identity;
+        if state.open && !identity.sampled && identity.family.is_none() {
+            let family = Arc::new(TraceFamily::new(identity.started));
+            identity.engine.parked.list(&family);
+            state.identity.family = Some(family);
+        }
+        state.identity.clone()
+    }
+
+    /// Drops what the identity holds, when the record goes back to its pool.
+    pub(crate) fn release(&self) {
+        let mut state = lock(&self.0);
+        state.identity.family = None;
+        state.identity.session = None;
+    }
+}

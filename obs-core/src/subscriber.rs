@@ -1,0 +1,59 @@
+//! Who gets finished operations besides the exporter: ledgers, consoles, span processors, tests.
+
+use crate::clock::Anchor;
+use crate::engine::live::Live;
+use crate::log_event::LogEvent;
+use crate::record::Record;
+use std::time::Duration;
+
+/// A batch of finished operations, in no particular order.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    lives: &'a [Box<Live>],
+    anchor: &'a Anchor,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(lives: &'a [Box<Live>], anchor: &'a Anchor) -> Self {
+        Self { lives, anchor }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
+        let anchor = self.anchor;
+        self.lives.iter().map(move |live| Record::new(live, anchor))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.lives.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lives.is_empty()
+    }
+}
+
+/// Gets batches of finished operations and structured events, on the collector's thread, never on a request's.
+///
+/// A panic in it is contained and counted. It must not block for long: what is exported waits behind it.
+pub trait Subscriber: Send {
+    /// Finished operations that are exported.
+    fn on_records(&mut self, records: Records<'_>);
+
+    /// Structured events.
+    fn on_log_events(&mut self, events: &[LogEvent]) {
+        let _ = events;
+    }
+
+    /// Hands on what it holds, within the deadline.
+    fn flush(&mut self, deadline: Duration) {
+        let _ = deadline;
+    }
+
+    /// The telemetry is over.
+    fn shutdown(&mut self, deadline: Duration) {
+        let _ = deadline;
+    }
+}

@@ -1,0 +1,8 @@
+/// stub
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// stub
+    Trusted,
+    /// stub
+    LinkOnly,
+}
