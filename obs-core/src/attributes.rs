@@ -1,5 +1,7 @@
 //! Attributes of an operation: static keys, values inline, text copied once into a buffer that is pooled with the record.
 
+use std::net::IpAddr;
+
 /// The key of an attribute: a static string behind one pointer. The conventions' keys stand in [`crate::semconv`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(&'static &'static str);
@@ -8,6 +10,11 @@ impl Key {
     /// A key: `const TENANT: Key = Key::new(&"app.tenant");`.
     pub const fn new(name: &'static &'static str) -> Self {
         Self(name)
+    }
+
+    /// A key made at set-up, once per name and process: it is never freed.
+    pub fn leak(name: String) -> Self {
+        Self(Box::leak(Box::new(&*Box::leak(name.into_boxed_str()))))
     }
 
     /// The key as text.
@@ -35,6 +42,8 @@ pub enum Value<'a> {
     F64(f64),
     /// Text.
     Str(&'a str),
+    /// An address, exported as its text.
+    Ip(IpAddr),
     /// A list, as user code gave it.
     List(&'a opentelemetry::Array),
 }
@@ -58,6 +67,7 @@ pub(crate) enum Slot {
     I64(i64),
     F64(f64),
     Static(&'static str),
+    Ip(IpAddr),
     Text { start: u32, len: u32 },
 }
 
@@ -74,6 +84,8 @@ pub enum Set<'a> {
     F64(f64),
     /// Text that lives as long as the program: 25 instructions.
     Static(&'static str),
+    /// An address: its text is made where it is encoded.
+    Ip(IpAddr),
     /// Text that is copied: about 100 instructions.
     Copied(&'a str),
 }
@@ -102,6 +114,11 @@ impl From<u64> for Set<'_> {
     /// Above `i64::MAX` the value saturates: OTLP has no unsigned attribute.
     fn from(value: u64) -> Self {
         Self::I64(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+impl From<IpAddr> for Set<'_> {
+    fn from(value: IpAddr) -> Self {
+        Self::Ip(value)
     }
 }
 impl From<f64> for Set<'_> {
@@ -156,6 +173,7 @@ impl Attributes {
             Set::I64(value) => Slot::I64(value),
             Set::F64(value) => Slot::F64(value),
             Set::Static(text) => Slot::Static(text),
+            Set::Ip(address) => Slot::Ip(address),
             Set::Copied(text) => match self.copy(text, bounds) {
                 Some(slot) => slot,
                 None => return,
@@ -226,6 +244,7 @@ impl Attributes {
                     Slot::I64(value) => Value::I64(value),
                     Slot::F64(value) => Value::F64(value),
                     Slot::Static(text) => Value::Str(text),
+                    Slot::Ip(address) => Value::Ip(address),
                     Slot::Text { start, len } => Value::Str(self.text_at(start, len)),
                 };
                 (*key, value)

@@ -65,6 +65,8 @@ predefined! {
     STREAM_RECV = 19, "stream_recv", Detailed;
     /// A stream is over.
     STREAM_FINISH = 20, "stream_finish", Detailed;
+    /// The head of the answer is there.
+    RESPONSE_HEAD = 21, "response_head", Base;
 }
 
 /// User-defined events begin here; below is room for predefined ones to come.

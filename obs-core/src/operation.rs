@@ -121,15 +121,17 @@ impl Live {
         }
     }
 
+    /// A trace sampled by share says so downstream, so that backends can scale its counts.
     #[cold]
     fn write_threshold(&mut self, threshold: Option<u64>) {
-        let (start, len) = self.tracestate;
+        use crate::propagation::tracestate::{read_ot, set_ot};
         let mut text = String::new();
-        crate::propagation::tracestate::with_threshold(
-            self.attributes.text_at(start, len),
+        let current = self.tracestate();
+        let ot = crate::propagation::ot::Ot {
             threshold,
-            &mut text,
-        );
+            ..read_ot(current)
+        };
+        set_ot(current, ot, &mut text);
         self.tracestate = self.attributes.keep_text(&text);
     }
 
@@ -149,6 +151,17 @@ impl Live {
         if self.level >= event.level() && !self.timeline.has(event) {
             let at = self.kind.engine.clock.ticks().saturating_sub(self.start);
             self.timeline.stamp(event, at);
+        }
+    }
+
+    /// Several event points that coincide share one reading of the clock.
+    #[inline(always)]
+    pub(crate) fn stamp_all(&mut self, events: &[Event]) {
+        let at = self.kind.engine.clock.ticks().saturating_sub(self.start);
+        for event in events {
+            if self.level >= event.level() {
+                self.timeline.stamp(*event, at);
+            }
         }
     }
 
@@ -198,6 +211,12 @@ impl Active<'_> {
     #[inline(always)]
     pub fn stamp(&mut self, event: Event) {
         self.0.stamp(event);
+    }
+
+    /// Stamps event points that coincide, with one reading of the clock.
+    #[inline(always)]
+    pub fn stamp_all(&mut self, events: &[Event]) {
+        self.0.stamp_all(events);
     }
 
     /// Adds an event with attributes. Allocates; for moments without attributes see [`stamp`](Self::stamp).

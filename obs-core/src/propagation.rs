@@ -1,13 +1,13 @@
-//! stub
+//! Placeholder until the identity rooms land.
+mod hex;
+pub mod ot;
+pub mod traceparent;
 pub mod tracestate;
-use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
-/// stub
-#[derive(Clone, Copy, Debug)]
-pub struct TraceParent {
-    /// stub
-    pub trace_id: TraceId,
-    /// stub
-    pub span_id: SpanId,
-    /// stub
-    pub flags: TraceFlags,
+pub use traceparent::TraceParent;
+/// Without the optional white space of HTTP lists: spaces and tabs.
+fn trim_ows(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }

@@ -359,6 +359,7 @@ impl RecordValue<'_> {
             Self::Value(Value::I64(value)) => (*value).into(),
             Self::Value(Value::F64(value)) => (*value).into(),
             Self::Value(Value::Str(value)) => (*value).to_owned().into(),
+            Self::Value(Value::Ip(address)) => address.to_string().into(),
             Self::Value(Value::List(list)) => opentelemetry::Value::Array((*list).clone()),
             Self::Label(LabelValue::Static(text)) => (*text).into(),
             Self::Label(LabelValue::Text(text)) => text.clone().into(),

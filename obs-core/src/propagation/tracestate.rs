@@ -1,3 +1,345 @@
-//! stub
-/// stub
-pub fn with_threshold(_text: &str, _th: Option<u64>, _into: &mut String) {}
+//! `tracestate`: what other tracing systems want carried along, and the `ot` member, which is OpenTelemetry's own.
+//!
+//! Ours to do: combine and check what came ([`combine`]), send all of it on in its order, and keep the sampling
+//! threshold (`th`) and randomness (`rv`) of `ot` true ([`Ot`], [`set_ot`]).
+//!
+//! Rules: [Trace Context](https://www.w3.org/TR/trace-context-2/#tracestate-header) and OpenTelemetry's
+//! [TraceState handling](https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/). Keys with `@` are held to
+//! the stricter form of level 1 (`tenant@system`), because the W3C's own suite asks for it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::ot::Ot;
+use super::trim_ows;
+
+/// The header's name.
+pub const TRACESTATE: &str = "tracestate";
+
+/// More members than this make a `tracestate` invalid.
+pub const MAX_MEMBERS: usize = 32;
+
+/// A `tracestate` longer than this is cut, whole members at a time.
+pub const MAX_BYTES: usize = 512;
+
+/// Members longer than this are the first to be cut.
+const LONG_MEMBER: usize = 128;
+
+/// Keys and values, each.
+const MAX_PART: usize = 256;
+
+/// A checked `tracestate`, never empty: members joined by commas, no white space around them, within the limits.
+/// Cheap to clone, since every operation of a trace carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TraceState(Arc<str>);
+
+impl TraceState {
+    /// Combines the values of all `tracestate` headers, in order. `None` if nothing is left to carry.
+    ///
+    /// # Errors
+    /// [`Invalid`] if any of them breaks a rule: the `tracestate` is then dropped as a whole, `traceparent` stays.
+    pub fn from_headers<'a>(
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Option<Self>, Invalid> {
+        let mut members = Members::default();
+        for value in values {
+            members.read(value)?;
+        }
+        members.cut(0);
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let mut text = String::with_capacity(members.bytes());
+        members.write(&mut text);
+        Ok(Some(Self(text.into())))
+    }
+
+    /// The header's value.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Keys and values, from left (the latest to write) to right.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .split(',')
+            .filter_map(|member| member.split_once('='))
+    }
+
+    /// OpenTelemetry's own member.
+    #[must_use]
+    pub fn ot(&self) -> Ot {
+        read_ot(&self.0)
+    }
+
+    /// `current` with another sampling threshold, its randomness and all else kept; see [`set_ot`]. Without a change
+    /// it is a clone; `None` if nothing is left to carry.
+    #[must_use]
+    pub fn with_threshold(current: Option<&Self>, threshold: Option<u64>) -> Option<Self> {
+        let ot = current.map(Self::ot).unwrap_or_default();
+        if ot.threshold == threshold {
+            return current.cloned();
+        }
+        let mut text = String::with_capacity(MAX_BYTES);
+        set_ot(
+            current.map_or("", Self::as_str),
+            Ot { threshold, ..ot },
+            &mut text,
+        );
+        (!text.is_empty()).then(|| Self(text.into()))
+    }
+
+    /// As OpenTelemetry's API holds it.
+    #[must_use]
+    pub fn to_otel(&self) -> opentelemetry::trace::TraceState {
+        opentelemetry::trace::TraceState::from_str(&self.0).unwrap_or_default()
+    }
+
+    /// From OpenTelemetry's API; `None` if empty, or if it holds what our rules do not allow.
+    #[must_use]
+    pub fn from_otel(tracestate: &opentelemetry::trace::TraceState) -> Option<Self> {
+        if *tracestate == opentelemetry::trace::TraceState::NONE {
+            return None; // before building a text only to find it empty
+        }
+        Self::from_headers([tracestate.header().as_bytes()])
+            .ok()
+            .flatten()
+    }
+}
+
+impl fmt::Display for TraceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a `tracestate` was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// A member without `=`.
+    Member,
+    /// A key that breaks the grammar.
+    Key,
+    /// A value that breaks the grammar, an empty one included.
+    Value,
+    /// The same key twice.
+    DuplicateKey,
+    /// More than [`MAX_MEMBERS`] members.
+    TooManyMembers,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Member => "a tracestate member without '='",
+            Self::Key => "a malformed tracestate key",
+            Self::Value => "a malformed tracestate value",
+            Self::DuplicateKey => "a tracestate key given twice",
+            Self::TooManyMembers => "more than 32 tracestate members",
+        })
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Checks header values, combines them in order and appends the result to `out`: members joined by commas, without
+/// the white space and the empty members, cut to [`MAX_BYTES`]. Returns how many members were cut.
+///
+/// # Errors
+/// [`Invalid`], and then `out` is as it was.
+pub fn combine<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+    out: &mut String,
+) -> Result<usize, Invalid> {
+    let mut members = Members::default();
+    for value in values {
+        members.read(value)?;
+    }
+    let cut = members.cut(0);
+    members.write(out);
+    Ok(cut)
+}
+
+/// Reads the `ot` member of a `tracestate`. What is malformed is absent.
+#[must_use]
+pub fn read_ot(tracestate: &str) -> Ot {
+    Ot::parse(ot_value(tracestate))
+}
+
+/// Appends `tracestate` to `out` with `th` and `rv` as in `ot`: the member moves to the left, its other sub-keys stay.
+/// If `ot` says what the member says already, the text is taken over as it is. Returns whether all of `ot` is in it:
+/// where other sub-keys leave no room, `th` is left out, which reads as "share unknown".
+pub fn set_ot(tracestate: &str, ot: Ot, out: &mut String) -> bool {
+    let mut members = Members::default();
+    let current = match members.read(tracestate.as_bytes()) {
+        Ok(()) => ot_value(tracestate),
+        Err(_) => {
+            members.len = 0; // not from `combine`: better none than a broken one
+            ""
+        }
+    };
+    let ot = ot.within_limits();
+    if Ot::parse(current) == ot {
+        members.cut(0);
+        members.write(out);
+        return true;
+    }
+    if let Some(at) = members.list[..members.len]
+        .iter()
+        .position(|member| key(member) == "ot")
+    {
+        members.remove(at);
+    }
+    let complete = ot.update(current);
+    let fits = complete.len() <= MAX_PART;
+    let value = if fits {
+        complete
+    } else {
+        Ot {
+            threshold: None,
+            ..ot
+        }
+        .update(current)
+    };
+    if !value.is_empty() && value.len() <= MAX_PART {
+        members.len = members.len.min(MAX_MEMBERS - 1);
+        members.cut("ot=,".len() + value.len());
+        out.push_str("ot=");
+        out.push_str(&value);
+        if !members.is_empty() {
+            out.push(',');
+        }
+    }
+    members.write(out);
+    fits
+}
+
+fn ot_value(tracestate: &str) -> &str {
+    tracestate
+        .split(',')
+        .find_map(|member| member.trim_matches([' ', '\t']).strip_prefix("ot="))
+        .unwrap_or_default()
+}
+
+/// Members of one `tracestate`, borrowed from its headers: no allocation however long the headers are.
+struct Members<'a> {
+    list: [&'a str; MAX_MEMBERS],
+    len: usize,
+}
+
+impl Default for Members<'_> {
+    fn default() -> Self {
+        Self {
+            list: [""; MAX_MEMBERS],
+            len: 0,
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    fn read(&mut self, value: &'a [u8]) -> Result<(), Invalid> {
+        for member in value.split(|byte| *byte == b',') {
+            let member = trim_ows(member);
+            if member.is_empty() {
+                continue; // allowed: senders cannot always know what others add
+            }
+            let at = member
+                .iter()
+                .position(|byte| *byte == b'=')
+                .ok_or(Invalid::Member)?;
+            check_key(&member[..at])?;
+            check_value(&member[at + 1..])?;
+            let member = std::str::from_utf8(member).map_err(|_| Invalid::Value)?;
+            if self.list[..self.len]
+                .iter()
+                .any(|other| key(other) == key(member))
+            {
+                return Err(Invalid::DuplicateKey);
+            }
+            self.push(member).ok_or(Invalid::TooManyMembers)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, member: &'a str) -> Option<()> {
+        *self.list.get_mut(self.len)? = member;
+        self.len += 1;
+        Some(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The length as text.
+    fn bytes(&self) -> usize {
+        self.list[..self.len]
+            .iter()
+            .map(|member| member.len() + 1)
+            .sum::<usize>()
+            .saturating_sub(1)
+    }
+
+    /// Cuts whole members until the text fits into [`MAX_BYTES`] less `reserved`: long ones first, then from the right.
+    fn cut(&mut self, reserved: usize) -> usize {
+        let before = self.len;
+        while !self.is_empty() && self.bytes() + reserved > MAX_BYTES {
+            let long = self.list[..self.len]
+                .iter()
+                .rposition(|member| member.len() > LONG_MEMBER);
+            self.remove(long.unwrap_or(self.len - 1));
+        }
+        before - self.len
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.list[at..self.len].rotate_left(1);
+        self.len -= 1;
+    }
+
+    fn write(&self, out: &mut String) {
+        for (n, member) in self.list[..self.len].iter().enumerate() {
+            if n > 0 {
+                out.push(',');
+            }
+            out.push_str(member);
+        }
+    }
+}
+
+fn key(member: &str) -> &str {
+    member.split_once('=').map_or(member, |(key, _)| key)
+}
+
+/// `key`, or `tenant@system`: 256 of `a-z 0-9 _ - * /` beginning with a letter or digit, or up to 241 and 14 of them.
+fn check_key(key: &[u8]) -> Result<(), Invalid> {
+    let simple = |key: &[u8], max: usize| {
+        key.len() <= max
+            && key
+                .first()
+                .is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && key.iter().all(|byte| {
+                byte.is_ascii_lowercase()
+                    || byte.is_ascii_digit()
+                    || matches!(byte, b'_' | b'-' | b'*' | b'/')
+            })
+    };
+    let valid = match key.iter().position(|byte| *byte == b'@') {
+        None => simple(key, MAX_PART),
+        Some(at) => simple(&key[..at], 241) && simple(&key[at + 1..], 14),
+    };
+    if valid { Ok(()) } else { Err(Invalid::Key) }
+}
+
+/// 1 to 256 printable characters without comma and `=`, the last one not a space.
+fn check_value(value: &[u8]) -> Result<(), Invalid> {
+    let valid = value.len() <= MAX_PART
+        && value.last().is_some_and(|byte| *byte != b' ')
+        && value
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='));
+    if valid { Ok(()) } else { Err(Invalid::Value) }
+}

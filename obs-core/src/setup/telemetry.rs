@@ -47,6 +47,11 @@ impl Telemetry {
         }
     }
 
+    /// The HTTP methods that are labels of their own, if the environment or the builder names them.
+    pub fn known_http_methods(&self) -> Option<&'static [String]> {
+        self.engine.config.known_http_methods.as_deref()
+    }
+
     /// Makes it the one that [`global`](Self::global) returns.
     ///
     /// # Errors

@@ -1,0 +1,38 @@
+//! What an answer, an error or a broken body means.
+
+use crate::descriptor::{BODY_ERROR, SERVICE_ERROR};
+use http::StatusCode;
+use obs_core::{ErrorType, Outcome};
+
+/// Turns what a service did into an [`Outcome`] with a closed `error.type`. Implemented by the service's author where
+/// the default is not enough; cloned per request, so keep it small.
+pub trait Classify<E> {
+    /// An answer with this status. It is the outcome unless the body fails.
+    fn classify_status(&self, status: StatusCode) -> Outcome;
+
+    /// An error in the place of an answer.
+    fn classify_error(&self, error: &E) -> Outcome;
+}
+
+/// The conventions' rule for servers: 5xx is an error, named by its code; 4xx is the client's. An error of the service
+/// is `service_error`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerClassify;
+
+impl<E> Classify<E> for ServerClassify {
+    #[inline]
+    fn classify_status(&self, status: StatusCode) -> Outcome {
+        if status.is_server_error() {
+            Outcome::failed(ErrorType::code(status.as_u16()))
+        } else {
+            Outcome::ANSWERED
+        }
+    }
+
+    fn classify_error(&self, _error: &E) -> Outcome {
+        Outcome::failed(SERVICE_ERROR)
+    }
+}
+
+/// A broken body is one whatever the status said.
+pub(crate) const BROKEN_BODY: Outcome = Outcome::failed(BODY_ERROR);

@@ -1,0 +1,106 @@
+//! One pass over a request's headers for everything that is wanted of them.
+//!
+//! A look-up by name hashes it (over 200 instructions); a pass compares lengths first (about 20 per header).
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What the pass found. Values are the first of their name, but for `traceparent`, of which two are an error.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'a> {
+    pub(crate) traceparent: Option<&'a HeaderValue>,
+    pub(crate) traceparents: u32,
+    /// They are joined elsewhere: few requests have one.
+    pub(crate) tracestates: u32,
+    pub(crate) baggage: bool,
+    pub(crate) host: Option<&'a HeaderValue>,
+    pub(crate) user_agent: Option<&'a HeaderValue>,
+}
+
+#[inline]
+pub(crate) fn scan(headers: &HeaderMap) -> Found<'_> {
+    let mut found = Found::default();
+    for (name, value) in headers {
+        let name = name.as_str();
+        match name.len() {
+            4 if name == "host" => found.host = found.host.or(Some(value)),
+            7 if name == "baggage" => found.baggage = true,
+            10 => match name {
+                "user-agent" => found.user_agent = found.user_agent.or(Some(value)),
+                "tracestate" => found.tracestates += 1,
+                _ => {}
+            },
+            11 if name == "traceparent" => {
+                found.traceparents += 1;
+                found.traceparent = found.traceparent.or(Some(value));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Headers that are never captured, whatever is configured.
+pub(crate) fn is_secret(name: &HeaderName) -> bool {
+    const SECRET: &[&str] = &[
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "set-cookie",
+        "x-api-key",
+        "api-key",
+        "x-auth-token",
+        "x-amz-security-token",
+        "x-goog-api-key",
+        "x-csrf-token",
+        "x-xsrf-token",
+        "www-authenticate",
+        "proxy-authenticate",
+    ];
+    let name = name.as_str();
+    SECRET.contains(&name)
+        || name.ends_with("-token")
+        || name.ends_with("-secret")
+        || name.ends_with("-key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_name_is_taken_and_repeats_are_counted() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "a"),
+            ("traceparent", "one"),
+            ("TraceParent", "two"),
+            ("tracestate", "x=1"),
+            ("user-agent", "u"),
+        ] {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_static(value),
+            );
+        }
+        let found = scan(&headers);
+        assert_eq!(found.traceparents, 2);
+        assert_eq!(found.host.unwrap(), "a");
+        assert_eq!(found.user_agent.unwrap(), "u");
+        assert_eq!(found.tracestates, 1);
+        assert!(!found.baggage);
+    }
+
+    #[test]
+    fn secrets_are_recognised_by_name_and_by_suffix() {
+        for name in [
+            "authorization",
+            "cookie",
+            "x-session-token",
+            "x-my-secret",
+            "openai-api-key",
+        ] {
+            assert!(is_secret(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(!is_secret(&HeaderName::from_static("x-request-id")));
+    }
+}

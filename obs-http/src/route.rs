@@ -1,0 +1,17 @@
+//! The route a request was matched to: a template, never a path.
+
+use http::Extensions;
+
+/// A route's template, put into the request's extensions by a router that is not axum's. With the feature `axum`,
+/// `MatchedPath` is found too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route(pub &'static str);
+
+#[inline]
+pub(crate) fn find(extensions: &Extensions) -> Option<&str> {
+    #[cfg(feature = "axum")]
+    if let Some(matched) = extensions.get::<axum::extract::MatchedPath>() {
+        return Some(matched.as_str());
+    }
+    extensions.get::<Route>().map(|route| route.0)
+}

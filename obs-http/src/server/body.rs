@@ -1,0 +1,104 @@
+//! The body: the exchange lasts as long as it does, and ends with it exactly once.
+
+use crate::classify::BROKEN_BODY;
+use crate::descriptor::RESPONSE_SIZE;
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use obs_core::{Event, Operation, Outcome};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pin_project! {
+    /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        #[pin]
+        pub(crate) inner: B,
+        pub(crate) operation: Operation,
+        pub(crate) outcome: Outcome,
+        pub(crate) sent: u64,
+        pub(crate) expected: Option<u64>,
+        pub(crate) current: bool,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    /// The body inside.
+    pub fn get_ref(&self) -> &B {
+        &self.inner
+    }
+
+    /// The body inside.
+    pub fn get_mut(&mut self) -> &mut B {
+        &mut self.inner
+    }
+}
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        if !this.operation.is_recording() {
+            return this.inner.poll_frame(cx);
+        }
+        let polled = if *this.current {
+            this.operation.stamp(Event::WRITE_START);
+            let entered = this.operation.enter();
+            let polled = this.inner.as_mut().poll_frame(cx);
+            entered.leave();
+            polled
+        } else {
+            this.inner.as_mut().poll_frame(cx)
+        };
+        let frame = ready!(polled);
+        let over = match &frame {
+            Some(Ok(frame)) => match frame.data_ref() {
+                Some(data) => {
+                    if *this.sent == 0 {
+                        this.operation.stamp(Event::STREAM_SEND);
+                    }
+                    *this.sent += data.remaining() as u64;
+                    // hyper asks no further in these cases, so this is the last moment to end it.
+                    *this.expected == Some(*this.sent) || this.inner.is_end_stream()
+                }
+                // Trailers: nothing follows them.
+                None => true,
+            },
+            Some(Err(_)) => {
+                *this.outcome = BROKEN_BODY;
+                true
+            }
+            None => true,
+        };
+        if over {
+            end(this.operation, *this.outcome, *this.sent);
+        }
+        Poll::Ready(frame)
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[inline(never)]
+fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
+    if let Some(mut active) = operation.active() {
+        active.set_measure(RESPONSE_SIZE, sent);
+        active.stamp(Event::WRITE_FINISH);
+    }
+    operation.end_in_place(outcome);
+}

@@ -1,0 +1,289 @@
+//! The service: from the request's head to a started operation.
+
+use super::body::ResponseBody;
+use super::future::ResponseFuture;
+use super::settings::{Settings, TrustRule};
+use crate::classify::{Classify, ServerClassify};
+use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, SCHEMES, VERSION};
+use crate::head::RequestHead;
+use crate::headers::{self, Found};
+use crate::{peer, redact, route};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body;
+use obs_core::propagation::{self, TraceParent};
+use obs_core::semconv::{http as keys, network};
+use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent};
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// An observed service.
+#[derive(Clone, Debug)]
+pub struct HttpServer<S, C = ServerClassify> {
+    pub(crate) inner: S,
+    pub(crate) kind: &'static Kind,
+    pub(crate) settings: &'static Settings,
+    pub(crate) classify: C,
+}
+
+impl<S, C> HttpServer<S, C> {
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, C, B, R> Service<Request<B>> for HttpServer<S, C>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    C: Classify<S::Error> + Clone,
+    B: Body,
+    R: Body,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, C>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut operation = self.start(&request);
+        let head_only = *request.method() == Method::HEAD;
+        let entered = operation.enter();
+        let inner = self.inner.call(request);
+        entered.leave();
+        ResponseFuture {
+            inner,
+            operation,
+            settings: self.settings,
+            classify: self.classify.clone(),
+            head_only,
+        }
+    }
+}
+
+impl<S, C> HttpServer<S, C> {
+    #[inline(always)]
+    fn start<B: Body>(&self, request: &Request<B>) -> Operation {
+        if self.kind.is_disabled() {
+            return Operation::disabled();
+        }
+        let head = RequestHead::of(request);
+        if let Some(filter) = &self.settings.filter
+            && !filter(head)
+        {
+            return Operation::disabled();
+        }
+        self.start_observed(head, request.body().size_hint().exact())
+    }
+
+    #[inline(never)]
+    fn start_observed(&self, head: RequestHead<'_>, body: Option<u64>) -> Operation {
+        let settings = self.settings;
+        let found = headers::scan(head.headers);
+        let scheme = scheme(head.uri, settings.https);
+        let mut labels = Labels::NONE
+            .with(METHOD, settings.methods.number(head.method))
+            .with(SCHEME, LabelId::closed(scheme))
+            .with(VERSION, version(head.version));
+        let route = match &settings.route {
+            Some(rule) => rule(head),
+            None => route::find(head.extensions),
+        };
+        if let Some(route) = route {
+            labels = labels.with(ROUTE, self.kind.label(ROUTE, route));
+        }
+        let mut joined = String::new();
+        let parent = parent(&found, head, settings, &mut joined);
+        let mut operation = self.kind.start(labels, parent);
+        if let Some(mut active) = operation.active() {
+            describe(&mut active, head, &found, scheme, settings);
+            if let Some(body) = body {
+                active.set_measure(REQUEST_SIZE, body);
+            }
+            active.stamp(Event::SERVER_HANDLE_START);
+        }
+        operation
+    }
+}
+
+/// Attributes that are no labels.
+#[inline(always)]
+fn describe(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    found: &Found<'_>,
+    scheme: u16,
+    settings: &Settings,
+) {
+    active.set(keys::URL_PATH, head.uri.path());
+    if settings.query
+        && let Some(query) = head.uri.query()
+    {
+        active.set(keys::URL_QUERY, redact::redact_query(query).as_ref());
+    }
+    let host = head.uri.authority().map(|authority| authority.as_str());
+    if let Some(host) = host.or_else(|| found.host.and_then(|host| host.to_str().ok())) {
+        let (name, port) = split_host(host);
+        active.set(network::SERVER_ADDRESS, name);
+        active.set(
+            network::SERVER_PORT,
+            port.unwrap_or(if scheme == 0 { 80 } else { 443 }),
+        );
+    }
+    if let Some(agent) = found.user_agent.and_then(|agent| agent.to_str().ok()) {
+        active.set(keys::USER_AGENT_ORIGINAL, agent);
+    }
+    if settings.addresses
+        && let Some(peer) = peer::find(head.extensions)
+    {
+        active.set(network::PEER_ADDRESS, peer.ip());
+        active.set(network::PEER_PORT, peer.port());
+        active.set(network::CLIENT_ADDRESS, peer.ip());
+    }
+    if settings.methods.number(head.method) == LabelId::OVERFLOW {
+        active.set(keys::REQUEST_METHOD_ORIGINAL, head.method.as_str());
+    }
+    if !settings.request_headers.is_empty() {
+        capture(active, head.headers, &settings.request_headers);
+    }
+    if let Some(deadline) = settings.deadline {
+        active.set_deadline(deadline);
+    }
+}
+
+/// Values of allowed headers, as lists of strings by the conventions.
+#[cold]
+pub(crate) fn capture(
+    active: &mut Active<'_>,
+    headers: &HeaderMap,
+    allowed: &[(http::HeaderName, obs_core::Key)],
+) {
+    use obs_core::otel::{Array, KeyValue, StringValue, Value};
+    for (name, key) in allowed {
+        let values = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let values: Vec<StringValue> = values.map(|value| value.to_owned().into()).collect();
+        if !values.is_empty() {
+            active.set_dynamic(KeyValue::new(
+                key.as_str(),
+                Value::Array(Array::String(values)),
+            ));
+        }
+    }
+}
+
+#[inline(always)]
+fn parent<'a>(
+    found: &Found<'a>,
+    head: RequestHead<'_>,
+    settings: &Settings,
+    joined: &'a mut String,
+) -> Parent<'a> {
+    let Some(value) = found.traceparent else {
+        return Parent::Current;
+    };
+    let Some(parent) = remote(found, value) else {
+        return Parent::Current;
+    };
+    if found.tracestates > 0 {
+        let values = head.headers.get_all("tracestate");
+        // An invalid tracestate is dropped; the traceparent stands.
+        let _ =
+            propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
+    }
+    let trust = match &settings.trust {
+        TrustRule::Always(trust) => *trust,
+        TrustRule::By(rule) => rule(head),
+    };
+    Parent::Remote {
+        parent,
+        tracestate: joined,
+        trust,
+    }
+}
+
+#[inline(always)]
+fn remote(found: &Found<'_>, value: &http::HeaderValue) -> Option<TraceParent> {
+    if found.traceparents != 1 {
+        return None;
+    }
+    propagation::traceparent::parse(value.as_bytes()).ok()
+}
+
+#[inline(always)]
+fn scheme(uri: &Uri, https: bool) -> u16 {
+    match uri.scheme_str() {
+        Some(scheme) => u16::from(scheme == SCHEMES[1]),
+        None => u16::from(https),
+    }
+}
+
+#[inline(always)]
+fn version(version: Version) -> LabelId {
+    match version {
+        Version::HTTP_11 => LabelId::closed(1),
+        Version::HTTP_2 => LabelId::closed(2),
+        Version::HTTP_10 => LabelId::closed(0),
+        Version::HTTP_3 => LabelId::closed(3),
+        _ => LabelId::ABSENT,
+    }
+}
+
+/// Name and port of `host:port`, `[v6]:port`, `user@host`.
+#[inline]
+fn split_host(host: &str) -> (&str, Option<u16>) {
+    let host = match host.rfind('@') {
+        Some(at) => &host[at + 1..],
+        None => host,
+    };
+    if let Some(rest) = host.strip_prefix('[') {
+        return match rest.split_once(']') {
+            Some((name, port)) => (
+                name,
+                port.strip_prefix(':').and_then(|port| port.parse().ok()),
+            ),
+            None => (host, None),
+        };
+    }
+    match host.split_once(':') {
+        Some((name, port)) => (name, port.parse().ok()),
+        None => (host, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn host(text: &str, expect: (&str, Option<u16>)) {
+        assert_eq!(split_host(text), expect);
+    }
+
+    #[test]
+    fn hosts_split_into_name_and_port() {
+        host("example.com", ("example.com", None));
+        host("example.com:8080", ("example.com", Some(8080)));
+        host("[::1]:443", ("::1", Some(443)));
+        host("[::1]", ("::1", None));
+        host("user:secret@example.com:1", ("example.com", Some(1)));
+        host("example.com:x", ("example.com", None));
+        host("", ("", None));
+    }
+}

@@ -1,0 +1,42 @@
+//! What a layer was told, as plain data behind one reference.
+
+use crate::head::RequestHead;
+use crate::methods::Methods;
+use http::HeaderName;
+use obs_core::{Key, Trust};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) methods: Methods,
+    pub(crate) trust: TrustRule,
+    pub(crate) filter: Option<Arc<dyn Fn(RequestHead<'_>) -> bool + Send + Sync>>,
+    pub(crate) route: Option<Arc<RouteRule>>,
+    pub(crate) https: bool,
+    pub(crate) query: bool,
+    pub(crate) addresses: bool,
+    pub(crate) request_headers: Vec<(HeaderName, Key)>,
+    pub(crate) response_headers: Vec<(HeaderName, Key)>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) current_in_body: bool,
+}
+
+pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) enum TrustRule {
+    Always(Trust),
+    By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("filtered", &self.filter.is_some())
+            .field("https", &self.https)
+            .field("request_headers", &self.request_headers)
+            .field("response_headers", &self.response_headers)
+            .finish_non_exhaustive()
+    }
+}
