@@ -264,7 +264,11 @@ impl Attributes {
         (start, text.len() as u32)
     }
 
+    #[inline]
     pub(crate) fn text_at(&self, start: u32, len: u32) -> &str {
+        if len == 0 {
+            return "";
+        }
         let bytes = self
             .text
             .get(start as usize..(start + len) as usize)
@@ -284,21 +288,21 @@ impl Attributes {
         self.entries.len()
     }
 
-    #[inline]
-    pub(crate) fn clear(&mut self) {
+    #[inline(always)]
+    pub(crate) fn clear(&mut self, entries: usize, text: usize) {
+        // A record that once was large must not stay large in the pool.
+        if self.entries.len() > entries * 4 || self.text.len() > text * 16 {
+            self.shrink(entries, text);
+        }
         self.entries.clear();
         self.text.clear();
         self.dropped = 0;
     }
 
-    /// A record that once was large must not stay large in the pool.
-    pub(crate) fn shrink_to(&mut self, entries: usize, text: usize) {
-        if self.entries.capacity() > entries * 4 {
-            self.entries.shrink_to(entries);
-        }
-        if self.text.capacity() > text * 16 {
-            self.text.shrink_to(text);
-        }
+    #[cold]
+    fn shrink(&mut self, entries: usize, text: usize) {
+        self.entries = Vec::with_capacity(entries);
+        self.text = Vec::with_capacity(text);
     }
 
     pub(crate) fn capacity_bytes(&self) -> usize {

@@ -8,6 +8,7 @@ pub(crate) mod counts;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;
+pub(crate) mod histogram;
 pub(crate) mod instruments;
 pub(crate) mod kind;
 pub(crate) mod live;

@@ -24,6 +24,7 @@ mod log_event;
 pub mod metrics;
 mod operation;
 mod outcome;
+mod parent;
 pub mod propagation;
 mod record;
 pub mod sampling;
@@ -41,7 +42,7 @@ pub use opentelemetry as otel;
 
 pub use attributes::{Key, Set, Value};
 pub use clock::{Clock, ManualClock};
-pub use context::{ContextMode, Entered, Parent};
+pub use context::{ContextMode, Entered};
 pub use descriptor::{
     DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
 };
@@ -59,6 +60,7 @@ pub use level::StatsLevel;
 pub use log_event::{Body, LogEvent, Severity};
 pub use operation::{Active, Operation};
 pub use outcome::{End, ErrorType, Outcome};
+pub use parent::Parent;
 pub use record::{Record, RecordEvent, RecordLink, RecordValue};
 pub use session::Session;
 pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};

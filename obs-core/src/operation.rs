@@ -1,7 +1,6 @@
 //! An operation: it starts, reports events, and ends exactly once.
 
 use crate::attributes::{Key, Set};
-use crate::context::{Parent, resolve};
 use crate::engine::finish::finish;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live, Reason};
@@ -10,6 +9,7 @@ use crate::handle::OpRef;
 use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
+use crate::parent::Parent;
 use crate::propagation::TraceParent;
 use crate::session::Session;
 use crate::side::At;
@@ -27,7 +27,7 @@ pub struct Operation(pub(crate) Option<Box<Live>>);
 
 impl Kind {
     /// Starts an operation of this kind. `labels` may be set later too, except for those of the in-flight gauge.
-    #[inline]
+    #[inline(never)]
     pub fn start(&'static self, labels: Labels, parent: Parent<'_>) -> Operation {
         let level = self.level_of(labels);
         if level == StatsLevel::Disabled {
@@ -35,8 +35,7 @@ impl Kind {
         }
         let engine = self.engine;
         let start = engine.clock.ticks();
-        let origin = resolve(engine, parent);
-        Operation(Some(engine.with_local(|local| {
+        engine.with_local(|local| {
             let mut live = local.take(self);
             live.kind = self;
             live.start = start;
@@ -45,39 +44,27 @@ impl Kind {
             live.level = level;
             live.reason = Reason::None;
             live.measured = 0;
-            live.parent_id = origin.parent_id;
-            live.flags = origin.flags;
-            live.trace_flags = origin.trace_flags;
-            live.joined = origin.family;
-            live.session = origin.session;
-            live.tracestate = (0, 0);
-            live.trace_id = origin.trace_id;
+            live.inherit(&parent);
             if engine.config.ids.is_some() {
                 live.own_ids();
             } else {
-                if origin.trace_id == 0 {
+                if live.trace_id == 0 {
                     live.trace_id = u128::from_be_bytes(local.rng.trace_id().to_bytes());
                     live.trace_flags = crate::ids::RANDOM.to_u8();
                 }
                 live.span_id = u64::from_be_bytes(local.rng.span_id().to_bytes());
             }
-            if let Some(text) = &origin.tracestate {
-                live.tracestate = live.attributes.keep_text(text);
-            }
-            if origin.undecided {
+            if live.flags.has(Flags::UNDECIDED) {
                 live.decide_head();
             }
-            if let Some(link) = origin.link {
-                live.side().add_link(link, Vec::new(), &engine.config.side);
-            }
             if let Some((gauge, mask)) = &self.gauge {
-                live.in_flight = local.series(gauge, Labels(labels.0 & mask));
+                live.in_flight = local.series(gauge, labels.masked(*mask));
                 if let Some(cells) = local.shard.cells(live.in_flight, gauge.cells) {
                     cells.add(0, 1, local.shard.owned);
                 }
             }
-            live
-        })))
+            Operation(Some(live))
+        })
     }
 }
 
@@ -103,6 +90,7 @@ impl Live {
     #[inline]
     fn decide_head(&mut self) {
         let sampler = &self.kind.engine.sampler;
+        self.flags.unset(Flags::UNDECIDED);
         let parent = self.flags.has(Flags::HAS_PARENT).then(|| TraceParent {
             trace_id: self.trace_id.into(),
             span_id: self.parent_id.into(),
@@ -386,7 +374,10 @@ impl Operation {
     /// otherwise.
     #[cold]
     #[inline(never)]
-    fn end_dropped(live: Box<Live>) {
+    fn end_dropped(mut live: Box<Live>) {
+        if std::thread::panicking() {
+            live.flags.set(Flags::PANICKED);
+        }
         let outcome = if live.flags.has(Flags::PANICKED) {
             Outcome::PANICKED
         } else if live.deadline <= live.kind.engine.clock.ticks() {
@@ -401,10 +392,7 @@ impl Operation {
 impl Drop for Operation {
     #[inline]
     fn drop(&mut self) {
-        if let Some(mut live) = self.0.take() {
-            if std::thread::panicking() {
-                live.flags.set(Flags::PANICKED);
-            }
+        if let Some(live) = self.0.take() {
             Self::end_dropped(live);
         }
     }

@@ -8,7 +8,7 @@ use super::ring::Pushed;
 use crate::outcome::Outcome;
 
 /// Ends the operation. Consuming the box is what makes it once.
-#[inline]
+#[inline(never)]
 pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     let kind = live.kind;
     let engine = kind.engine;
@@ -21,28 +21,39 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     }
     engine.with_local(|local| {
         let series = local.series(&kind.set, live.labels);
-        kind.record(&live, &local.shard, series);
+        let owned = local.shard.owned;
+        if let Some(cells) = local.shard.cells(series, kind.set.cells) {
+            kind.record(&live, cells, owned);
+        }
         if let Some((gauge, _)) = &kind.gauge
             && let Some(cells) = local.shard.cells(live.in_flight, gauge.cells)
         {
-            cells.add(0, 1_u64.wrapping_neg(), local.shard.owned);
+            cells.add(0, 1_u64.wrapping_neg(), owned);
         }
-        let reason = reason(&live, engine);
         if live.flags.has(Flags::SAMPLED) {
             live.reason = Reason::Sampled;
-            export(live, local, engine);
-        } else if live.joined.is_some() {
-            end_child(live, reason, local, engine);
-        } else if live.flags.has(Flags::LEADS) {
-            end_root(live, reason, local, engine);
-        } else if reason != Reason::None {
-            live.reason = reason;
-            live.flags.set(Flags::PARTIAL);
-            export(live, local, engine);
-        } else {
-            local.recycle(live);
+            return export(live, local, engine);
         }
+        let reason = reason(&live, engine);
+        if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
+            return local.recycle(live);
+        }
+        end_unsampled(live, reason, local, engine);
     });
+}
+
+/// The head left it out, and it is wanted, or others are tied to it.
+#[inline(never)]
+fn end_unsampled(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
+    if live.joined.is_some() {
+        end_child(live, reason, local, engine);
+    } else if live.flags.has(Flags::LEADS) {
+        end_root(live, reason, local, engine);
+    } else {
+        live.reason = reason;
+        live.flags.set(Flags::PARTIAL);
+        export(live, local, engine);
+    }
 }
 
 /// Why the record would be kept although the head said no.

@@ -35,7 +35,7 @@ impl ReaderState {
 /// The numbers of one series over all shards.
 struct Folded {
     series: u32,
-    labels: u128,
+    labels: Labels,
     cells: Vec<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Engine {
         let anchor = self.clock.anchor();
         let now = anchor.unix_nanos(self.clock.ticks());
         let shards = self.shards();
-        let mut by_set: HashMap<u16, Vec<(u32, u128)>> = HashMap::new();
+        let mut by_set: HashMap<u16, Vec<(u32, Labels)>> = HashMap::new();
         for (series, set, labels) in self.registry.all() {
             by_set.entry(set).or_default().push((series, labels));
         }
@@ -77,7 +77,7 @@ impl Engine {
 fn fold_series(
     set: &MetricSet,
     series: u32,
-    labels: u128,
+    labels: Labels,
     shards: &[Arc<Shard>],
 ) -> Option<Folded> {
     let mut cells = vec![0_u64; set.cells];
@@ -288,14 +288,14 @@ fn add_point(
     }
 }
 
-fn attributes(set: &MetricSet, labels: u128) -> PointAttributes {
+fn attributes(set: &MetricSet, labels: Labels) -> PointAttributes {
     if labels == OVERFLOW {
         return vec![(
             semconv::otel::METRIC_OVERFLOW.as_str().into(),
             LabelValue::Bool(true),
         )];
     }
-    let value = |index| Labels(labels).get(index);
+    let value = |index| labels.get(index);
     set.spaces
         .iter()
         .enumerate()

@@ -139,7 +139,7 @@ impl Handle {
     }
 
     fn bind(&self, values: &[&str]) -> Bound {
-        let series = self.engine.registry.series(self.set, self.labels(values).0);
+        let series = self.engine.registry.series(self.set, self.labels(values));
         Bound {
             handle: *self,
             series,

@@ -1,10 +1,13 @@
 //! A kind of operation in one telemetry: its levels, thresholds, label values and metrics.
 
 use super::Engine;
+use super::cells::Cells;
+use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
-use super::shard::Shard;
-use crate::descriptor::Descriptor;
+use crate::context::ContextMode;
+use crate::descriptor::{Descriptor, Histogram, Stage};
 use crate::engine::live::Live;
+use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
 use std::sync::Arc;
@@ -17,13 +20,18 @@ pub struct Kind {
     pub(crate) engine: &'static Engine,
     pub(crate) descriptor: &'static Descriptor,
     pub(crate) set: MetricSet,
-    pub(crate) gauge: Option<(MetricSet, u128)>,
+    pub(crate) gauge: Option<(MetricSet, Labels)>,
+    /// What `record` needs, beside each other.
+    duration: Option<TickHistogram>,
+    stages: Box<[(Stage, TickHistogram)]>,
+    /// Offset and boundaries of each measure that is a histogram too.
+    measures: Box<[(usize, &'static [f64])]>,
+    pub(crate) context: ContextMode,
     level: LevelCell,
     methods: Box<[LevelCell]>,
     /// Ticks from which a call is slow; `u64::MAX` is never.
     slow: AtomicU64,
     slow_methods: Box<[AtomicU64]>,
-    pub(crate) with_measures: bool,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
 }
@@ -41,33 +49,33 @@ impl Kind {
             .collect();
         let rate = engine.clock.ticks_per_second();
         let mut set = Self::empty_set(engine, descriptor, ids.0, &spaces);
-        if let Some(duration) = &descriptor.duration {
-            set.push(
-                (duration.name, duration.unit, duration.description),
-                Shape::ticks(duration, rate),
-            );
-        }
-        for stage in descriptor.stages {
-            let histogram = &stage.histogram;
-            set.push_with(
-                (histogram.name, histogram.unit, histogram.description),
-                stage.attribute,
-                Shape::ticks(histogram, rate),
-            );
-        }
-        let with_measures = engine.config.measures;
-        if with_measures {
-            for measure in descriptor.measures.iter().take(4) {
-                let histogram = &measure.histogram;
-                let shape = Shape::Values {
-                    bounds: histogram.bounds.into(),
-                };
-                set.push(
-                    (histogram.name, histogram.unit, histogram.description),
-                    shape,
-                );
-            }
-        }
+        let mut push = |histogram: &Histogram, attribute, shape: fn(Box<[f64]>) -> Shape| {
+            let name = (histogram.name, histogram.unit, histogram.description);
+            set.push_with(name, attribute, shape(histogram.bounds.into()))
+        };
+        let ticks = |bounds| Shape::Ticks { bounds };
+        let hot =
+            |offset, histogram: &Histogram| TickHistogram::new(offset, histogram.bounds, rate);
+        let duration = descriptor
+            .duration
+            .as_ref()
+            .map(|histogram| hot(push(histogram, None, ticks), histogram));
+        let stages = descriptor.stages.iter().map(|stage| {
+            (
+                *stage,
+                hot(
+                    push(&stage.histogram, stage.attribute, ticks),
+                    &stage.histogram,
+                ),
+            )
+        });
+        let stages = stages.collect();
+        let asked = if engine.config.measures { 4 } else { 0 };
+        let measures = descriptor.measures.iter().take(asked).map(|measure| {
+            let offset = push(&measure.histogram, None, |bounds| Shape::Values { bounds });
+            (offset, measure.histogram.bounds)
+        });
+        let measures = measures.collect();
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
             set.push(
@@ -97,7 +105,10 @@ impl Kind {
             methods: (0..methods).map(|_| LevelCell::inherit()).collect(),
             slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
-            with_measures,
+            duration,
+            stages,
+            measures,
+            context: engine.config.context,
             error_label: labels
                 .iter()
                 .position(|label| matches!(label.values, Values::Error)),
@@ -263,57 +274,34 @@ impl Kind {
 
     /// Everything that a finished operation writes into cells, but for the gauge.
     #[inline(always)]
-    pub(crate) fn record(&self, live: &Live, shard: &Shard, series: u32) {
-        let set = &self.set;
-        let Some(cells) = shard.cells(series, set.cells) else {
-            return;
-        };
-        let owned = shard.owned;
+    pub(crate) fn record(&self, live: &Live, cells: &Cells, owned: bool) {
         let ticks = live.end.saturating_sub(live.start);
-        let mut metrics = set.metrics.iter();
-        if self.descriptor.duration.is_some()
-            && let Some(metric) = metrics.next()
-            && let Shape::Ticks { limits, .. } = &metric.shape
-        {
-            cells.add(metric.offset, ticks, owned);
-            cells.add(metric.offset + 1 + bucket(limits, ticks), 1, owned);
+        if let Some(duration) = &self.duration {
+            duration.record(cells, ticks, owned);
         }
-        for stage in self.descriptor.stages {
-            let Some(metric) = metrics.next() else { return };
+        for (stage, histogram) in &self.stages {
             if live.level < stage.level {
                 continue;
             }
-            let Shape::Ticks { limits, .. } = &metric.shape else {
-                continue;
-            };
-            let from = if stage.from == crate::Event::RPC_START {
+            let from = if stage.from == Event::RPC_START {
                 Some(0)
             } else {
                 live.timeline.at(stage.from)
             };
-            let to = if stage.to == crate::Event::RPC_FINISH {
+            let to = if stage.to == Event::RPC_FINISH {
                 Some(ticks)
             } else {
                 live.timeline.at(stage.to)
             };
             if let (Some(from), Some(to)) = (from, to) {
-                let part = to.saturating_sub(from);
-                cells.add(metric.offset, part, owned);
-                cells.add(metric.offset + 1 + bucket(limits, part), 1, owned);
+                histogram.record(cells, to.saturating_sub(from), owned);
             }
         }
-        if self.with_measures {
-            for index in 0..self.descriptor.measures.len().min(4) {
-                let Some(metric) = metrics.next() else { return };
-                if live.measured & (1 << index) == 0 {
-                    continue;
-                }
-                let Shape::Values { bounds } = &metric.shape else {
-                    continue;
-                };
-                let value = live.measures[index] as f64;
-                cells.add_f64(metric.offset, value, owned);
-                cells.add(metric.offset + 1 + bucket(bounds, value), 1, owned);
+        for (index, (offset, bounds)) in self.measures.iter().enumerate() {
+            if live.measured & (1 << index) != 0 {
+                let value = live.measures[index & 3] as f64;
+                cells.add_f64(*offset, value, owned);
+                cells.add(offset + 1 + bucket(bounds, value), 1, owned);
             }
         }
     }

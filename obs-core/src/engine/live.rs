@@ -93,6 +93,8 @@ impl Flags {
     pub(crate) const PANICKED: Self = Self(1 << 5);
     /// The topmost of the exported ones, although the head said no.
     pub(crate) const PARTIAL: Self = Self(1 << 6);
+    /// The head decision is still to be made.
+    pub(crate) const UNDECIDED: Self = Self(1 << 8);
     /// The parent is known at all (and perhaps in this process).
     pub(crate) const HAS_PARENT: Self = Self(1 << 7);
 
@@ -104,6 +106,11 @@ impl Flags {
     #[inline(always)]
     pub(crate) fn set(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    #[inline(always)]
+    pub(crate) fn unset(&mut self, other: Self) {
+        self.0 &= !other.0;
     }
 
     #[inline(always)]
@@ -156,7 +163,7 @@ impl Live {
     /// Makes it ready for the next operation; what is expensive to make again stays.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.attributes.clear();
+        self.attributes.clear(ENTRIES, TEXT);
         // Before the shared part, which its span holds.
         if self.context.is_some() {
             self.context = None;
@@ -176,7 +183,6 @@ impl Live {
         if self.side.is_some() {
             self.side = None;
         }
-        self.attributes.shrink_to(ENTRIES, TEXT);
     }
 
     /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.

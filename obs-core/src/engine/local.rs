@@ -31,7 +31,7 @@ const TEXTS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct SeriesSlot {
-    labels: u128,
+    labels: Labels,
     /// The set's number plus one; 0 is empty.
     set: u32,
     series: u32,
@@ -52,7 +52,7 @@ impl Local {
             pool: Vec::new(),
             series: Box::new(
                 [SeriesSlot {
-                    labels: 0,
+                    labels: Labels::NONE,
                     set: 0,
                     series: 0,
                 }; SERIES],
@@ -92,15 +92,19 @@ impl Local {
     /// The series of a label set: this thread's cache, then the telemetry's map.
     #[inline(always)]
     pub(crate) fn series(&mut self, set: &MetricSet, labels: Labels) -> u32 {
-        let hash = (labels.0 as u64 ^ (labels.0 >> 64) as u64 ^ u64::from(set.id) << 40)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = &mut self.series[(hash >> 56) as usize];
-        if slot.labels == labels.0 && slot.set == u32::from(set.id) + 1 {
+        let slot = &mut self.series[labels.hash8(set.id)];
+        if slot.labels == labels && slot.set == u32::from(set.id) + 1 {
             return slot.series;
         }
-        let series = self.engine.registry.series(set, labels.0);
+        Self::series_slow(slot, self.engine, set, labels)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn series_slow(slot: &mut SeriesSlot, engine: &Engine, set: &MetricSet, labels: Labels) -> u32 {
+        let series = engine.registry.series(set, labels);
         *slot = SeriesSlot {
-            labels: labels.0,
+            labels,
             set: u32::from(set.id) + 1,
             series,
         };

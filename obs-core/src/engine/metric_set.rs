@@ -1,7 +1,7 @@
 //! What one record writes: several metrics that share labels lie in one run of cells, found by one look-up.
 
 use crate::attributes::Key;
-use crate::descriptor::{Histogram, Scope};
+use crate::descriptor::Scope;
 use crate::label::Space;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -38,10 +38,7 @@ pub(crate) struct Metric {
 #[derive(Debug)]
 pub(crate) enum Shape {
     /// One sum in ticks, then a cell per bucket.
-    Ticks {
-        limits: Box<[u64]>,
-        bounds: Box<[f64]>,
-    },
+    Ticks { bounds: Box<[f64]> },
     /// One floating-point sum, then a cell per bucket.
     Values { bounds: Box<[f64]> },
     /// One wrapping sum; a monotonic one never goes down.
@@ -55,26 +52,16 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) fn ticks(histogram: &Histogram, ticks_per_second: f64) -> Self {
-        Self::Ticks {
-            limits: histogram
-                .bounds
-                .iter()
-                .map(|bound| (bound * ticks_per_second) as u64)
-                .collect(),
-            bounds: histogram.bounds.into(),
-        }
-    }
-
     pub(crate) fn cells(&self) -> usize {
         match self {
-            Self::Ticks { bounds, .. } | Self::Values { bounds } => bounds.len() + 2,
+            Self::Ticks { bounds } | Self::Values { bounds } => bounds.len() + 2,
             _ => 1,
         }
     }
 }
 
 impl MetricSet {
+    /// Adds a metric and says where its cells begin.
     pub(crate) fn push(
         &mut self,
         metric: (&'static str, &'static str, &'static str),
@@ -99,13 +86,13 @@ impl MetricSet {
             shape,
             offset,
         });
-        self.metrics.len() - 1
+        offset
     }
 }
 
 /// In which bucket `value` falls: bounds are inclusive upper limits, as in OTLP.
 #[inline(always)]
-pub(crate) fn bucket<V: PartialOrd + Copy>(limits: &[V], value: V) -> usize {
+pub(crate) fn bucket(limits: &[f64], value: f64) -> usize {
     limits.partition_point(|limit| *limit < value)
 }
 
@@ -115,9 +102,9 @@ mod tests {
 
     #[test]
     fn a_bound_belongs_to_the_bucket_it_closes() {
-        let limits = [5_u64, 10];
+        let limits = [5.0, 10.0];
         assert_eq!(
-            [0, 5, 6, 10, 11].map(|value| bucket(&limits, value)),
+            [0.0, 5.0, 6.0, 10.0, 11.0].map(|value| bucket(&limits, value)),
             [0, 0, 1, 1, 2]
         );
     }

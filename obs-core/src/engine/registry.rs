@@ -1,6 +1,7 @@
 //! Which label sets have been seen: a number for each, at most so many per group of metrics.
 
 use super::metric_set::MetricSet;
+use crate::label::Labels;
 use std::collections::HashMap;
 use std::sync::RwLock;
 use std::sync::atomic::Ordering;
@@ -12,18 +13,18 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Inner {
-    ids: HashMap<(u16, u128), u32>,
-    series: Vec<(u16, u128)>,
+    ids: HashMap<(u16, Labels), u32>,
+    series: Vec<(u16, Labels)>,
 }
 
 /// Stands where the labels of a group's overflow series would; no packed label set has this form, because an
 /// overflowed label reads 0xffff and a number label cannot exceed a status code.
-pub(crate) const OVERFLOW: u128 = u128::MAX;
+pub(crate) const OVERFLOW: Labels = Labels([u64::MAX; 2]);
 
 impl Registry {
     /// The number of a label set. The slow path behind each thread's cache.
     #[cold]
-    pub(crate) fn series(&self, set: &MetricSet, labels: u128) -> u32 {
+    pub(crate) fn series(&self, set: &MetricSet, labels: Labels) -> u32 {
         let known = |inner: &Inner, labels| inner.ids.get(&(set.id, labels)).copied();
         {
             let inner = self
@@ -65,7 +66,7 @@ impl Registry {
     }
 
     /// All series so far: number, group, labels.
-    pub(crate) fn all(&self) -> Vec<(u32, u16, u128)> {
+    pub(crate) fn all(&self) -> Vec<(u32, u16, Labels)> {
         let inner = self
             .inner
             .read()

@@ -5,9 +5,9 @@ use super::service::capture;
 use super::settings::Settings;
 use crate::classify::Classify;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
-use obs_core::{Event, LabelId, Operation};
+use obs_core::{Event, LabelId, Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -41,14 +41,28 @@ where
         entered.leave();
         match ready!(polled) {
             Ok(response) => {
+                let (mut outcome, mut expected) = (Outcome::ANSWERED, None);
+                if this.operation.is_recording() {
+                    (outcome, expected) = at_head(
+                        &response,
+                        this.operation,
+                        this.settings,
+                        this.classify,
+                        *this.head_only,
+                    );
+                }
                 let operation = std::mem::replace(this.operation, Operation::disabled());
-                Poll::Ready(Ok(answered(
-                    response,
+                let current = this.settings.current_in_body;
+                let (parts, inner) = response.into_parts();
+                let body = ResponseBody {
+                    inner,
                     operation,
-                    this.settings,
-                    this.classify,
-                    *this.head_only,
-                )))
+                    outcome,
+                    sent: 0,
+                    expected,
+                    current,
+                };
+                Poll::Ready(Ok(Response::from_parts(parts, body)))
             }
             Err(error) => {
                 if let Some(mut active) = this.operation.active() {
@@ -62,52 +76,41 @@ where
     }
 }
 
-#[inline(always)]
-fn answered<R: Body, C: Classify<E>, E>(
-    response: Response<R>,
-    mut operation: Operation,
-    settings: &'static Settings,
+/// What is known at the head: the outcome unless the body fails, and at how many bytes the body is over.
+#[inline(never)]
+fn at_head<R: Body, C: Classify<E>, E>(
+    response: &Response<R>,
+    operation: &mut Operation,
+    settings: &Settings,
     classify: &C,
     head_only: bool,
-) -> Response<ResponseBody<R>> {
-    let (outcome, expected) = match operation.active() {
-        None => (obs_core::Outcome::ANSWERED, None),
-        Some(mut active) => {
-            let status = response.status();
-            active.stamp_all(&[Event::RESPONSE_HEAD, Event::SERVER_HANDLE_FINISH]);
-            active.set_label(STATUS, LabelId::number(status.as_u16()));
-            if !settings.response_headers.is_empty() {
-                capture(&mut active, response.headers(), &settings.response_headers);
-            }
-            let outcome = classify.classify_status(status);
-            let body = response.body();
-            // hyper never polls these bodies, so the exchange is over with its head.
-            if head_only || is_without_body(status) || body.is_end_stream() {
-                if !head_only && status != StatusCode::NOT_MODIFIED {
-                    active.set_measure(RESPONSE_SIZE, 0);
-                }
-                operation.end_in_place(outcome);
-                (outcome, None)
-            } else {
-                // hyper drops a body at its announced length without asking for more.
-                (
-                    outcome,
-                    body.size_hint()
-                        .exact()
-                        .or_else(|| content_length(&response)),
-                )
-            }
-        }
+) -> (Outcome, Option<u64>) {
+    let status = response.status();
+    let outcome = classify.classify_status(status);
+    let Some(mut active) = operation.active() else {
+        return (outcome, None);
     };
-    let current = settings.current_in_body;
-    response.map(|inner| ResponseBody {
-        inner,
-        operation,
+    active.stamp_all(&[Event::RESPONSE_HEAD, Event::SERVER_HANDLE_FINISH]);
+    active.set_label(STATUS, LabelId::number(status.as_u16()));
+    if !settings.response_headers.is_empty() {
+        capture(&mut active, response.headers(), &settings.response_headers);
+    }
+    let body = response.body();
+    // hyper never polls these bodies, so the exchange is over with its head.
+    if head_only || is_without_body(status) || body.is_end_stream() {
+        if !head_only && status != StatusCode::NOT_MODIFIED {
+            active.set_measure(RESPONSE_SIZE, 0);
+        }
+        operation.end_in_place(outcome);
+        return (outcome, None);
+    }
+    // hyper drops a body at its announced length without asking for more.
+    (
         outcome,
-        sent: 0,
-        expected,
-        current,
-    })
+        body.size_hint()
+            .exact()
+            .or_else(|| content_length(response.headers())),
+    )
 }
 
 /// 101 ends the exchange: what follows on the connection is no HTTP.
@@ -120,9 +123,8 @@ fn is_without_body(status: StatusCode) -> bool {
 }
 
 #[cold]
-fn content_length<R>(response: &Response<R>) -> Option<u64> {
-    response
-        .headers()
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
         .get(header::CONTENT_LENGTH)?
         .to_str()
         .ok()?

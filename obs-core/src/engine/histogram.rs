@@ -1,0 +1,70 @@
+//! Histograms of durations as the hot path sees them: limits in ticks, the bucket by leading zeros and a step or two.
+
+use super::cells::Cells;
+
+/// Where one histogram's cells are, and how a duration finds its bucket.
+#[derive(Debug)]
+pub(crate) struct TickHistogram {
+    /// The sum's cell; the buckets' follow.
+    offset: usize,
+    /// Upper limits, inclusive, and then one that nothing passes.
+    limits: Box<[u64]>,
+    /// For each number of leading zeros the first bucket that a value with so many can be in.
+    first: [u8; 65],
+}
+
+impl TickHistogram {
+    pub(crate) fn new(offset: usize, bounds: &[f64], ticks_per_second: f64) -> Self {
+        let limits: Vec<u64> = bounds
+            .iter()
+            .map(|bound| (bound * ticks_per_second) as u64)
+            .collect();
+        let mut first = [0; 65];
+        for (zeros, first) in first.iter_mut().enumerate() {
+            let least = 1_u64
+                .checked_shl(63_u32.wrapping_sub(zeros as u32))
+                .unwrap_or(0);
+            *first = limits.partition_point(|limit| *limit < least).min(255) as u8;
+        }
+        Self {
+            offset,
+            limits: limits.into_iter().chain([u64::MAX]).collect(),
+            first,
+        }
+    }
+
+    #[inline(always)]
+    fn bucket(&self, ticks: u64) -> usize {
+        let mut bucket = usize::from(self.first[ticks.leading_zeros() as usize]);
+        while self.limits.get(bucket).is_some_and(|limit| *limit < ticks) {
+            bucket += 1;
+        }
+        bucket
+    }
+
+    #[inline(always)]
+    pub(crate) fn record(&self, cells: &Cells, ticks: u64, owned: bool) {
+        cells.add(self.offset, ticks, owned);
+        cells.add(self.offset + 1 + self.bucket(ticks), 1, owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_the_first_whose_limit_is_not_passed() {
+        let bounds = [0.005, 0.01, 0.025, 0.5, 1.0, 10.0];
+        let histogram = TickHistogram::new(0, &bounds, 2_594_993_123.0);
+        let limits = &histogram.limits[..bounds.len()];
+        let near = limits
+            .iter()
+            .flat_map(|limit| [limit - 1, *limit, limit + 1]);
+        let powers = (0..64).flat_map(|power| [(1_u64 << power) - 1, 1 << power]);
+        for ticks in near.chain(powers).chain([0, u64::MAX]) {
+            let expect = limits.partition_point(|limit| *limit < ticks);
+            assert_eq!(histogram.bucket(ticks), expect, "{ticks}");
+        }
+    }
+}

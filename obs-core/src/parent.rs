@@ -1,0 +1,210 @@
+//! Whose child a new operation becomes.
+
+use crate::attached::{self, Found};
+use crate::context::{self, ContextMode};
+use crate::engine::Engine;
+use crate::engine::live::{Flags, Live};
+use crate::handle::OpRef;
+use crate::propagation::TraceParent;
+use crate::shared::Identity;
+use crate::trust::Trust;
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+
+/// Whose child a new operation is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Parent<'a> {
+    /// The operation that is current on this thread, or the current OpenTelemetry span if that lies deeper; a new
+    /// trace if there is neither.
+    Current,
+    /// The operation behind a handle, wherever it runs.
+    Operation(&'a OpRef),
+    /// A span known by its ids.
+    Of(&'a SpanContext),
+    /// What a request brought along, with the trust its sender has; a new trace if it brought nothing.
+    Remote {
+        /// The parsed `traceparent`.
+        parent: TraceParent,
+        /// The `tracestate` that came with it, validated; empty if none.
+        tracestate: &'a str,
+        /// How far it is believed.
+        trust: Trust,
+    },
+    /// Nobody's: a new trace.
+    Root,
+}
+
+impl Live {
+    /// Takes trace, parent and head decision from where they come from. A trace id of 0 stays where a trace begins,
+    /// and [`Flags::UNDECIDED`] where the head decision is still to be made.
+    #[inline(always)]
+    pub(crate) fn inherit(&mut self, parent: &Parent<'_>) {
+        self.trace_id = 0;
+        self.parent_id = 0;
+        self.trace_flags = 0;
+        self.flags = Flags::UNDECIDED;
+        self.tracestate = (0, 0);
+        match parent {
+            Parent::Remote {
+                parent,
+                tracestate,
+                trust: Trust::Trusted,
+            } => {
+                self.trace_id = u128::from_be_bytes(parent.trace_id.to_bytes());
+                self.parent_id = u64::from_be_bytes(parent.span_id.to_bytes());
+                self.trace_flags = parent.flags.to_u8();
+                self.flags.set(Flags::HAS_PARENT);
+                self.flags.set(Flags::REMOTE);
+                if !tracestate.is_empty() {
+                    self.tracestate = self.attributes.keep_text(tracestate);
+                }
+            }
+            Parent::Current => self.inherit_current(),
+            Parent::Root => {}
+            other => self.inherit_rare(other),
+        }
+    }
+
+    #[inline(never)]
+    fn inherit_rare(&mut self, parent: &Parent<'_>) {
+        match parent {
+            Parent::Operation(handle) => self.inherit_identity(handle.identity_for_child()),
+            Parent::Of(context) => self.inherit_context(context),
+            Parent::Remote { parent, .. } => {
+                let link = SpanContext::new(
+                    parent.trace_id,
+                    parent.span_id,
+                    parent.flags,
+                    true,
+                    Default::default(),
+                );
+                let bounds = &self.kind.engine.config.side;
+                self.side().add_link(link, Vec::new(), bounds);
+            }
+            Parent::Current | Parent::Root => {}
+        }
+    }
+
+    #[inline(always)]
+    fn inherit_current(&mut self) {
+        let engine = self.kind.engine;
+        context::peek(|current| match current {
+            Some(current) => self.inherit_live(current, engine),
+            None if self.kind.context == ContextMode::Off => {}
+            None => self.inherit_attached(),
+        });
+    }
+
+    #[inline(never)]
+    fn inherit_live(&mut self, current: &mut Self, engine: &'static Engine) {
+        if current.kind.context != ContextMode::Off
+            && let Some(foreign) = deeper_than(current)
+        {
+            return self.inherit_below(&foreign, current, engine);
+        }
+        self.parent_id = current.span_id;
+        self.inherit_trace(current, engine);
+    }
+
+    /// Everything that a child shares with its parent.
+    #[inline(always)]
+    fn inherit_trace(&mut self, parent: &mut Self, engine: &'static Engine) {
+        let sampled = parent.flags.has(Flags::SAMPLED);
+        self.trace_id = parent.trace_id;
+        self.trace_flags = parent.trace_flags;
+        self.flags = Flags::HAS_PARENT.with_if(Flags::SAMPLED, sampled);
+        if parent.tracestate.1 != 0 {
+            self.tracestate = self.attributes.keep_text(parent.tracestate());
+        }
+        if parent.session.is_some() {
+            self.session = parent.session.clone();
+        }
+        // Another telemetry's family would export this record to where it does not belong.
+        if !sampled && std::ptr::eq(parent.kind.engine, engine) {
+            self.joined = parent.family_for_child();
+        }
+    }
+
+    /// A user's span lies between the current operation and this one: it is the parent; the family is still ours.
+    #[inline(never)]
+    fn inherit_below(
+        &mut self,
+        foreign: &SpanContext,
+        current: &mut Self,
+        engine: &'static Engine,
+    ) {
+        if u128::from_be_bytes(foreign.trace_id().to_bytes()) == current.trace_id {
+            self.parent_id = u64::from_be_bytes(foreign.span_id().to_bytes());
+            return self.inherit_trace(current, engine);
+        }
+        match attached::find_current() {
+            Some(found) => self.inherit_found(found),
+            None => self.inherit_context(foreign),
+        }
+    }
+
+    /// No operation is polled on this thread: perhaps one's context was carried here, perhaps a user's span is open.
+    #[inline]
+    fn inherit_attached(&mut self) {
+        if !Context::map_current(|context| context.has_active_span()) {
+            return;
+        }
+        match attached::find_current() {
+            Some(found) => self.inherit_found(found),
+            None => {
+                Context::map_current(|context| self.inherit_context(context.span().span_context()))
+            }
+        }
+    }
+
+    fn inherit_found(&mut self, found: Found) {
+        self.inherit_identity(found.identity_for_child());
+    }
+
+    #[inline(never)]
+    fn inherit_context(&mut self, context: &SpanContext) {
+        if !context.is_valid() {
+            return;
+        }
+        self.trace_id = u128::from_be_bytes(context.trace_id().to_bytes());
+        self.parent_id = u64::from_be_bytes(context.span_id().to_bytes());
+        self.trace_flags = context.trace_flags().to_u8();
+        self.flags.set(Flags::HAS_PARENT);
+        if context.is_remote() {
+            self.flags.set(Flags::REMOTE);
+        }
+        let tracestate = context.trace_state().header();
+        if !tracestate.is_empty() {
+            self.tracestate = self.attributes.keep_text(&tracestate);
+        }
+    }
+
+    #[inline(never)]
+    fn inherit_identity(&mut self, parent: Identity) {
+        self.trace_id = parent.trace_id;
+        self.parent_id = parent.span_id;
+        self.trace_flags = parent.trace_flags;
+        self.flags = Flags::HAS_PARENT.with_if(Flags::SAMPLED, parent.sampled);
+        if let Some(tracestate) = &parent.tracestate {
+            self.tracestate = self.attributes.keep_text(tracestate);
+        }
+        self.session = parent.session;
+        if !parent.sampled && std::ptr::eq(parent.engine, self.kind.engine) {
+            self.joined = parent.family;
+        }
+    }
+}
+
+/// The OpenTelemetry span that user code opened inside the current operation, if any.
+#[inline]
+fn deeper_than(live: &Live) -> Option<SpanContext> {
+    Context::map_current(|context| {
+        if !context.has_active_span() {
+            return None;
+        }
+        let span = context.span();
+        let ids = span.span_context();
+        (ids.span_id() != live.span_id.into() && ids.is_valid()).then(|| ids.clone())
+    })
+}
