@@ -36,7 +36,7 @@ mod side;
 mod subscriber;
 mod sync;
 mod timeline;
-mod trust;
+pub mod trust;
 
 pub use opentelemetry as otel;
 

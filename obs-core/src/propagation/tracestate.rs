@@ -74,23 +74,6 @@ impl TraceState {
         read_ot(&self.0)
     }
 
-    /// `current` with another sampling threshold, its randomness and all else kept; see [`set_ot`]. Without a change
-    /// it is a clone; `None` if nothing is left to carry.
-    #[must_use]
-    pub fn with_threshold(current: Option<&Self>, threshold: Option<u64>) -> Option<Self> {
-        let ot = current.map(Self::ot).unwrap_or_default();
-        if ot.threshold == threshold {
-            return current.cloned();
-        }
-        let mut text = String::with_capacity(MAX_BYTES);
-        set_ot(
-            current.map_or("", Self::as_str),
-            Ot { threshold, ..ot },
-            &mut text,
-        );
-        (!text.is_empty()).then(|| Self(text.into()))
-    }
-
     /// As OpenTelemetry's API holds it.
     #[must_use]
     pub fn to_otel(&self) -> opentelemetry::trace::TraceState {
