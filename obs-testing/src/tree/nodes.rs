@@ -1,21 +1,27 @@
 //! Who hangs below whom, and in which order.
+//!
+//! Nothing here calls itself: a chain of parents may be as long as the set.
 
 use super::{Look, TreeSpan, render};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// A trace, its parts in the order they are shown.
+/// The spans of one trace, each with its place; spans are named by their index.
 pub(super) struct Trace<'a> {
-    pub(super) groups: Vec<Group<'a>>,
+    spans: Vec<&'a TreeSpan>,
+    children: Vec<Vec<usize>>,
+    duplicate: Vec<bool>,
+    /// The outermost level, in the order shown.
+    pub(super) groups: Vec<Group>,
 }
 
-/// Spans on the outermost level of a trace that are there for the same reason.
-pub(super) struct Group<'a> {
+/// Spans on the outermost level that are there for the same reason.
+pub(super) struct Group {
     pub(super) why: Why,
-    pub(super) spans: Vec<Node<'a>>,
+    pub(super) spans: Vec<usize>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
     /// No parent, or a parent in another process.
     Root,
@@ -25,11 +31,13 @@ pub(super) enum Why {
     Circle,
 }
 
+/// A span at its place.
+#[derive(Clone, Copy)]
 pub(super) struct Node<'a> {
     pub(super) span: &'a TreeSpan,
+    pub(super) depth: usize,
     /// A span of the same id came before this one.
     pub(super) duplicate: bool,
-    pub(super) children: Vec<Node<'a>>,
 }
 
 /// All traces of `spans`, each span exactly once.
@@ -45,167 +53,178 @@ pub(super) fn traces<'a>(spans: &'a [TreeSpan], look: &Look) -> Vec<Trace<'a>> {
     }
     let mut traces: Vec<_> = by_trace
         .into_iter()
-        .map(|spans| Forest::new(spans).grow(look))
+        .map(|spans| Trace::new(spans, look))
         .collect();
-    traces.sort_by(|a, b| match (a.groups.first(), b.groups.first()) {
-        (Some(a), Some(b)) => first_of(a, b, look),
-        (a, b) => a.is_some().cmp(&b.is_some()),
+    traces.sort_by(|a, b| match (a.first(), b.first()) {
+        (Some(first_a), Some(first_b)) => order((a, first_a), (b, first_b), look),
+        (first_a, first_b) => first_a.cmp(&first_b),
     });
     traces
 }
 
-/// The spans of one trace, on their way to their places.
-struct Forest<'a> {
-    spans: Vec<&'a TreeSpan>,
-    /// Indices of the spans still to be placed, by parent.
-    waiting: HashMap<Option<u64>, Vec<usize>>,
-    /// The first index of each id: children hang below that one.
-    owners: HashMap<u64, usize>,
-}
-
-impl<'a> Forest<'a> {
-    fn new(spans: Vec<&'a TreeSpan>) -> Self {
-        let mut waiting: HashMap<_, Vec<usize>> = HashMap::new();
-        let mut owners = HashMap::new();
+impl<'a> Trace<'a> {
+    fn new(spans: Vec<&'a TreeSpan>, look: &Look) -> Self {
+        // The first span of an id is the one that children hang below.
+        let mut owners: HashMap<u64, usize> = HashMap::new();
+        let mut duplicate = vec![false; spans.len()];
         for (index, span) in spans.iter().enumerate() {
-            waiting.entry(span.parent_span_id).or_default().push(index);
-            owners.entry(span.span_id).or_insert(index);
+            duplicate[index] = *owners.entry(span.span_id).or_insert(index) != index;
         }
-        Self {
-            spans,
-            waiting,
-            owners,
-        }
-    }
-
-    fn grow(mut self, look: &Look) -> Trace<'a> {
-        let mut roots = self.take(None);
-        let mut groups = Vec::new();
-        let parents = self.waiting.keys().filter_map(|parent| *parent);
-        let absent: Vec<u64> = parents
-            .filter(|parent| !self.owners.contains_key(parent))
+        let parents: Vec<Option<usize>> = spans
+            .iter()
+            .map(|span| owners.get(&span.parent_span_id?).copied())
             .collect();
-        for parent in absent {
-            let here = self.take(Some(parent));
-            let (remote, orphans): (Vec<_>, Vec<_>) = here
-                .into_iter()
-                .partition(|node| node.span.parent_is_remote == Some(true));
-            roots.extend(remote);
-            groups.push(Group {
-                why: Why::ParentNotHere,
-                spans: orphans,
-            });
+        let mut trace = Self {
+            children: vec![Vec::new(); spans.len()],
+            spans,
+            duplicate,
+            groups: Vec::new(),
+        };
+        let mut roots = Vec::new();
+        let mut orphans: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, span) in trace.spans.iter().enumerate() {
+            match (parents[index], span.parent_span_id) {
+                (Some(parent), _) => trace.children[parent].push(index),
+                (None, Some(absent)) if span.parent_is_remote != Some(true) => {
+                    orphans.entry(absent).or_default().push(index);
+                }
+                (None, _) => roots.push(index),
+            }
         }
-        groups.push(Group {
+        trace.groups.push(Group {
             why: Why::Root,
             spans: roots,
         });
-        // Whatever has not been reached by now hangs below itself. Cut each circle at the span that started first.
-        while let Some(first) = self.earliest_left() {
-            let node = self.cut(first);
-            groups.push(Group {
+        trace
+            .groups
+            .extend(orphans.into_values().map(|spans| Group {
+                why: Why::ParentNotHere,
+                spans,
+            }));
+        trace.cut_circles(&parents);
+        trace.groups.retain(|group| !group.spans.is_empty());
+        trace.sort(look);
+        trace
+    }
+
+    /// The span `start` and all below it, in the order shown.
+    pub(super) fn below(&self, start: usize, depth: usize) -> impl Iterator<Item = Node<'a>> {
+        self.walk(start, depth).map(|(index, depth)| Node {
+            span: self.spans[index],
+            depth,
+            duplicate: self.duplicate[index],
+        })
+    }
+
+    fn walk(&self, start: usize, depth: usize) -> impl Iterator<Item = (usize, usize)> {
+        let mut next = vec![(start, depth)];
+        std::iter::from_fn(move || {
+            let (index, depth) = next.pop()?;
+            next.extend(
+                self.children[index]
+                    .iter()
+                    .rev()
+                    .map(|child| (*child, depth + 1)),
+            );
+            Some((index, depth))
+        })
+    }
+
+    /// Whatever cannot be reached from outside hangs below itself: each circle is cut above the span that started first,
+    /// and what merely hangs below a circle stays there.
+    fn cut_circles(&mut self, parents: &[Option<usize>]) {
+        let mut reached = vec![false; self.spans.len()];
+        let outermost: Vec<usize> = self
+            .groups
+            .iter()
+            .flat_map(|group| &group.spans)
+            .copied()
+            .collect();
+        for start in outermost {
+            self.walk(start, 0)
+                .for_each(|(index, _)| reached[index] = true);
+        }
+        let mut members: Vec<usize> = (0..self.spans.len())
+            .filter(|index| !reached[*index] && in_circle(*index, parents))
+            .collect();
+        members.sort_by_key(|index| {
+            (
+                self.spans[*index].start_ns,
+                &self.spans[*index].name,
+                *index,
+            )
+        });
+        for first in members {
+            if reached[first] {
+                continue;
+            }
+            if let Some(parent) = parents[first] {
+                self.children[parent].retain(|child| *child != first);
+            }
+            self.walk(first, 0)
+                .for_each(|(index, _)| reached[index] = true);
+            self.groups.push(Group {
                 why: Why::Circle,
-                spans: vec![node],
+                spans: vec![first],
             });
         }
-        groups.retain(|group| !group.spans.is_empty());
+    }
+
+    /// Sorts siblings so that the same spans always come out the same.
+    fn sort(&mut self, look: &Look) {
+        let outermost = self.groups.iter().flat_map(|group| &group.spans);
+        let all: Vec<usize> = outermost
+            .flat_map(|start| self.walk(*start, 0))
+            .map(|(index, _)| index)
+            .collect();
+        // Children before their parents: what is below a span may decide its own place.
+        for index in all.into_iter().rev() {
+            let mut children = std::mem::take(&mut self.children[index]);
+            children.sort_by(|a, b| order((self, *a), (self, *b), look));
+            self.children[index] = children;
+        }
+        let mut groups = std::mem::take(&mut self.groups);
         for group in &mut groups {
-            sort(&mut group.spans, look);
+            group
+                .spans
+                .sort_by(|a, b| order((self, *a), (self, *b), look));
         }
-        groups.sort_by(|a, b| a.why.cmp(&b.why).then_with(|| first_of(a, b, look)));
-        Trace { groups }
+        groups.sort_by(|a, b| {
+            let first = |group: &Group| group.spans[0];
+            a.why
+                .cmp(&b.why)
+                .then_with(|| order((self, first(a)), (self, first(b)), look))
+        });
+        self.groups = groups;
     }
 
-    /// The spans waiting for `parent`, with all that hangs below them.
-    fn take(&mut self, parent: Option<u64>) -> Vec<Node<'a>> {
-        let indices = self.waiting.remove(&parent).unwrap_or_default();
-        indices.into_iter().map(|index| self.node(index)).collect()
-    }
-
-    fn node(&mut self, index: usize) -> Node<'a> {
-        let span = self.spans[index];
-        let duplicate = self.owners.get(&span.span_id) != Some(&index);
-        let children = if duplicate {
-            Vec::new()
-        } else {
-            self.take(Some(span.span_id))
-        };
-        Node {
-            span,
-            duplicate,
-            children,
-        }
-    }
-
-    /// A span whose ancestors lead back to it; those that merely hang below a circle stay where they are.
-    fn earliest_left(&self) -> Option<usize> {
-        let left = self.waiting.values().flatten().copied();
-        left.filter(|index| self.in_circle(*index))
-            .min_by_key(|index| {
-                (
-                    self.spans[*index].start_ns,
-                    &self.spans[*index].name,
-                    *index,
-                )
-            })
-    }
-
-    fn in_circle(&self, index: usize) -> bool {
-        let mut at = index;
-        // As many steps as there are spans reach every ancestor.
-        for _ in 0..self.spans.len() {
-            let Some(parent) = self.spans[at]
-                .parent_span_id
-                .and_then(|id| self.owners.get(&id))
-            else {
-                return false;
-            };
-            if *parent == index {
-                return true;
-            }
-            at = *parent;
-        }
-        false
-    }
-
-    /// Takes one span out of its parent's hands, with all that hangs below it.
-    fn cut(&mut self, index: usize) -> Node<'a> {
-        let parent = self.spans[index].parent_span_id;
-        if let Some(siblings) = self.waiting.get_mut(&parent) {
-            siblings.retain(|sibling| *sibling != index);
-            if siblings.is_empty() {
-                self.waiting.remove(&parent);
-            }
-        }
-        self.node(index)
+    fn first(&self) -> Option<usize> {
+        self.groups.first()?.spans.first().copied()
     }
 }
 
-/// Sorts siblings, and below them, so that the same spans always come out the same.
-fn sort(siblings: &mut [Node<'_>], look: &Look) {
-    for node in siblings.iter_mut() {
-        sort(&mut node.children, look);
-    }
-    siblings.sort_by(|a, b| order(a, b, look));
-}
-
-fn first_of(a: &Group<'_>, b: &Group<'_>, look: &Look) -> Ordering {
-    match (a.spans.first(), b.spans.first()) {
-        (Some(a), Some(b)) => order(a, b, look),
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    }
+/// Whether the ancestors of `index` lead back to it.
+fn in_circle(index: usize, parents: &[Option<usize>]) -> bool {
+    // As many steps as there are spans reach every ancestor.
+    let ancestors = std::iter::successors(parents[index], |at| parents[*at]);
+    ancestors
+        .take(parents.len())
+        .any(|ancestor| ancestor == index)
 }
 
 /// By start, then name, then what would be shown: ids are random and must not decide.
-fn order(a: &Node<'_>, b: &Node<'_>, look: &Look) -> Ordering {
-    let start = a.span.start_ns.cmp(&b.span.start_ns);
-    let name = a.span.name.cmp(&b.span.name);
+fn order(a: (&Trace<'_>, usize), b: (&Trace<'_>, usize), look: &Look) -> Ordering {
+    let (span_a, span_b) = (a.0.spans[a.1], b.0.spans[b.1]);
+    let start = span_a.start_ns.cmp(&span_b.start_ns);
+    let name = span_a.name.cmp(&span_b.name);
     let chosen = if look.by_name {
         name.then(start)
     } else {
         start.then(name)
     };
     chosen
-        .then_with(|| a.span.end_ns.cmp(&b.span.end_ns))
-        .then_with(|| render::without_numbers(a, look).cmp(&render::without_numbers(b, look)))
+        .then_with(|| span_a.end_ns.cmp(&span_b.end_ns))
+        .then_with(|| {
+            render::without_numbers(a.0, a.1, look).cmp(&render::without_numbers(b.0, b.1, look))
+        })
 }

@@ -20,31 +20,31 @@ pub(super) fn render(spans: &[TreeSpan], look: &Look) -> String {
     for (index, trace) in traces.iter().enumerate() {
         pen.line(0, &format!("trace {}", index + 1));
         for group in &trace.groups {
-            let depth = match group.why {
-                Why::Root => 1,
-                Why::ParentNotHere => {
-                    pen.line(1, "(parent not here)");
-                    2
-                }
-                Why::Circle => {
-                    pen.line(1, "(parents in a circle)");
-                    2
-                }
+            let title = match group.why {
+                Why::Root => None,
+                Why::ParentNotHere => Some("(parent not here)"),
+                Why::Circle => Some("(parents in a circle)"),
             };
-            group.spans.iter().for_each(|node| pen.node(depth, node));
+            if let Some(title) = title {
+                pen.line(1, title);
+            }
+            let depth = if title.is_some() { 2 } else { 1 };
+            for start in &group.spans {
+                trace.below(*start, depth).for_each(|node| pen.node(&node));
+            }
         }
     }
     pen.out
 }
 
-/// What tells two nodes apart when start, name and end do not.
-pub(super) fn without_numbers(node: &Node<'_>, look: &Look) -> String {
+/// What tells two spans apart when start, name and end do not.
+pub(super) fn without_numbers(trace: &Trace<'_>, start: usize, look: &Look) -> String {
     let mut pen = Pen {
         out: String::new(),
         look,
         numbers: None,
     };
-    pen.node(0, node);
+    trace.below(start, 0).for_each(|node| pen.node(&node));
     pen.out
 }
 
@@ -60,19 +60,15 @@ fn number(traces: &[Trace<'_>], spans: &[TreeSpan], look: &Look) -> Numbers {
         HashSet::new()
     };
     let mut numbers = Numbers::new();
-    let mut next: Vec<&Node<'_>> = traces
-        .iter()
-        .flat_map(|trace| &trace.groups)
-        .flat_map(|group| &group.spans)
-        .rev()
-        .collect();
-    while let Some(node) = next.pop() {
-        let id = (node.span.trace_id, node.span.span_id);
-        if look.numbers || targets.contains(&id) {
-            let following = numbers.len() + 1;
-            numbers.entry(id).or_insert(following);
+    for trace in traces {
+        let outermost = trace.groups.iter().flat_map(|group| &group.spans);
+        for node in outermost.flat_map(|start| trace.below(*start, 0)) {
+            let id = (node.span.trace_id, node.span.span_id);
+            if look.numbers || targets.contains(&id) {
+                let following = numbers.len() + 1;
+                numbers.entry(id).or_insert(following);
+            }
         }
-        next.extend(node.children.iter().rev());
     }
     numbers
 }
@@ -92,7 +88,8 @@ impl Pen<'_> {
         self.out.push('\n');
     }
 
-    fn node(&mut self, depth: usize, node: &Node<'_>) {
+    fn node(&mut self, node: &Node<'_>) {
+        let depth = node.depth;
         self.line(depth, &self.head(node));
         for (key, value) in self.shown(&node.span.attributes) {
             self.line(depth + 1, &format!("- {key}: {value}"));
@@ -109,9 +106,6 @@ impl Pen<'_> {
                 self.line(depth + 1, &self.link(link));
             }
         }
-        node.children
-            .iter()
-            .for_each(|child| self.node(depth + 1, child));
     }
 
     fn head(&self, node: &Node<'_>) -> String {
