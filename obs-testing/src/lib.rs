@@ -1,1 +1,25 @@
-//! obs-testing.
+//! What tests of instrumented services need.
+//!
+//! - [`receiver`]: a small OTLP/HTTP receiver on loopback, with faults to script. It decodes with the official protobuf
+//!   definitions, so that an encoder is never checked against itself.
+//! - [`tree`]: spans as a text tree, for inline snapshots ([`assert_tree`]).
+//! - [`metrics`]: looking up received points, quantiles, sums by attribute.
+//! - [`eventually`]: waiting for a condition with a deadline.
+//!
+//! Nothing here starts a runtime, sets a global, or leaves the loopback interface. Without the `receiver` feature the
+//! crate brings neither protobuf nor a socket.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod attr;
+pub mod metrics;
+#[cfg(feature = "receiver")]
+pub mod receiver;
+pub mod tree;
+mod wait;
+
+pub use attr::AttrValue;
+#[cfg(feature = "receiver")]
+pub use receiver::Receiver;
+pub use tree::{Kind, SpanStatus, SpanTree, TreeEvent, TreeLink, TreeSpan, assert_tree};
+pub use wait::eventually;

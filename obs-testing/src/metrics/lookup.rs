@@ -1,0 +1,228 @@
+//! A set of points, and the questions tests ask of it.
+
+use super::{HistogramPoint, NumberPoint, Series, Temporality};
+use crate::AttrValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Points of any number of metrics and exports, in the order received.
+///
+/// Questions in the singular or plural (`histogram`, `sums`, …) are answered with *settled* points, one per series: the
+/// latest of cumulative points and gauges, the deltas of a series added up. The points as received are in the fields.
+/// Attributes given are those a point must have; it may have more.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PointSet {
+    /// Points of histograms with explicit buckets.
+    pub histograms: Vec<HistogramPoint>,
+    /// Points of sums (counters and up-down counters).
+    pub sums: Vec<NumberPoint>,
+    /// Points of gauges.
+    pub gauges: Vec<NumberPoint>,
+    /// Names of metrics that are exponential histograms or summaries, which this set does not look into.
+    pub others: Vec<String>,
+}
+
+impl PointSet {
+    /// The names of all metrics in the set.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&str> {
+        let histograms = self
+            .histograms
+            .iter()
+            .map(|point| point.series.name.as_str());
+        let numbers = self
+            .sums
+            .iter()
+            .chain(&self.gauges)
+            .map(|point| point.series.name.as_str());
+        histograms
+            .chain(numbers)
+            .chain(self.others.iter().map(String::as_str))
+            .collect()
+    }
+
+    /// The histogram series called `name` with these attributes, settled.
+    ///
+    /// # Panics
+    ///
+    /// If several series fit (the message lists them), or if a series changed its bounds between exports.
+    #[track_caller]
+    #[must_use]
+    pub fn histogram(
+        &self,
+        name: &str,
+        attributes: &[(&str, AttrValue)],
+    ) -> Option<HistogramPoint> {
+        only(self.histograms(name, attributes), |point| &point.series)
+    }
+
+    /// All histogram series called `name` with these attributes, settled, in the order first seen.
+    ///
+    /// # Panics
+    ///
+    /// If a series changed its bounds between two delta exports.
+    #[track_caller]
+    #[must_use]
+    pub fn histograms(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<HistogramPoint> {
+        let mut settled: Vec<HistogramPoint> = Vec::new();
+        for point in self
+            .histograms
+            .iter()
+            .filter(|point| point.series.name == name && point.series.has(attributes))
+        {
+            match settled
+                .iter_mut()
+                .find(|known| known.series == point.series)
+            {
+                None => settled.push(point.clone()),
+                Some(known) if point.temporality == Temporality::Delta => {
+                    assert!(
+                        known.merge(point),
+                        "{} changed its bounds between exports",
+                        point.series
+                    );
+                }
+                Some(known) if point.time_ns >= known.time_ns => *known = point.clone(),
+                Some(_) => {}
+            }
+        }
+        settled
+    }
+
+    /// The sum series called `name` with these attributes, settled.
+    ///
+    /// # Panics
+    ///
+    /// If several series fit (the message lists them).
+    #[track_caller]
+    #[must_use]
+    pub fn sum(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Option<NumberPoint> {
+        only(self.sums(name, attributes), |point| &point.series)
+    }
+
+    /// All sum series called `name` with these attributes, settled, in the order first seen.
+    #[must_use]
+    pub fn sums(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<NumberPoint> {
+        settle_numbers(&self.sums, name, attributes)
+    }
+
+    /// The gauge series called `name` with these attributes: its latest point.
+    ///
+    /// # Panics
+    ///
+    /// If several series fit (the message lists them).
+    #[track_caller]
+    #[must_use]
+    pub fn gauge(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Option<NumberPoint> {
+        only(self.gauges(name, attributes), |point| &point.series)
+    }
+
+    /// The latest points of all gauge series called `name` with these attributes, in the order first seen.
+    #[must_use]
+    pub fn gauges(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<NumberPoint> {
+        settle_numbers(&self.gauges, name, attributes)
+    }
+
+    /// Sums of the metric `name`, added up by the value of one attribute; series without it are under `""`.
+    #[must_use]
+    pub fn sum_by(&self, name: &str, key: &str) -> BTreeMap<String, f64> {
+        let mut totals = BTreeMap::new();
+        for point in self.sums(name, &[]) {
+            *totals.entry(label(&point.series, key)).or_insert(0.0) += point.as_f64();
+        }
+        totals
+    }
+
+    /// Histograms of the metric `name`, added up by the value of one attribute; series without it are under `""`.
+    ///
+    /// The points keep the series of the first that went into them.
+    ///
+    /// # Panics
+    ///
+    /// If the series to add up do not share their bounds.
+    #[track_caller]
+    #[must_use]
+    pub fn histogram_by(&self, name: &str, key: &str) -> BTreeMap<String, HistogramPoint> {
+        let mut merged: BTreeMap<String, HistogramPoint> = BTreeMap::new();
+        for point in self.histograms(name, &[]) {
+            let label = label(&point.series, key);
+            match merged.get_mut(&label) {
+                None => {
+                    merged.insert(label, point);
+                }
+                Some(known) => {
+                    assert!(
+                        known.merge(&point),
+                        "{} and {} have different bounds",
+                        known.series,
+                        point.series
+                    );
+                }
+            }
+        }
+        merged
+    }
+
+    /// Adds the points of `other`, as received later than these.
+    pub fn extend(&mut self, other: Self) {
+        self.histograms.extend(other.histograms);
+        self.sums.extend(other.sums);
+        self.gauges.extend(other.gauges);
+        self.others.extend(other.others);
+    }
+}
+
+fn settle_numbers(
+    points: &[NumberPoint],
+    name: &str,
+    attributes: &[(&str, AttrValue)],
+) -> Vec<NumberPoint> {
+    let mut settled: Vec<NumberPoint> = Vec::new();
+    for point in points
+        .iter()
+        .filter(|point| point.series.name == name && point.series.has(attributes))
+    {
+        match settled
+            .iter_mut()
+            .find(|known| known.series == point.series)
+        {
+            None => settled.push(point.clone()),
+            Some(known) if point.temporality == Temporality::Delta => {
+                known.value = match (known.value, point.value) {
+                    (Some(mine), Some(theirs)) => Some(mine.plus(theirs)),
+                    (mine, theirs) => mine.or(theirs),
+                };
+                known.start_ns = known.start_ns.min(point.start_ns);
+                known.time_ns = known.time_ns.max(point.time_ns);
+                known.exemplars.extend(point.exemplars.iter().cloned());
+            }
+            Some(known) if point.time_ns >= known.time_ns => *known = point.clone(),
+            Some(_) => {}
+        }
+    }
+    settled
+}
+
+fn label(series: &Series, key: &str) -> String {
+    series
+        .attr(key)
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// The only point; a test that asks for one and could get any of several asks the wrong question.
+#[track_caller]
+fn only<P>(mut points: Vec<P>, series: impl Fn(&P) -> &Series) -> Option<P> {
+    if points.len() > 1 {
+        let names: Vec<_> = points
+            .iter()
+            .map(|point| format!("\n  {}", series(point)))
+            .collect();
+        panic!(
+            "{} series fit, name more attributes to choose one:{}",
+            points.len(),
+            names.concat()
+        );
+    }
+    points.pop()
+}
