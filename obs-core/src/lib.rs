@@ -1,1 +1,6 @@
 //! obs-core.
+#![forbid(unsafe_code)]
+
+pub mod courier;
+pub mod error;
+pub mod setup;

@@ -1,0 +1,148 @@
+//! The one error of this crate: what set-up, flush and shutdown return.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why set-up could not go on, or what a flush or shutdown could not deliver.
+///
+/// Opaque on purpose: ask it with the `is_*` predicates, and read its text for what to do about it.
+/// Calls on a host's hot path never return one; they count what they drop.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Configuration,
+    Undelivered { pending: u64, lost: u64, late: bool },
+}
+
+impl Error {
+    /// A setting that cannot be used, or a resource that the system refused at set-up. Domain crates return it too.
+    pub fn configuration(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Configuration, message.into())
+    }
+
+    /// `late` tells a deadline that passed from a loss noticed in time.
+    pub(crate) fn undelivered(pending: u64, lost: u64, late: bool, message: String) -> Self {
+        Self::new(
+            Kind::Undelivered {
+                pending,
+                lost,
+                late,
+            },
+            message.into(),
+        )
+    }
+
+    fn new(kind: Kind, message: Cow<'static, str>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message,
+            source: None,
+        }))
+    }
+
+    /// Keeps what caused this error, for [`source`](StdError::source).
+    #[must_use]
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync + 'static>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Set-up was asked for something that cannot be done: an unusable setting, a thread the system refused.
+    pub fn is_configuration(&self) -> bool {
+        self.0.kind == Kind::Configuration
+    }
+
+    /// The deadline passed before everything was delivered.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::Undelivered { late: true, .. })
+    }
+
+    /// Something was dropped for good; [`lost`](Self::lost) says how much.
+    pub fn is_lost(&self) -> bool {
+        self.lost() > 0
+    }
+
+    /// Items (spans, data points, log records) that will never be delivered.
+    pub fn lost(&self) -> u64 {
+        match self.0.kind {
+            Kind::Undelivered { lost, .. } => lost,
+            Kind::Configuration => 0,
+        }
+    }
+
+    /// Items that were not delivered in time but are still waiting for their turn.
+    pub fn pending(&self) -> u64 {
+        match self.0.kind {
+            Kind::Undelivered { pending, .. } => pending,
+            Kind::Configuration => 0,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.0.kind)
+            .field("message", &self.0.message);
+        if let Some(source) = &self.0.source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predicates_tell_the_kinds_apart() {
+        let setting = Error::configuration("`endpoint` has no host");
+        assert!(setting.is_configuration() && !setting.is_timeout() && !setting.is_lost());
+        let late = Error::undelivered(3, 0, true, "3 items still pending".into());
+        assert!(late.is_timeout() && !late.is_lost() && !late.is_configuration());
+        assert_eq!((late.pending(), late.lost()), (3, 0));
+        let lost = Error::undelivered(0, 7, false, "7 items lost".into());
+        assert!(lost.is_lost() && !lost.is_timeout());
+        assert_eq!(lost.lost(), 7);
+    }
+
+    #[test]
+    fn the_cause_is_kept_and_the_error_travels() {
+        fn travels<T: Send + Sync + 'static>(_: &T) {}
+        let error = Error::configuration("no thread").with_source(std::io::Error::other("EAGAIN"));
+        travels(&error);
+        assert_eq!(error.to_string(), "no thread");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("EAGAIN")
+        );
+        assert!(format!("{error:?}").contains("EAGAIN"));
+    }
+}
