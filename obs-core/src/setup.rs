@@ -1,8 +1,11 @@
-//! Set-up and shutdown: the builder, the handle, and the thread between records and their destinations.
+//! Set-up and shutdown: what the process environment says and who is speaking, the builder, the handle, and the thread
+//! between records and their destinations.
 
 mod builder;
 mod collector;
 mod control;
+pub mod environment;
+pub mod resource;
 mod telemetry;
 
 pub use builder::{Builder, KeepPolicy};

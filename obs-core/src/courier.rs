@@ -1,0 +1,409 @@
+//! Delivery: from encoded batches to a destination, with exact accounts of what became of them.
+//!
+//! ```text
+//! collector ── push ──► Outbox (bounded in bytes, drop-oldest) ──► Courier ── send ──► Transport
+//!                          │                                        ▲   │
+//!                          └── Accounts                             └───┘ retry with backoff
+//! ```
+//!
+//! One [`Courier`] serves one destination. It runs on [its own thread](Courier::start), or, in manual mode, on whichever
+//! thread calls [`step`](Courier::step), [`flush`](Courier::flush) or [`shutdown`](Courier::shutdown); no async runtime
+//! is involved, so all three work on a current-thread runtime, a multi-threaded one, and outside any.
+//!
+//! A batch that fails for a passing reason is tried again for as long as the outbox has room for it. In a forked child
+//! the courier is inert: nothing is sent, nothing blocks, and what is pushed there is counted as dropped.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+mod accounts;
+mod backoff;
+mod batch;
+mod capture;
+mod destination;
+mod driver;
+#[cfg(feature = "otlp")]
+mod http;
+mod ledger;
+mod outbox;
+mod time;
+mod transport;
+
+pub use accounts::{Account, Accounts, DropReason, Dropped};
+pub use batch::{Batch, Signal};
+pub use capture::Capture;
+pub use destination::{Compression, Destination, Destinations, Headers};
+#[cfg(feature = "otlp")]
+pub use http::HttpTransport;
+pub use outbox::Outbox;
+pub use transport::{Sent, Transport};
+
+use driver::Driver;
+use ledger::{Next, Phase};
+use outbox::{Shared, State};
+
+/// Takes batches from its [`Outbox`] and sees them delivered, or counted as lost.
+///
+/// Dropping it without [`shutdown`](Self::shutdown) ends its thread and counts what was pending as dropped, without waiting.
+pub struct Courier {
+    shared: Arc<Shared>,
+}
+
+impl Courier {
+    /// A courier in manual mode: nothing moves until it is stepped, flushed, or [started](Self::start).
+    pub fn new(transport: impl Transport, settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(Driver::new(transport), &settings)),
+        }
+    }
+
+    /// Gives the courier a thread of its own. Calling it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [configuration error](Error::is_configuration) if the system refuses the thread; the courier then stays in manual mode.
+    pub fn start(&self) -> Result<(), Error> {
+        self.start_with(thread::Builder::new().name("obs-courier".into()))
+    }
+
+    fn start_with(&self, builder: thread::Builder) -> Result<(), Error> {
+        if self.shared.is_forked_child() {
+            return Err(Error::configuration(
+                "a courier cannot be started in a forked child",
+            ));
+        }
+        {
+            let mut state = self.shared.lock();
+            if state.threaded || state.ledger.phase() != Phase::Open {
+                return Ok(());
+            }
+            // From here on, nobody else takes the driver; the thread picks it up once it is free.
+            state.threaded = true;
+        }
+        let shared = Arc::clone(&self.shared);
+        // Detached: waiting for it is done with a deadline, on a condition, which `join` does not offer.
+        builder
+            .spawn(move || shared.run())
+            .map(drop)
+            .map_err(|refused: io::Error| {
+                self.shared.lock().threaded = false;
+                Error::configuration(
+                    "the system refused a thread for delivery; raise its limit, or use manual mode",
+                )
+                .with_source(refused)
+            })
+    }
+
+    /// The end to push into; clones share it.
+    pub fn outbox(&self) -> Outbox {
+        Outbox(Arc::clone(&self.shared))
+    }
+
+    /// A consistent snapshot of the accounts.
+    pub fn accounts(&self) -> Accounts {
+        self.shared.accounts()
+    }
+
+    /// The most recent failure, in words, shortened.
+    pub fn last_problem(&self) -> Option<String> {
+        if self.shared.is_forked_child() {
+            return None;
+        }
+        self.shared.lock().ledger.last_problem().map(str::to_owned)
+    }
+
+    /// Makes at most one attempt, as of `now`, to be answered by `deadline`. For manual mode; it never waits for its turn.
+    pub fn step(&self, now: Instant, deadline: Instant) -> Step {
+        if self.shared.is_forked_child() {
+            return Step::Closed;
+        }
+        match self.shared.attempt(self.shared.lock(), now, deadline).1 {
+            Attempt::Made => Step::Sent,
+            Attempt::Wait(Some(until)) => Step::Waiting(until),
+            Attempt::Wait(None) => Step::Idle,
+            Attempt::Busy => Step::Busy,
+            Attempt::Closed => Step::Closed,
+        }
+    }
+
+    /// Waits until everything pushed before this call has been delivered, at most until `deadline`.
+    ///
+    /// Backoffs of the courier's own are cut short; a wait that the destination asked for is not.
+    ///
+    /// # Errors
+    ///
+    /// If something is still [pending](Error::pending) at the deadline ([`is_timeout`](Error::is_timeout)), or was
+    /// [dropped](Error::lost) meanwhile.
+    pub fn flush(&self, deadline: Instant) -> Result<(), Error> {
+        if self.shared.is_forked_child() {
+            return self.shared.forked_result();
+        }
+        let mut state = self.shared.lock();
+        let mark = state.ledger.next_ticket();
+        let lost_before = state.ledger.accounts().total().dropped.total();
+        state.ledger.hurry();
+        let (state, late) = self.shared.drive(state, mark, deadline);
+        let pending = state.ledger.pending_before(mark);
+        let lost = state.ledger.accounts().total().dropped.total() - lost_before;
+        undelivered("flush", pending, lost, late, &state)
+    }
+
+    /// Accepts nothing more, delivers what it can until `deadline`, and ends.
+    ///
+    /// It returns within a tenth of a second of the deadline even if the destination accepts a connection and never
+    /// answers: an attempt still in progress is then counted as lost, although it may yet arrive.
+    ///
+    /// # Errors
+    ///
+    /// If anything that was ever pushed has been lost: [`lost`](Error::lost) is the total over the courier's life.
+    /// Calling it again returns the same.
+    pub fn shutdown(&self, deadline: Instant) -> Result<(), Error> {
+        if self.shared.is_forked_child() {
+            return self.shared.forked_result();
+        }
+        let mut state = self.shared.lock();
+        state.ledger.drain(deadline);
+        state.ledger.hurry();
+        let (mut state, late) = self.shared.drive(state, u64::MAX, deadline);
+        state.ledger.close();
+        let lost = state.ledger.accounts().total().dropped.total();
+        let result = undelivered("shutdown", 0, lost, late, &state);
+        self.shared.release(state);
+        result
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        if self.shared.is_forked_child() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        state.ledger.close();
+        self.shared.release(state);
+    }
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier")
+            .field("accounts", &self.accounts())
+            .finish_non_exhaustive()
+    }
+}
+
+fn undelivered(
+    what: &str,
+    pending: u64,
+    lost: u64,
+    late: bool,
+    state: &MutexGuard<'_, State>,
+) -> Result<(), Error> {
+    if pending == 0 && lost == 0 {
+        return Ok(());
+    }
+    let mut message = format!("{what}: ");
+    if late {
+        message.push_str("the deadline passed, ");
+    }
+    message.push_str(&format!("{pending} items still pending, {lost} lost"));
+    let dropped = state.ledger.accounts().total().dropped;
+    if lost > 0 {
+        message.push_str(&format!(" (so far: {dropped})"));
+    }
+    if let Some(problem) = state.ledger.last_problem() {
+        message.push_str(&format!("; last problem: {problem}"));
+    }
+    Err(Error::undelivered(pending, lost, late, message))
+}
+
+impl Shared {
+    /// The body of the courier's thread.
+    fn run(&self) {
+        let mut state = self.lock();
+        let mut driver = loop {
+            if state.ledger.phase() == Phase::Closed {
+                return;
+            }
+            match state.driver.take() {
+                Some(driver) => break driver,
+                None => state = self.wait_for_work(state, None),
+            }
+        };
+        loop {
+            let now = time::now();
+            match state.ledger.next(now) {
+                Next::Closed => return,
+                Next::Wait(until) => state = self.wait_for_work(state, until),
+                Next::Send(queued) => {
+                    let deadline = match state.ledger.phase() {
+                        Phase::Draining(deadline) => deadline,
+                        // The transport has its own timeout.
+                        Phase::Open | Phase::Closed => time::after(now, Duration::MAX),
+                    };
+                    drop(state);
+                    let outcome = driver.send(&queued.batch, deadline);
+                    state = self.lock();
+                    state.ledger.settle(queued, outcome, time::now());
+                    self.settled.notify_all();
+                }
+            }
+        }
+    }
+
+    /// One attempt on the calling thread, if the driver is there to be had.
+    fn attempt<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        now: Instant,
+        deadline: Instant,
+    ) -> (MutexGuard<'a, State>, Attempt) {
+        if state.ledger.phase() == Phase::Closed {
+            return (state, Attempt::Closed);
+        }
+        let driver = if state.threaded {
+            None
+        } else {
+            state.driver.take()
+        };
+        let Some(mut driver) = driver else {
+            return (state, Attempt::Busy);
+        };
+        match state.ledger.next(now) {
+            Next::Send(queued) => {
+                drop(state);
+                let started = time::now();
+                let outcome = driver.send(&queued.batch, deadline);
+                let took = time::now().saturating_duration_since(started);
+                state = self.lock();
+                state.ledger.settle(queued, outcome, time::after(now, took));
+                state.driver = Some(driver);
+                self.settled.notify_all();
+                self.work.notify_all();
+                (state, Attempt::Made)
+            }
+            Next::Wait(until) => {
+                state.driver = Some(driver);
+                (state, Attempt::Wait(until))
+            }
+            Next::Closed => {
+                state.driver = Some(driver);
+                (state, Attempt::Closed)
+            }
+        }
+    }
+
+    /// Sends, or waits for the thread to send, everything before `mark`. The flag tells that the deadline ended it.
+    fn drive<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mark: u64,
+        deadline: Instant,
+    ) -> (MutexGuard<'a, State>, bool) {
+        self.work.notify_all();
+        loop {
+            if !state.ledger.holds_before(mark) || state.ledger.phase() == Phase::Closed {
+                return (state, false);
+            }
+            let now = time::now();
+            if now >= deadline {
+                return (state, true);
+            }
+            let attempt;
+            (state, attempt) = self.attempt(state, now, deadline);
+            let until = match attempt {
+                Attempt::Made => continue,
+                Attempt::Wait(Some(until)) => until.min(deadline),
+                Attempt::Wait(None) | Attempt::Busy | Attempt::Closed => deadline,
+            };
+            let wait = until.saturating_duration_since(time::now());
+            state = outbox::wait(&self.settled, state, wait);
+        }
+    }
+
+    fn wait_for_work<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
+        let wait = until.map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(time::now())
+        });
+        outbox::wait(&self.work, state, wait)
+    }
+
+    /// Wakes everyone who waits for a closed courier, and lets go of the transport outside the lock.
+    fn release(&self, mut state: MutexGuard<'_, State>) {
+        let driver = state.driver.take();
+        drop(state);
+        self.work.notify_all();
+        self.settled.notify_all();
+        drop(driver);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    Made,
+    Wait(Option<Instant>),
+    /// Someone else has the driver.
+    Busy,
+    Closed,
+}
+
+/// What a manual [step](Courier::step) found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// One attempt was made; there may be more to do.
+    Sent,
+    /// Everything pending is held back, the first until this moment.
+    Waiting(Instant),
+    /// Nothing is pending.
+    Idle,
+    /// The courier's thread, or another caller, is at it.
+    Busy,
+    /// The courier has been shut down.
+    Closed,
+}
+
+/// How much may wait, and how patiently.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Settings {
+    capacity_bytes: usize,
+    initial_backoff: Duration,
+    max_backoff: Duration,
+}
+
+impl Settings {
+    /// Memory for pending batches of all signals, 64 MiB unless set. The oldest batch goes when it is used up.
+    pub fn with_capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity_bytes = bytes;
+        self
+    }
+
+    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set.
+    pub fn with_backoff(mut self, initial: Duration, max: Duration) -> Self {
+        (self.initial_backoff, self.max_backoff) = (initial, max);
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            capacity_bytes: 64 << 20,
+            initial_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Where each signal goes, and how: plain data, from code or from the environment.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Signal;
+
+/// One OTLP/HTTP endpoint for one signal.
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Destination {
+    /// The whole URL, path included.
+    pub url: String,
+    /// Sent with every request.
+    pub headers: Headers,
+    /// For one attempt, from connecting to the last byte of the answer. [`Duration::MAX`] is no limit.
+    pub timeout: Duration,
+    /// Of request bodies.
+    pub compression: Compression,
+}
+
+impl Destination {
+    /// The service for `signal` below a base URL: `http://host:4318` becomes `http://host:4318/v1/traces`.
+    pub fn below(base: &str, signal: Signal) -> Self {
+        let end = base.find(['?', '#']).unwrap_or(base.len());
+        let (path, query) = base.split_at(end);
+        let query = query.split('#').next().unwrap_or_default();
+        Self::at(format!("{}/v1/{signal}{query}", path.trim_end_matches('/')))
+    }
+
+    /// Exactly this URL, except that one without a path gets `/`, as the OTLP exporter specification asks.
+    pub fn at(url: impl Into<String>) -> Self {
+        let mut url = url.into();
+        if let Some(rest) = url.split_once("://").map(|(_, rest)| rest)
+            && !rest.contains(['/', '?', '#'])
+        {
+            url.push('/');
+        }
+        Self {
+            url,
+            headers: Headers::default(),
+            timeout: DEFAULT_TIMEOUT,
+            compression: Compression::Gzip,
+        }
+    }
+
+    /// Adds a header.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Limits one attempt.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Chooses the encoding of request bodies.
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+/// Of OTLP exporters, by specification.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("url", &without_secrets(&self.url))
+            .field("headers", &self.headers)
+            .field("timeout", &self.timeout)
+            .field("compression", &self.compression)
+            .finish()
+    }
+}
+
+/// A URL fit for messages: user information and query may hold keys.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let (rest, query) = rest.split_at(end);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    let query = if query.is_empty() { "" } else { "?…" };
+    format!("{scheme}{separator}{host}{path}{query}")
+}
+
+/// Where each of the three signals goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Destinations {
+    /// Spans.
+    pub traces: Destination,
+    /// Metrics.
+    pub metrics: Destination,
+    /// Log records.
+    pub logs: Destination,
+}
+
+impl Destinations {
+    /// All three services below one base URL, e.g. `http://localhost:4318`.
+    pub fn below(base: &str) -> Self {
+        Self {
+            traces: Destination::below(base, Signal::Traces),
+            metrics: Destination::below(base, Signal::Metrics),
+            logs: Destination::below(base, Signal::Logs),
+        }
+    }
+
+    /// The destination of one signal.
+    pub fn of(&self, signal: Signal) -> &Destination {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+}
+
+impl Default for Destinations {
+    /// A collector on this host, at OTLP/HTTP's port.
+    fn default() -> Self {
+        Self::below("http://localhost:4318")
+    }
+}
+
+/// Of request bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// As they are.
+    None,
+    /// `Content-Encoding: gzip`.
+    #[default]
+    Gzip,
+}
+
+/// Header names and values. Values are credentials more often than not, so they are not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(pub Vec<(String, String)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.0.iter().map(|(name, _)| (name, "…")))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_below(base: &str, expect: &str) {
+        assert_eq!(Destination::below(base, Signal::Traces).url, expect);
+    }
+
+    #[test]
+    fn a_base_url_gets_the_path_of_the_signal() {
+        check_below("http://collector:4318", "http://collector:4318/v1/traces");
+        check_below("http://collector:4318/", "http://collector:4318/v1/traces");
+        check_below(
+            "https://host/otlp/team/",
+            "https://host/otlp/team/v1/traces",
+        );
+        check_below(
+            "https://host/otlp?tenant=a#x",
+            "https://host/otlp/v1/traces?tenant=a",
+        );
+    }
+
+    #[test]
+    fn a_signal_url_is_used_as_it_is() {
+        assert_eq!(
+            Destination::at("http://host/custom").url,
+            "http://host/custom"
+        );
+        assert_eq!(Destination::at("http://host/").url, "http://host/");
+        assert_eq!(Destination::at("http://host:4318").url, "http://host:4318/");
+    }
+
+    #[test]
+    fn secrets_do_not_reach_messages() {
+        let target = Destination::at("https://me:pass@host/v1/traces?key=abc")
+            .with_header("x-api-key", "abc");
+        let shown = format!("{target:?}");
+        assert!(
+            shown.contains("https://host/v1/traces?…") && shown.contains("x-api-key"),
+            "{shown}"
+        );
+        assert!(!shown.contains("abc") && !shown.contains("pass"), "{shown}");
+    }
+}

@@ -1,0 +1,309 @@
+//! OTLP over HTTP: protobuf bodies, gzip, one kept-alive connection per host.
+//!
+//! What an answer means follows the OTLP specification, §"OTLP/HTTP Response": 429, 502, 503 and 504 and failures of the
+//! connection may pass; every other status outside 2xx is final.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use flate2::write::GzEncoder;
+use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ureq::http::{Request, Response, StatusCode, Uri};
+use ureq::{Agent, Body};
+
+use super::destination::{Compression, Destination, Destinations, without_secrets};
+use super::time::now;
+use super::{Batch, Sent, Signal, Transport};
+use crate::error::Error;
+
+mod answer;
+
+/// Delivers to OTLP/HTTP endpoints with a blocking client. Needs no runtime.
+///
+/// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), never for this host itself.
+/// `https` needs the feature `tls`. Redirects are not followed: they would carry credentials elsewhere.
+#[derive(Debug)]
+pub struct HttpTransport {
+    agent: Agent,
+    routes: [Route; Signal::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Route {
+    uri: Uri,
+    /// The URL as it may be shown.
+    shown: String,
+    headers: HeaderMap,
+    timeout: Duration,
+    compression: Compression,
+    loopback: bool,
+}
+
+impl HttpTransport {
+    /// A client for these destinations. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// A [configuration error](Error::is_configuration) for a URL or header that cannot be used.
+    pub fn new(destinations: &Destinations) -> Result<Self, Error> {
+        let route = |signal| Route::new(signal, destinations.of(signal));
+        let routes = [
+            route(Signal::Traces)?,
+            route(Signal::Metrics)?,
+            route(Signal::Logs)?,
+        ];
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(USER_AGENT)
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+            routes,
+        })
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
+        let route = &self.routes[batch.signal.index()];
+        let left = deadline.saturating_duration_since(now()).min(route.timeout);
+        if left.is_zero() {
+            return Sent::retry("no time left for an attempt");
+        }
+        let compressed;
+        let body = match route.compression {
+            Compression::None => &batch.body,
+            Compression::Gzip => match gzip(&batch.body) {
+                Ok(bytes) => {
+                    compressed = bytes;
+                    &compressed
+                }
+                Err(error) => return Sent::refused(format_args!("gzip: {error}")),
+            },
+        };
+        let mut request = Request::post(route.uri.clone());
+        if let Some(headers) = request.headers_mut() {
+            headers.clone_from(&route.headers);
+        }
+        let request = match request.body(body.as_slice()) {
+            Ok(request) => request,
+            Err(error) => return Sent::refused(format_args!("{}: {error}", route.shown)),
+        };
+        let mut config = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(left));
+        if route.loopback {
+            config = config.proxy(None);
+        }
+        match self.agent.run(config.build()) {
+            Ok(response) => understand(response, &route.shown),
+            Err(error) if may_pass(&error) => Sent::retry(format_args!("{}: {error}", route.shown)),
+            Err(error) => Sent::refused(format_args!("{}: {error}", route.shown)),
+        }
+    }
+}
+
+impl Route {
+    fn new(signal: Signal, destination: &Destination) -> Result<Self, Error> {
+        let shown = without_secrets(&destination.url);
+        let unusable = |what: &str| {
+            Error::configuration(format!("OTLP endpoint for {signal} `{shown}`: {what}"))
+        };
+        let uri: Uri = destination
+            .url
+            .parse()
+            .map_err(|error| unusable("not a URL").with_source(error))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") if cfg!(feature = "tls") => {}
+            Some("https") => {
+                return Err(unusable(
+                    "`https` needs the feature `tls` of obs-core; enable it, or use `http` to a collector nearby",
+                ));
+            }
+            _ => return Err(unusable("it must begin with `http://` or `https://`")),
+        }
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| unusable("it has no host"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &destination.headers.0 {
+            let bad = || unusable(&format!("`{}` is not a usable header", name.escape_debug()));
+            let key =
+                HeaderName::try_from(name.as_str()).map_err(|error| bad().with_source(error))?;
+            let mut value =
+                HeaderValue::try_from(value.as_str()).map_err(|error| bad().with_source(error))?;
+            value.set_sensitive(true);
+            headers.insert(key, value);
+        }
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-protobuf"),
+        );
+        headers.remove(header::CONTENT_ENCODING);
+        if destination.compression == Compression::Gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(Self {
+            loopback: is_loopback(host),
+            headers,
+            timeout: destination.timeout,
+            compression: destination.compression,
+            uri,
+            shown,
+        })
+    }
+}
+
+/// Who we are, as the OTLP exporter specification asks.
+const USER_AGENT: &str = concat!("obs-otlp-rust/", env!("CARGO_PKG_VERSION"));
+/// Of an answer's body; OTLP answers are a few bytes, unless a proxy sends a page.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    // Protobuf of telemetry shrinks severalfold at any level; the fast one costs the host least.
+    let mut out = GzEncoder::new(
+        Vec::with_capacity(body.len() / 4 + 64),
+        flate2::Compression::fast(),
+    );
+    out.write_all(body)?;
+    out.finish()
+}
+
+fn understand(mut response: Response<Body>, shown: &str) -> Sent {
+    let status = response.status();
+    let after = answer::retry_after(response.headers());
+    let protobuf = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|value| {
+            value
+                .as_bytes()
+                .windows(8)
+                .any(|part| part.eq_ignore_ascii_case(b"protobuf"))
+        });
+    // Read to its end even if unused, or the connection could not be kept. A body that breaks off changes nothing about the status.
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER_BYTES)
+        .read_to_vec()
+        .unwrap_or_default();
+    if status.is_success() {
+        let partial = if protobuf {
+            answer::partial_success(&body)
+        } else {
+            Default::default()
+        };
+        return Sent::Delivered {
+            rejected: partial.rejected,
+            message: partial.message,
+        };
+    }
+    let said = if protobuf {
+        answer::status_message(&body)
+    } else {
+        String::from_utf8(body).ok()
+    };
+    let mut why = format!("{shown}: HTTP {status}");
+    if let Some(said) = said
+        .as_deref()
+        .map(str::trim)
+        .filter(|said| !said.is_empty())
+    {
+        why.push_str(": ");
+        why.push_str(said);
+    }
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Sent::Retry { after, why },
+        _ => Sent::Refused { why },
+    }
+}
+
+/// Whether the next attempt could fare better: everything but a request that can never be made.
+fn may_pass(error: &ureq::Error) -> bool {
+    !matches!(
+        error,
+        ureq::Error::BadUri(_)
+            | ureq::Error::Http(_)
+            | ureq::Error::InvalidProxyUrl
+            | ureq::Error::RequireHttpsOnly(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_refused(destination: Destination, expect: &str) {
+        let destinations = Destinations {
+            logs: destination,
+            ..Destinations::default()
+        };
+        let error = HttpTransport::new(&destinations).expect_err("must be refused");
+        assert!(error.is_configuration());
+        assert!(error.to_string().contains(expect), "{error}");
+    }
+
+    #[test]
+    fn unusable_destinations_are_refused_at_set_up() {
+        check_refused(Destination::at("collector:4318"), "must begin with");
+        check_refused(Destination::at("ftp://collector/"), "must begin with");
+        check_refused(Destination::at("http://"), "`http:///`");
+        check_refused(Destination::at("http://host /v1/logs"), "not a URL");
+        check_refused(
+            Destination::at("http://h").with_header("a b", "c"),
+            "`a b` is not a usable header",
+        );
+    }
+
+    #[test]
+    fn a_refused_header_does_not_leak_its_value() {
+        let destination = Destination::at("http://h").with_header("x-key", "secret\n");
+        let destinations = Destinations {
+            traces: destination,
+            ..Destinations::default()
+        };
+        let error = HttpTransport::new(&destinations).expect_err("must be refused");
+        assert!(
+            !format!("{error} {error:?}").contains("secret"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    #[cfg(not(feature = "tls"))]
+    fn https_without_tls_says_which_feature_is_missing() {
+        check_refused(Destination::at("https://host/v1/logs"), "feature `tls`");
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn https_is_accepted_with_tls() {
+        HttpTransport::new(&Destinations::below("https://host")).expect("accepted");
+    }
+
+    #[test]
+    fn this_host_is_never_reached_through_a_proxy() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.0.1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["collector", "10.0.0.1", "localhost.example"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The shared state behind a lock, and the handle that pushes into it.
+
+use std::fmt;
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::driver::Driver;
+use super::ledger::Ledger;
+use super::{Accounts, Batch, DropReason, Settings, Signal};
+use crate::error::Error;
+
+/// Where the collector leaves encoded batches. It never blocks on delivery: when full, the oldest batch goes.
+#[derive(Clone)]
+pub struct Outbox(pub(super) Arc<Shared>);
+
+impl Outbox {
+    /// Hands a batch over. From here on it is in the [accounts](Self::accounts).
+    pub fn push(&self, batch: Batch) {
+        let shared = &*self.0;
+        if shared.is_forked_child() {
+            shared.orphaned[batch.signal.index()].fetch_add(batch.items, Ordering::Relaxed);
+            return;
+        }
+        shared.lock().ledger.push(batch);
+        shared.work.notify_one();
+    }
+
+    /// A consistent snapshot of the accounts.
+    pub fn accounts(&self) -> Accounts {
+        self.0.accounts()
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("accounts", &self.accounts())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// There is something to send, or the driver is free, or all is over.
+    pub(super) work: Condvar,
+    /// An attempt has been booked, or all is over.
+    pub(super) settled: Condvar,
+    /// The process this was made in. The lock means nothing in a child: its holder may not exist there.
+    owner: u32,
+    /// Pushed in a forked child, by signal.
+    orphaned: [AtomicU64; Signal::ALL.len()],
+}
+
+pub(super) struct State {
+    pub(super) ledger: Ledger,
+    /// Whoever takes it sends; a second caller finds it gone and waits.
+    pub(super) driver: Option<Driver>,
+    /// The driver belongs to the courier's thread.
+    pub(super) threaded: bool,
+}
+
+impl Shared {
+    pub(super) fn new(driver: Driver, settings: &Settings) -> Self {
+        let state = State {
+            ledger: Ledger::new(settings),
+            driver: Some(driver),
+            threaded: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            settled: Condvar::new(),
+            owner: process::id(),
+            orphaned: Default::default(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // No foreign code runs under this lock, so a poisoned one still guards a sound state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_forked_child(&self) -> bool {
+        process::id() != self.owner
+    }
+
+    pub(super) fn accounts(&self) -> Accounts {
+        if self.is_forked_child() {
+            self.forked_accounts()
+        } else {
+            self.lock().ledger.accounts()
+        }
+    }
+
+    /// The accounts of a child: it took nothing over from its parent and delivers nothing.
+    fn forked_accounts(&self) -> Accounts {
+        let mut accounts = Accounts::default();
+        for signal in Signal::ALL {
+            let items = self.orphaned[signal.index()].load(Ordering::Relaxed);
+            let account = accounts.of_mut(signal);
+            account.accepted = items;
+            account.dropped.add(DropReason::Forked, items);
+        }
+        accounts
+    }
+
+    pub(super) fn forked_result(&self) -> Result<(), Error> {
+        match self.forked_accounts().total().accepted {
+            0 => Ok(()),
+            lost => Err(Error::undelivered(
+                0,
+                lost,
+                false,
+                format!(
+                    "{lost} items lost: they were recorded in a forked child, where nothing is delivered; set telemetry up after the fork"
+                ),
+            )),
+        }
+    }
+}
+
+/// Waits to be notified, at most so long.
+pub(super) fn wait<'a>(
+    on: &Condvar,
+    state: MutexGuard<'a, State>,
+    at_most: Duration,
+) -> MutexGuard<'a, State> {
+    if at_most == Duration::MAX {
+        return on.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+    on.wait_timeout(state, at_most)
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
+}
