@@ -1,7 +1,7 @@
 //! The OpenTelemetry context of a current operation, with a real span of ours in it.
 
 use crate::context::ContextMode;
-use crate::engine::live::Live;
+use crate::engine::live::{Flags, Live};
 use crate::shared::{Identity, Shared};
 use crate::side::At;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
@@ -104,6 +104,7 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             Context::map_current(|current| current.with_span(span))
         }
     };
+    live.flags.set(Flags::RARE);
     live.context = Some(context.clone());
     context
 }

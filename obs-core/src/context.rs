@@ -27,13 +27,30 @@ thread_local! {
     static CURRENT: ManuallyDrop<Cell<Option<Box<Live>>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
+/// Puts something into a cell that is empty. Assignment would call the drop glue of what was there each time.
+#[inline(always)]
+pub(crate) fn put<T>(cell: &Cell<Option<Box<T>>>, value: Option<Box<T>>) {
+    let old = cell.replace(value);
+    if old.is_some() {
+        drop_rare(old);
+    } else {
+        std::mem::forget(old);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_rare<T>(old: Option<Box<T>>) {
+    drop(old);
+}
+
 /// The current operation by value, for the length of `work`, which must not unwind.
 #[inline(always)]
 pub(crate) fn peek<R>(work: impl FnOnce(Option<&mut Live>) -> R) -> R {
     CURRENT.with(|cell| match cell.take() {
         Some(mut live) => {
             let result = work(Some(&mut live));
-            cell.set(Some(live));
+            put(cell, Some(live));
             result
         }
         None => work(None),
@@ -53,7 +70,7 @@ struct Borrowed(Option<Box<Live>>);
 impl Drop for Borrowed {
     #[inline(always)]
     fn drop(&mut self) {
-        CURRENT.with(|cell| cell.set(self.0.take()));
+        CURRENT.with(|cell| put(cell, self.0.take()));
     }
 }
 
@@ -118,7 +135,9 @@ impl Entered<'_> {
 
     #[inline(always)]
     fn restore(&mut self) {
-        self.operation.0 = CURRENT.with(|cell| cell.replace(self.previous.take()));
+        let live = CURRENT.with(|cell| cell.replace(self.previous.take()));
+        // Taken at the entry: there is nothing to drop.
+        std::mem::forget(std::mem::replace(&mut self.operation.0, live));
         if self.context.is_some() {
             drop(self.context.take());
         }

@@ -96,6 +96,7 @@ impl Live {
             return shared.clone();
         }
         self.flags.set(Flags::SHARED);
+        self.flags.set(Flags::RARE);
         let identity = self.identity();
         let shared = match self.shared.take() {
             Some(shared) if Arc::strong_count(&shared) == 1 => {

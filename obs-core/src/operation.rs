@@ -27,15 +27,31 @@ pub struct Operation(pub(crate) Option<Box<Live>>);
 
 impl Kind {
     /// Starts an operation of this kind. `labels` may be set later too, except for those of the in-flight gauge.
-    #[inline(never)]
+    #[inline]
     pub fn start(&'static self, labels: Labels, parent: Parent<'_>) -> Operation {
-        let level = self.level_of(labels);
-        if level == StatsLevel::Disabled {
-            return Operation(None);
-        }
+        self.start_with(labels, None, parent)
+    }
+
+    /// The same with one more label given as text (the route, the method): its number is looked up on the way.
+    #[inline(never)]
+    pub fn start_with(
+        &'static self,
+        mut labels: Labels,
+        text: Option<(usize, &str)>,
+        parent: Parent<'_>,
+    ) -> Operation {
         let engine = self.engine;
-        let start = engine.clock.ticks();
+        let start = self.clock.ticks();
         engine.with_local(|local| {
+            if let Some((index, text)) = text
+                && let Some(space) = self.set.spaces.get(index)
+            {
+                labels = labels.with(index, local.intern(space, text));
+            }
+            let level = self.level_of(labels);
+            if level == StatsLevel::Disabled {
+                return Operation(None);
+            }
             let mut live = local.take(self);
             live.kind = self;
             live.start = start;
@@ -58,9 +74,10 @@ impl Kind {
                 live.decide_head();
             }
             if let Some((gauge, mask)) = &self.gauge {
-                live.in_flight = local.series(gauge, labels.masked(*mask));
-                if let Some(cells) = local.shard.cells(live.in_flight, gauge.cells) {
-                    cells.add(0, 1, local.shard.owned);
+                let (series, cells, owned) = local.series(gauge, live.labels.masked(*mask));
+                live.in_flight = series;
+                if let Some(cells) = cells {
+                    cells.add(0, 1, owned);
                 }
             }
             Operation(Some(live))
@@ -130,14 +147,13 @@ impl Live {
 
     #[inline(always)]
     pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
-        self.attributes
-            .set(key, value, &self.kind.engine.config.bounds);
+        self.attributes.set(key, value, &self.kind.bounds);
     }
 
     #[inline(always)]
     pub(crate) fn stamp(&mut self, event: Event) {
         if self.level >= event.level() && !self.timeline.has(event) {
-            let at = self.kind.engine.clock.ticks().saturating_sub(self.start);
+            let at = self.kind.clock.ticks().saturating_sub(self.start);
             self.timeline.stamp(event, at);
         }
     }
@@ -145,7 +161,7 @@ impl Live {
     /// Several event points that coincide share one reading of the clock.
     #[inline(always)]
     pub(crate) fn stamp_all(&mut self, events: &[Event]) {
-        let at = self.kind.engine.clock.ticks().saturating_sub(self.start);
+        let at = self.kind.clock.ticks().saturating_sub(self.start);
         for event in events {
             if self.level >= event.level() {
                 self.timeline.stamp(*event, at);

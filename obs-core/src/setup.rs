@@ -5,6 +5,7 @@ mod builder;
 mod collector;
 mod control;
 pub mod environment;
+mod exporter;
 pub mod resource;
 mod telemetry;
 

@@ -5,10 +5,11 @@
 //! two stores of one record sees it a moment later.
 
 use crate::sync::{AtomicU64, Ordering};
+use std::sync::Arc;
 
-/// The numbers of one series in one shard.
-#[derive(Debug)]
-pub(crate) struct Cells(Box<[AtomicU64]>);
+/// The numbers of one series in one shard; cheap to clone for a thread's cache.
+#[derive(Clone, Debug)]
+pub(crate) struct Cells(Arc<[AtomicU64]>);
 
 impl Cells {
     pub(crate) fn new(count: usize) -> Self {
@@ -63,9 +64,5 @@ impl Cells {
         self.0
             .get(index)
             .map_or(0, |cell| cell.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }

@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     let kind = live.kind;
     let engine = kind.engine;
-    live.end = engine.clock.ticks();
+    live.end = kind.clock.ticks();
     live.ended = outcome.end;
     live.error = outcome.error;
     live.labels = kind.with_error(live.labels, outcome.error.0);
@@ -20,15 +20,13 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
         collect_side(&mut live, engine);
     }
     engine.with_local(|local| {
-        let series = local.series(&kind.set, live.labels);
-        let owned = local.shard.owned;
-        if let Some(cells) = local.shard.cells(series, kind.set.cells) {
+        if let (_, Some(cells), owned) = local.series(&kind.set, live.labels) {
             kind.record(&live, cells, owned);
         }
         if let Some((gauge, _)) = &kind.gauge
             && let Some(cells) = local.shard.cells(live.in_flight, gauge.cells)
         {
-            cells.add(0, 1_u64.wrapping_neg(), owned);
+            cells.add(0, 1_u64.wrapping_neg(), local.shard.owned);
         }
         if live.flags.has(Flags::SAMPLED) {
             live.reason = Reason::Sampled;

@@ -4,6 +4,8 @@ use super::Engine;
 use super::cells::Cells;
 use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
+use crate::attributes::Bounds;
+use crate::clock::Clock;
 use crate::context::ContextMode;
 use crate::descriptor::{Descriptor, Histogram, Stage};
 use crate::engine::live::Live;
@@ -27,6 +29,8 @@ pub struct Kind {
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, &'static [f64])]>,
     pub(crate) context: ContextMode,
+    pub(crate) clock: Clock,
+    pub(crate) bounds: Bounds,
     level: LevelCell,
     methods: Box<[LevelCell]>,
     /// Ticks from which a call is slow; `u64::MAX` is never.
@@ -109,6 +113,8 @@ impl Kind {
             stages,
             measures,
             context: engine.config.context,
+            clock: engine.clock.clone(),
+            bounds: engine.config.bounds,
             error_label: labels
                 .iter()
                 .position(|label| matches!(label.values, Values::Error)),

@@ -93,6 +93,8 @@ impl Flags {
     pub(crate) const PANICKED: Self = Self(1 << 5);
     /// The topmost of the exported ones, although the head said no.
     pub(crate) const PARTIAL: Self = Self(1 << 6);
+    /// Something of what few operations have is there: a side table, a context, a shared part.
+    pub(crate) const RARE: Self = Self(1 << 9);
     /// The head decision is still to be made.
     pub(crate) const UNDECIDED: Self = Self(1 << 8);
     /// The parent is known at all (and perhaps in this process).
@@ -161,27 +163,24 @@ impl Live {
     }
 
     /// Makes it ready for the next operation; what is expensive to make again stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
+        if self.flags.has(Flags::RARE) || self.session.is_some() || self.joined.is_some() {
+            self.clear_rare();
+        }
         self.attributes.clear(ENTRIES, TEXT);
-        // Before the shared part, which its span holds.
-        if self.context.is_some() {
-            self.context = None;
-        }
-        if !self.timeline.is_empty() {
-            self.timeline.clear();
-        }
-        if self.session.is_some() {
-            self.session = None;
-        }
-        if self.joined.is_some() {
-            self.joined = None;
-        }
+        self.timeline.clear();
+    }
+
+    #[inline(never)]
+    fn clear_rare(&mut self) {
+        // The context before the shared part, which its span holds.
+        self.context = None;
+        self.session = None;
+        self.joined = None;
+        self.side = None;
         if self.flags.has(Flags::SHARED) {
             self.release_shared();
-        }
-        if self.side.is_some() {
-            self.side = None;
         }
     }
 
@@ -207,6 +206,7 @@ impl Live {
 
     #[inline]
     pub(crate) fn side(&mut self) -> &mut Side {
+        self.flags.set(Flags::RARE);
         self.side.get_or_insert_default()
     }
 }

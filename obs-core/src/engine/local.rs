@@ -2,6 +2,7 @@
 //! numbers without a lock.
 
 use super::Engine;
+use super::cells::Cells;
 use super::kind::Kind;
 use super::live::Live;
 use super::metric_set::MetricSet;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Local {
     engine: &'static Engine,
     pub(crate) shard: Arc<Shard>,
+    owned: bool,
     pool: Vec<Box<Live>>,
     series: Box<[SeriesSlot; SERIES]>,
     texts: Box<[TextSlot; TEXTS]>,
@@ -29,12 +31,12 @@ pub(crate) struct Local {
 const SERIES: usize = 256;
 const TEXTS: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct SeriesSlot {
     labels: Labels,
-    /// The set's number plus one; 0 is empty.
     set: u32,
     series: u32,
+    cells: Option<Cells>,
 }
 
 #[derive(Debug, Default)]
@@ -48,15 +50,10 @@ impl Local {
     pub(crate) fn new(engine: &'static Engine, shard: Arc<Shard>) -> Self {
         Self {
             engine,
+            owned: shard.owned,
             shard,
             pool: Vec::new(),
-            series: Box::new(
-                [SeriesSlot {
-                    labels: Labels::NONE,
-                    set: 0,
-                    series: 0,
-                }; SERIES],
-            ),
+            series: Box::new(std::array::from_fn(|_| SeriesSlot::default())),
             texts: Box::new(std::array::from_fn(|_| TextSlot::default())),
             rng: Rng::from_entropy(),
             scratch: Vec::new(),
@@ -89,26 +86,38 @@ impl Local {
         }
     }
 
-    /// The series of a label set: this thread's cache, then the telemetry's map.
+    /// The series of a label set and its cells here: this thread's cache, then the telemetry's map. Says too whether
+    /// the cells are this thread's own.
     #[inline(always)]
-    pub(crate) fn series(&mut self, set: &MetricSet, labels: Labels) -> u32 {
+    pub(crate) fn series(
+        &mut self,
+        set: &MetricSet,
+        labels: Labels,
+    ) -> (u32, Option<&Cells>, bool) {
         let slot = &mut self.series[labels.hash8(set.id)];
-        if slot.labels == labels && slot.set == u32::from(set.id) + 1 {
-            return slot.series;
+        if slot.labels != labels || slot.set != u32::from(set.id) || slot.cells.is_none() {
+            Self::series_slow(slot, self.engine, &self.shard, set, labels);
         }
-        Self::series_slow(slot, self.engine, set, labels)
+        (slot.series, slot.cells.as_ref(), self.owned)
     }
 
     #[cold]
     #[inline(never)]
-    fn series_slow(slot: &mut SeriesSlot, engine: &Engine, set: &MetricSet, labels: Labels) -> u32 {
+    fn series_slow(
+        slot: &mut SeriesSlot,
+        engine: &Engine,
+        shard: &Shard,
+        set: &MetricSet,
+        labels: Labels,
+    ) {
         let series = engine.registry.series(set, labels);
+        let cells = shard.cells(series, set.cells).cloned();
         *slot = SeriesSlot {
             labels,
-            set: u32::from(set.id) + 1,
+            set: u32::from(set.id),
             series,
+            cells,
         };
-        series
     }
 
     #[inline(always)]
@@ -207,7 +216,7 @@ impl Engine {
                 },
             };
             let result = work(&mut local);
-            cell.set(Some(local));
+            crate::context::put(cell, Some(local));
             result
         })
     }

@@ -1,15 +1,22 @@
 //! The builder: plain data, by value.
 
 use super::collector::Collector;
-use super::control::Control;
+use super::control::{About, Control};
+use super::environment::{Environment, PerSignal, TemporalityPreference};
+use super::exporter::Exporter;
+use super::resource::Resource;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::context::ContextMode;
+#[cfg(feature = "otlp")]
+use crate::courier::Destinations;
+use crate::courier::{self, Courier, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
+use crate::metrics::Temporality;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use std::sync::Arc;
@@ -52,7 +59,12 @@ impl Default for KeepPolicy {
 #[derive(Debug)]
 pub struct Builder {
     clock: Clock,
-    sampler: HeadSampler,
+    environment: Option<Environment>,
+    resource: Option<Resource>,
+    sampler: Option<HeadSampler>,
+    otlp: Otlp,
+    metric_interval: Option<Duration>,
+    temporality: Option<Temporality>,
     config: Config,
     subscribers: Subscribers,
     manual: bool,
@@ -72,7 +84,12 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             clock: Clock::fastest(),
-            sampler: HeadSampler::default(),
+            environment: None,
+            resource: None,
+            sampler: None,
+            otlp: Otlp::default(),
+            metric_interval: None,
+            temporality: None,
             config: Config::default(),
             subscribers: Subscribers::default(),
             manual: false,
@@ -86,9 +103,55 @@ impl Builder {
         self
     }
 
-    /// The head decision.
+    /// What stands in for the process's `OTEL_*` variables; `Environment::default()` is none at all.
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Who is speaking; by default what can be detected and what the environment says.
+    pub fn with_resource(mut self, resource: Resource) -> Self {
+        self.resource = Some(resource);
+        self
+    }
+
+    /// Exports traces, metrics and structured events over OTLP/HTTP, to where `OTEL_EXPORTER_OTLP_*` says, by default
+    /// `http://localhost:4318`.
+    #[cfg(feature = "otlp")]
+    pub fn with_otlp(mut self) -> Self {
+        self.otlp = Otlp::Environment;
+        self
+    }
+
+    /// The same, to given destinations: code beats the environment.
+    #[cfg(feature = "otlp")]
+    pub fn with_otlp_to(mut self, destinations: Destinations) -> Self {
+        self.otlp = Otlp::To(destinations);
+        self
+    }
+
+    /// Exports encoded OTLP through a transport of the caller's.
+    pub fn with_transport(mut self, transport: impl Transport) -> Self {
+        self.otlp = Otlp::Through(Box::new(|settings| Courier::new(transport, settings)));
+        self
+    }
+
+    /// How often metrics are exported; by default `OTEL_METRIC_EXPORT_INTERVAL`, else a minute.
+    pub fn with_metric_interval(mut self, every: Duration) -> Self {
+        self.metric_interval = Some(every.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// Whether exported metrics count from the start or from the last export; by default
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start.
+    pub fn with_temporality(mut self, temporality: Temporality) -> Self {
+        self.temporality = Some(temporality);
+        self
+    }
+
+    /// The head decision; by default `OTEL_TRACES_SAMPLER`, else `parentbased_always_on`.
     pub fn with_sampler(mut self, sampler: HeadSampler) -> Self {
-        self.sampler = sampler;
+        self.sampler = Some(sampler);
         self
     }
 
@@ -172,16 +235,150 @@ impl Builder {
 
     /// Starts it.
     ///
+    /// Values of the environment that cannot be used are passed over: [`Telemetry::warnings`] says which and why.
+    ///
     /// # Errors
-    /// When a setting cannot be used, or the system refuses a thread.
-    pub fn build(self) -> Result<Telemetry, Error> {
-        let engine = Engine::new(self.clock, self.sampler, self.config);
-        let collector = Collector::new(engine, self.subscribers.0);
+    /// When a setting made in code cannot be used, or the system refuses a thread.
+    pub fn build(mut self) -> Result<Telemetry, Error> {
+        let environment = self
+            .environment
+            .take()
+            .unwrap_or_else(Environment::from_process);
+        let mut warnings: Vec<String> = environment
+            .warnings()
+            .iter()
+            .map(|warning| warning.to_string())
+            .collect();
+        if environment.sdk_disabled {
+            return Ok(Telemetry::noop());
+        }
+        let sampler = self
+            .sampler
+            .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
+        let resource = match self.resource.take() {
+            Some(resource) => resource,
+            None => Resource::builder().with_environment(&environment).build(),
+        };
+        limits_of(&environment, &mut self.config);
+        let courier = self.otlp.courier(&environment)?;
+        let engine = Engine::new(self.clock, sampler, self.config);
+        let exporter = courier.map(|courier| {
+            let preference =
+                environment
+                    .temporality_preference
+                    .map(|preference| match preference {
+                        TemporalityPreference::Cumulative => Temporality::Cumulative,
+                        _ => Temporality::Delta,
+                    });
+            let interval = self.metric_interval.or(environment.metric_export_interval);
+            Exporter::new(
+                engine,
+                courier,
+                &resource,
+                self.temporality.or(preference).unwrap_or_default(),
+                interval.unwrap_or(Duration::from_secs(60)),
+                signals_of(&environment),
+            )
+        });
+        let collector = Collector::new(engine, self.subscribers.0, exporter);
+        let about = About { resource, warnings };
         let control = if self.manual {
-            Control::manual(collector, engine)
+            Control::manual(collector, engine, about)
         } else {
-            Control::threaded(collector, engine, self.collect_every)?
+            Control::threaded(collector, engine, about, self.collect_every)?
         };
         Ok(Telemetry::new(engine, control))
+    }
+}
+
+/// Where encoded signals go.
+#[derive(Default)]
+enum Otlp {
+    #[default]
+    Nowhere,
+    #[cfg(feature = "otlp")]
+    Environment,
+    #[cfg(feature = "otlp")]
+    To(Destinations),
+    Through(Box<dyn FnOnce(courier::Settings) -> Courier>),
+}
+
+impl std::fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nowhere => "Nowhere",
+            #[cfg(feature = "otlp")]
+            Self::Environment => "Environment",
+            #[cfg(feature = "otlp")]
+            Self::To(_) => "To",
+            Self::Through(_) => "Through",
+        })
+    }
+}
+
+impl Otlp {
+    fn courier(self, environment: &Environment) -> Result<Option<Courier>, Error> {
+        let settings = courier::Settings::default();
+        Ok(match self {
+            Self::Nowhere => None,
+            #[cfg(feature = "otlp")]
+            Self::Environment => Some(Courier::new(
+                courier::HttpTransport::new(&environment.destinations())?,
+                settings,
+            )),
+            #[cfg(feature = "otlp")]
+            Self::To(destinations) => Some(Courier::new(
+                courier::HttpTransport::new(&destinations)?,
+                settings,
+            )),
+            Self::Through(make) => {
+                let _ = environment;
+                Some(make(settings))
+            }
+        })
+    }
+}
+
+fn sampler_of(environment: &Environment, warnings: &mut Vec<String>) -> HeadSampler {
+    let (name, arg) = (
+        environment.traces_sampler.as_deref(),
+        environment.traces_sampler_arg.as_deref(),
+    );
+    HeadSampler::from_env_values(name, arg).unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        error.fallback()
+    })
+}
+
+/// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=none` switches a signal off.
+fn signals_of(environment: &Environment) -> PerSignal<bool> {
+    let on = |list: &Option<Vec<String>>| {
+        !list
+            .as_ref()
+            .is_some_and(|list| list.iter().all(|name| name == "none"))
+    };
+    let exporters = &environment.exporters;
+    PerSignal {
+        traces: on(&exporters.traces),
+        metrics: on(&exporters.metrics),
+        logs: on(&exporters.logs),
+    }
+}
+
+fn limits_of(environment: &Environment, config: &mut Config) {
+    let limits = &environment.limits;
+    if let Some(count) = limits.attributes {
+        config.bounds.count = u32::try_from(count).unwrap_or(u32::MAX);
+        config.side.attributes = count;
+    }
+    if let Some(length) = limits.value_length {
+        config.bounds.value_bytes = u32::try_from(length).unwrap_or(u32::MAX);
+        config.side.value_bytes = length;
+    }
+    config.side.events = limits.events.unwrap_or(config.side.events);
+    config.side.links = limits.links.unwrap_or(config.side.links);
+    config.side.per_event = limits.attributes_per_event.unwrap_or(config.side.per_event);
+    if config.known_http_methods.is_none() {
+        config.known_http_methods = environment.http_known_methods.clone();
     }
 }

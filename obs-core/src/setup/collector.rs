@@ -1,6 +1,8 @@
 //! The collector: takes finished records out of the rings, shows them to subscribers and exporters, and sends each box
 //! back to the thread it came from. Runs on its own thread, or inside `collect` in manual mode.
 
+use super::exporter::Exporter;
+use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
@@ -12,24 +14,35 @@ use std::time::Duration;
 pub(crate) struct Collector {
     engine: &'static Engine,
     subscribers: Vec<Box<dyn Subscriber>>,
+    exporter: Option<Exporter>,
     /// Buffers that go round, so that a steady stream of records allocates nothing.
     spare: Vec<Box<Live>>,
     batch: Vec<Box<Live>>,
 }
 
 impl Collector {
-    pub(crate) fn new(engine: &'static Engine, subscribers: Vec<Box<dyn Subscriber>>) -> Self {
+    pub(crate) fn new(
+        engine: &'static Engine,
+        subscribers: Vec<Box<dyn Subscriber>>,
+        exporter: Option<Exporter>,
+    ) -> Self {
         Self {
             engine,
             subscribers,
+            exporter,
             spare: Vec::new(),
             batch: Vec::new(),
         }
     }
 
+    pub(crate) fn courier(&self) -> Option<Arc<Courier>> {
+        self.exporter.as_ref().map(Exporter::courier)
+    }
+
     /// One round. `all`: whoever asked waits for it, so nothing is left for later.
     pub(crate) fn tick(&mut self, all: bool) {
         self.collect_records();
+        self.export(|exporter| exporter.metrics(all));
         if all {
             self.flush(Duration::from_secs(1));
         }
@@ -50,6 +63,7 @@ impl Collector {
         let events = self.engine.logs.take();
         if !events.is_empty() {
             self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+            self.export(|exporter| exporter.log_events(&events));
         }
     }
 
@@ -59,10 +73,19 @@ impl Collector {
         self.engine.counts.collected.add(batch.len() as u64);
         let records = Records::new(&batch, &anchor);
         self.each_subscriber(|subscriber| subscriber.on_records(records));
+        self.export(|exporter| exporter.records(records));
         self.batch = batch;
         // Cleared here and not by the thread that reuses them: its time is a request's.
         self.batch.iter_mut().for_each(|live| live.clear());
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
+    }
+
+    fn export(&mut self, work: impl FnOnce(&mut Exporter)) {
+        if let Some(exporter) = &mut self.exporter
+            && catch_unwind(AssertUnwindSafe(|| work(exporter))).is_err()
+        {
+            self.engine.counts.panics.add(1);
+        }
     }
 
     fn each_subscriber(&mut self, mut call: impl FnMut(&mut dyn Subscriber)) {

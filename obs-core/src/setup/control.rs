@@ -1,19 +1,31 @@
 //! Who runs the collector and who may wait for it: a thread of ours, or whoever calls in manual mode.
 
 use super::collector::Collector;
+use super::resource::Resource;
+use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::sync::lock_std;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// What the threads of a telemetry and its callers share.
 #[derive(Debug)]
 pub(crate) struct Control {
     engine: &'static Engine,
+    pub(crate) about: About,
+    /// Delivers what the collector encodes; has a thread of its own, or none in manual mode.
+    pub(crate) courier: Option<Arc<Courier>>,
     mode: Mode,
     requests: Mutex<Requests>,
     answered: Condvar,
+}
+
+/// What is told about a telemetry.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) resource: Resource,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -32,17 +44,27 @@ struct Requests {
 
 impl Control {
     /// No thread: the collector runs inside the calls.
-    pub(crate) fn manual(collector: Collector, engine: &'static Engine) -> &'static Self {
-        Self::leak(engine, Mode::Manual(Mutex::new(collector)))
+    pub(crate) fn manual(
+        collector: Collector,
+        engine: &'static Engine,
+        about: About,
+    ) -> &'static Self {
+        let courier = collector.courier();
+        Self::leak(engine, about, courier, Mode::Manual(Mutex::new(collector)))
     }
 
-    /// A thread that collects every `every`, and when woken or asked.
+    /// A thread that collects every `every`, and when woken or asked; another that delivers.
     pub(crate) fn threaded(
         collector: Collector,
         engine: &'static Engine,
+        about: About,
         every: Duration,
     ) -> Result<&'static Self, Error> {
-        let control = Self::leak(engine, Mode::Thread);
+        let courier = collector.courier();
+        if let Some(courier) = &courier {
+            courier.start()?;
+        }
+        let control = Self::leak(engine, about, courier, Mode::Thread);
         let thread = std::thread::Builder::new()
             .name("obs-collector".into())
             .spawn(move || control.run(collector, every))
@@ -54,13 +76,28 @@ impl Control {
         Ok(control)
     }
 
-    fn leak(engine: &'static Engine, mode: Mode) -> &'static Self {
+    fn leak(
+        engine: &'static Engine,
+        about: About,
+        courier: Option<Arc<Courier>>,
+        mode: Mode,
+    ) -> &'static Self {
         Box::leak(Box::new(Self {
             engine,
+            about,
+            courier,
             mode,
             requests: Mutex::default(),
             answered: Condvar::new(),
         }))
+    }
+
+    /// Collects, and waits until all of it is delivered.
+    pub(crate) fn flush(&self, deadline: Instant) -> Result<(), Error> {
+        self.collect(deadline)?;
+        self.courier
+            .as_ref()
+            .map_or(Ok(()), |courier| courier.flush(deadline))
     }
 
     fn run(&self, mut collector: Collector, every: Duration) {
@@ -106,8 +143,18 @@ impl Control {
         }
     }
 
-    /// Collects for the last time.
+    /// Collects for the last time, delivers what there is, and stops.
     pub(crate) fn stop(&self, deadline: Instant) -> Result<(), Error> {
+        // Both, whatever became of the first: a late collector must not keep the courier running.
+        let collected = self.stop_collecting(deadline);
+        let delivered = self
+            .courier
+            .as_ref()
+            .map_or(Ok(()), |courier| courier.shutdown(deadline));
+        delivered.and(collected)
+    }
+
+    fn stop_collecting(&self, deadline: Instant) -> Result<(), Error> {
         match &self.mode {
             Mode::Manual(collector) => {
                 let mut collector = lock_std(collector);

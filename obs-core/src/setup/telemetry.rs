@@ -2,6 +2,8 @@
 
 use super::builder::Builder;
 use super::control::Control;
+use super::resource::Resource;
+use crate::courier::Accounts;
 use crate::descriptor::Descriptor;
 use crate::engine::counts::EngineCounts;
 use crate::engine::fold::ReaderState;
@@ -153,7 +155,29 @@ impl Telemetry {
     /// # Errors
     /// When not everything was delivered within `deadline`; it says how much is left.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.collect(deadline)
+        match self.control {
+            Some(control) => control.flush(crate::clock::now() + deadline),
+            None => Ok(()),
+        }
+    }
+
+    /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for a telemetry
+    /// that records nothing.
+    pub fn resource(&self) -> Option<&'static Resource> {
+        self.control.map(|control| &control.about.resource)
+    }
+
+    /// Settings of the environment that were passed over, and why.
+    pub fn warnings(&self) -> &'static [String] {
+        self.control.map_or(&[], |control| &control.about.warnings)
+    }
+
+    /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.
+    pub fn accounts(&self) -> Accounts {
+        self.control
+            .and_then(|control| control.courier.as_ref())
+            .map(|courier| courier.accounts())
+            .unwrap_or_default()
     }
 
     /// Delivers what there is and stops. Operations that start from now on record nothing.

@@ -95,22 +95,22 @@ impl<S, C> HttpServer<S, C> {
         let settings = self.settings;
         let found = headers::scan(head.headers);
         let scheme = scheme(head.uri, settings.https);
-        let mut labels = Labels::NONE
-            .with(METHOD, settings.methods.number(head.method))
+        let method = settings.methods.number(head.method);
+        let labels = Labels::NONE
+            .with(METHOD, method)
             .with(SCHEME, LabelId::closed(scheme))
             .with(VERSION, version(head.version));
         let route = match &settings.route {
             Some(rule) => rule(head),
             None => route::find(head.extensions),
         };
-        if let Some(route) = route {
-            labels = labels.with(ROUTE, self.kind.label(ROUTE, route));
-        }
         let mut joined = String::new();
         let parent = parent(&found, head, settings, &mut joined);
-        let mut operation = self.kind.start(labels, parent);
+        let mut operation = self
+            .kind
+            .start_with(labels, route.map(|route| (ROUTE, route)), parent);
         if let Some(mut active) = operation.active() {
-            describe(&mut active, head, &found, scheme, settings);
+            describe(&mut active, head, &found, (scheme, method), settings);
             if let Some(body) = body {
                 active.set_measure(REQUEST_SIZE, body);
             }
@@ -126,7 +126,7 @@ fn describe(
     active: &mut Active<'_>,
     head: RequestHead<'_>,
     found: &Found<'_>,
-    scheme: u16,
+    (scheme, method): (u16, LabelId),
     settings: &Settings,
 ) {
     active.set(keys::URL_PATH, head.uri.path());
@@ -154,7 +154,7 @@ fn describe(
         active.set(network::PEER_PORT, peer.port());
         active.set(network::CLIENT_ADDRESS, peer.ip());
     }
-    if settings.methods.number(head.method) == LabelId::OVERFLOW {
+    if method == LabelId::OVERFLOW {
         active.set(keys::REQUEST_METHOD_ORIGINAL, head.method.as_str());
     }
     if !settings.request_headers.is_empty() {
