@@ -126,6 +126,14 @@ impl Engine {
         (duration.as_secs_f64() * self.clock.ticks_per_second()) as u64
     }
 
+    /// Values that found their label's set full.
+    pub(crate) fn overflowed_labels(&self) -> u64 {
+        let kinds = self.kinds();
+        let spaces = kinds.iter().flat_map(|kind| kind.set.spaces.iter());
+        let sets = kinds.iter().map(|kind| kind.set.overflowed.load(Ordering::Relaxed));
+        spaces.map(|space| space.overflowed()).chain(sets).sum()
+    }
+
     /// A shard for a thread that records for the first time: one that a thread left, a fresh one, or the common one.
     fn acquire(&self) -> Arc<Shard> {
         let mut shards = lock_std(&self.shards);

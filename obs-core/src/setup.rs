@@ -7,6 +7,7 @@ mod control;
 pub mod environment;
 mod exporter;
 pub mod resource;
+mod self_metrics;
 mod telemetry;
 
 pub use builder::{Builder, KeepPolicy};

@@ -7,9 +7,13 @@ names! {
     TRACE_PARTIAL = "obs.trace.partial";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
+    /// Which signal: `traces`, `metrics`, `logs`.
+    SIGNAL = "obs.signal";
 }
 
 /// Time from a request's head to its response's head, in seconds.
 pub const HTTP_SERVER_HEAD_DURATION: &str = "obs.http.server.head.duration";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
+/// What a destination accepted.
+pub const DELIVERED: &str = "obs.telemetry.delivered";

@@ -260,8 +260,9 @@ impl Builder {
             None => Resource::builder().with_environment(&environment).build(),
         };
         limits_of(&environment, &mut self.config);
-        let courier = self.otlp.courier(&environment)?;
+        let courier = self.otlp.courier(&environment)?.map(Arc::new);
         let engine = Engine::new(self.clock, sampler, self.config);
+        super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
         let exporter = courier.map(|courier| {
             let preference =
                 environment

@@ -42,7 +42,10 @@ impl Collector {
     /// One round. `all`: whoever asked waits for it, so nothing is left for later.
     pub(crate) fn tick(&mut self, all: bool) {
         self.collect_records();
-        self.export(|exporter| exporter.metrics(all));
+        self.export(|exporter| {
+            exporter.finish();
+            exporter.metrics(all);
+        });
         if all {
             self.flush(Duration::from_secs(1));
         }

@@ -2,7 +2,9 @@
 
 use super::environment::PerSignal;
 use super::resource::Resource;
-use crate::courier::Courier;
+use super::self_metrics;
+use crate::courier::{Batch, Courier, Outbox, Signal};
+use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
 use crate::engine::fold::ReaderState;
 use crate::log_event::LogEvent;
@@ -14,7 +16,10 @@ use std::time::{Duration, Instant};
 pub(crate) struct Exporter {
     engine: &'static Engine,
     courier: Arc<Courier>,
+    outbox: Outbox,
     signals: PerSignal<bool>,
+    resource: ResourceBytes,
+    traces: TraceEncoder,
     reader: ReaderState,
     every: Duration,
     /// When metrics are due.
@@ -24,16 +29,20 @@ pub(crate) struct Exporter {
 impl Exporter {
     pub(crate) fn new(
         engine: &'static Engine,
-        courier: Courier,
-        _resource: &Resource,
+        courier: Arc<Courier>,
+        resource: &Resource,
         temporality: Temporality,
         every: Duration,
         signals: PerSignal<bool>,
     ) -> Self {
+        let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
         Self {
             engine,
-            courier: Arc::new(courier),
+            outbox: courier.outbox(),
+            courier,
             signals,
+            traces: TraceEncoder::new(&resource),
+            resource,
             reader: ReaderState::new(temporality),
             every,
             due: crate::clock::now() + every,
@@ -45,7 +54,14 @@ impl Exporter {
     }
 
     pub(crate) fn records(&mut self, records: Records<'_>) {
-        if self.signals.traces && !records.is_empty() {}
+        if self.signals.traces {
+            self.traces.push(records, &mut to(&self.outbox, Signal::Traces));
+        }
+    }
+
+    /// The end of a round: what is encoded leaves.
+    pub(crate) fn finish(&mut self) {
+        self.traces.finish(&mut to(&self.outbox, Signal::Traces));
     }
 
     pub(crate) fn metrics(&mut self, now: bool) {
@@ -54,10 +70,18 @@ impl Exporter {
         }
         self.due = crate::clock::now() + self.every;
         self.engine.run_observables();
-        let _ = self.engine.collect_metrics(&mut self.reader);
+        let metrics = self.engine.collect_metrics(&mut self.reader);
+        encode_metrics(&self.resource, &metrics, BODY_LIMIT, &mut to(&self.outbox, Signal::Metrics));
     }
 
-    pub(crate) fn log_events(&mut self, _events: &[LogEvent]) {
-        if self.signals.logs {}
+    pub(crate) fn log_events(&mut self, events: &[LogEvent]) {
+        if self.signals.logs {
+            let emit = &mut to(&self.outbox, Signal::Logs);
+            encode_logs(&self.resource, &self_metrics::SCOPE, events, BODY_LIMIT, emit);
+        }
     }
+}
+
+fn to(outbox: &Outbox, signal: Signal) -> impl FnMut(&[u8], u64) {
+    move |body, items| outbox.push(Batch::new(signal, body.to_vec(), items))
 }
