@@ -71,6 +71,28 @@ pub(crate) enum Slot {
     Text { start: u32, len: u32 },
 }
 
+/// A scalar as the encoders need it: text as bytes, known to be UTF-8 and not checked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar<'a> {
+    Bool(bool),
+    I64(i64),
+    F64(f64),
+    Text(&'a [u8]),
+    Ip(IpAddr),
+}
+
+impl<'a> From<Scalar<'a>> for Value<'a> {
+    fn from(value: Scalar<'a>) -> Self {
+        match value {
+            Scalar::Bool(value) => Self::Bool(value),
+            Scalar::I64(value) => Self::I64(value),
+            Scalar::F64(value) => Self::F64(value),
+            Scalar::Ip(address) => Self::Ip(address),
+            Scalar::Text(text) => Self::Str(std::str::from_utf8(text).unwrap_or_default()),
+        }
+    }
+}
+
 /// What a setter of an operation takes: numbers, truth values, and text either `'static` (kept by pointer) or borrowed
 /// (copied).
 #[derive(Clone, Copy, Debug)]
@@ -232,29 +254,35 @@ impl Attributes {
         room
     }
 
-    /// Key and value, each key once, with its last value.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Value<'_>)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter(|(index, (key, _))| !self.shadowed(*index, *key))
-            .map(|(_, (key, slot))| {
-                let value = match *slot {
-                    Slot::Bool(value) => Value::Bool(value),
-                    Slot::I64(value) => Value::I64(value),
-                    Slot::F64(value) => Value::F64(value),
-                    Slot::Static(text) => Value::Str(text),
-                    Slot::Ip(address) => Value::Ip(address),
-                    Slot::Text { start, len } => Value::Str(self.text_at(start, len)),
-                };
-                (*key, value)
-            })
+    /// What was set, in order; a key that was set again is there again.
+    #[inline(always)]
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (Key, Scalar<'_>)> + Clone {
+        self.entries.iter().map(|(key, slot)| {
+            let value = match *slot {
+                Slot::Bool(value) => Scalar::Bool(value),
+                Slot::I64(value) => Scalar::I64(value),
+                Slot::F64(value) => Scalar::F64(value),
+                Slot::Static(text) => Scalar::Text(text.as_bytes()),
+                Slot::Ip(address) => Scalar::Ip(address),
+                Slot::Text { start, len } => Scalar::Text(
+                    self.text
+                        .get(start as usize..(start + len) as usize)
+                        .unwrap_or_default(),
+                ),
+            };
+            (*key, value)
+        })
     }
 
-    fn shadowed(&self, index: usize, key: Key) -> bool {
-        self.entries[index + 1..]
-            .iter()
-            .any(|(later, _)| std::ptr::eq(later.0, key.0) || later.as_str() == key.as_str())
+    /// Whether `key` was set after entry `index`.
+    pub(crate) fn set_after(&self, index: usize, key: &str) -> bool {
+        self.holds(index + 1, key)
+    }
+
+    /// Whether `key` was set at entry `from` or later.
+    pub(crate) fn holds(&self, from: usize, key: &str) -> bool {
+        let later = self.entries.get(from..).unwrap_or_default();
+        later.iter().any(|(later, _)| later.as_str() == key)
     }
 
     /// Text kept beside the attributes (tracestate): its place, to be read with [`text_at`](Self::text_at).
@@ -335,9 +363,14 @@ mod tests {
     };
 
     fn read(attributes: &Attributes) -> Vec<(&'static str, Value<'_>)> {
+        let last = |(index, (key, _)): &(usize, (Key, Scalar<'_>))| {
+            !attributes.set_after(*index, key.as_str())
+        };
         attributes
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
+            .entries()
+            .enumerate()
+            .filter(last)
+            .map(|(_, (key, value))| (key.as_str(), value.into()))
             .collect()
     }
 

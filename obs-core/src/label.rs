@@ -132,6 +132,25 @@ impl LabelValue {
     }
 }
 
+/// The value of a label where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LabelRef<'a> {
+    Text(&'a str),
+    Number(i64),
+    Bool(bool),
+}
+
+impl<'a> From<&'a LabelValue> for LabelRef<'a> {
+    fn from(value: &'a LabelValue) -> Self {
+        match value {
+            LabelValue::Static(text) => Self::Text(text),
+            LabelValue::Text(text) => Self::Text(text),
+            LabelValue::Number(number) => Self::Number(*number),
+            LabelValue::Bool(value) => Self::Bool(*value),
+        }
+    }
+}
+
 /// The value that stands for all values outside a closed or full set.
 pub const OTHER: &str = "_OTHER";
 
@@ -268,6 +287,19 @@ impl Space {
                 }
             }
         })
+    }
+
+    /// Like [`resolve`](Self::resolve), without taking hold of the text.
+    pub(crate) fn read<R>(&self, id: LabelId, read: impl FnOnce(LabelRef<'_>) -> R) -> Option<R> {
+        if let (Values::Open { .. }, 1..u16::MAX) = (self.label.values, id.0) {
+            let table = self
+                .table
+                .read()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let text = table.texts.get(usize::from(id.0) - 1);
+            return Some(read(LabelRef::Text(text.map_or(OTHER, |text| text))));
+        }
+        self.resolve(id).map(|value| read((&value).into()))
     }
 }
 

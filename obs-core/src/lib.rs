@@ -13,6 +13,7 @@ mod context;
 pub mod courier;
 pub mod current;
 mod descriptor;
+pub mod encode;
 mod engine;
 mod error;
 mod event;

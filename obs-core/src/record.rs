@@ -1,19 +1,23 @@
 //! A finished operation, as everything behind the collector sees it: encoders, subscribers, span processors.
 
-use crate::attributes::{Key, Value};
+use crate::attributes::Value;
 use crate::clock::Anchor;
 use crate::descriptor::{Descriptor, Scope};
 use crate::engine::live::{Flags, Live};
-use crate::label::{LabelId, LabelValue};
+use crate::label::{LabelId, LabelRef, LabelValue};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
-use crate::semconv;
 use crate::session::Session;
 use crate::side::At;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::Duration;
+
+mod walk;
+
+pub(crate) use walk::Sink;
 
 /// One finished operation that is exported. Borrowed: the record behind it goes back to its thread.
 #[derive(Clone, Copy)]
@@ -61,6 +65,16 @@ pub enum RecordValue<'a> {
 impl<'a> Record<'a> {
     pub(crate) fn new(live: &'a Live, anchor: &'a Anchor) -> Self {
         Self { live, anchor }
+    }
+
+    #[inline(always)]
+    pub(crate) fn live(&self) -> &'a Live {
+        self.live
+    }
+
+    #[inline(always)]
+    pub(crate) fn anchor(&self) -> &'a Anchor {
+        self.anchor
     }
 
     /// What kind of operation it was.
@@ -188,6 +202,20 @@ impl<'a> Record<'a> {
             .resolve(self.live.labels.get(index))
     }
 
+    /// Writes label `index` of its kind as exported, without an allocation of its own; nothing if it is absent. For rules
+    /// that name spans.
+    pub fn write_label(&self, index: usize, into: &mut String) {
+        let Some(space) = self.live.kind.set.spaces.get(index) else {
+            return;
+        };
+        space.read(self.live.labels.get(index), |value| match value {
+            LabelRef::Text(text) => into.push_str(text),
+            // Writing to a string does not fail.
+            LabelRef::Number(number) => drop(write!(into, "{number}")),
+            LabelRef::Bool(value) => drop(write!(into, "{value}")),
+        });
+    }
+
     /// Session and user it was done for.
     pub fn session(&self) -> Option<&'a Session> {
         self.live.session.as_deref()
@@ -206,74 +234,6 @@ impl<'a> Record<'a> {
             .timeline
             .at(event)
             .map(|ticks| Duration::from_nanos(self.anchor.nanos(ticks)))
-    }
-
-    /// Calls `visit` for each attribute of the span: labels, measures, attributes, session, and why it was kept.
-    pub fn visit_attributes(&self, visit: &mut dyn FnMut(&str, RecordValue<'_>)) {
-        let live = self.live;
-        let side = live
-            .side
-            .as_deref()
-            .map_or(&[][..], |side| &side.attributes[..]);
-        let overwritten = |key: &str| side.iter().any(|attribute| attribute.key.as_str() == key);
-        for (index, space) in live.kind.set.spaces.iter().enumerate() {
-            if let Some(value) = space.resolve(live.labels.get(index))
-                && !overwritten(space.key().as_str())
-            {
-                visit(space.key().as_str(), RecordValue::Label(value));
-            }
-        }
-        for (key, value) in live.attributes.iter() {
-            if !overwritten(key.as_str()) {
-                visit(key.as_str(), RecordValue::Value(value));
-            }
-        }
-        for (index, measure) in live.kind.descriptor.measures.iter().enumerate() {
-            if let Some(value) = self.measure(index) {
-                visit(
-                    measure.key.as_str(),
-                    RecordValue::Value(Value::I64(i64::try_from(value).unwrap_or(i64::MAX))),
-                );
-            }
-        }
-        for attribute in side {
-            visit(
-                attribute.key.as_str(),
-                RecordValue::Value(Value::from(&attribute.value)),
-            );
-        }
-        if let Some(session) = self.session() {
-            let mut text = |key: Key, value: &Option<Box<str>>| {
-                if let Some(value) = value {
-                    visit(key.as_str(), RecordValue::Value(Value::Str(value)));
-                }
-            };
-            text(semconv::session::ID, &session.session_id);
-            text(semconv::user::ID, &session.user_id);
-        }
-        if let Some(reason) = self.keep_reason() {
-            visit(
-                semconv::obs::KEEP_REASON.as_str(),
-                RecordValue::Value(Value::Str(reason)),
-            );
-        }
-        if live.flags.has(Flags::PARTIAL) {
-            visit(
-                semconv::obs::TRACE_PARTIAL.as_str(),
-                RecordValue::Value(Value::Bool(true)),
-            );
-        }
-    }
-
-    /// The value of one attribute, as text or number; for subscribers and tests.
-    pub fn attribute(&self, key: &str) -> Option<opentelemetry::Value> {
-        let mut found = None;
-        self.visit_attributes(&mut |name, value| {
-            if name == key {
-                found = Some(value.to_value());
-            }
-        });
-        found
     }
 
     /// Attributes that did not fit.

@@ -46,6 +46,12 @@ impl Timeline {
             .map(|stamp| (Event::from_index(*stamp as u8), stamp >> 8))
     }
 
+    /// The same with the events' indices, for those who know the names.
+    #[inline(always)]
+    pub(crate) fn indices(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
+        self.stamps.iter().map(|stamp| (*stamp as u8, stamp >> 8))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.stamps.len()
     }

@@ -1,0 +1,67 @@
+//! Structured events as `ExportLogsServiceRequest`.
+
+use super::protobuf::Buffer;
+use super::request::{ITEM, Request};
+use super::resource::ResourceBytes;
+use crate::descriptor::Scope;
+use crate::log_event::LogEvent;
+
+/// Fields of `LogRecord`.
+mod field {
+    pub(super) const TIME: u8 = 1;
+    pub(super) const SEVERITY_NUMBER: u8 = 2;
+    pub(super) const SEVERITY_TEXT: u8 = 3;
+    pub(super) const BODY: u8 = 5;
+    pub(super) const ATTRIBUTES: u8 = 6;
+    /// Field 8, four bytes wide.
+    pub(super) const FLAGS: u8 = 8 << 3 | 5;
+    pub(super) const TRACE_ID: u8 = 9;
+    pub(super) const SPAN_ID: u8 = 10;
+    pub(super) const OBSERVED: u8 = 11;
+    pub(super) const EVENT_NAME: u8 = 12;
+}
+
+/// Encodes events of one scope into bodies of at most `limit` bytes and emits each with the number of its events.
+pub fn encode_logs(
+    resource: &ResourceBytes,
+    scope: &'static Scope,
+    events: &[LogEvent],
+    limit: usize,
+    emit: &mut dyn FnMut(&[u8], u64),
+) {
+    let mut request = Request::new(resource.clone(), limit);
+    let scope = request.scope(scope);
+    for event in events {
+        let items = request.items(scope);
+        let from = items.len();
+        items.nested::<2>(ITEM, |record| write_event(record, event));
+        request.added(scope, from, 1, &mut *emit);
+    }
+    request.finish(emit);
+}
+
+fn write_event(record: &mut Buffer, event: &LogEvent) {
+    if event.unix_nanos != 0 {
+        record.fixed64(field::TIME, event.unix_nanos);
+    }
+    record.uint(field::SEVERITY_NUMBER, u64::from(event.severity.number()));
+    record.text(field::SEVERITY_TEXT, event.severity.text());
+    record.body(field::BODY, &event.body);
+    for attribute in &event.attributes {
+        record.key_value(field::ATTRIBUTES, attribute);
+    }
+    if event.trace_flags != 0 {
+        record.raw(&[field::FLAGS, event.trace_flags, 0, 0, 0]);
+    }
+    if let Some(id) = event.trace_id {
+        record.bytes(field::TRACE_ID, &id.to_bytes());
+    }
+    if let Some(id) = event.span_id {
+        record.bytes(field::SPAN_ID, &id.to_bytes());
+    }
+    // Observed where it happened: the process that emits it is the one that saw it.
+    if event.unix_nanos != 0 {
+        record.fixed64(field::OBSERVED, event.unix_nanos);
+    }
+    record.text(field::EVENT_NAME, event.name);
+}

@@ -1,0 +1,200 @@
+//! Points as `ExportMetricsServiceRequest`.
+
+use super::protobuf::Buffer;
+use super::request::{Emit, ITEM, Request};
+use super::resource::ResourceBytes;
+use crate::metrics::{
+    Data, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
+};
+
+/// Fields of `Metric`, then of its data and points.
+mod field {
+    pub(super) const NAME: u8 = 1;
+    pub(super) const DESCRIPTION: u8 = 2;
+    pub(super) const UNIT: u8 = 3;
+    pub(super) const GAUGE: u8 = 5;
+    pub(super) const SUM: u8 = 7;
+    pub(super) const HISTOGRAM: u8 = 9;
+
+    pub(super) const POINTS: u8 = 1;
+    pub(super) const TEMPORALITY: u8 = 2;
+    pub(super) const IS_MONOTONIC: u8 = 3;
+
+    pub(super) const START: u8 = 2;
+    pub(super) const TIME: u8 = 3;
+
+    pub(super) mod number {
+        pub(in super::super) const DOUBLE: u8 = 4;
+        /// A `sfixed64`.
+        pub(in super::super) const INT: u8 = 6;
+        pub(in super::super) const ATTRIBUTES: u8 = 7;
+    }
+    pub(super) mod histogram {
+        pub(in super::super) const COUNT: u8 = 4;
+        pub(in super::super) const SUM: u8 = 5;
+        pub(in super::super) const BUCKETS: u8 = 6;
+        pub(in super::super) const BOUNDS: u8 = 7;
+        pub(in super::super) const ATTRIBUTES: u8 = 9;
+    }
+}
+
+/// Encodes metrics into bodies of at most `limit` bytes and emits each with the number of its points. A metric with
+/// more points than fit is continued, under the same name, in the next body.
+pub fn encode_metrics(
+    resource: &ResourceBytes,
+    metrics: &[Metric],
+    limit: usize,
+    emit: &mut dyn FnMut(&[u8], u64),
+) {
+    let mut request = Request::new(resource.clone(), limit);
+    let mut points = Points::default();
+    for metric in metrics {
+        let scope = request.scope(metric.scope);
+        let mut sink = MetricSink {
+            metric,
+            scope,
+            request: &mut request,
+            points: &mut points,
+        };
+        match &metric.data {
+            Data::Histogram { points, .. } => {
+                for point in points {
+                    sink.point(&mut *emit, |buffer| write_histogram(buffer, point));
+                }
+            }
+            Data::Sum { points, .. } | Data::Gauge { points } => {
+                for point in points {
+                    sink.point(&mut *emit, |buffer| write_number(buffer, point));
+                }
+            }
+        }
+        sink.close(&mut *emit);
+    }
+    request.finish(emit);
+}
+
+/// Encoded points of one metric that are in no body yet.
+#[derive(Default)]
+struct Points {
+    buffer: Buffer,
+    count: u64,
+}
+
+struct MetricSink<'a> {
+    metric: &'a Metric,
+    scope: usize,
+    request: &'a mut Request,
+    points: &'a mut Points,
+}
+
+impl MetricSink<'_> {
+    fn point(&mut self, emit: Emit<'_>, write: impl FnOnce(&mut Buffer)) {
+        let from = self.points.buffer.len();
+        self.points.buffer.nested::<2>(field::POINTS, write);
+        let full = self.points.buffer.len() + self.header() > self.request.room();
+        if full && self.points.count > 0 {
+            self.write(from, emit);
+            self.points.buffer.drop_front(from);
+            self.points.count = 0;
+        }
+        self.points.count += 1;
+    }
+
+    fn close(mut self, emit: Emit<'_>) {
+        if self.points.count > 0 {
+            let all = self.points.buffer.len();
+            self.write(all, emit);
+        }
+        self.points.buffer.clear();
+        self.points.count = 0;
+    }
+
+    /// What a metric takes beside its points, at most.
+    fn header(&self) -> usize {
+        let metric = self.metric;
+        metric.name.len() + metric.description.len() + metric.unit.len() + 40
+    }
+
+    /// Writes the metric with its points up to byte `points`.
+    fn write(&mut self, points: usize, emit: Emit<'_>) {
+        let metric = self.metric;
+        let points_bytes = &self.points.buffer.as_slice()[..points];
+        let items = self.request.items(self.scope);
+        let from = items.len();
+        items.nested::<3>(ITEM, |inner| {
+            inner.text(field::NAME, &metric.name);
+            inner.text(field::DESCRIPTION, &metric.description);
+            inner.text(field::UNIT, &metric.unit);
+            let (kind, of) = match &metric.data {
+                Data::Histogram { temporality, .. } => (field::HISTOGRAM, Some(*temporality)),
+                Data::Sum { temporality, .. } => (field::SUM, Some(*temporality)),
+                Data::Gauge { .. } => (field::GAUGE, None),
+            };
+            inner.nested::<3>(kind, |data| {
+                data.raw(points_bytes);
+                if let Some(of) = of {
+                    data.uint(field::TEMPORALITY, temporality(of));
+                }
+                if let Data::Sum {
+                    monotonic: true, ..
+                } = &metric.data
+                {
+                    data.uint(field::IS_MONOTONIC, 1);
+                }
+            });
+        });
+        self.request
+            .added(self.scope, from, self.points.count, emit);
+    }
+}
+
+fn temporality(of: Temporality) -> u64 {
+    match of {
+        Temporality::Delta => 1,
+        Temporality::Cumulative => 2,
+    }
+}
+
+fn write_number(buffer: &mut Buffer, point: &NumberPoint) {
+    write_times(buffer, point.start_unix_nanos, point.unix_nanos);
+    match point.value {
+        Number::F64(value) => buffer.fixed64(field::number::DOUBLE, value.to_bits()),
+        Number::I64(value) => buffer.fixed64(field::number::INT, value as u64),
+    }
+    write_attributes(buffer, field::number::ATTRIBUTES, &point.attributes);
+}
+
+fn write_histogram(buffer: &mut Buffer, point: &HistogramPoint) {
+    write_times(buffer, point.start_unix_nanos, point.unix_nanos);
+    buffer.fixed64(field::histogram::COUNT, point.count);
+    buffer.fixed64(field::histogram::SUM, point.sum.to_bits());
+    packed(
+        buffer,
+        field::histogram::BUCKETS,
+        point.buckets.iter().copied(),
+    );
+    let bounds = point.bounds.iter().map(|bound| bound.to_bits());
+    packed(buffer, field::histogram::BOUNDS, bounds);
+    write_attributes(buffer, field::histogram::ATTRIBUTES, &point.attributes);
+}
+
+fn write_times(buffer: &mut Buffer, start: u64, time: u64) {
+    for (field, nanos) in [(field::START, start), (field::TIME, time)] {
+        if nanos != 0 {
+            buffer.fixed64(field, nanos);
+        }
+    }
+}
+
+fn write_attributes(buffer: &mut Buffer, field: u8, attributes: &PointAttributes) {
+    for (key, value) in attributes {
+        buffer.label(field, key, value.into());
+    }
+}
+
+fn packed(buffer: &mut Buffer, field: u8, values: impl ExactSizeIterator<Item = u64>) {
+    if values.len() > 0 {
+        buffer.open(field, values.len() * 8);
+        values.for_each(|value| buffer.raw(&value.to_le_bytes()));
+    }
+}

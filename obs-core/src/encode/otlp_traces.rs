@@ -1,0 +1,391 @@
+//! Records as `ExportTraceServiceRequest`.
+
+use super::BODY_LIMIT;
+use super::labels::LabelBytes;
+use super::protobuf::{Buffer, Wire, message, tag, varint_len};
+use super::request::{ITEM, Request};
+use super::resource::ResourceBytes;
+use crate::attributes::Scalar;
+use crate::clock::Anchor;
+use crate::engine::kind::Kind;
+use crate::engine::live::{Flags, Live};
+use crate::event::Event;
+use crate::label::{LabelId, Space};
+use crate::level::StatsLevel;
+use crate::record::{Record, Sink};
+use crate::side::{At, Link, Side, SideEvent};
+use crate::subscriber::Records;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanKind, Status};
+
+/// Fields of `Span`, then of its parts.
+mod field {
+    pub(super) const TRACE_ID: u8 = 1;
+    pub(super) const SPAN_ID: u8 = 2;
+    pub(super) const TRACE_STATE: u8 = 3;
+    pub(super) const PARENT_SPAN_ID: u8 = 4;
+    pub(super) const NAME: u8 = 5;
+    pub(super) const KIND: u8 = 6;
+    pub(super) const START: u8 = 7;
+    pub(super) const END: u8 = 8;
+    pub(super) const ATTRIBUTES: u8 = 9;
+    pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
+    pub(super) const EVENTS: u8 = 11;
+    pub(super) const DROPPED_EVENTS: u8 = 12;
+    pub(super) const LINKS: u8 = 13;
+    pub(super) const DROPPED_LINKS: u8 = 14;
+    pub(super) const STATUS: u8 = 15;
+    /// Field 16, four bytes wide: the only tag here that takes two bytes.
+    pub(super) const FLAGS: [u8; 2] = [0x85, 0x01];
+
+    pub(super) mod event {
+        pub(in super::super) const TIME: u8 = 1;
+        pub(in super::super) const NAME: u8 = 2;
+        pub(in super::super) const ATTRIBUTES: u8 = 3;
+        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 4;
+    }
+    pub(super) mod link {
+        pub(in super::super) const ATTRIBUTES: u8 = 4;
+        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 5;
+        /// Field 6, four bytes wide.
+        pub(in super::super) const FLAGS: u8 = 6 << 3 | 5;
+    }
+    pub(super) mod status {
+        pub(in super::super) const MESSAGE: u8 = 2;
+        pub(in super::super) const CODE: u8 = 3;
+    }
+}
+
+/// The flags of a span above the eight of W3C: whether the parent is remote is known, and whether it is.
+const HAS_IS_REMOTE: u32 = 1 << 8;
+const IS_REMOTE: u32 = 1 << 9;
+
+/// Encodes records into request bodies, and keeps all its buffers: in steady state it allocates nothing.
+#[derive(Debug)]
+pub struct TraceEncoder {
+    request: Request,
+    kinds: Vec<KindBytes>,
+    /// By an event's index.
+    events: Vec<Option<EventBytes>>,
+    name: String,
+}
+
+/// What all spans of a kind have in common.
+#[derive(Debug)]
+struct KindBytes {
+    kind: &'static Kind,
+    scope: usize,
+    span_kind: u8,
+    labels: Vec<LabelBytes>,
+}
+
+/// An event point as a field of a span, but for its time.
+#[derive(Debug)]
+struct EventBytes {
+    bytes: Box<[u8]>,
+    time_at: usize,
+}
+
+impl TraceEncoder {
+    /// An encoder for what this resource says.
+    pub fn new(resource: &ResourceBytes) -> Self {
+        Self {
+            request: Request::new(resource.clone(), BODY_LIMIT),
+            kinds: Vec::new(),
+            events: Vec::new(),
+            name: String::new(),
+        }
+    }
+
+    /// With another limit than [`BODY_LIMIT`].
+    pub fn with_limit(mut self, bytes: usize) -> Self {
+        self.request.set_limit(bytes);
+        self
+    }
+
+    /// Adds records to the current body. Each time it is full it is emitted, with the number of its spans.
+    pub fn push(&mut self, records: Records<'_>, emit: &mut dyn FnMut(&[u8], u64)) {
+        let mut last = 0;
+        for record in records.iter() {
+            last = self.kind(record.live().kind, last);
+            let kind = &mut self.kinds[last];
+            let items = self.request.items(kind.scope);
+            let from = items.len();
+            items.nested::<2>(ITEM, |span| {
+                write_span(span, &record, kind, &mut self.events, &mut self.name);
+            });
+            self.request.added(kind.scope, from, 1, &mut *emit);
+        }
+    }
+
+    /// Emits what was added since the last body, if anything.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(&[u8], u64)) {
+        self.request.finish(emit);
+    }
+
+    /// Encodes one batch on its own: [`push`](Self::push), then [`finish`](Self::finish).
+    pub fn encode(&mut self, records: Records<'_>, emit: &mut dyn FnMut(&[u8], u64)) {
+        self.push(records, emit);
+        self.finish(emit);
+    }
+
+    /// Spans that were added and not emitted.
+    pub fn pending(&self) -> u64 {
+        self.request.count()
+    }
+
+    /// Bytes of the spans that were added and not emitted.
+    pub fn pending_bytes(&self) -> usize {
+        self.request.bytes()
+    }
+
+    /// The place of a kind; `last` is where to look first.
+    #[inline(always)]
+    fn kind(&mut self, kind: &'static Kind, last: usize) -> usize {
+        let same = |known: &KindBytes| std::ptr::eq(known.kind, kind);
+        if self.kinds.get(last).is_some_and(same) {
+            return last;
+        }
+        match self.kinds.iter().position(same) {
+            Some(index) => index,
+            None => self.new_kind(kind),
+        }
+    }
+
+    #[cold]
+    fn new_kind(&mut self, kind: &'static Kind) -> usize {
+        let labels = kind.set.spaces.iter().map(|_| LabelBytes::default());
+        self.kinds.push(KindBytes {
+            kind,
+            scope: self.request.scope(kind.descriptor.scope),
+            span_kind: match kind.descriptor.span_kind {
+                SpanKind::Internal => 1,
+                SpanKind::Server => 2,
+                SpanKind::Client => 3,
+                SpanKind::Producer => 4,
+                SpanKind::Consumer => 5,
+            },
+            labels: labels.collect(),
+        });
+        self.kinds.len() - 1
+    }
+}
+
+#[inline(always)]
+fn write_span(
+    span: &mut Buffer,
+    record: &Record<'_>,
+    kind: &mut KindBytes,
+    events: &mut Vec<Option<EventBytes>>,
+    name: &mut String,
+) {
+    let (live, anchor) = (record.live(), record.anchor());
+    let side = live.side.as_deref();
+    span.raw(&ids(live.trace_id.to_be_bytes(), live.span_id.to_be_bytes()));
+    span.text(field::TRACE_STATE, live.tracestate());
+    if live.flags.has(Flags::HAS_PARENT) {
+        let mut parent = [message(field::PARENT_SPAN_ID), 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        parent[2..].copy_from_slice(&live.parent_id.to_be_bytes());
+        span.raw(&parent);
+    }
+    match side.and_then(|side| side.name.as_deref()) {
+        Some(name) => span.text(field::NAME, name),
+        None => {
+            name.clear();
+            (live.kind.descriptor.span_name)(record, name);
+            span.text(field::NAME, name);
+        }
+    }
+    let start = record.start_unix_nanos();
+    let end = record.end_unix_nanos();
+    span.raw(&kind_and_times(kind.span_kind, start, end));
+    record.walk(&mut Attributes {
+        span,
+        labels: &mut kind.labels,
+    });
+    span.uint(
+        field::DROPPED_ATTRIBUTES,
+        u64::from(record.dropped_attributes()),
+    );
+    if live.level == StatsLevel::Detailed {
+        write_points(span, live, anchor, start, events);
+    }
+    if let Some(side) = side {
+        write_side(span, side, live, anchor, start);
+    }
+    write_status(span, side, live);
+    let remote = if live.flags.has(Flags::REMOTE) {
+        IS_REMOTE
+    } else {
+        0
+    };
+    let flags = u32::from(live.trace_flags) | HAS_IS_REMOTE | remote;
+    let [low, high] = field::FLAGS;
+    let [a, b, c, d] = flags.to_le_bytes();
+    span.raw(&[low, high, a, b, c, d]);
+}
+
+/// The two ids that begin a span and a link alike.
+#[inline(always)]
+fn ids(trace_id: [u8; 16], span_id: [u8; 8]) -> [u8; 28] {
+    let mut bytes = [0; 28];
+    bytes[0] = message(field::TRACE_ID);
+    bytes[1] = 16;
+    bytes[2..18].copy_from_slice(&trace_id);
+    bytes[18] = message(field::SPAN_ID);
+    bytes[19] = 8;
+    bytes[20..].copy_from_slice(&span_id);
+    bytes
+}
+
+#[inline(always)]
+fn kind_and_times(kind: u8, start: u64, end: u64) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[0] = tag(field::KIND, Wire::Varint);
+    bytes[1] = kind;
+    bytes[2] = tag(field::START, Wire::Fixed64);
+    bytes[3..11].copy_from_slice(&start.to_le_bytes());
+    bytes[11] = tag(field::END, Wire::Fixed64);
+    bytes[12..].copy_from_slice(&end.to_le_bytes());
+    bytes
+}
+
+/// Where the attributes of a span are written to.
+struct Attributes<'a> {
+    span: &'a mut Buffer,
+    labels: &'a mut [LabelBytes],
+}
+
+impl Sink for Attributes<'_> {
+    #[inline(always)]
+    fn label(&mut self, index: usize, space: &Space, id: LabelId) {
+        if let Some(label) = self.labels.get_mut(index) {
+            label.write(field::ATTRIBUTES, space, id, self.span);
+        }
+    }
+
+    #[inline(always)]
+    fn scalar(&mut self, key: &str, value: Scalar<'_>) {
+        self.span.attribute(field::ATTRIBUTES, key, value);
+    }
+
+    fn pair(&mut self, attribute: &KeyValue) {
+        self.span.key_value(field::ATTRIBUTES, attribute);
+    }
+}
+
+/// Event points: the bytes of each are known but for the time.
+#[inline(always)]
+fn write_points(
+    span: &mut Buffer,
+    live: &Live,
+    anchor: &Anchor,
+    start: u64,
+    events: &mut Vec<Option<EventBytes>>,
+) {
+    for (index, ticks) in live.timeline.indices() {
+        let time = start + anchor.nanos(ticks);
+        let known = match events.get(usize::from(index)) {
+            Some(Some(known)) => known,
+            _ => new_event(events, index),
+        };
+        span.raw_with_u64(&known.bytes, known.time_at, time);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn new_event(events: &mut Vec<Option<EventBytes>>, index: u8) -> &EventBytes {
+    let at = usize::from(index);
+    if events.len() <= at {
+        events.resize_with(at + 1, || None);
+    }
+    events[at].get_or_insert_with(|| {
+        let name = Event::from_index(index).name();
+        let mut buffer = Buffer::default();
+        buffer.nested::<1>(field::EVENTS, |event| {
+            event.fixed64(field::event::TIME, 0);
+            event.text(field::event::NAME, name);
+        });
+        let inner = 9 + 1 + varint_len(name.len()) + name.len();
+        EventBytes {
+            bytes: buffer.as_slice().into(),
+            time_at: 1 + varint_len(inner) + 1,
+        }
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn write_side(span: &mut Buffer, side: &Side, live: &Live, anchor: &Anchor, start: u64) {
+    for event in &side.events {
+        write_event(span, event, live, anchor, start);
+    }
+    span.uint(field::DROPPED_EVENTS, u64::from(side.dropped_events));
+    for link in &side.links {
+        write_link(span, link);
+    }
+    span.uint(field::DROPPED_LINKS, u64::from(side.dropped_links));
+}
+
+fn write_event(span: &mut Buffer, event: &SideEvent, live: &Live, anchor: &Anchor, start: u64) {
+    let time = match event.at {
+        At::Ticks(ticks) => start + anchor.nanos(ticks.saturating_sub(live.start)),
+        At::Unix(nanos) => nanos,
+    };
+    let dropped = u64::from(event.dropped_attributes);
+    span.nested::<2>(field::EVENTS, |inner| {
+        if time != 0 {
+            inner.fixed64(field::event::TIME, time);
+        }
+        inner.text(field::event::NAME, &event.name);
+        for attribute in &event.attributes {
+            inner.key_value(field::event::ATTRIBUTES, attribute);
+        }
+        inner.uint(field::event::DROPPED_ATTRIBUTES, dropped);
+    });
+}
+
+fn write_link(span: &mut Buffer, link: &Link) {
+    let context = &link.context;
+    let remote = if context.is_remote() { IS_REMOTE } else { 0 };
+    let flags = u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote;
+    span.nested::<1>(field::LINKS, |inner| {
+        inner.raw(&ids(
+            context.trace_id().to_bytes(),
+            context.span_id().to_bytes(),
+        ));
+        inner.text(field::TRACE_STATE, &context.trace_state().header());
+        for attribute in &link.attributes {
+            inner.key_value(field::link::ATTRIBUTES, attribute);
+        }
+        inner.uint(
+            field::link::DROPPED_ATTRIBUTES,
+            u64::from(link.dropped_attributes),
+        );
+        inner.raw(&[field::link::FLAGS]);
+        inner.raw(&flags.to_le_bytes());
+    });
+}
+
+/// An unset status is left out.
+#[inline(always)]
+fn write_status(span: &mut Buffer, side: Option<&Side>, live: &Live) {
+    const OK: u64 = 1;
+    const ERROR: u64 = 2;
+    match side.and_then(|side| side.status.as_ref()) {
+        Some(Status::Ok) => span.nested::<1>(field::STATUS, |status| {
+            status.uint(field::status::CODE, OK);
+        }),
+        Some(Status::Error { description }) => span.nested::<1>(field::STATUS, |status| {
+            status.text(field::status::MESSAGE, description);
+            status.uint(field::status::CODE, ERROR);
+        }),
+        Some(Status::Unset) => {}
+        None if !live.error.is_none() => span.nested::<1>(field::STATUS, |status| {
+            status.uint(field::status::CODE, ERROR);
+        }),
+        None => {}
+    }
+}
+

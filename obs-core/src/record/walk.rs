@@ -1,0 +1,168 @@
+//! The attributes of a span, from all the places they lie in, each key once.
+//!
+//! What was set dynamically or through the attached OpenTelemetry span beats what the owner set, which beats measures,
+//! labels and the session. Why a record was kept is the telemetry's own to say: nothing else uses those two keys then.
+
+use super::{Record, RecordValue};
+use crate::attributes::{Scalar, Value};
+use crate::engine::live::{Flags, Live};
+use crate::label::{LabelId, Space};
+use crate::semconv;
+use opentelemetry::KeyValue;
+
+/// Who takes the attributes of a record.
+pub(crate) trait Sink {
+    /// Label `index` of the kind.
+    fn label(&mut self, index: usize, space: &Space, id: LabelId);
+    fn scalar(&mut self, key: &str, value: Scalar<'_>);
+    fn pair(&mut self, attribute: &KeyValue);
+}
+
+/// The keys that occur in the dynamic places, a bit each of a hash: most records hold no key twice, and this says so
+/// without comparing keys.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    once: u64,
+    twice: u64,
+}
+
+impl Keys {
+    #[inline(always)]
+    fn of(live: &Live, side: &[KeyValue]) -> Self {
+        let mut keys = Self::default();
+        for (key, _) in live.attributes.entries() {
+            keys.add(key.as_str());
+        }
+        for attribute in side {
+            keys.add(attribute.key.as_str());
+        }
+        keys
+    }
+
+    #[inline(always)]
+    fn add(&mut self, key: &str) {
+        let bit = bit(key);
+        self.twice |= self.once & bit;
+        self.once |= bit;
+    }
+}
+
+/// Keys of one group share their beginning: the length and the last characters tell them apart.
+#[inline(always)]
+fn bit(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    let hash = match bytes {
+        [.., a, b] => bytes.len() ^ usize::from(*a) << 2 ^ usize::from(*b) * 7,
+        _ => bytes.len(),
+    };
+    1 << (hash & 63)
+}
+
+impl<'a> Record<'a> {
+    #[inline(always)]
+    pub(crate) fn walk(&self, sink: &mut impl Sink) {
+        let live = self.live;
+        let side = live
+            .side
+            .as_deref()
+            .map_or(&[][..], |side| &side.attributes[..]);
+        let keys = Keys::of(live, side);
+        let reason = self.keep_reason();
+        let partial = live.flags.has(Flags::PARTIAL);
+        let kept = reason.is_some() || partial;
+        let in_side = |key: &str| side.iter().any(|attribute| attribute.key.as_str() == key);
+        let dynamic = |key: &str| {
+            keys.once & bit(key) != 0 && (live.attributes.holds(0, key) || in_side(key))
+        };
+        for (index, space) in live.kind.set.spaces.iter().enumerate() {
+            let id = live.labels.get(index);
+            if id != LabelId::ABSENT && !dynamic(space.key().as_str()) {
+                sink.label(index, space, id);
+            }
+        }
+        for (index, (key, value)) in live.attributes.entries().enumerate() {
+            let key = key.as_str();
+            let again = keys.twice & bit(key) != 0
+                && (live.attributes.set_after(index, key) || in_side(key));
+            if !again && !(kept && is_ours(key)) {
+                sink.scalar(key, value);
+            }
+        }
+        if live.measured != 0 {
+            for (index, measure) in live.kind.descriptor.measures.iter().enumerate().take(4) {
+                let key = measure.key.as_str();
+                if let Some(value) = self.measure(index)
+                    && !dynamic(key)
+                {
+                    sink.scalar(key, Scalar::I64(i64::try_from(value).unwrap_or(i64::MAX)));
+                }
+            }
+        }
+        for attribute in side {
+            if !(kept && is_ours(attribute.key.as_str())) {
+                sink.pair(attribute);
+            }
+        }
+        if let Some(session) = self.session() {
+            let ids = [
+                (semconv::session::ID, &session.session_id),
+                (semconv::user::ID, &session.user_id),
+            ];
+            for (key, id) in ids {
+                if let Some(id) = id
+                    && !dynamic(key.as_str())
+                {
+                    sink.scalar(key.as_str(), Scalar::Text(id.as_bytes()));
+                }
+            }
+        }
+        if let Some(reason) = reason {
+            let key = semconv::obs::KEEP_REASON.as_str();
+            sink.scalar(key, Scalar::Text(reason.as_bytes()));
+        }
+        if partial {
+            sink.scalar(semconv::obs::TRACE_PARTIAL.as_str(), Scalar::Bool(true));
+        }
+    }
+
+    /// Calls `visit` for each attribute of the span: labels, attributes, measures, session, and why it was kept. Each
+    /// key comes once.
+    pub fn visit_attributes(&self, visit: &mut dyn FnMut(&str, RecordValue<'_>)) {
+        self.walk(&mut Visit(visit));
+    }
+
+    /// The value of one attribute, as text or number; for subscribers and tests.
+    pub fn attribute(&self, key: &str) -> Option<opentelemetry::Value> {
+        let mut found = None;
+        self.visit_attributes(&mut |name, value| {
+            if name == key {
+                found = Some(value.to_value());
+            }
+        });
+        found
+    }
+}
+
+fn is_ours(key: &str) -> bool {
+    key == semconv::obs::KEEP_REASON.as_str() || key == semconv::obs::TRACE_PARTIAL.as_str()
+}
+
+/// The public visitor.
+struct Visit<'v>(&'v mut dyn FnMut(&str, RecordValue<'_>));
+
+impl Sink for Visit<'_> {
+    fn label(&mut self, _: usize, space: &Space, id: LabelId) {
+        if let Some(value) = space.resolve(id) {
+            (self.0)(space.key().as_str(), RecordValue::Label(value));
+        }
+    }
+
+    fn scalar(&mut self, key: &str, value: Scalar<'_>) {
+        (self.0)(key, RecordValue::Value(value.into()));
+    }
+
+    fn pair(&mut self, attribute: &KeyValue) {
+        let value = Value::from(&attribute.value);
+        (self.0)(attribute.key.as_str(), RecordValue::Value(value));
+    }
+}
