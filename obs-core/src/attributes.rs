@@ -308,14 +308,6 @@ impl Attributes {
         self.dropped
     }
 
-    pub(crate) fn count_dropped(&mut self, by: u32) {
-        self.dropped += by;
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     #[inline(always)]
     pub(crate) fn clear(&mut self, entries: usize, text: usize) {
         // A record that once was large must not stay large in the pool.

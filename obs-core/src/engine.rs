@@ -130,7 +130,9 @@ impl Engine {
     pub(crate) fn overflowed_labels(&self) -> u64 {
         let kinds = self.kinds();
         let spaces = kinds.iter().flat_map(|kind| kind.set.spaces.iter());
-        let sets = kinds.iter().map(|kind| kind.set.overflowed.load(Ordering::Relaxed));
+        let sets = kinds
+            .iter()
+            .map(|kind| kind.set.overflowed.load(Ordering::Relaxed));
         spaces.map(|space| space.overflowed()).chain(sets).sum()
     }
 

@@ -52,10 +52,6 @@ impl Timeline {
         self.stamps.iter().map(|stamp| (*stamp as u8, stamp >> 8))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.stamps.len()
-    }
-
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.seen == 0

@@ -181,7 +181,10 @@ fn write_span(
 ) {
     let (live, anchor) = (record.live(), record.anchor());
     let side = live.side.as_deref();
-    span.raw(&ids(live.trace_id.to_be_bytes(), live.span_id.to_be_bytes()));
+    span.raw(&ids(
+        live.trace_id.to_be_bytes(),
+        live.span_id.to_be_bytes(),
+    ));
     span.text(field::TRACE_STATE, live.tracestate());
     if live.flags.has(Flags::HAS_PARENT) {
         let mut parent = [message(field::PARENT_SPAN_ID), 8, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -388,4 +391,3 @@ fn write_status(span: &mut Buffer, side: Option<&Side>, live: &Live) {
         None => {}
     }
 }
-

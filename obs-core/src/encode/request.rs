@@ -71,8 +71,11 @@ impl Request {
     pub(crate) fn scope(&mut self, scope: &'static Scope) -> usize {
         let same = |known: &ScopeItems| {
             std::ptr::eq(known.scope, scope)
-                || (known.scope.name, known.scope.version, known.scope.schema_url)
-                    == (scope.name, scope.version, scope.schema_url)
+                || (
+                    known.scope.name,
+                    known.scope.version,
+                    known.scope.schema_url,
+                ) == (scope.name, scope.version, scope.schema_url)
         };
         if let Some(index) = self.scopes.iter().position(same) {
             return index;

@@ -92,7 +92,6 @@ fn fold_series(
             for (at, cell) in range.clone().zip(&mut cells[range]) {
                 let value = own.read(at);
                 *cell = match &metric.shape {
-                    Shape::SumF64 { .. } => add_f64(*cell, value),
                     Shape::Values { .. } if at == metric.offset => add_f64(*cell, value),
                     Shape::Gauge | Shape::Absolute => value,
                     _ => cell.wrapping_add(value),
@@ -128,7 +127,7 @@ fn points(
                 temporality: reader.temporality,
                 points: Vec::new(),
             },
-            Shape::Sum { monotonic } | Shape::SumF64 { monotonic } => Data::Sum {
+            Shape::Sum { monotonic } => Data::Sum {
                 monotonic: *monotonic,
                 // What goes up and down is a level, not a flow: its delta would be of no use (and OTLP says so).
                 temporality: if *monotonic {
@@ -259,9 +258,6 @@ fn add_point(
         ) => {
             let last = if *monotonic { before(0) } else { 0 };
             let value = match shape {
-                Shape::SumF64 { .. } => {
-                    Number::F64(f64::from_bits(cells[0]) - f64::from_bits(last))
-                }
                 // A mirrored counter that starts again from zero did not run backwards: what it shows is new.
                 Shape::Absolute if cells[0] < last => Number::I64(cells[0] as i64),
                 // A fold between the two halves of a move from thread to thread may see less than none running.

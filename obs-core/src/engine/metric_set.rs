@@ -43,8 +43,6 @@ pub(crate) enum Shape {
     Values { bounds: Box<[f64]> },
     /// One wrapping sum; a monotonic one never goes down.
     Sum { monotonic: bool },
-    /// One floating-point sum.
-    SumF64 { monotonic: bool },
     /// One floating-point value, set.
     Gauge,
     /// The greatest value set by anyone: a counter mirrored from elsewhere.

@@ -73,6 +73,7 @@ impl<T> Ring<T> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.halves.iter().map(|half| lock(half).len()).sum()
     }

@@ -55,7 +55,8 @@ impl Exporter {
 
     pub(crate) fn records(&mut self, records: Records<'_>) {
         if self.signals.traces {
-            self.traces.push(records, &mut to(&self.outbox, Signal::Traces));
+            self.traces
+                .push(records, &mut to(&self.outbox, Signal::Traces));
         }
     }
 
@@ -71,13 +72,24 @@ impl Exporter {
         self.due = crate::clock::now() + self.every;
         self.engine.run_observables();
         let metrics = self.engine.collect_metrics(&mut self.reader);
-        encode_metrics(&self.resource, &metrics, BODY_LIMIT, &mut to(&self.outbox, Signal::Metrics));
+        encode_metrics(
+            &self.resource,
+            &metrics,
+            BODY_LIMIT,
+            &mut to(&self.outbox, Signal::Metrics),
+        );
     }
 
     pub(crate) fn log_events(&mut self, events: &[LogEvent]) {
         if self.signals.logs {
             let emit = &mut to(&self.outbox, Signal::Logs);
-            encode_logs(&self.resource, &self_metrics::SCOPE, events, BODY_LIMIT, emit);
+            encode_logs(
+                &self.resource,
+                &self_metrics::SCOPE,
+                events,
+                BODY_LIMIT,
+                emit,
+            );
         }
     }
 }

@@ -15,20 +15,46 @@ pub(crate) static SCOPE: Scope = Scope {
     schema_url: crate::semconv::SCHEMA_URL,
 };
 
-const REASON: Label = Label { key: obs::DROP_REASON, values: Values::Open { cap: 32 } };
-const SIGNAL: Label = Label { key: obs::SIGNAL, values: Values::Closed(&["traces", "metrics", "logs"]) };
+const REASON: Label = Label {
+    key: obs::DROP_REASON,
+    values: Values::Open { cap: 32 },
+};
+const SIGNAL: Label = Label {
+    key: obs::SIGNAL,
+    values: Values::Closed(&["traces", "metrics", "logs"]),
+};
 
 /// Mirrors the counts at each collection.
 pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) {
     let counter = |name, description, labels| {
-        let instrument = Instrument { name, unit: "{item}", description, labels, scope: &SCOPE };
+        let instrument = Instrument {
+            name,
+            unit: "{item}",
+            description,
+            labels,
+            scope: &SCOPE,
+        };
         Counter(engine.instrument(&instrument, Shape::Absolute))
     };
-    let dropped = counter(obs::DROPPED, "What the telemetry let go of, by reason.", &[REASON, SIGNAL]);
-    let delivered = counter(obs::DELIVERED, "Items that a destination accepted.", &[SIGNAL]);
-    let here: [BoundCounter; 6] =
-        ["ring_full", "keep_truncated", "log_events_full", "late_call", "panic", "label_overflow"]
-            .map(|reason| dropped.bind(&[reason, ""]));
+    let dropped = counter(
+        obs::DROPPED,
+        "What the telemetry let go of, by reason.",
+        &[REASON, SIGNAL],
+    );
+    let delivered = counter(
+        obs::DELIVERED,
+        "Items that a destination accepted.",
+        &[SIGNAL],
+    );
+    let here: [BoundCounter; 6] = [
+        "ring_full",
+        "keep_truncated",
+        "log_events_full",
+        "late_call",
+        "panic",
+        "label_overflow",
+    ]
+    .map(|reason| dropped.bind(&[reason, ""]));
     let sent = Signal::ALL.map(|signal| {
         let name = signal.as_str();
         let by_reason = DropReason::ALL.map(|reason| dropped.bind(&[reason.as_str(), name]));
@@ -48,7 +74,9 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         for (counter, value) in here.iter().zip(values).filter(|(_, value)| *value > 0) {
             counter.set_absolute(value);
         }
-        let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else { return };
+        let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {
+            return;
+        };
         let accounts = courier.accounts();
         for (signal, delivered, by_reason) in &sent {
             let account = accounts.of(*signal);
