@@ -40,8 +40,7 @@ impl Buffer {
             }
             Scalar::Text(text) => self.attribute_text(field, key, text),
             Scalar::Ip(address) => {
-                let mut text = AddressText::default();
-                text.put(address);
+                let text = AddressText::of(address);
                 self.attribute_text(field, key, text.as_bytes());
             }
         }
@@ -195,13 +194,22 @@ impl Buffer {
 }
 
 /// An address as text, on the stack.
-#[derive(Default)]
 struct AddressText {
     bytes: [u8; 46],
     len: usize,
 }
 
 impl AddressText {
+    #[inline(never)]
+    fn of(address: IpAddr) -> Self {
+        let mut text = Self {
+            bytes: [0; 46],
+            len: 0,
+        };
+        text.put(address);
+        text
+    }
+
     fn put(&mut self, address: IpAddr) {
         match address {
             IpAddr::V4(address) => {
