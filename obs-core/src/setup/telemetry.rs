@@ -134,7 +134,7 @@ impl Telemetry {
 
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
-        self.engine.counts.read()
+        self.engine.counts.read(self.engine.parked.bytes() as u64)
     }
 
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
