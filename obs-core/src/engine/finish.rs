@@ -6,6 +6,7 @@ use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
 use crate::outcome::Outcome;
+use crate::semconv::obs::KEEP_TRUNCATED;
 
 /// Ends the operation. Consuming the box is what makes it once.
 #[inline(never)]
@@ -111,11 +112,14 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
     } else {
         Verdict::Keep
     };
-    let (verdict, bytes) = family.decide(own, &mut waiting);
-    engine.parked.sub(bytes);
+    let decided = family.decide(own, &mut waiting);
+    engine.parked.sub(decided.bytes);
     // Released before the record goes back to the pool, where being the only holder means that it can be used again.
     drop(family);
-    if verdict == Verdict::Keep {
+    if decided.verdict == Verdict::Keep {
+        if decided.truncated > 0 {
+            live.set(KEEP_TRUNCATED, decided.truncated.into());
+        }
         for mut child in waiting.drain(..) {
             child.reason = Reason::Family;
             export(child, local, engine);
@@ -165,6 +169,7 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
     }
     if engine.config.patience_ticks(engine) < live.end.saturating_sub(family.started()) {
         engine.counts.keep_truncated.add(1);
+        family.count_truncated();
         return local.recycle(live);
     }
     // A child's own family is for its next life as a root; it is not waited for here.
@@ -201,8 +206,9 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
 #[cold]
 fn promote(family: &super::live::TraceFamily, local: &mut Local, engine: &'static Engine) {
     let mut waiting = local.scratch();
-    let (_, bytes) = family.decide(Verdict::Keep, &mut waiting);
-    engine.parked.sub(bytes);
+    engine
+        .parked
+        .sub(family.decide(Verdict::Keep, &mut waiting).bytes);
     for mut child in waiting.drain(..) {
         child.reason = Reason::Family;
         export(child, local, engine);
