@@ -270,6 +270,11 @@ fn a_family_is_capped_and_says_so() {
     root.end(FAILED);
     let spans = rig.spans();
     assert_eq!(spans.len(), 4);
+    let truncated: Vec<_> = spans
+        .iter()
+        .filter_map(|span| Some((span.step(), span.attribute("obs.keep.truncated")?)))
+        .collect();
+    assert_eq!(truncated, [("root", &2_i64.into())]);
     rig.assert_at_rest();
 }
 
@@ -431,6 +436,25 @@ fn a_sampled_trace_parks_nothing() {
 fn check_running(rig: &Rig, expected: &[&str]) {
     assert_eq!(rig.exported(), expected);
     assert_eq!(rig.telemetry.counts().parked_bytes, 0);
+}
+
+#[test]
+fn a_task_that_carries_only_the_context_reads_the_verdict_of_a_root_that_is_over() {
+    // Nobody asked the root for a handle: the verdict must be found through the attached context alone.
+    for (outcome, expected) in [
+        (FAILED, &["late (trace)", "root (error, partial)"][..]),
+        (Outcome::ANSWERED, &[]),
+    ] {
+        let rig = rig(false);
+        let mut root = rig.root("root");
+        let context = root.scope(obs_core::otel::Context::current);
+        root.end(outcome);
+        {
+            let _attached = context.attach();
+            rig.start("late", Parent::Current).end(Outcome::ANSWERED);
+        }
+        check(&rig, expected);
+    }
 }
 
 #[test]

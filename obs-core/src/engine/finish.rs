@@ -7,6 +7,7 @@ use super::local::Local;
 use super::ring::Pushed;
 use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
+use std::sync::Arc;
 
 /// Ends the operation. Consuming the box is what makes it once.
 #[inline(never)]
@@ -83,9 +84,9 @@ fn reason(live: &Live, engine: &Engine) -> Reason {
 fn collect_side(live: &mut Live, engine: &Engine) {
     // The context first: its span holds the shared part, which then may be used again.
     live.context = None;
-    let Some((side, family)) = live.shared.as_ref().map(|shared| shared.close()) else {
-        return;
-    };
+    let Some(shared) = &live.shared else { return };
+    // Whoever still carries it may start a child later, which asks what was decided here.
+    let (side, family) = shared.close(Arc::strong_count(shared) > 1);
     if let Some(family) = family
         && live.joined.is_none()
         && !live.flags.has(Flags::LEADS)
