@@ -194,6 +194,34 @@ fn a_delta_begins_where_the_last_one_ended_and_a_cumulative_point_where_everythi
 }
 
 #[test]
+fn the_start_of_a_cumulative_point_stays_where_it_was() {
+    // A start that moves reads as a restart of the process at every backend.
+    for clock in [Clock::fastest(), Clock::portable()] {
+        let telemetry = Telemetry::builder()
+            .manual()
+            .with_clock(clock)
+            .build()
+            .expect("usable");
+        let kind = telemetry.kind(&WORK);
+        kind.start(Labels::NONE, Parent::Root)
+            .end(Outcome::ANSWERED);
+        telemetry.counter(&CALLS).bind(&[]).add(1);
+        let starts = || {
+            let metrics = all(&telemetry);
+            let operations = histogram(&metrics, DURATION, &[]).start_unix_nanos;
+            (
+                operations,
+                numbers(&metrics, "test.calls")[0].start_unix_nanos,
+            )
+        };
+        let first = starts();
+        for _ in 0..50 {
+            assert_eq!(starts(), first);
+        }
+    }
+}
+
+#[test]
 fn threads_come_and_go_and_nothing_is_lost() {
     let rig = rig_with(false, |builder| builder.with_shards(4));
     let sizes = rig.telemetry.histogram(&CALLS, &[1.0, 10.0]);

@@ -59,8 +59,7 @@ impl Engine {
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, &shards))
                 .collect();
             let scale = anchor.ns_per_tick() / 1e9;
-            let since = anchor.unix_nanos(set.started);
-            points(set, &folded, reader, scale, since, now, &mut metrics);
+            points(set, &folded, reader, scale, now, &mut metrics);
         };
         for kind in self.kinds() {
             fold(&kind.set);
@@ -116,7 +115,6 @@ fn points(
     folded: &[Folded],
     reader: &mut ReaderState,
     scale: f64,
-    since: u64,
     now: u64,
     metrics: &mut Vec<Metric>,
 ) {
@@ -170,7 +168,7 @@ fn points(
         let start = if delta && reader.last_nanos != 0 {
             reader.last_nanos
         } else {
-            since
+            set.started
         };
         for metric in &set.metrics {
             let Some(target) = metrics[first..]

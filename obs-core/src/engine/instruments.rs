@@ -80,7 +80,7 @@ impl Engine {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: self.clock.ticks(),
+            started: self.clock.unix_nanos(),
         };
         set.push(
             (instrument.name, instrument.unit, instrument.description),

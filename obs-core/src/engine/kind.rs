@@ -131,7 +131,7 @@ impl Kind {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: engine.clock.ticks(),
+            started: engine.clock.unix_nanos(),
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) struct MetricSet {
     pub(crate) full: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
-    /// Set once: the process-wide start of the sums, in ticks.
+    /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
+    /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
 }
 

@@ -116,8 +116,7 @@ impl Telemetry {
             return;
         }
         if event.unix_nanos == 0 {
-            let clock = &self.engine.clock;
-            event.unix_nanos = clock.anchor().unix_nanos(clock.ticks());
+            event.unix_nanos = self.engine.clock.unix_nanos();
         }
         if !self.engine.logs.push(event) {
             self.engine.counts.log_events_full.add(1);
