@@ -345,6 +345,41 @@ fn mirrored(reader: &obs_core::Reader) -> (i64, u64) {
 }
 
 #[test]
+fn a_mirrored_counter_follows_its_source_through_a_restart() {
+    for absolute in [true, false] {
+        let rig = rig(false);
+        let counter = if absolute {
+            rig.telemetry.absolute_counter(&CALLS)
+        } else {
+            rig.telemetry.counter(&CALLS)
+        };
+        let counter = counter.bind(&["p"]);
+        let (cumulative, delta) = (
+            rig.telemetry.reader(Temporality::Cumulative),
+            rig.telemetry.reader(Temporality::Delta),
+        );
+        let both = |total| {
+            counter.set_absolute(total);
+            let both = (mirrored(&cumulative), mirrored(&delta).0);
+            rig.advance_ms(1_000);
+            both
+        };
+        let ((value, start), change) = both(100);
+        assert_eq!((value, change), (100, 100));
+        let ((value, second_start), change) = both(130);
+        assert_eq!((value, change, second_start), (130, 30, start));
+        let ((value, third_start), change) = both(7);
+        assert_eq!((value, change), (7, 7), "started again from zero");
+        assert!(
+            third_start > second_start,
+            "a restart has a start of its own"
+        );
+        let ((value, fourth_start), change) = both(9);
+        assert_eq!((value, change, fourth_start), (9, 2, third_start));
+    }
+}
+
+#[test]
 fn a_gauge_says_what_was_set_last_on_any_thread() {
     let rig = rig(false);
     let gauge = rig.telemetry.gauge(&CALLS).bind(&["p"]);

@@ -18,6 +18,8 @@ pub(crate) struct ReaderState {
     temporality: Temporality,
     /// The last numbers of each series, for deltas.
     last: HashMap<u32, Vec<u64>>,
+    /// What cumulative counters showed last, and since when they count: a mirrored one may start again.
+    counters: HashMap<u32, (u64, u64)>,
     /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
     last_nanos: u64,
 }
@@ -27,8 +29,19 @@ impl ReaderState {
         Self {
             temporality,
             last: HashMap::new(),
+            counters: HashMap::new(),
             last_nanos: 0,
         }
+    }
+
+    /// Since when a cumulative counter counts: a total that went down began again after the last collection.
+    fn counts_since(&mut self, series: u32, total: u64, started: u64) -> u64 {
+        let (last, since) = self.counters.entry(series).or_insert((total, started));
+        if total < *last {
+            *since = self.last_nanos;
+        }
+        *last = total;
+        *since
     }
 }
 
@@ -164,12 +177,14 @@ fn points(
     }
     for series in folded {
         let attributes = attributes(set, series.labels);
-        let before = reader.last.get(&series.series);
         let start = if delta && reader.last_nanos != 0 {
             reader.last_nanos
+        } else if !delta && set.is_counter() {
+            reader.counts_since(series.series, series.cells[0], set.started)
         } else {
             set.started
         };
+        let before = reader.last.get(&series.series);
         for metric in &set.metrics {
             let Some(target) = metrics[first..]
                 .iter_mut()
@@ -261,7 +276,9 @@ fn add_point(
                     Number::F64(f64::from_bits(cells[0]) - f64::from_bits(last))
                 }
                 // A mirrored counter that starts again from zero did not run backwards: what it shows is new.
-                Shape::Absolute if cells[0] < last => Number::I64(cells[0] as i64),
+                Shape::Absolute | Shape::Sum { monotonic: true } if cells[0] < last => {
+                    Number::I64(cells[0] as i64)
+                }
                 // A fold between the two halves of a move from thread to thread may see less than none running.
                 Shape::Sum { monotonic: false } => Number::I64((cells[0] as i64).max(0)),
                 _ => Number::I64(cells[0].wrapping_sub(last) as i64),

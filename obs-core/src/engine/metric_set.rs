@@ -62,6 +62,17 @@ impl Shape {
 }
 
 impl MetricSet {
+    /// Whether it is one whole-numbered counter.
+    pub(crate) fn is_counter(&self) -> bool {
+        matches!(
+            self.metrics[..],
+            [Metric {
+                shape: Shape::Sum { monotonic: true } | Shape::Absolute,
+                ..
+            }]
+        )
+    }
+
     /// Adds a metric and says where its cells begin.
     pub(crate) fn push(
         &mut self,
