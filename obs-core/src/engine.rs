@@ -34,7 +34,7 @@ use log_queue::LogQueue;
 use parked::Parked;
 use registry::Registry;
 use shard::Shard;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
@@ -188,6 +188,7 @@ impl Engine {
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.
     pub(crate) fn shut_down(&self) -> bool {
         let first = !self.shut_down.swap(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         for kind in self.kinds() {
             kind.switch_off();
         }

@@ -563,6 +563,26 @@ fn disabled_records_nothing() {
 }
 
 #[test]
+fn after_shutdown_nothing_starts_and_what_runs_may_end() {
+    let rig = rig(true);
+    let running = rig.root("running");
+    rig.root("before").end(Outcome::ANSWERED);
+    rig.telemetry
+        .shutdown(Duration::from_secs(1))
+        .expect("nothing to deliver");
+    running.end(Outcome::ANSWERED);
+    rig.kind.set_level(StatsLevel::Detailed);
+    let late = |step| rig.root(step).is_recording();
+    assert!(!late("after"));
+    rig.kind.set_method_level("after", Some(StatsLevel::Base));
+    assert!(!late("after"), "a method's level does not revive it");
+    assert_eq!(
+        (finished(&rig.telemetry), in_flight(&rig.telemetry)),
+        (2, 0)
+    );
+}
+
+#[test]
 fn two_telemetries_on_one_thread_keep_their_numbers_apart() {
     let (one, two) = (rig(true), rig(true));
     for index in 0..30 {
