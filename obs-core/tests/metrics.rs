@@ -316,6 +316,38 @@ fn series_beyond_the_cap_share_one_with_exact_totals() {
 }
 
 #[test]
+fn totals_are_exact_when_many_metrics_fill_the_telemetrys_room_for_series() {
+    let rig = rig(false);
+    const EACH: usize = 2_000;
+    const METRICS: usize = 12;
+    static LABELS: [Label; 1] = [Label {
+        key: Key::new(&"value"),
+        values: Values::Open { cap: 4_000 },
+    }];
+    let names: [&'static str; METRICS] = [
+        "m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m10", "m11",
+    ];
+    for name in names {
+        let counter = rig.telemetry.counter(&Instrument {
+            name,
+            labels: &LABELS,
+            ..CALLS
+        });
+        for value in 0..EACH {
+            counter.bind(&[&value.to_string()]).add(1);
+        }
+    }
+    let metrics = all(&rig.telemetry);
+    for name in names {
+        let total: f64 = numbers(&metrics, name)
+            .iter()
+            .map(|point| point.value.as_f64())
+            .sum();
+        assert_eq!(total, EACH as f64, "{name}");
+    }
+}
+
+#[test]
 fn counters_add_up_over_threads() {
     let rig = rig(false);
     let calls = rig.telemetry.counter(&CALLS).bind(&["p"]);
