@@ -489,6 +489,21 @@ fn an_observable_that_is_slow_is_counted_and_sits_out() {
 }
 
 #[test]
+fn an_observable_may_register_another() {
+    let rig = rig(false);
+    let telemetry = rig.telemetry;
+    let gauge = telemetry.gauge(&CALLS).bind(&["p"]);
+    let mut first = true;
+    telemetry.observe(move || {
+        if std::mem::take(&mut first) {
+            telemetry.observe(move || gauge.set(4.0));
+        }
+    });
+    drop(all(&telemetry));
+    assert_eq!(number(&all(&telemetry), "test.calls", &[]), 4.0);
+}
+
+#[test]
 fn levels_change_per_kind_and_method_while_running() {
     let rig = rig(true);
     let level = |step| {
