@@ -93,7 +93,12 @@ pub static WORK: Descriptor = Descriptor {
 
 /// The head decision of all new traces. The one place that names a sampler.
 pub fn sampler(sampled: bool) -> HeadSampler {
-    HeadSampler(sampled)
+    let roots = if sampled {
+        HeadSampler::always_on()
+    } else {
+        HeadSampler::always_off()
+    };
+    roots.parent_based()
 }
 
 /// A telemetry in manual mode with a clock of its own.
