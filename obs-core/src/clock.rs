@@ -78,6 +78,11 @@ impl Clock {
         }
     }
 
+    /// The wall clock now, in nanoseconds since the Unix epoch.
+    pub(crate) fn unix_nanos(&self) -> u64 {
+        self.anchor().wall_ns
+    }
+
     /// What kind of clock this is, for the self-description of a telemetry.
     pub fn name(&self) -> &'static str {
         match &self.0 {

@@ -34,7 +34,7 @@ use log_queue::LogQueue;
 use parked::Parked;
 use registry::Registry;
 use shard::Shard;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
@@ -73,8 +73,8 @@ impl Engine {
             sampler,
             parked: Parked::new(config.parked_bytes),
             logs: LogQueue::new(config.log_bytes),
+            registry: Registry::new(config.total_series),
             config,
-            registry: Registry::default(),
             counts: Counts::default(),
             instruments: Instruments::default(),
             kinds: RwLock::default(),
@@ -144,11 +144,16 @@ impl Engine {
         }
         let owned = shards.all.iter().filter(|shard| shard.owned).count();
         if owned < self.config.shards {
-            let shard = Arc::new(Shard::new(true, self.config.total_series, self.config.ring));
+            let shard = self.make_shard(true);
             shards.all.push(shard.clone());
             return shard;
         }
         self.common(&mut shards)
+    }
+
+    fn make_shard(&self, owned: bool) -> Arc<Shard> {
+        let series = self.config.total_series + registry::OVERFLOWS;
+        Arc::new(Shard::new(owned, series, self.config.ring))
     }
 
     fn common_shard(&self) -> Arc<Shard> {
@@ -159,11 +164,7 @@ impl Engine {
         if let Some(common) = &shards.common {
             return common.clone();
         }
-        let common = Arc::new(Shard::new(
-            false,
-            self.config.total_series,
-            self.config.ring,
-        ));
+        let common = self.make_shard(false);
         shards.all.push(common.clone());
         shards.common = Some(common.clone());
         common
@@ -198,6 +199,7 @@ impl Engine {
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.
     pub(crate) fn shut_down(&self) -> bool {
         let first = !self.shut_down.swap(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         for kind in self.kinds() {
             kind.switch_off();
         }

@@ -32,6 +32,16 @@ pub(crate) struct Identity {
     pub(crate) started: u64,
 }
 
+impl Identity {
+    fn ensure_family(&mut self) {
+        if !self.sampled && self.family.is_none() {
+            let family = Arc::new(TraceFamily::new(self.started));
+            self.engine.parked.list(&family);
+            self.family = Some(family);
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(identity: Identity) -> Self {
         Self(Mutex::new(State {
@@ -69,9 +79,13 @@ impl Shared {
         lock(&self.0).open
     }
 
-    /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one.
-    pub(crate) fn close(&self) -> (Option<Box<Side>>, Option<Arc<TraceFamily>>) {
+    /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one; there is
+    /// one where somebody still carries the operation and its trace is undecided.
+    pub(crate) fn close(&self, carried: bool) -> (Option<Box<Side>>, Option<Arc<TraceFamily>>) {
         let mut state = lock(&self.0);
+        if carried {
+            state.identity.ensure_family();
+        }
         state.open = false;
         (state.side.take(), state.identity.family.clone())
     }
@@ -83,11 +97,8 @@ impl Shared {
     /// The identity for a child, which joins the family; the first one to ask makes it, if the trace is undecided.
     pub(crate) fn identity_for_child(&self) -> Identity {
         let mut state = lock(&self.0);
-        let identity = &state.identity;
-        if state.open && !identity.sampled && identity.family.is_none() {
-            let family = Arc::new(TraceFamily::new(identity.started));
-            identity.engine.parked.list(&family);
-            state.identity.family = Some(family);
+        if state.open {
+            state.identity.ensure_family();
         }
         state.identity.clone()
     }

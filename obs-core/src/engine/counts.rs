@@ -15,11 +15,13 @@ macro_rules! counts {
         #[non_exhaustive]
         pub struct EngineCounts {
             $($(#[$doc])* pub $name: u64,)*
+            /// Bytes of finished operations that wait for their roots now; not a counter.
+            pub parked_bytes: u64,
         }
 
         impl Counts {
-            pub(crate) fn read(&self) -> EngineCounts {
-                EngineCounts { $($name: self.$name.read(),)* }
+            pub(crate) fn read(&self, parked_bytes: u64) -> EngineCounts {
+                EngineCounts { $($name: self.$name.read(),)* parked_bytes }
             }
         }
     };

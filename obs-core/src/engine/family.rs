@@ -30,6 +30,16 @@ struct Inner<T> {
     truncated: u64,
 }
 
+/// What a decision leaves to its caller, beside the children that waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) verdict: Verdict,
+    /// Of the children that waited.
+    pub(crate) bytes: usize,
+    /// How many children had been let go by now.
+    pub(crate) truncated: u64,
+}
+
 /// What became of a child that ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parked<T> {
@@ -91,14 +101,23 @@ impl<T> Family<T> {
         Parked::Waiting
     }
 
-    /// Decides, once: the first verdict stands. Gives back the children that waited, their bytes, and the verdict.
-    pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> (Verdict, usize) {
+    /// Decides, once: the first verdict stands. Gives back the children that waited.
+    pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> Decided {
         let mut inner = lock(&self.inner);
         if self.verdict() == Verdict::Pending {
             self.verdict.store(verdict as u8, Ordering::Release);
         }
         into.append(&mut inner.waiting);
-        (self.verdict(), std::mem::take(&mut inner.bytes))
+        Decided {
+            verdict: self.verdict(),
+            bytes: std::mem::take(&mut inner.bytes),
+            truncated: inner.truncated,
+        }
+    }
+
+    /// Counts a child that was let go without having waited.
+    pub(crate) fn count_truncated(&self) {
+        lock(&self.inner).truncated += 1;
     }
 
     /// Gives the waiting children away without deciding: the root is too old, or memory is short.
@@ -109,10 +128,10 @@ impl<T> Family<T> {
         std::mem::take(&mut inner.bytes)
     }
 
-    /// When the root started, how many bytes wait, how many children were let go.
-    pub(crate) fn state(&self) -> (u64, usize, u64) {
-        let inner = lock(&self.inner);
-        (self.started(), inner.bytes, inner.truncated)
+    /// When the root started, and how many bytes wait.
+    pub(crate) fn state(&self) -> (u64, usize) {
+        let bytes = lock(&self.inner).bytes;
+        (self.started(), bytes)
     }
 
     #[inline]

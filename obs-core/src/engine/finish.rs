@@ -6,6 +6,8 @@ use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
 use crate::outcome::Outcome;
+use crate::semconv::obs::KEEP_TRUNCATED;
+use std::sync::Arc;
 
 /// Ends the operation. Consuming the box is what makes it once.
 #[inline(never)]
@@ -80,9 +82,9 @@ fn reason(live: &Live, engine: &Engine) -> Reason {
 fn collect_side(live: &mut Live, engine: &Engine) {
     // The context first: its span holds the shared part, which then may be used again.
     live.context = None;
-    let Some((side, family)) = live.shared.as_ref().map(|shared| shared.close()) else {
-        return;
-    };
+    let Some(shared) = &live.shared else { return };
+    // Whoever still carries it may start a child later, which asks what was decided here.
+    let (side, family) = shared.close(Arc::strong_count(shared) > 1);
     if let Some(family) = family
         && live.joined.is_none()
         && !live.flags.has(Flags::LEADS)
@@ -109,11 +111,14 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
     } else {
         Verdict::Keep
     };
-    let (verdict, bytes) = family.decide(own, &mut waiting);
-    engine.parked.sub(bytes);
+    let decided = family.decide(own, &mut waiting);
+    engine.parked.sub(decided.bytes);
     // Released before the record goes back to the pool, where being the only holder means that it can be used again.
     drop(family);
-    if verdict == Verdict::Keep {
+    if decided.verdict == Verdict::Keep {
+        if decided.truncated > 0 {
+            live.set(KEEP_TRUNCATED, decided.truncated.into());
+        }
         for mut child in waiting.drain(..) {
             child.reason = Reason::Family;
             export(child, local, engine);
@@ -163,6 +168,7 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
     }
     if engine.config.patience_ticks(engine) < live.end.saturating_sub(family.started()) {
         engine.counts.keep_truncated.add(1);
+        family.count_truncated();
         return local.recycle(live);
     }
     // A child's own family is for its next life as a root; it is not waited for here.
@@ -199,8 +205,9 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
 #[cold]
 fn promote(family: &super::live::TraceFamily, local: &mut Local, engine: &'static Engine) {
     let mut waiting = local.scratch();
-    let (_, bytes) = family.decide(Verdict::Keep, &mut waiting);
-    engine.parked.sub(bytes);
+    engine
+        .parked
+        .sub(family.decide(Verdict::Keep, &mut waiting).bytes);
     for mut child in waiting.drain(..) {
         child.reason = Reason::Family;
         export(child, local, engine);

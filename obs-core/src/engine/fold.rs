@@ -18,6 +18,8 @@ pub(crate) struct ReaderState {
     temporality: Temporality,
     /// The last numbers of each series, for deltas.
     last: HashMap<u32, Vec<u64>>,
+    /// What cumulative counters showed last, and since when they count: a mirrored one may start again.
+    counters: HashMap<u32, (u64, u64)>,
     /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
     last_nanos: u64,
 }
@@ -27,8 +29,19 @@ impl ReaderState {
         Self {
             temporality,
             last: HashMap::new(),
+            counters: HashMap::new(),
             last_nanos: 0,
         }
+    }
+
+    /// Since when a cumulative counter counts: a total that went down began again after the last collection.
+    fn counts_since(&mut self, series: u32, total: u64, started: u64) -> u64 {
+        let (last, since) = self.counters.entry(series).or_insert((total, started));
+        if total < *last {
+            *since = self.last_nanos;
+        }
+        *last = total;
+        *since
     }
 }
 
@@ -59,8 +72,7 @@ impl Engine {
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, &shards))
                 .collect();
             let scale = anchor.ns_per_tick() / 1e9;
-            let since = anchor.unix_nanos(set.started);
-            points(set, &folded, reader, scale, since, now, &mut metrics);
+            points(set, &folded, reader, scale, now, &mut metrics);
         };
         for kind in self.kinds() {
             fold(&kind.set);
@@ -115,7 +127,6 @@ fn points(
     folded: &[Folded],
     reader: &mut ReaderState,
     scale: f64,
-    since: u64,
     now: u64,
     metrics: &mut Vec<Metric>,
 ) {
@@ -165,12 +176,14 @@ fn points(
     }
     for series in folded {
         let attributes = attributes(set, series.labels);
-        let before = reader.last.get(&series.series);
         let start = if delta && reader.last_nanos != 0 {
             reader.last_nanos
+        } else if !delta && set.is_counter() {
+            reader.counts_since(series.series, series.cells[0], set.started)
         } else {
-            since
+            set.started
         };
+        let before = reader.last.get(&series.series);
         for metric in &set.metrics {
             let Some(target) = metrics[first..]
                 .iter_mut()
@@ -259,7 +272,9 @@ fn add_point(
             let last = if *monotonic { before(0) } else { 0 };
             let value = match shape {
                 // A mirrored counter that starts again from zero did not run backwards: what it shows is new.
-                Shape::Absolute if cells[0] < last => Number::I64(cells[0] as i64),
+                Shape::Absolute | Shape::Sum { monotonic: true } if cells[0] < last => {
+                    Number::I64(cells[0] as i64)
+                }
                 // A fold between the two halves of a move from thread to thread may see less than none running.
                 Shape::Sum { monotonic: false } => Number::I64((cells[0] as i64).max(0)),
                 _ => Number::I64(cells[0].wrapping_sub(last) as i64),

@@ -29,6 +29,8 @@ pub struct Instrument {
 pub(crate) struct Instruments {
     sets: RwLock<Vec<&'static MetricSet>>,
     observables: Mutex<Vec<Observable>>,
+    /// Registered since the last collection: beside, because an observable may register another.
+    fresh: Mutex<Vec<Observable>>,
 }
 
 struct Observable {
@@ -80,7 +82,7 @@ impl Engine {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: self.clock.ticks(),
+            started: self.clock.unix_nanos(),
         };
         set.push(
             (instrument.name, instrument.unit, instrument.description),
@@ -92,13 +94,14 @@ impl Engine {
     }
 
     pub(crate) fn observe(&self, observe: Box<dyn FnMut() + Send>) {
-        lock_std(&self.instruments.observables).push(Observable { observe, skip: 0 });
+        lock_std(&self.instruments.fresh).push(Observable { observe, skip: 0 });
     }
 
     /// Runs the observables, on the thread that collects. One that panics is counted and runs again; one that takes
     /// longer than its deadline is counted and sits out the next ten collections, so that it delays nobody for long.
     pub(crate) fn run_observables(&self) {
         let mut observables = lock_std(&self.instruments.observables);
+        observables.append(&mut lock_std(&self.instruments.fresh));
         for observable in observables.iter_mut() {
             if observable.skip > 0 {
                 observable.skip -= 1;

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
@@ -137,7 +137,7 @@ impl Kind {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: engine.clock.ticks(),
+            started: engine.clock.unix_nanos(),
         }
     }
 
@@ -185,6 +185,16 @@ impl Kind {
     pub fn set_level(&self, level: StatsLevel) {
         if !self.engine.is_shut_down() {
             self.level.set(level);
+            self.stay_off();
+        }
+    }
+
+    /// After a change of level: a telemetry that is shut down (perhaps meanwhile) has none.
+    fn stay_off(&self) {
+        // Against `Engine::shut_down`, which sets its mark first and the levels then.
+        fence(Ordering::SeqCst);
+        if self.engine.is_shut_down() {
+            self.switch_off();
         }
     }
 
@@ -194,16 +204,18 @@ impl Kind {
     }
 
     /// Sets the level of one method (route, RPC method, tool), or with `None` lets it follow its kind again.
-    /// Says whether the method could be given one: a full set of methods cannot take another.
+    /// Says whether the method could be given one: a full set of methods cannot take another, and nothing has a level
+    /// after shutdown.
     pub fn set_method_level(&self, method: &str, level: Option<StatsLevel>) -> bool {
-        let Some(cell) = self
+        let cell = self
             .method_number(method)
-            .and_then(|id| self.methods.get(id))
-        else {
+            .and_then(|id| self.methods.get(id));
+        let Some(cell) = cell.filter(|_| !self.engine.is_shut_down()) else {
             return false;
         };
         cell.set_own(level);
         self.level.mark_methods();
+        self.stay_off();
         true
     }
 

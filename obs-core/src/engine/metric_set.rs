@@ -19,7 +19,8 @@ pub(crate) struct MetricSet {
     pub(crate) full: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
-    /// Set once: the process-wide start of the sums, in ticks.
+    /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
+    /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
 }
 
@@ -59,6 +60,17 @@ impl Shape {
 }
 
 impl MetricSet {
+    /// Whether it is one whole-numbered counter.
+    pub(crate) fn is_counter(&self) -> bool {
+        matches!(
+            self.metrics[..],
+            [Metric {
+                shape: Shape::Sum { monotonic: true } | Shape::Absolute,
+                ..
+            }]
+        )
+    }
+
     /// Adds a metric and says where its cells begin.
     pub(crate) fn push(
         &mut self,

@@ -75,7 +75,7 @@ impl Engine {
             .map(|family| (family.state(), family))
             .filter(|(s, _)| s.1 > 0)
             .collect();
-        families.sort_by_key(|((start, ..), _)| *start);
+        families.sort_by_key(|((start, _), _)| *start);
         for (_, family) in families {
             if self.parked.bytes() <= self.parked.cap / 8 * 7 {
                 break;
@@ -90,7 +90,7 @@ impl Engine {
         let patience = self.ticks(self.config.patience);
         let now = self.clock.ticks();
         for family in self.parked.live() {
-            let (start, bytes, _) = family.state();
+            let (start, bytes) = family.state();
             if bytes > 0 && now.saturating_sub(start) > patience {
                 self.shed(&family, freed);
             }

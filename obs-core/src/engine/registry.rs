@@ -6,22 +6,36 @@ use std::collections::HashMap;
 use std::sync::RwLock;
 use std::sync::atomic::Ordering;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     inner: RwLock<Inner>,
+    /// Series of all groups but for the overflow of each.
+    cap: usize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     ids: HashMap<(u16, Labels), u32>,
     series: Vec<(u16, Labels)>,
+    /// How many of them are the overflow of a group.
+    overflows: usize,
 }
+
+/// Room of a telemetry beyond its cap, for the overflow series of so many groups.
+pub(crate) const OVERFLOWS: usize = 4_096;
 
 /// Stands where the labels of a group's overflow series would; no packed label set has this form, because an
 /// overflowed label reads 0xffff and a number label cannot exceed a status code.
 pub(crate) const OVERFLOW: Labels = Labels([u64::MAX; 2]);
 
 impl Registry {
+    pub(crate) fn new(cap: usize) -> Self {
+        Self {
+            inner: RwLock::default(),
+            cap,
+        }
+    }
+
     /// The number of a label set. The slow path behind each thread's cache.
     #[cold]
     pub(crate) fn series(&self, set: &MetricSet, labels: Labels) -> u32 {
@@ -49,13 +63,16 @@ impl Registry {
         if let Some(series) = known(&inner, labels) {
             return series;
         }
-        if set.series.load(Ordering::Relaxed) >= set.max_series {
+        if set.series.load(Ordering::Relaxed) >= set.max_series
+            || inner.series.len() - inner.overflows >= self.cap
+        {
             set.full.store(true, Ordering::Relaxed);
             set.overflowed.fetch_add(1, Ordering::Relaxed);
             labels = OVERFLOW;
             if let Some(series) = known(&inner, labels) {
                 return series;
             }
+            inner.overflows += 1;
         } else {
             set.series.fetch_add(1, Ordering::Relaxed);
         }

@@ -5,6 +5,8 @@ names! {
     KEEP_REASON = "obs.keep.reason";
     /// Whether the trace was kept late and may have holes.
     TRACE_PARTIAL = "obs.trace.partial";
+    /// How many finished children of a kept trace were let go of before it was decided.
+    KEEP_TRUNCATED = "obs.keep.truncated";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
     /// Which signal: `traces`, `metrics`, `logs`.

@@ -215,6 +215,12 @@ impl Builder {
         self
     }
 
+    /// How long one observable may take before it sits out the next collections.
+    pub fn with_observable_deadline(mut self, deadline: Duration) -> Self {
+        self.config.observable_deadline = deadline;
+        self
+    }
+
     /// Who gets finished operations besides the exporter.
     pub fn with_subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.subscribers.0.push(Box::new(subscriber));

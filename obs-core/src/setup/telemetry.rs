@@ -118,8 +118,7 @@ impl Telemetry {
             return;
         }
         if event.unix_nanos == 0 {
-            let clock = &self.engine.clock;
-            event.unix_nanos = clock.anchor().unix_nanos(clock.ticks());
+            event.unix_nanos = self.engine.clock.unix_nanos();
         }
         if !self.engine.logs.push(event) {
             self.engine.counts.log_events_full.add(1);
@@ -136,7 +135,7 @@ impl Telemetry {
 
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
-        self.engine.counts.read()
+        self.engine.counts.read(self.engine.parked.bytes() as u64)
     }
 
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
