@@ -123,22 +123,53 @@ fn a_flush_says_what_is_still_pending() {
 
 #[test]
 fn a_flush_waits_only_for_what_was_there_before() {
-    let (transport, has_entered, release) = stuck();
-    let courier = Arc::new(Courier::new(transport, impatient()));
-    courier.start().expect("a thread");
-    courier.outbox().push(batch(1));
-    has_entered.recv_timeout(PATIENCE).expect("an attempt");
-    let flushing = thread::spawn({
-        let courier = Arc::clone(&courier);
-        move || courier.flush(now() + PATIENCE)
+    let outbox = Arc::new(Mutex::new(None::<Outbox>));
+    let later = Arc::clone(&outbox);
+    let capture = Capture::new().with_answer(move |sent| {
+        if sent.items == 2 {
+            return Sent::retry("never");
+        }
+        // Comes in while the flush is at it.
+        later.lock().unwrap().as_ref().unwrap().push(batch(2));
+        Sent::DELIVERED
     });
-    while !flushing.is_finished() {
-        // However much comes after it, the flush ends with the batch before it.
+    let courier = Courier::new(capture, impatient());
+    *outbox.lock().unwrap() = Some(courier.outbox());
+    courier.outbox().push(batch(1));
+    courier
+        .flush(now() + PATIENCE)
+        .expect("delivered, whatever came after it");
+    assert_eq!(courier.accounts().traces.pending, 2);
+}
+
+#[test]
+fn a_flush_does_not_sit_out_a_backoff() {
+    for threaded in [true, false] {
+        let down = Arc::new(AtomicBool::new(true));
+        let is_down = Arc::clone(&down);
+        let capture = Capture::new().with_answer(move |_| {
+            if is_down.load(Ordering::Relaxed) {
+                Sent::retry("down")
+            } else {
+                Sent::DELIVERED
+            }
+        });
+        let courier = Courier::new(
+            capture,
+            Settings::default().with_backoff(PATIENCE * 4, PATIENCE * 4),
+        );
+        if threaded {
+            courier.start().expect("a thread");
+        }
         courier.outbox().push(batch(1));
-        release.send(Sent::DELIVERED).ok();
-        thread::yield_now();
+        let deadline = now() + PATIENCE;
+        while courier.accounts().retries == 0 {
+            assert!(now() < deadline, "no attempt was made");
+            courier.step(now(), deadline);
+        }
+        down.store(false, Ordering::Relaxed);
+        courier.flush(deadline).expect("tried again at once");
     }
-    flushing.join().expect("no panic").expect("delivered");
 }
 
 #[test]
@@ -360,6 +391,39 @@ fn deadlines_reach_the_transport() {
     let deadline = now() + PATIENCE;
     courier.shutdown(deadline).expect("delivered");
     assert_eq!(reported.recv(), Ok(deadline));
+}
+
+#[test]
+fn the_end_sets_the_deadline_of_the_threads_last_attempts() {
+    let (report, reported) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let courier = Courier::new(
+        Answering(move |_: &Batch, deadline| {
+            report.send(deadline).ok();
+            released.recv().ok();
+            Sent::DELIVERED
+        }),
+        Settings::default(),
+    );
+    courier.start().expect("a thread");
+    courier.outbox().push(batch(1));
+    courier.outbox().push(batch(1));
+    let end = now() + PATIENCE;
+    assert!(
+        reported.recv_timeout(PATIENCE).expect("an attempt") > end,
+        "only the transport's own limit"
+    );
+    thread::scope(|scope| {
+        scope.spawn(|| courier.shutdown(end).expect_err("what came too late"));
+        while courier.accounts().traces.dropped.by(DropReason::Shutdown) == 0 {
+            assert!(now() < end, "the shutdown never began");
+            courier.outbox().push(batch(1));
+        }
+        release.send(()).ok();
+        assert_eq!(reported.recv_timeout(PATIENCE), Ok(end));
+        release.send(()).ok();
+    });
+    assert_eq!(courier.accounts().traces.pending, 0);
 }
 
 proptest! {

@@ -57,13 +57,12 @@ fn a_forked_child_is_inert_and_never_hangs() {
             }
             pushed
         });
-        let codes: Vec<_> = (0..20).map(|_| fork_and_wait(&courier)).collect();
+        // A child that hung ends the series: one is enough.
+        let bad = (0..20)
+            .map(|_| fork_and_wait(&courier))
+            .find(|&code| code != Some(0));
         over.store(true, Ordering::Relaxed);
-        assert_eq!(
-            codes,
-            [Some(0); 20],
-            "exit codes; `None` is a child that hung"
-        );
+        assert_eq!(bad, None, "an exit code; `Some(None)` is a child that hung");
         pushing.join().expect("no panic")
     });
     courier.shutdown(soon()).expect("the parent lost nothing");

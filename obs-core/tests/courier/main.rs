@@ -59,6 +59,7 @@ fn each_signal_arrives_at_its_path_compressed_and_signed() {
     let collector = Collector::start([]);
     let mut destinations = Destinations::below(&collector.url());
     destinations.traces = destinations.traces.with_header("Api-Key", "k1");
+    destinations.logs = destinations.logs.with_timeout(Duration::MAX);
     let courier = courier_to(&destinations);
     let batches = Signal::ALL.map(|signal| batch(signal, 3));
     for batch in &batches {
