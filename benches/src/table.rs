@@ -1,7 +1,7 @@
 //! The table: every case measured in its own processes, printed for people or, one figure a row, for machines.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
 };
 
@@ -49,8 +49,16 @@ pub(crate) fn run(program: &Path, cases: &[&'static Case], options: &Options) ->
         write_markdown(&mut out, &rows, callgrind)?
     }
     for row in &rows {
-        if let Err(said) = &row.account {
-            writeln!(io::stderr(), "{}: {said}", row.case.name)?;
+        match &row.account {
+            Err(said) => writeln!(io::stderr(), "{}: {said}", row.case.name)?,
+            Ok(_) if row.figures.contains(&(Unit::X, None)) => {
+                writeln!(
+                    io::stderr(),
+                    "{}: the machine is too busy to give two threads a core each",
+                    row.case.name
+                )?;
+            }
+            Ok(_) => {}
         }
     }
     Ok(rows.iter().all(|row| row.account.is_ok()))
@@ -127,14 +135,10 @@ fn row(
             .unwrap_or_else(|| Err(String::from("no accounts given"))),
     };
     if matches!(case.measured, Measured::Scaling(_)) {
-        let best = times
-            .iter()
-            .filter_map(|report| report.get("x"))
-            .reduce(f64::max);
         return Row {
             case,
             ratio: None,
-            figures: vec![(Unit::X, best)],
+            figures: vec![(Unit::X, time("x"))],
             account,
         };
     }
@@ -161,6 +165,9 @@ fn row(
 /// One line that replaces itself, for whoever waits.
 fn progress(what: &str) -> io::Result<()> {
     let mut err = io::stderr().lock();
+    if !err.is_terminal() {
+        return Ok(());
+    }
     write!(err, "\r\x1b[K{what}")?;
     err.flush()
 }
