@@ -48,6 +48,10 @@ impl Bar {
         BARS.iter().find(|bar| bar.case == case && bar.unit == unit)
     }
 
+    pub(crate) fn limit(&self) -> f64 {
+        self.limit
+    }
+
     /// Rates are to be reached, everything else not to be passed.
     pub(crate) fn holds(&self, measured: f64) -> bool {
         match self.unit {
@@ -72,6 +76,8 @@ const fn bar(case: &'static str, unit: Unit, limit: f64) -> Bar {
 
 #[rustfmt::skip]
 static BARS: &[Bar] = &[
+    bar("http/noop", Unit::Instr, 170.0),
+    bar("http/noop", Unit::Allocs, 0.0),
     bar("http/disabled", Unit::Instr, 170.0),
     bar("http/disabled", Unit::Allocs, 0.0),
     bar("http/base-dropped", Unit::Instr, 790.0),
@@ -101,22 +107,29 @@ static BARS: &[Bar] = &[
     // Twelve real headers, the context attached with our own span behind it, four polls.
     bar("http/default", Unit::Instr, 2_000.0),
     bar("http/default", Unit::Allocs, 2.0),
-    // Ids only, made once, over the same layer without it.
-    bar("http/context-attached", Unit::Instr, 450.0),
+    // Ids only, over the same layer without it: 450 for making and attaching it once, 220 for each further time; an
+    // exchange attaches it in the call, one poll and one frame.
+    bar("http/context-attached", Unit::Instr, 890.0),
     bar("http/context-attached", Unit::Allocs, 1.0),
+    bar("http/context-span", Unit::Allocs, 2.0),
     bar("child/parked-dropped", Unit::Instr, 630.0),
     bar("child/parked-dropped", Unit::Allocs, 0.0),
+    bar("child/parked-dropped-further", Unit::Instr, 480.0),
+    bar("child/parked-dropped-further", Unit::Allocs, 0.0),
     bar("attr/static", Unit::Instr, 25.0),
     bar("attr/static", Unit::Allocs, 0.0),
     bar("attr/dynamic", Unit::Instr, 125.0),
     bar("attr/dynamic", Unit::Allocs, 0.0),
     bar("stream/chunk", Unit::Instr, 30.0),
     bar("stream/chunk", Unit::Allocs, 0.0),
+    bar("stream/chunk-current", Unit::Instr, 140.0),
+    bar("stream/chunk-current", Unit::Allocs, 0.0),
     bar("encode/span8", Unit::Instr, 2_500.0),
     bar("encode/span8", Unit::Allocs, 0.0),
     bar("encode/span8-events13", Unit::Instr, 4_500.0),
     bar("encode/span8-events13", Unit::Allocs, 0.0),
     bar("contention/histogram", Unit::X, 1.95),
+    bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),
 ];
 

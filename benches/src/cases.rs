@@ -1,10 +1,16 @@
 //! Everything that can be measured, by name.
 
-use crate::harness::Measured;
+use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
 
+mod flat;
+mod http;
+mod in_flight;
+mod inside;
+mod loopback;
 mod peers_encode;
 mod peers_layers;
 mod peers_recording;
+mod scaling;
 mod sdk;
 
 /// A named measurement.
@@ -16,11 +22,7 @@ pub(crate) struct Case {
     pub(crate) measured: Measured,
 }
 
-const fn added(
-    name: &'static str,
-    about: &'static str,
-    build: fn() -> crate::harness::pair::Pair,
-) -> Case {
+const fn added(name: &'static str, about: &'static str, build: fn() -> Pair) -> Case {
     Case {
         name,
         about,
@@ -28,11 +30,7 @@ const fn added(
     }
 }
 
-const fn scaling(
-    name: &'static str,
-    about: &'static str,
-    build: fn() -> crate::harness::scaling::Scaling,
-) -> Case {
+const fn scaling(name: &'static str, about: &'static str, build: fn() -> Scaling) -> Case {
     Case {
         name,
         about,
@@ -40,8 +38,142 @@ const fn scaling(
     }
 }
 
+const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Held(build),
+    }
+}
+
 /// All cases, in the order of the table.
 pub(crate) static ALL: &[Case] = &[
+    added(
+        "http/noop",
+        "our layer, telemetry that records nothing",
+        http::noop,
+    ),
+    added(
+        "http/disabled",
+        "our layer, switched off at run time",
+        http::disabled,
+    ),
+    added(
+        "http/base-dropped",
+        "Base, dropped at the end",
+        http::base_dropped,
+    ),
+    added(
+        "http/base-dropped-traceparent",
+        "same, 4 headers, remote parent",
+        http::base_dropped_traceparent,
+    ),
+    added("http/base-kept", "Base, kept", http::base_kept),
+    added(
+        "http/base-kept-traceparent",
+        "same, 4 headers, remote parent",
+        http::base_kept_traceparent,
+    ),
+    added(
+        "http/detailed-dropped",
+        "Detailed, 13 stamps, dropped at the end",
+        http::detailed_dropped,
+    ),
+    added(
+        "http/detailed-dropped-traceparent",
+        "same, 4 headers, remote parent",
+        http::detailed_dropped_traceparent,
+    ),
+    added(
+        "http/detailed-kept",
+        "Detailed, 13 stamps, kept",
+        http::detailed_kept,
+    ),
+    added(
+        "http/detailed-kept-traceparent",
+        "same, 4 headers, remote parent",
+        http::detailed_kept_traceparent,
+    ),
+    added(
+        "http/default",
+        "as it ships: kept, 12 headers, our span in the context, 4 polls",
+        http::default,
+    ),
+    added(
+        "http/context-attached",
+        "OTel context with ids, over the layer without: call, poll, frame",
+        http::context_ids,
+    ),
+    added(
+        "http/context-span",
+        "same, with our span behind it",
+        http::context_full,
+    ),
+    added(
+        "child/parked-dropped",
+        "first child of a request, waits and goes with it",
+        inside::child_parked_dropped,
+    ),
+    added(
+        "child/parked-dropped-further",
+        "each further child",
+        inside::child_parked_dropped_further,
+    ),
+    added(
+        "child/kept",
+        "a child of a kept request",
+        inside::child_kept,
+    ),
+    added(
+        "attr/static",
+        "attribute kept by pointer, of eight",
+        inside::attribute_static,
+    ),
+    added(
+        "attr/dynamic",
+        "attribute copied, of eight",
+        inside::attribute_dynamic,
+    ),
+    added(
+        "stream/chunk",
+        "chunk of a response body, counted",
+        inside::chunk,
+    ),
+    added(
+        "stream/chunk-current",
+        "same, the operation current meanwhile",
+        inside::chunk_current,
+    ),
+    added(
+        "stream/chunk-default",
+        "same, our span in the context meanwhile",
+        inside::chunk_default,
+    ),
+    scaling(
+        "contention/histogram",
+        "bound histogram: 2 threads / 1",
+        scaling::histogram,
+    ),
+    scaling(
+        "contention/http",
+        "the layer, service cloned per request: 2 threads / 1",
+        scaling::http,
+    ),
+    held(
+        "inflight/bytes",
+        "heap per exchange in flight, of 10,000",
+        in_flight::base,
+    ),
+    held(
+        "inflight/bytes-default",
+        "same, as it ships, 12 headers",
+        in_flight::default,
+    ),
+    added(
+        "loopback/http1",
+        "a whole HTTP/1.1 exchange on loopback, as it ships",
+        loopback::http1,
+    ),
     added(
         "peer/tower-http-unheard",
         "tower-http `TraceLayer`, no subscriber",

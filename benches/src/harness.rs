@@ -7,6 +7,7 @@ use std::{io, path::Path, process::Command};
 
 pub(crate) mod alloc;
 pub(crate) mod clock;
+pub(crate) mod in_flight;
 pub(crate) mod instructions;
 pub(crate) mod pair;
 pub(crate) mod report;
@@ -15,7 +16,8 @@ pub(crate) mod service;
 pub(crate) mod time;
 
 use alloc::Counts;
-use pair::{BURST, Pair};
+use in_flight::InFlight;
+use pair::Pair;
 use report::Report;
 use scaling::Scaling;
 
@@ -26,6 +28,8 @@ pub(crate) enum Measured {
     Added(fn() -> Pair),
     /// Throughput of two threads against one.
     Scaling(fn() -> Scaling),
+    /// Bytes held by each of many that wait.
+    Held(fn() -> InFlight),
 }
 
 /// What a case's process does.
@@ -71,11 +75,12 @@ pub(crate) fn run_here(measured: Measured, mode: Mode) -> Report {
         Measured::Added(build) => {
             let mut pair = build();
             report.put("per_call", pair.per_call as f64);
+            report.put("burst", pair.burst as f64);
             match mode {
                 Mode::Time => time::measure(&mut pair, &mut report),
                 Mode::Alloc => count_allocations(&mut pair, &mut report),
                 Mode::Instr => instructions::run_counted(&mut pair),
-                Mode::Check => pair.warm_up(20),
+                Mode::Check => pair.try_out(pair.burst.min(20)),
             }
             report.account = Some(pair.settle_accounts());
         }
@@ -84,19 +89,24 @@ pub(crate) fn run_here(measured: Measured, mode: Mode) -> Report {
             Mode::Check => build().check(&mut report),
             Mode::Alloc | Mode::Instr => {}
         },
+        Measured::Held(build) => match mode {
+            Mode::Alloc => build().measure(&mut report, InFlight::OPEN),
+            Mode::Check => build().measure(&mut report, 100),
+            Mode::Time | Mode::Instr => {}
+        },
     }
     report
 }
 
 fn count_allocations(pair: &mut Pair, report: &mut Report) {
-    pair.warm_up(300);
-    let calls = (BURST / pair.per_call).max(4);
-    let operations = (calls * pair.per_call) as f64;
+    pair.warm_up();
+    let operations = (pair.burst * pair.per_call) as f64;
     let before = Counts::here();
-    (0..calls).for_each(|_| (pair.bare)());
+    (0..pair.burst).for_each(|_| (pair.bare)());
     let bare = Counts::since(before);
+    pair.settle();
     let before = Counts::here();
-    pair.run_with(calls, |work, calls| (0..calls).for_each(|_| work()));
+    pair.run_with(pair.burst, |work, calls| (0..calls).for_each(|_| work()));
     let with = Counts::since(before);
     report.put("bare_allocs", bare.allocations as f64 / operations);
     report.put("with_allocs", with.allocations as f64 / operations);

@@ -46,9 +46,10 @@ pub(crate) fn spans<const EVENTS: usize>() -> Pair {
         },
     )
     .with_per_call(BATCH as u64)
-    .with_account(move |operations| {
+    .with_burst(10)
+    .with_account(move |calls| {
         let (spans, bytes) = *seen.lock().expect("one thread");
-        same("spans encoded", spans, operations)?;
+        same("spans encoded", spans, calls * BATCH as u64)?;
         Ok(format!(
             "{spans} spans, {} bytes each",
             bytes / BATCH as u64

@@ -24,9 +24,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::sdk::{Sdk, same};
+use obs_http::Route;
+
 use crate::harness::{
     pair::Pair,
-    service::{Handler, Requests, Route, Shape, TEMPLATE, around, pair_of},
+    service::{Handler, Requests, Shape, TEMPLATE, around, pair_of},
 };
 
 const DURATION: &str = "http.server.request.duration";

@@ -75,7 +75,7 @@ fn labels() -> [KeyValue; 5] {
     ]
 }
 
-fn values() -> impl FnMut() -> f64 {
+pub(crate) fn values() -> impl FnMut() -> f64 {
     let mut n = 0_u32;
     move || {
         n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -116,7 +116,7 @@ pub(crate) fn histogram_bound() -> Pair {
 
 fn hold_points(sdk: &Sdk, pair: Pair) -> Pair {
     let sdk = sdk.clone();
-    pair.with_account(move |operations| {
+    pair.with_burst(10_000).with_account(move |operations| {
         same("points", sdk.points_of(HISTOGRAM), operations)?;
         Ok(format!("{operations} points"))
     })

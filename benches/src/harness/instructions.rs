@@ -10,28 +10,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{
-    pair::{BURST, Pair},
-    report::Report,
-};
-
-const SHORT: u64 = 250;
-const LONG: u64 = SHORT + BURST;
+use super::{pair::Pair, report::Report};
 
 /// The four runs, in the order their files are numbered. Called in the process under callgrind.
 pub(crate) fn run_counted(pair: &mut Pair) {
-    pair.warm_up(300u64.div_ceil(pair.per_call));
-    for operations in [SHORT, LONG] {
-        counted_run(&mut *pair.bare, calls(pair.per_call, operations));
+    pair.warm_up();
+    let lengths = lengths(pair.burst);
+    for calls in lengths {
+        counted_run(&mut *pair.bare, calls);
+        pair.settle();
     }
-    for operations in [SHORT, LONG] {
-        pair.run_with(calls(pair.per_call, operations), counted_run);
+    for calls in lengths {
+        pair.run_with(calls, counted_run);
         pair.settle();
     }
 }
 
-fn calls(per_call: u64, operations: u64) -> u64 {
-    (operations / per_call).max(if operations == SHORT { 2 } else { 10 })
+/// Calls of the short and the long run: neither longer than a burst.
+fn lengths(burst: u64) -> [u64; 2] {
+    [(burst / 5).max(1), burst]
 }
 
 #[inline(never)]
@@ -86,8 +83,13 @@ pub(crate) fn measure(program: &Path, case: &str) -> io::Result<Report> {
     let total = |run: u32| {
         fs::read_to_string(folder.0.join(format!("out.{run}-01"))).and_then(|text| totals(&text))
     };
-    let per_call = report.get("per_call").unwrap_or(1.0) as u64;
-    let more = ((calls(per_call, LONG) - calls(per_call, SHORT)) * per_call) as f64;
+    let told = |name| {
+        report
+            .get(name)
+            .ok_or_else(|| io::Error::other("the case did not say how it ran"))
+    };
+    let [short, long] = lengths(told("burst")? as u64);
+    let more = (long - short) as f64 * told("per_call")?;
     report.put("bare_instr", (total(2)? - total(1)?) / more);
     report.put("with_instr", (total(4)? - total(3)?) / more);
     Ok(report)

@@ -5,8 +5,8 @@ use std::fmt;
 /// A closure that does one call's worth of work.
 pub(crate) type Work = Box<dyn FnMut()>;
 
-/// How many calls run between two settlings: every queue of every peer holds more than this.
-pub(crate) const BURST: u64 = 1_000;
+/// How many calls run between two settlings, unless a pair says otherwise: every queue of every peer holds more.
+const BURST: u64 = 1_000;
 
 /// The work without (`bare`) and with the instrument, and how to hold it to account.
 pub(crate) struct Pair {
@@ -14,6 +14,8 @@ pub(crate) struct Pair {
     pub(crate) with: Work,
     /// Operations in one call of either side: chunks of a body, spans of a batch; 1 for a request.
     pub(crate) per_call: u64,
+    /// Calls between two settlings.
+    pub(crate) burst: u64,
     settle: Work,
     account: Box<dyn Fn(u64) -> Result<String, String>>,
     calls: u64,
@@ -26,6 +28,7 @@ impl Pair {
             bare: Box::new(bare),
             with: Box::new(with),
             per_call: 1,
+            burst: BURST,
             settle: Box::new(|| {}),
             account: Box::new(|_| Ok(String::from("nothing leaves this case"))),
             calls: 0,
@@ -38,13 +41,19 @@ impl Pair {
         self
     }
 
+    /// Calls between two settlings.
+    pub(crate) fn with_burst(mut self, calls: u64) -> Self {
+        self.burst = calls;
+        self
+    }
+
     /// Runs between bursts, outside what is measured: lets a queue drain.
     pub(crate) fn with_settle(mut self, settle: impl FnMut() + 'static) -> Self {
         self.settle = Box::new(settle);
         self
     }
 
-    /// Given the operations done with the instrument, says what left the process for them, or what is missing.
+    /// Given the calls made of the instrumented side, says what left the process for them, or what is missing.
     pub(crate) fn with_account(
         mut self,
         account: impl Fn(u64) -> Result<String, String> + 'static,
@@ -59,8 +68,15 @@ impl Pair {
         run(&mut *self.with, calls);
     }
 
-    /// Work outside what is measured: fills caches, pools and first sights.
-    pub(crate) fn warm_up(&mut self, calls: u64) {
+    /// Whole bursts outside what is measured: they fill caches, pools and first sights.
+    pub(crate) fn warm_up(&mut self) {
+        for _ in 0..2 {
+            self.try_out(self.burst);
+        }
+    }
+
+    /// Some calls of both sides.
+    pub(crate) fn try_out(&mut self, calls: u64) {
         for _ in 0..calls {
             (self.bare)();
         }
@@ -75,7 +91,7 @@ impl Pair {
     /// Fails when what came out does not match what was done.
     pub(crate) fn settle_accounts(&mut self) -> Result<String, String> {
         self.settle();
-        (self.account)(self.calls * self.per_call)
+        (self.account)(self.calls)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{Empty, Full};
+use obs_http::{PeerAddress, Route};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -20,12 +21,12 @@ use super::pair::Pair;
 /// The body of requests: a GET has none.
 pub(crate) type RequestBody = Empty<Bytes>;
 
-/// The template a router would leave in the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Route(pub(crate) Arc<str>);
-
 /// The template, and a path it matches.
 pub(crate) const TEMPLATE: &str = "/v1/models/{model}";
+const PEER: PeerAddress = PeerAddress(SocketAddr::new(
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)),
+    51_034,
+));
 const PATH: &str = "/v1/models/llama-3-8b";
 pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -84,6 +85,7 @@ impl Shape {
 pub(crate) struct Requests {
     headers: HeaderMap,
     uri: Uri,
+    peer: Option<PeerAddress>,
     route: Option<Route>,
 }
 
@@ -92,16 +94,31 @@ impl Requests {
         Self {
             headers: shape.headers(),
             uri: Uri::from_static(PATH),
-            route: Some(Route(Arc::from(TEMPLATE))),
+            peer: Some(PEER),
+            route: Some(Route(TEMPLATE)),
         }
     }
 
-    /// Without an extension: a real router will set its own.
+    /// Without a route: a real router will set its own.
     pub(crate) fn unrouted(shape: Shape) -> Self {
         Self {
             route: None,
             ..Self::of(shape)
         }
+    }
+
+    /// As a client sends them: what is extended is the server's.
+    pub(crate) fn bare(shape: Shape) -> Self {
+        Self {
+            peer: None,
+            ..Self::unrouted(shape)
+        }
+    }
+
+    /// What a server and a router leave in the extensions.
+    pub(crate) fn extend<B>(request: &mut Request<B>) {
+        request.extensions_mut().insert(PEER);
+        request.extensions_mut().insert(Route(TEMPLATE));
     }
 
     #[inline(never)]
@@ -110,17 +127,31 @@ impl Requests {
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if let Some(route) = &self.route {
-            request.extensions_mut().insert(route.clone());
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
+        if let Some(route) = self.route {
+            request.extensions_mut().insert(route);
         }
         request
     }
 }
 
-/// The handler: reads the request, answers a JSON body of one frame after `pauses` pending polls.
-#[derive(Clone, Copy, Debug, Default)]
+/// The handler: reads the request, and answers a JSON body of one frame after `pauses` pending polls.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Handler {
-    pub(crate) pauses: u8,
+    pub(crate) pauses: u32,
+    /// What it says about itself while it runs.
+    pub(crate) inside: fn(),
+}
+
+impl Default for Handler {
+    fn default() -> Self {
+        Self {
+            pauses: 0,
+            inside: || {},
+        }
+    }
 }
 
 impl<B> Service<Request<B>> for Handler {
@@ -143,6 +174,7 @@ impl<B> Service<Request<B>> for Handler {
             });
         Answer {
             pauses: self.pauses,
+            inside: self.inside,
             digest: digest ^ request.headers().len() as u64,
         }
     }
@@ -151,7 +183,8 @@ impl<B> Service<Request<B>> for Handler {
 /// The handler's future.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pauses: u8,
+    pauses: u32,
+    inside: fn(),
     digest: u64,
 }
 
@@ -166,6 +199,7 @@ impl Future for Answer {
             return Poll::Pending;
         }
         std::hint::black_box(self.digest);
+        (self.inside)();
         let mut response = Response::new(Full::new(Bytes::from_static(
             br#"{"id":"llama-3-8b","object":"model","owned_by":"example"}"#,
         )));
@@ -213,8 +247,8 @@ where
     L::Service: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     B: Body<Data = Bytes>,
 {
-    let (bare, wrapped) = (Handler::default(), layer.layer(Handler::default()));
-    pair_of(&Requests::of(shape), bare, wrapped)
+    let handler = Handler::default();
+    pair_of(&Requests::of(shape), handler, layer.layer(handler))
 }
 
 /// Two services answering the same requests.
@@ -246,7 +280,13 @@ mod tests {
 
     #[test]
     fn the_exchange_reads_the_whole_body_after_its_pauses() {
-        let read = exchange(&Handler { pauses: 3 }, Requests::of(Shape::Real).next());
+        let read = exchange(
+            &Handler {
+                pauses: 3,
+                ..Handler::default()
+            },
+            Requests::of(Shape::Real).next(),
+        );
         assert_eq!(read, 57);
     }
 

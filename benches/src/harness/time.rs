@@ -1,10 +1,6 @@
 //! Wall time: many short rounds, both sides taking turns, the median of each.
 
-use super::{
-    clock::Ticks,
-    pair::{BURST, Pair},
-    report::Report,
-};
+use super::{clock::Ticks, pair::Pair, report::Report};
 
 const ROUNDS: usize = 41;
 /// Long against a timer interrupt's share, short against the neighbour's turn on the core.
@@ -13,7 +9,7 @@ const SIDE_NANOSECONDS: f64 = 1_500_000.0;
 /// Times both sides in turns and reports ns per operation of each, their paired difference, and T.
 pub(crate) fn measure(pair: &mut Pair, report: &mut Report) {
     let ticks = Ticks::new();
-    pair.warm_up(300);
+    pair.warm_up();
     let calls = calls_per_round(pair, &ticks);
     let mut bare = Vec::with_capacity(ROUNDS);
     let mut with = Vec::with_capacity(ROUNDS);
@@ -47,12 +43,11 @@ fn with_side(pair: &mut Pair, ticks: &Ticks, calls: u64) -> f64 {
 }
 
 fn calls_per_round(pair: &mut Pair, ticks: &Ticks) -> u64 {
-    let probe = (200 / pair.per_call).max(2);
+    let probe = pair.burst.div_ceil(5);
     let once = ticks.nanoseconds(with_side(pair, ticks, probe)) / probe as f64;
     pair.settle();
     let wanted = (SIDE_NANOSECONDS / once.max(1.0)) as u64;
-    // Only requests fill queues; something that takes a nanosecond may run more often than a burst.
-    wanted.clamp(2, if once < 50.0 { 100 * BURST } else { BURST })
+    wanted.clamp(1, pair.burst)
 }
 
 #[inline(never)]
