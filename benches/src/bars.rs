@@ -1,0 +1,171 @@
+//! The numbers to hold, and nothing else: one line per case and unit.
+//!
+//! Instructions and allocations are the gates, because they repeat on any machine; time gates only from 10 T up.
+
+use std::fmt;
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Instructions per operation.
+    Instr,
+    /// Time per operation in raw reads of the cycle counter.
+    T,
+    /// Nanoseconds per operation.
+    Ns,
+    /// Heap allocations per operation.
+    Allocs,
+    /// Bytes per operation, or per operation in flight.
+    Bytes,
+    /// A ratio of two rates.
+    X,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instr => "instr",
+            Self::T => "T",
+            Self::Ns => "ns",
+            Self::Allocs => "allocs",
+            Self::Bytes => "bytes",
+            Self::X => "x",
+        })
+    }
+}
+
+/// A limit on one figure of one case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bar {
+    case: &'static str,
+    unit: Unit,
+    limit: f64,
+}
+
+impl Bar {
+    /// The bar of that figure; peers have none.
+    pub(crate) fn of(case: &str, unit: Unit) -> Option<&'static Self> {
+        BARS.iter().find(|bar| bar.case == case && bar.unit == unit)
+    }
+
+    pub(crate) fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// Rates are to be reached, everything else not to be passed.
+    pub(crate) fn holds(&self, measured: f64) -> bool {
+        match self.unit {
+            Unit::X => measured >= self.limit,
+            // Half of the last digit printed: a bar of 0 allocations is not broken by a pool that grew once in a run.
+            Unit::Allocs => measured <= self.limit + 0.005,
+            Unit::Instr | Unit::T | Unit::Ns | Unit::Bytes => measured <= self.limit,
+        }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.unit == Unit::X { "≥ " } else { "≤ " })?;
+        self.limit.fmt(f)
+    }
+}
+
+const fn bar(case: &'static str, unit: Unit, limit: f64) -> Bar {
+    Bar { case, unit, limit }
+}
+
+#[rustfmt::skip]
+static BARS: &[Bar] = &[
+    bar("http/noop", Unit::Instr, 170.0),
+    bar("http/noop", Unit::Allocs, 0.0),
+    bar("http/disabled", Unit::Instr, 170.0),
+    bar("http/disabled", Unit::Allocs, 0.0),
+    bar("http/base-dropped", Unit::Instr, 790.0),
+    bar("http/base-dropped", Unit::T, 10.0),
+    bar("http/base-dropped", Unit::Allocs, 0.0),
+    bar("http/base-dropped-traceparent", Unit::Instr, 1_130.0),
+    bar("http/base-dropped-traceparent", Unit::T, 12.5),
+    bar("http/base-dropped-traceparent", Unit::Allocs, 0.0),
+    bar("http/base-kept", Unit::Instr, 890.0),
+    bar("http/base-kept", Unit::T, 12.5),
+    bar("http/base-kept", Unit::Allocs, 0.0),
+    bar("http/base-kept-traceparent", Unit::Instr, 1_230.0),
+    bar("http/base-kept-traceparent", Unit::T, 14.0),
+    bar("http/base-kept-traceparent", Unit::Allocs, 0.0),
+    bar("http/detailed-dropped", Unit::Instr, 900.0),
+    bar("http/detailed-dropped", Unit::T, 22.0),
+    bar("http/detailed-dropped", Unit::Allocs, 0.0),
+    bar("http/detailed-dropped-traceparent", Unit::Instr, 1_240.0),
+    bar("http/detailed-dropped-traceparent", Unit::T, 24.0),
+    bar("http/detailed-dropped-traceparent", Unit::Allocs, 0.0),
+    bar("http/detailed-kept", Unit::Instr, 1_010.0),
+    bar("http/detailed-kept", Unit::T, 24.0),
+    bar("http/detailed-kept", Unit::Allocs, 0.0),
+    bar("http/detailed-kept-traceparent", Unit::Instr, 1_350.0),
+    bar("http/detailed-kept-traceparent", Unit::T, 26.0),
+    bar("http/detailed-kept-traceparent", Unit::Allocs, 0.0),
+    // Twelve real headers, the context attached with our own span behind it, four polls.
+    bar("http/default", Unit::Instr, 2_000.0),
+    bar("http/default", Unit::Allocs, 2.0),
+    // Ids only, over the same layer without it: 450 for making and attaching it once, 220 for each further time; an
+    // exchange attaches it in the call, one poll and one frame.
+    bar("http/context-attached", Unit::Instr, 890.0),
+    bar("http/context-attached", Unit::Allocs, 1.0),
+    bar("http/context-span", Unit::Allocs, 2.0),
+    bar("child/parked-dropped", Unit::Instr, 630.0),
+    bar("child/parked-dropped", Unit::Allocs, 0.0),
+    bar("child/parked-dropped-further", Unit::Instr, 480.0),
+    bar("child/parked-dropped-further", Unit::Allocs, 0.0),
+    bar("attr/static", Unit::Instr, 25.0),
+    bar("attr/static", Unit::Allocs, 0.0),
+    bar("attr/dynamic", Unit::Instr, 125.0),
+    bar("attr/dynamic", Unit::Allocs, 0.0),
+    bar("stream/chunk", Unit::Instr, 30.0),
+    bar("stream/chunk", Unit::Allocs, 0.0),
+    bar("stream/chunk-current", Unit::Instr, 140.0),
+    bar("stream/chunk-current", Unit::Allocs, 0.0),
+    bar("encode/span8", Unit::Instr, 2_500.0),
+    bar("encode/span8", Unit::Allocs, 0.0),
+    bar("encode/span8-events13", Unit::Instr, 4_500.0),
+    bar("encode/span8-events13", Unit::Allocs, 0.0),
+    bar("contention/histogram", Unit::X, 1.95),
+    bar("contention/http", Unit::X, 1.95),
+    bar("inflight/bytes", Unit::Bytes, 640.0),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_reached_and_a_cost_not_passed() {
+        let rate = Bar::of("contention/histogram", Unit::X).expect("listed");
+        assert!(rate.holds(1.95) && !rate.holds(1.94));
+        let cost = Bar::of("http/disabled", Unit::Instr).expect("listed");
+        assert!(cost.holds(170.0) && !cost.holds(170.5));
+        assert!(Bar::of("http/disabled", Unit::Ns).is_none());
+    }
+
+    #[test]
+    fn no_figure_has_two_bars_and_no_peer_has_one() {
+        for (at, bar) in BARS.iter().enumerate() {
+            assert!(!bar.case.starts_with("peer/"), "{}", bar.case);
+            assert!(
+                !BARS[at + 1..]
+                    .iter()
+                    .any(|other| (other.case, other.unit) == (bar.case, bar.unit)),
+                "{} {}",
+                bar.case,
+                bar.unit
+            );
+        }
+    }
+
+    #[test]
+    fn time_gates_only_from_ten_reads_up() {
+        assert!(
+            BARS.iter()
+                .all(|bar| bar.unit != Unit::T || bar.limit >= 10.0)
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! Everything that can be measured, by name.
+
+use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
+
+mod flat;
+mod http;
+mod in_flight;
+mod inside;
+mod loopback;
+mod peers_encode;
+mod peers_layers;
+mod peers_recording;
+mod scaling;
+mod sdk;
+
+/// A named measurement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// What it is, for the table.
+    pub(crate) about: &'static str,
+    pub(crate) measured: Measured,
+}
+
+const fn added(name: &'static str, about: &'static str, build: fn() -> Pair) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Added(build),
+    }
+}
+
+const fn scaling(name: &'static str, about: &'static str, build: fn() -> Scaling) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Scaling(build),
+    }
+}
+
+const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Held(build),
+    }
+}
+
+/// All cases, in the order of the table.
+pub(crate) static ALL: &[Case] = &[
+    added(
+        "http/noop",
+        "our layer, telemetry that records nothing",
+        http::noop,
+    ),
+    added(
+        "http/disabled",
+        "our layer, switched off at run time",
+        http::disabled,
+    ),
+    added(
+        "http/base-dropped",
+        "Base, dropped at the end",
+        http::base_dropped,
+    ),
+    added(
+        "http/base-dropped-traceparent",
+        "same, 4 headers, remote parent",
+        http::base_dropped_traceparent,
+    ),
+    added("http/base-kept", "Base, kept", http::base_kept),
+    added(
+        "http/base-kept-traceparent",
+        "same, 4 headers, remote parent",
+        http::base_kept_traceparent,
+    ),
+    added(
+        "http/detailed-dropped",
+        "Detailed, 13 stamps, dropped at the end",
+        http::detailed_dropped,
+    ),
+    added(
+        "http/detailed-dropped-traceparent",
+        "same, 4 headers, remote parent",
+        http::detailed_dropped_traceparent,
+    ),
+    added(
+        "http/detailed-kept",
+        "Detailed, 13 stamps, kept",
+        http::detailed_kept,
+    ),
+    added(
+        "http/detailed-kept-traceparent",
+        "same, 4 headers, remote parent",
+        http::detailed_kept_traceparent,
+    ),
+    added(
+        "http/default",
+        "as it ships: kept, 12 headers, our span in the context, 4 polls",
+        http::default,
+    ),
+    added(
+        "http/context-attached",
+        "OTel context with ids, over the layer without: call, poll, frame",
+        http::context_ids,
+    ),
+    added(
+        "http/context-span",
+        "same, with our span behind it",
+        http::context_full,
+    ),
+    added(
+        "child/parked-dropped",
+        "first child of a request, waits and goes with it",
+        inside::child_parked_dropped,
+    ),
+    added(
+        "child/parked-dropped-further",
+        "each further child",
+        inside::child_parked_dropped_further,
+    ),
+    added(
+        "child/kept",
+        "a child of a kept request",
+        inside::child_kept,
+    ),
+    added(
+        "attr/static",
+        "attribute kept by pointer, of eight",
+        inside::attribute_static,
+    ),
+    added(
+        "attr/dynamic",
+        "attribute copied, of eight",
+        inside::attribute_dynamic,
+    ),
+    added(
+        "stream/chunk",
+        "chunk of a response body, counted",
+        inside::chunk,
+    ),
+    added(
+        "stream/chunk-current",
+        "same, the operation current meanwhile",
+        inside::chunk_current,
+    ),
+    added(
+        "stream/chunk-default",
+        "same, our span in the context meanwhile",
+        inside::chunk_default,
+    ),
+    scaling(
+        "contention/histogram",
+        "bound histogram: 2 threads / 1",
+        scaling::histogram,
+    ),
+    scaling(
+        "contention/http",
+        "the layer, service cloned per request: 2 threads / 1",
+        scaling::http,
+    ),
+    held(
+        "inflight/bytes",
+        "heap per exchange in flight, of 10,000",
+        in_flight::base,
+    ),
+    held(
+        "inflight/bytes-default",
+        "same, as it ships, 12 headers",
+        in_flight::default,
+    ),
+    added(
+        "loopback/http1",
+        "a whole HTTP/1.1 exchange on loopback, as it ships",
+        loopback::http1,
+    ),
+    added(
+        "peer/tower-http-unheard",
+        "tower-http `TraceLayer`, no subscriber",
+        peers_layers::tower_http_unheard,
+    ),
+    added(
+        "peer/tower-http-tracing-otel",
+        "tower-http + tracing-opentelemetry, AlwaysOn",
+        peers_layers::tower_http::<0>,
+    ),
+    added(
+        "peer/tower-http-tracing-otel-traceparent",
+        "same, 4 headers, remote parent",
+        peers_layers::tower_http::<1>,
+    ),
+    added(
+        "peer/tower-http-tracing-otel-real",
+        "same, 12 headers, remote parent",
+        peers_layers::tower_http::<2>,
+    ),
+    added(
+        "peer/otel-instrumentation-tower-unheard",
+        "opentelemetry-instrumentation-tower, no SDK",
+        peers_layers::otel_tower_unheard,
+    ),
+    added(
+        "peer/otel-instrumentation-tower",
+        "same, metrics + traces, AlwaysOn",
+        peers_layers::otel_tower::<0>,
+    ),
+    added(
+        "peer/otel-instrumentation-tower-traceparent",
+        "same, 4 headers, remote parent",
+        peers_layers::otel_tower::<1>,
+    ),
+    added(
+        "peer/otel-instrumentation-tower-real",
+        "same, 12 headers, remote parent",
+        peers_layers::otel_tower::<2>,
+    ),
+    added(
+        "peer/tower-otel",
+        "tower-otel, metrics + traces, AlwaysOn",
+        peers_layers::tower_otel::<0>,
+    ),
+    added(
+        "peer/tower-otel-traceparent",
+        "same, 4 headers, remote parent",
+        peers_layers::tower_otel::<1>,
+    ),
+    added(
+        "peer/tower-otel-real",
+        "same, 12 headers, remote parent",
+        peers_layers::tower_otel::<2>,
+    ),
+    added(
+        "peer/fastrace-tower",
+        "fastrace-tower (no attributes, no metrics)",
+        peers_layers::fastrace::<0>,
+    ),
+    added(
+        "peer/fastrace-tower-traceparent",
+        "same, 4 headers, remote parent",
+        peers_layers::fastrace::<1>,
+    ),
+    added(
+        "peer/fastrace-tower-real",
+        "same, 12 headers, remote parent",
+        peers_layers::fastrace::<2>,
+    ),
+    added(
+        "peer/axum-prometheus",
+        "axum-prometheus, over a bare axum router",
+        peers_layers::axum_prometheus,
+    ),
+    added(
+        "peer/axum-router",
+        "context: the axum router itself",
+        peers_layers::axum_router,
+    ),
+    added(
+        "peer/otel-span8",
+        "OTel SDK span, 8 attributes",
+        peers_recording::span::<0>,
+    ),
+    added(
+        "peer/otel-span8-events13",
+        "same, 13 events",
+        peers_recording::span::<13>,
+    ),
+    added(
+        "peer/otel-histogram",
+        "OTel histogram, 5 attributes",
+        peers_recording::histogram,
+    ),
+    added(
+        "peer/otel-histogram-bound",
+        "same, bound",
+        peers_recording::histogram_bound,
+    ),
+    added(
+        "peer/otel-encode-span8",
+        "SDK's OTLP encoding, per span of 8 attributes",
+        peers_encode::spans::<0>,
+    ),
+    added(
+        "peer/otel-encode-span8-events13",
+        "same, 13 events",
+        peers_encode::spans::<13>,
+    ),
+    scaling(
+        "peer/otel-histogram-contention",
+        "OTel histogram, 5 attributes: 2 threads / 1",
+        peers_recording::contended_histogram,
+    ),
+    scaling(
+        "peer/otel-histogram-bound-contention",
+        "same, bound",
+        peers_recording::contended_histogram_bound,
+    ),
+];
+
+/// The case of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Case> {
+    ALL.iter().find(|case| case.name == name)
+}

@@ -1,0 +1,188 @@
+//! Our telemetry as the benches set it up, and what it is held to: points, records and attributes for every request.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use obs_core::{
+    Builder, Reader, Records, Subscriber, Telemetry,
+    metrics::{Data, Number, Temporality},
+};
+
+use obs_http::HTTP_SERVER;
+
+use super::sdk::same;
+use crate::harness::pair::Pair;
+
+pub(crate) const DURATION: &str = "http.server.request.duration";
+const ACTIVE: &str = "http.server.active_requests";
+
+/// What a thread's ring holds is less than what a peer's queue does: kept records of one burst fit into it.
+pub(crate) const BURST: u64 = 400;
+
+/// The attributes that the HTTP conventions require or recommend for what the benches send.
+const ATTRIBUTES: [&str; 12] = [
+    "http.request.method",
+    "url.path",
+    "url.scheme",
+    "http.response.status_code",
+    "http.route",
+    "network.protocol.version",
+    "network.peer.address",
+    "network.peer.port",
+    "client.address",
+    "server.address",
+    "server.port",
+    "user_agent.original",
+];
+
+/// A telemetry with its threads, and a subscriber that looks at what was kept.
+#[derive(Clone)]
+pub(crate) struct Flat {
+    pub(crate) telemetry: Telemetry,
+    reader: Arc<Reader>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What each operation must have left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expect {
+    /// One point of this histogram per operation.
+    pub(crate) points: Option<&'static str>,
+    /// Records kept per operation.
+    pub(crate) records: u64,
+    /// Moments in each record: start, end and the events between.
+    pub(crate) stamps: usize,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    records: u64,
+    stamps: usize,
+    missing: Vec<&'static str>,
+}
+
+impl Flat {
+    pub(crate) fn build(builder: Builder) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let telemetry = builder
+            .with_subscriber(Look(seen.clone()))
+            .build()
+            .expect("the settings are valid");
+        let reader = Arc::new(telemetry.reader(Temporality::Cumulative));
+        Self {
+            telemetry,
+            reader,
+            seen,
+        }
+    }
+
+    /// Settles after each burst and holds the pair to `expect`.
+    pub(crate) fn hold(&self, pair: Pair, expect: Expect) -> Pair {
+        let (flushed, held) = (self.clone(), self.clone());
+        pair.with_burst(BURST)
+            .with_settle(move || flushed.settle())
+            .with_account(move |calls| held.account(calls, expect))
+    }
+
+    /// Everything that has ended is with the subscriber, and its record back in this thread's pool.
+    pub(crate) fn settle(&self) {
+        self.telemetry
+            .collect(Duration::from_secs(10))
+            .expect("the collector answers");
+    }
+
+    pub(crate) fn account(&self, calls: u64, expect: Expect) -> Result<String, String> {
+        let seen = lock(&self.seen);
+        same("records", seen.records, calls * expect.records)?;
+        if expect.records > 0 {
+            if !seen.missing.is_empty() {
+                return Err(format!("attributes missing: {:?}", seen.missing));
+            }
+            same("stamps", seen.stamps as u64, expect.stamps as u64)?;
+        }
+        let Some(histogram) = expect.points else {
+            return Ok(format!("{} records", seen.records));
+        };
+        same(histogram, self.points_of(histogram), calls)?;
+        self.none_active()?;
+        Ok(format!("{} records, {calls} points", seen.records))
+    }
+
+    /// Exchanges dropped while they waited, all at once: a point each, and a record each that a ring had room for.
+    pub(crate) fn account_cancelled(&self, opened: u64) -> Result<String, String> {
+        self.settle();
+        same(DURATION, self.points_of(DURATION), opened)?;
+        self.none_active()?;
+        let (records, refused) = (lock(&self.seen).records, self.telemetry.counts().ring_full);
+        same("records and refused ones", records + refused, opened)?;
+        Ok(format!(
+            "{opened} points, {records} records, {refused} without room"
+        ))
+    }
+
+    fn none_active(&self) -> Result<(), String> {
+        match self.active() {
+            0 => Ok(()),
+            active => Err(format!("{ACTIVE} ends at {active}")),
+        }
+    }
+
+    /// Recorded values of a histogram over all its series.
+    pub(crate) fn points_of(&self, histogram: &str) -> u64 {
+        let metrics = self.reader.collect();
+        let counts = metrics
+            .iter()
+            .filter(|metric| metric.name == histogram)
+            .flat_map(|metric| match &metric.data {
+                Data::Histogram { points, .. } => points.iter().map(|point| point.count).collect(),
+                _ => Vec::new(),
+            });
+        counts.sum()
+    }
+
+    fn active(&self) -> i64 {
+        let metrics = self.reader.collect();
+        let values = metrics
+            .iter()
+            .filter(|metric| metric.name == ACTIVE)
+            .flat_map(|metric| match &metric.data {
+                Data::Sum { points, .. } => points.iter().map(|point| point.value).collect(),
+                _ => Vec::new(),
+            });
+        values
+            .map(|value| match value {
+                Number::I64(value) => value,
+                Number::F64(value) => value as i64,
+                _ => i64::MAX,
+            })
+            .sum()
+    }
+}
+
+struct Look(Arc<Mutex<Seen>>);
+
+impl Subscriber for Look {
+    fn on_records(&mut self, records: Records<'_>) {
+        let mut seen = lock(&self.0);
+        seen.records += records.len() as u64;
+        // One of each batch stands for the others, which are made alike.
+        let Some(record) = records
+            .iter()
+            .find(|record| record.descriptor().name == HTTP_SERVER.name)
+        else {
+            return;
+        };
+        seen.missing = ATTRIBUTES
+            .into_iter()
+            .filter(|key| record.attribute(key).is_none())
+            .collect();
+        seen.stamps = 2;
+        record.visit_events(&mut |_| seen.stamps += 1);
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().expect("nobody panics with it")
+}

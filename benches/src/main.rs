@@ -1,0 +1,80 @@
+//! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+mod bars;
+mod cases;
+mod harness;
+mod table;
+
+const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick]   measure and print
+obs-benches list                                what can be measured
+obs-benches case NAME time|alloc|instr|check    one measurement, in this process";
+
+fn main() -> io::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let good = match words.as_slice() {
+        ["table", rest @ ..] => return table(rest),
+        ["list"] => {
+            let mut out = io::stdout().lock();
+            for case in cases::ALL {
+                writeln!(out, "{}\t{}", case.name, case.about)?;
+            }
+            true
+        }
+        ["case", name, mode] => match (cases::named(name), harness::Mode::named(mode)) {
+            (Some(case), Some(mode)) => {
+                let report = harness::run_here(case.measured, mode);
+                write!(io::stdout(), "{report}")?;
+                !matches!(report.account, Some(Err(_)))
+            }
+            _ => return usage(),
+        },
+        _ => return usage(),
+    };
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn table(words: &[&str]) -> io::Result<ExitCode> {
+    let mut options = table::Options::default();
+    for word in words {
+        match *word {
+            "--tsv" => options.tsv = true,
+            "--quick" => options.quick = true,
+            flag if flag.starts_with('-') => return usage(),
+            filter => options.filter = Some(filter.to_owned()),
+        }
+    }
+    let cases: Vec<_> = cases::ALL
+        .iter()
+        .filter(|case| {
+            options
+                .filter
+                .as_ref()
+                .is_none_or(|filter| case.name.contains(filter))
+        })
+        .collect();
+    if cases.is_empty() {
+        writeln!(io::stderr(), "no case of that name; `list` shows them")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let good = table::run(&std::env::current_exe()?, &cases, &options)?;
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn usage() -> io::Result<ExitCode> {
+    writeln!(io::stderr(), "{USAGE}")?;
+    Ok(ExitCode::FAILURE)
+}
