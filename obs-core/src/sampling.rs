@@ -128,7 +128,12 @@ impl HeadSampler {
     /// new id and an empty text.
     #[inline]
     #[must_use]
-    pub fn decide(&self, parent: Option<&TraceParent>, trace_id: TraceId, tracestate: &str) -> Decision {
+    pub fn decide(
+        &self,
+        parent: Option<&TraceParent>,
+        trace_id: TraceId,
+        tracestate: &str,
+    ) -> Decision {
         let sampled = match (self.parent_based, parent, self.root) {
             (true, Some(parent), _) => parent.is_sampled(),
             (_, _, Root::On) => true,
@@ -136,7 +141,11 @@ impl HeadSampler {
             (_, _, Root::From(threshold)) => return decide_share(threshold, trace_id, tracestate),
         };
         if tracestate.is_empty() {
-            return Decision { sampled, threshold: None, changes_tracestate: false };
+            return Decision {
+                sampled,
+                threshold: None,
+                changes_tracestate: false,
+            };
         }
         let inherits = sampled && self.parent_based && parent.is_some();
         decide_threshold(sampled, inherits, trace_id, read_ot(tracestate))
@@ -202,7 +211,11 @@ fn decide_share(threshold: u64, trace_id: TraceId, tracestate: &str) -> Decision
     let ot = read_ot(tracestate);
     let sampled = randomness(trace_id, ot) >= threshold;
     let threshold = sampled.then_some(threshold);
-    Decision { sampled, threshold, changes_tracestate: threshold != ot.threshold }
+    Decision {
+        sampled,
+        threshold,
+        changes_tracestate: threshold != ot.threshold,
+    }
 }
 
 /// Not by share: a sampled parent's threshold holds on, unless it could not have sampled with it.
@@ -210,12 +223,17 @@ fn decide_share(threshold: u64, trace_id: TraceId, tracestate: &str) -> Decision
 fn decide_threshold(sampled: bool, inherits: bool, trace_id: TraceId, ot: Ot) -> Decision {
     let consistent = |threshold: &u64| inherits && randomness(trace_id, ot) >= *threshold;
     let threshold = ot.threshold.filter(consistent);
-    Decision { sampled, threshold, changes_tracestate: threshold != ot.threshold }
+    Decision {
+        sampled,
+        threshold,
+        changes_tracestate: threshold != ot.threshold,
+    }
 }
 
 /// The 56 bits a trace is judged by: `rv` if its root set one, else the last 7 bytes of its id.
 fn randomness(trace_id: TraceId, ot: Ot) -> u64 {
-    ot.randomness.unwrap_or((u128::from_be_bytes(trace_id.to_bytes()) as u64) & MAX_THRESHOLD)
+    ot.randomness
+        .unwrap_or((u128::from_be_bytes(trace_id.to_bytes()) as u64) & MAX_THRESHOLD)
 }
 
 /// The threshold of a share, to four significant hex digits as the specification recommends: a short `th`, and within
