@@ -1025,7 +1025,7 @@ fn nearly(valid: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_hold_the_properties(input in prop::collection::vec(any::<u8>(), 0..200)) {
