@@ -4,7 +4,7 @@
 //! counted, the others stay.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry::baggage::{Baggage as OtelBaggage, BaggageMetadata};
@@ -245,12 +245,16 @@ fn write_member(member: &[u8], text: &mut String) -> Option<()> {
     }
     let mut parts = member.split(|byte| *byte == b';').map(trim_ows);
     let (key, value) = pair(parts.next()?);
-    _ = write!(text, "{}={}", token(key)?, octets(value?)?); // writing to a string cannot fail
+    text.push_str(token(key)?);
+    text.push('=');
+    text.push_str(octets(value?)?);
     for property in parts.filter(|property| !property.is_empty()) {
         let (key, value) = pair(property);
-        _ = write!(text, ";{}", token(key)?);
+        text.push(';');
+        text.push_str(token(key)?);
         if let Some(value) = value {
-            _ = write!(text, "={}", octets(value)?);
+            text.push('=');
+            text.push_str(octets(value)?);
         }
     }
     Some(())
@@ -276,11 +280,13 @@ fn pair(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// An HTTP token (RFC 7230).
 fn token(key: &[u8]) -> Option<&str> {
-    let valid = !key.is_empty()
-        && key
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte));
-    std::str::from_utf8(key).ok().filter(|_| valid)
+    let valid = |byte: &u8| {
+        matches!(byte, b'!'..=b'~')
+            && !matches!(byte, b'"' | b'(' | b')' | b',' | b'/' | b':'..=b'@' | b'['..=b']' | b'{' | b'}')
+    };
+    std::str::from_utf8(key)
+        .ok()
+        .filter(|_| !key.is_empty() && key.iter().all(valid))
 }
 
 /// What a value is written in.

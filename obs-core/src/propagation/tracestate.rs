@@ -7,12 +7,14 @@
 //! [TraceState handling](https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/). Keys with `@` are held to
 //! the stricter form of level 1 (`tenant@system`), because the W3C's own suite asks for it.
 
+mod members;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use self::members::{MAX_PART, Members};
 use super::ot::Ot;
-use super::trim_ows;
 
 /// The header's name.
 pub const TRACESTATE: &str = "tracestate";
@@ -22,12 +24,6 @@ pub const MAX_MEMBERS: usize = 32;
 
 /// A `tracestate` longer than this is cut, whole members at a time.
 pub const MAX_BYTES: usize = 512;
-
-/// Members longer than this are the first to be cut.
-const LONG_MEMBER: usize = 128;
-
-/// Keys and values, each.
-const MAX_PART: usize = 256;
 
 /// A checked `tracestate`, never empty: members joined by commas, no white space around them, within the limits.
 /// Cheap to clone, since every operation of a trace carries it.
@@ -46,7 +42,7 @@ impl TraceState {
         for value in values {
             members.read(value)?;
         }
-        members.cut(0);
+        members.cut(MAX_MEMBERS, 0);
         if members.is_empty() {
             return Ok(None);
         }
@@ -141,7 +137,7 @@ pub fn combine<'a>(
     for value in values {
         members.read(value)?;
     }
-    let cut = members.cut(0);
+    let cut = members.cut(MAX_MEMBERS, 0);
     members.write(out);
     Ok(cut)
 }
@@ -149,6 +145,9 @@ pub fn combine<'a>(
 /// Reads the `ot` member of a `tracestate`. What is malformed is absent.
 #[must_use]
 pub fn read_ot(tracestate: &str) -> Ot {
+    if tracestate.is_empty() {
+        return Ot::default(); // the usual case, on the way of every operation sampled by share
+    }
     Ot::parse(ot_value(tracestate))
 }
 
@@ -157,39 +156,29 @@ pub fn read_ot(tracestate: &str) -> Ot {
 /// where other sub-keys leave no room, `th` is left out, which reads as "share unknown".
 pub fn set_ot(tracestate: &str, ot: Ot, out: &mut String) -> bool {
     let mut members = Members::default();
-    let current = match members.read(tracestate.as_bytes()) {
-        Ok(()) => ot_value(tracestate),
-        Err(_) => {
-            members.len = 0; // not from `combine`: better none than a broken one
-            ""
-        }
-    };
+    if members.read(tracestate.as_bytes()).is_err() {
+        members = Members::default(); // not from `combine`: better none than a broken one
+    }
     let ot = ot.within_limits();
-    if Ot::parse(current) == ot {
-        members.cut(0);
+    if read_ot(tracestate) == ot {
+        members.cut(MAX_MEMBERS, 0);
         members.write(out);
         return true;
     }
-    if let Some(at) = members.list[..members.len]
-        .iter()
-        .position(|member| key(member) == "ot")
-    {
-        members.remove(at);
-    }
+    let current = members.take("ot").unwrap_or_default();
     let complete = ot.update(current);
     let fits = complete.len() <= MAX_PART;
+    let unknown = Ot {
+        threshold: None,
+        ..ot
+    };
     let value = if fits {
         complete
     } else {
-        Ot {
-            threshold: None,
-            ..ot
-        }
-        .update(current)
+        unknown.update(current)
     };
     if !value.is_empty() && value.len() <= MAX_PART {
-        members.len = members.len.min(MAX_MEMBERS - 1);
-        members.cut("ot=,".len() + value.len());
+        members.cut(MAX_MEMBERS - 1, "ot=,".len() + value.len());
         out.push_str("ot=");
         out.push_str(&value);
         if !members.is_empty() {
@@ -205,124 +194,4 @@ fn ot_value(tracestate: &str) -> &str {
         .split(',')
         .find_map(|member| member.trim_matches([' ', '\t']).strip_prefix("ot="))
         .unwrap_or_default()
-}
-
-/// Members of one `tracestate`, borrowed from its headers: no allocation however long the headers are.
-struct Members<'a> {
-    list: [&'a str; MAX_MEMBERS],
-    len: usize,
-}
-
-impl Default for Members<'_> {
-    fn default() -> Self {
-        Self {
-            list: [""; MAX_MEMBERS],
-            len: 0,
-        }
-    }
-}
-
-impl<'a> Members<'a> {
-    fn read(&mut self, value: &'a [u8]) -> Result<(), Invalid> {
-        for member in value.split(|byte| *byte == b',') {
-            let member = trim_ows(member);
-            if member.is_empty() {
-                continue; // allowed: senders cannot always know what others add
-            }
-            let at = member
-                .iter()
-                .position(|byte| *byte == b'=')
-                .ok_or(Invalid::Member)?;
-            check_key(&member[..at])?;
-            check_value(&member[at + 1..])?;
-            let member = std::str::from_utf8(member).map_err(|_| Invalid::Value)?;
-            if self.list[..self.len]
-                .iter()
-                .any(|other| key(other) == key(member))
-            {
-                return Err(Invalid::DuplicateKey);
-            }
-            self.push(member).ok_or(Invalid::TooManyMembers)?;
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, member: &'a str) -> Option<()> {
-        *self.list.get_mut(self.len)? = member;
-        self.len += 1;
-        Some(())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The length as text.
-    fn bytes(&self) -> usize {
-        self.list[..self.len]
-            .iter()
-            .map(|member| member.len() + 1)
-            .sum::<usize>()
-            .saturating_sub(1)
-    }
-
-    /// Cuts whole members until the text fits into [`MAX_BYTES`] less `reserved`: long ones first, then from the right.
-    fn cut(&mut self, reserved: usize) -> usize {
-        let before = self.len;
-        while !self.is_empty() && self.bytes() + reserved > MAX_BYTES {
-            let long = self.list[..self.len]
-                .iter()
-                .rposition(|member| member.len() > LONG_MEMBER);
-            self.remove(long.unwrap_or(self.len - 1));
-        }
-        before - self.len
-    }
-
-    fn remove(&mut self, at: usize) {
-        self.list[at..self.len].rotate_left(1);
-        self.len -= 1;
-    }
-
-    fn write(&self, out: &mut String) {
-        for (n, member) in self.list[..self.len].iter().enumerate() {
-            if n > 0 {
-                out.push(',');
-            }
-            out.push_str(member);
-        }
-    }
-}
-
-fn key(member: &str) -> &str {
-    member.split_once('=').map_or(member, |(key, _)| key)
-}
-
-/// `key`, or `tenant@system`: 256 of `a-z 0-9 _ - * /` beginning with a letter or digit, or up to 241 and 14 of them.
-fn check_key(key: &[u8]) -> Result<(), Invalid> {
-    let simple = |key: &[u8], max: usize| {
-        key.len() <= max
-            && key
-                .first()
-                .is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            && key.iter().all(|byte| {
-                byte.is_ascii_lowercase()
-                    || byte.is_ascii_digit()
-                    || matches!(byte, b'_' | b'-' | b'*' | b'/')
-            })
-    };
-    let valid = match key.iter().position(|byte| *byte == b'@') {
-        None => simple(key, MAX_PART),
-        Some(at) => simple(&key[..at], 241) && simple(&key[at + 1..], 14),
-    };
-    if valid { Ok(()) } else { Err(Invalid::Key) }
-}
-
-/// 1 to 256 printable characters without comma and `=`, the last one not a space.
-fn check_value(value: &[u8]) -> Result<(), Invalid> {
-    let valid = value.len() <= MAX_PART
-        && value.last().is_some_and(|byte| *byte != b' ')
-        && value
-            .iter()
-            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='));
-    if valid { Ok(()) } else { Err(Invalid::Value) }
 }

@@ -7,11 +7,19 @@ use obs_core::propagation::tracestate::{Invalid, combine, read_ot, set_ot};
 
 /// Checks a `combine` on one input: its lines are the headers.
 #[track_caller]
-pub fn check(combine: impl Fn(&[&[u8]], &mut String) -> Result<usize, Invalid>, input: &[u8]) {
+pub(crate) fn check(
+    combine: impl Fn(&[&[u8]], &mut String) -> Result<usize, Invalid>,
+    input: &[u8],
+) {
     let headers: Vec<_> = super::headers(input).collect();
     let mut text = String::new();
     let cut = combine(&headers, &mut text).ok();
-    assert_eq!(cut.map(|_| text.clone()), expected(&headers), "{:?}", input.escape_ascii().to_string());
+    assert_eq!(
+        cut.map(|_| text.clone()),
+        expected(&headers),
+        "{:?}",
+        input.escape_ascii().to_string()
+    );
     if cut.is_none() {
         assert_eq!(text, "", "nothing is carried of what is invalid");
         return;
@@ -23,11 +31,19 @@ pub fn check(combine: impl Fn(&[&[u8]], &mut String) -> Result<usize, Invalid>, 
     assert_eq!(again, text, "what we write, we read and leave alone");
 
     // Thresholds that differ from run to run, but not for one input.
-    let seed = input.iter().fold(1_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let seed = input.iter().fold(1_u64, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(u64::from(*byte))
+    });
     for ot in [
         Ot::default(),
-        Ot { threshold: Some(0), randomness: None },
-        Ot { threshold: Some(seed & MAX_THRESHOLD), randomness: Some(seed.rotate_left(32) & MAX_THRESHOLD) },
+        Ot {
+            threshold: Some(0),
+            randomness: None,
+        },
+        Ot {
+            threshold: Some(seed & MAX_THRESHOLD),
+            randomness: Some(seed.rotate_left(32) & MAX_THRESHOLD),
+        },
     ] {
         check_set_ot(&text, ot);
     }
@@ -37,8 +53,14 @@ pub fn check(combine: impl Fn(&[&[u8]], &mut String) -> Result<usize, Invalid>, 
 fn check_set_ot(before: &str, ot: Ot) {
     let mut after = String::new();
     let complete = set_ot(before, ot, &mut after);
-    assert!(after.len() <= 512 && members(&after).count() <= 32, "{after:?}");
-    assert!(combine([after.as_bytes()], &mut String::new()).is_ok(), "{after:?} is no tracestate");
+    assert!(
+        after.len() <= 512 && members(&after).count() <= 32,
+        "{after:?}"
+    );
+    assert!(
+        combine([after.as_bytes()], &mut String::new()).is_ok(),
+        "{after:?} is no tracestate"
+    );
     let now = read_ot(&after);
     if complete {
         assert_eq!(now, ot, "in {after:?}");
@@ -48,10 +70,22 @@ fn check_set_ot(before: &str, ot: Ot) {
     if read_ot(before) == ot {
         assert_eq!(after, before, "nothing to change");
     } else {
-        assert!(now == Ot::default() || after.starts_with("ot="), "what changed is on the left: {after:?}");
-        let others = |text| members(text).filter(|member| !member.starts_with("ot=")).collect::<Vec<_>>();
+        assert!(
+            now == Ot::default() || after.starts_with("ot="),
+            "what changed is on the left: {after:?}"
+        );
+        let others = |text| {
+            members(text)
+                .filter(|member| !member.starts_with("ot="))
+                .collect::<Vec<_>>()
+        };
         let mut left = others(before).into_iter();
-        assert!(others(&after).iter().all(|member| left.any(|other| other == *member)), "others keep their order");
+        assert!(
+            others(&after)
+                .iter()
+                .all(|member| left.any(|other| other == *member)),
+            "others keep their order"
+        );
     }
 }
 
@@ -63,7 +97,8 @@ fn members(text: &str) -> impl Iterator<Item = &str> {
 fn expected(headers: &[&[u8]]) -> Option<String> {
     let mut members = Vec::new();
     let mut keys = HashSet::new();
-    for member in headers.join(&b',').split(|byte| *byte == b',').map(super::trim) {
+    let joined = headers.join(&b',');
+    for member in joined.split(|byte| *byte == b',').map(super::trim) {
         if member.is_empty() {
             continue;
         }
@@ -78,7 +113,9 @@ fn expected(headers: &[&[u8]]) -> Option<String> {
         for (part, longest) in parts.iter().zip(longest) {
             let first = part.chars().next()?;
             let good = first.is_ascii_lowercase() || first.is_ascii_digit();
-            let all = part.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '*' | '/'));
+            let all = part
+                .chars()
+                .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '*' | '/'));
             (good && all && part.len() <= *longest).then_some(())?;
         }
         let printable = value.chars().all(|c| matches!(c, ' '..='~') && c != '=');
