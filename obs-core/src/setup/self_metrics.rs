@@ -61,7 +61,7 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         (signal, delivered.bind(&[name]), by_reason)
     });
     engine.observe(Box::new(move || {
-        let counts = engine.counts.read();
+        let counts = engine.counts.read(engine.parked.bytes() as u64);
         let values = [
             counts.ring_full,
             counts.keep_truncated,
