@@ -294,6 +294,7 @@ fn quantiles_are_those_of_prometheus() {
     check(&[1.0, 2.0, 4.0], &[4, 4, 2, 0], 0.0, Some(0.0));
     check(&[1.0, 2.0, 4.0], &[0, 4, 0, 0], 0.0, Some(1.0)); // empty buckets are skipped
     check(&[1.0, 2.0, 4.0], &[1, 0, 0, 9], 0.5, Some(4.0)); // beyond the last bound: that bound
+    check(&[1.0, 2.0, 4.0], &[4, 0, 6, 0], 0.4, Some(1.0)); // the end of its bucket, not the start of the next filled one
     check(&[0.0, 1.0], &[2, 0, 0], 0.5, Some(0.0)); // a first bound that is not positive is the answer
     check(&[-1.0, 1.0], &[0, 2, 0], 0.5, Some(0.0)); // the middle of (-1, 1]
     check(&[1.0], &[0, 0], 0.5, None);

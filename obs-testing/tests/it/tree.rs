@@ -61,6 +61,12 @@ fn received_spans_make_a_tree() {
         &traces(vec![server]).encode_to_vec(),
     );
 
+    let told: Vec<_> = receiver
+        .spans()
+        .into_iter()
+        .map(|span| TreeSpan::from(span).parent_is_remote)
+        .collect();
+    assert_eq!(told, [None, Some(false), Some(true)]);
     assert_tree(
         receiver.tree().with_durations(true),
         r#"
@@ -139,6 +145,8 @@ fn siblings_that_race_can_be_sorted_by_name() {
 fn no_span_is_lost_however_wrong() {
     let mut duplicate = made(1, 0, 0, "root");
     duplicate.name = "root again".into();
+    let mut local = made(5, 88, 5, "orphan of another");
+    local.parent_is_remote = Some(false);
     let mut backwards = made(0, 1, 9, "no id");
     backwards.end_ns = 1;
     let spans = [
@@ -148,7 +156,7 @@ fn no_span_is_lost_however_wrong() {
         backwards,
         made(3, 77, 4, "second orphan"),
         made(4, 77, 3, "orphan"),
-        made(5, 88, 5, "orphan of another"),
+        local,
         made(6, 7, 6, "circle a"),
         made(7, 6, 7, "circle b"),
         made(8, 7, 5, "below the circle"),
