@@ -110,6 +110,8 @@ pub enum Set<'a> {
     Ip(IpAddr),
     /// Text that is copied: about 100 instructions.
     Copied(&'a str),
+    /// Bytes that are copied if they are UTF-8; what is not is counted as dropped.
+    Bytes(&'a [u8]),
 }
 
 impl From<bool> for Set<'_> {
@@ -151,6 +153,11 @@ impl From<f64> for Set<'_> {
 impl<'a> From<&'a str> for Set<'a> {
     fn from(value: &'a str) -> Self {
         Self::Copied(value)
+    }
+}
+impl<'a> From<&'a [u8]> for Set<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
     }
 }
 impl<'a> From<&'a String> for Set<'a> {
@@ -196,23 +203,34 @@ impl Attributes {
             Set::F64(value) => Slot::F64(value),
             Set::Static(text) => Slot::Static(text),
             Set::Ip(address) => Slot::Ip(address),
-            Set::Copied(text) => match self.copy(text, bounds) {
+            Set::Copied(text) => match self.copy(text.as_bytes(), bounds) {
                 Some(slot) => slot,
                 None => return,
             },
+            Set::Bytes(bytes) => {
+                // What is exported as text must be text; nearly all of it is ASCII, which is cheap to see.
+                if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+                    self.dropped += 1;
+                    return;
+                }
+                match self.copy(bytes, bounds) {
+                    Some(slot) => slot,
+                    None => return,
+                }
+            }
         };
         self.entries.push((key, slot));
     }
 
     #[inline]
-    fn copy(&mut self, text: &str, bounds: &Bounds) -> Option<Slot> {
+    fn copy(&mut self, text: &[u8], bounds: &Bounds) -> Option<Slot> {
         if text.len() > bounds.value_bytes as usize
             || self.text.len() + text.len() > bounds.total_bytes as usize
         {
             return self.copy_cut(text, bounds);
         }
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.extend_from_slice(text);
         Some(Slot::Text {
             start,
             len: text.len() as u32,
@@ -220,7 +238,9 @@ impl Attributes {
     }
 
     #[cold]
-    fn copy_cut(&mut self, text: &str, bounds: &Bounds) -> Option<Slot> {
+    #[inline(never)]
+    fn copy_cut(&mut self, text: &[u8], bounds: &Bounds) -> Option<Slot> {
+        let text = std::str::from_utf8(text).ok()?;
         let room = (bounds.total_bytes as usize).saturating_sub(self.text.len());
         let cut = cut(text, bounds.value_bytes as usize);
         if cut.len() > room {

@@ -14,7 +14,7 @@ use crate::propagation::TraceParent;
 use crate::session::Session;
 use crate::side::At;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -182,7 +182,10 @@ impl Live {
             SpanId::from(self.span_id),
             TraceFlags::new(self.trace_flags),
             false,
-            self.tracestate().parse().unwrap_or_default(),
+            match self.tracestate() {
+                "" => TraceState::NONE,
+                tracestate => tracestate.parse().unwrap_or_default(),
+            },
         )
     }
 }

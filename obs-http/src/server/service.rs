@@ -135,8 +135,11 @@ fn describe(
     {
         active.set(keys::URL_QUERY, redact::redact_query(query).as_ref());
     }
-    let host = head.uri.authority().map(|authority| authority.as_str());
-    if let Some(host) = host.or_else(|| found.host.and_then(|host| host.to_str().ok())) {
+    let host = match head.uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => found.host.map(http::HeaderValue::as_bytes),
+    };
+    if let Some(host) = host {
         let (name, port) = split_host(host);
         active.set(network::SERVER_ADDRESS, name);
         active.set(
@@ -144,8 +147,8 @@ fn describe(
             port.unwrap_or(if scheme == 0 { 80 } else { 443 }),
         );
     }
-    if let Some(agent) = found.user_agent.and_then(|agent| agent.to_str().ok()) {
-        active.set(keys::USER_AGENT_ORIGINAL, agent);
+    if let Some(agent) = found.user_agent {
+        active.set(keys::USER_AGENT_ORIGINAL, agent.as_bytes());
     }
     if settings.addresses
         && let Some(peer) = peer::find(head.extensions)
@@ -245,26 +248,33 @@ fn version(version: Version) -> LabelId {
     }
 }
 
-/// Name and port of `host:port`, `[v6]:port`, `user@host`.
+/// Name and port of `host:port`, `[v6]:port`, `user@host`. By hand: hosts are shorter than a search's set-up.
 #[inline]
-fn split_host(host: &str) -> (&str, Option<u16>) {
-    let host = match host.rfind('@') {
+fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
+    let host = match host.iter().rposition(|byte| *byte == b'@') {
         Some(at) => &host[at + 1..],
         None => host,
     };
-    if let Some(rest) = host.strip_prefix('[') {
-        return match rest.split_once(']') {
-            Some((name, port)) => (
-                name,
-                port.strip_prefix(':').and_then(|port| port.parse().ok()),
-            ),
-            None => (host, None),
-        };
+    let mut at = host.len();
+    let (mut port, mut scale) = (0_u32, 1_u32);
+    while at > 0 && host[at - 1].is_ascii_digit() && scale <= 10_000 {
+        at -= 1;
+        port += u32::from(host[at] - b'0') * scale;
+        scale *= 10;
     }
-    match host.split_once(':') {
-        Some((name, port)) => (name, port.parse().ok()),
-        None => (host, None),
-    }
+    let (name, port) = match at.checked_sub(1).map(|colon| (colon, host[colon])) {
+        Some((colon, b':')) if !host[..colon].contains(&b':') || host[..colon].ends_with(b"]") => (
+            &host[..colon],
+            u16::try_from(port).ok().filter(|_| scale > 1),
+        ),
+        _ => (host, None),
+    };
+    (
+        name.strip_prefix(b"[")
+            .and_then(|name| name.strip_suffix(b"]"))
+            .unwrap_or(name),
+        port,
+    )
 }
 
 #[cfg(test)]
@@ -272,8 +282,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn host(text: &str, expect: (&str, Option<u16>)) {
-        assert_eq!(split_host(text), expect);
+    fn host(text: &str, (name, port): (&str, Option<u16>)) {
+        assert_eq!(split_host(text.as_bytes()), (name.as_bytes(), port));
     }
 
     #[test]
@@ -283,7 +293,12 @@ mod tests {
         host("[::1]:443", ("::1", Some(443)));
         host("[::1]", ("::1", None));
         host("user:secret@example.com:1", ("example.com", Some(1)));
-        host("example.com:x", ("example.com", None));
+        host("example.com:x", ("example.com:x", None));
+        host("example.com:99999", ("example.com", None));
+        host("example.com:123456", ("example.com:123456", None));
+        host("example.com:", ("example.com", None));
+        host("::1", ("::1", None));
+        host("42", ("42", None));
         host("", ("", None));
     }
 }
