@@ -248,6 +248,29 @@ fn a_handle_writes_from_other_threads() {
 }
 
 #[test]
+fn a_session_set_after_the_handle_was_made_reaches_its_children() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    let handle = root.handle().expect("recording");
+    root.active()
+        .expect("recording")
+        .set_session(Session::new("s-1"));
+    rig.start("child", Parent::Operation(&handle))
+        .end(Outcome::ANSWERED);
+    handle.in_scope(|| rig.start("child", Parent::Current).end(Outcome::ANSWERED));
+    assert_eq!(handle.session().as_deref(), Some(&Session::new("s-1")));
+    root.end(Outcome::ANSWERED);
+    for span in rig.spans() {
+        assert_eq!(
+            span.attribute("session.id"),
+            Some(&"s-1".into()),
+            "{}",
+            span.name
+        );
+    }
+}
+
+#[test]
 fn deep_code_reaches_the_operation_that_is_current() {
     let rig = rig(true);
     let mut outer = rig.root("outer");
