@@ -271,6 +271,25 @@ fn a_session_set_after_the_handle_was_made_reaches_its_children() {
 }
 
 #[test]
+fn a_handles_scope_inside_another_operation_of_its_trace_is_the_handles() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    let root_handle = root.handle().expect("recording");
+    let mut sibling = rig.start("sibling", Parent::Operation(&root_handle));
+    sibling
+        .active()
+        .expect("recording")
+        .set_session(Session::new("sibling's"));
+    let handle = sibling.handle().expect("recording");
+    root.scope(|| handle.in_scope(|| rig.start("child", Parent::Current).end(Outcome::ANSWERED)));
+    let child = rig.span();
+    assert_eq!(child.parent, Some(handle.span_context().span_id()));
+    assert_eq!(child.session, Some(Session::new("sibling's")));
+    sibling.end(Outcome::ANSWERED);
+    root.end(Outcome::ANSWERED);
+}
+
+#[test]
 fn deep_code_reaches_the_operation_that_is_current() {
     let rig = rig(true);
     let mut outer = rig.root("outer");
