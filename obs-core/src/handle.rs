@@ -109,6 +109,16 @@ impl Live {
         shared
     }
 
+    /// Children that start through a handle or an attached context get it too.
+    pub(crate) fn set_session(&mut self, session: Arc<Session>) {
+        if self.flags.has(Flags::SHARED)
+            && let Some(shared) = &self.shared
+        {
+            shared.set_session(session.clone());
+        }
+        self.session = Some(session);
+    }
+
     fn identity(&self) -> Identity {
         let sampled = self.flags.has(Flags::SAMPLED);
         let family = if self.flags.has(Flags::LEADS) {

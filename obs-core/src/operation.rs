@@ -278,7 +278,7 @@ impl Active<'_> {
 
     /// Session and user it is done for; children that start from now on carry them too.
     pub fn set_session(&mut self, session: Session) {
-        self.0.session = Some(session.shared());
+        self.0.set_session(session.shared());
     }
 
     /// Keeps it although the head decision left it out.

@@ -126,7 +126,8 @@ impl Live {
         }
     }
 
-    /// A user's span lies between the current operation and this one: it is the parent; the family is still ours.
+    /// Another span lies between the current operation and this one. One of ours (somebody works in the scope of a
+    /// handle) is the parent with all it carries; a user's is the parent, and the family is still ours.
     #[inline(never)]
     fn inherit_below(
         &mut self,
@@ -134,13 +135,13 @@ impl Live {
         current: &mut Self,
         engine: &'static Engine,
     ) {
-        if u128::from_be_bytes(foreign.trace_id().to_bytes()) == current.trace_id {
+        if let Some(found) = attached::find_current() {
+            self.inherit_found(found);
+        } else if u128::from_be_bytes(foreign.trace_id().to_bytes()) == current.trace_id {
             self.parent_id = u64::from_be_bytes(foreign.span_id().to_bytes());
-            return self.inherit_trace(current, engine);
-        }
-        match attached::find_current() {
-            Some(found) => self.inherit_found(found),
-            None => self.inherit_context(foreign),
+            self.inherit_trace(current, engine);
+        } else {
+            self.inherit_context(foreign);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::engine::Engine;
 use crate::engine::live::TraceFamily;
+use crate::session::Session;
 use crate::side::{Side, SideBounds};
 use crate::sync::{Mutex, lock};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(crate) struct Identity {
     pub(crate) sampled: bool,
     pub(crate) tracestate: Option<Box<str>>,
     pub(crate) family: Option<Arc<TraceFamily>>,
-    pub(crate) session: Option<Arc<crate::session::Session>>,
+    pub(crate) session: Option<Arc<Session>>,
     /// Ticks.
     pub(crate) started: u64,
 }
@@ -92,6 +93,10 @@ impl Shared {
 
     pub(crate) fn identity(&self) -> Identity {
         lock(&self.0).identity.clone()
+    }
+
+    pub(crate) fn set_session(&self, session: Arc<Session>) {
+        lock(&self.0).identity.session = Some(session);
     }
 
     /// The identity for a child, which joins the family; the first one to ask makes it, if the trace is undecided.

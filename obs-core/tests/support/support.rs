@@ -102,6 +102,7 @@ pub fn sampler(sampled: bool) -> HeadSampler {
 }
 
 /// A telemetry in manual mode with a clock of its own.
+#[derive(Clone)]
 pub struct Rig {
     pub telemetry: Telemetry,
     pub clock: ManualClock,
