@@ -141,9 +141,10 @@ impl ManualClock {
     /// A clock at its start.
     pub fn new() -> Self {
         // One hour in, so that subtracting from an early reading cannot go below zero.
+        const EARLIER: u64 = 3_600_000_000_000;
         Self(Arc::new(ManualInner {
-            nanos: AtomicU64::new(3_600_000_000_000),
-            epoch_ns: 1_767_225_600_000_000_000,
+            nanos: AtomicU64::new(EARLIER),
+            epoch_ns: 1_767_225_600_000_000_000 - EARLIER,
         }))
     }
 

@@ -106,9 +106,9 @@ impl Side {
         });
     }
 
-    /// The order of the conventions: Ok is final, Error beats unset.
+    /// The order of the conventions: Ok is final, Error beats unset, and setting it to unset says nothing.
     pub(crate) fn set_status(&mut self, status: Status) {
-        if self.status.as_ref().is_none_or(|known| status > *known) {
+        if status > *self.status.as_ref().unwrap_or(&Status::Unset) {
             self.status = Some(status);
         }
     }
