@@ -215,6 +215,7 @@ pub fn combine<'a>(values: impl IntoIterator<Item = &'a [u8]>, out: &mut String)
 fn collect<'a>(values: impl IntoIterator<Item = &'a [u8]>, text: &mut String) -> usize {
     let (mut count, mut dropped) = (0, 0);
     for value in values {
+        text.reserve(value.len().min(MAX_BYTES)); // once, in the usual case
         for member in value.split(|byte| *byte == b',').map(trim_ows) {
             if !member.is_empty() {
                 dropped += usize::from(!push_member(member, &mut count, text));

@@ -38,6 +38,10 @@ impl TraceState {
     pub fn from_headers<'a>(
         values: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Option<Self>, Invalid> {
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return Ok(None); // the usual case, not worth making room for members
+        }
         let mut members = Members::default();
         for value in values {
             members.read(value)?;
