@@ -2,7 +2,7 @@
 
 use super::{Capture, Copier, Taken};
 use obs_core::sampling::HeadSampler;
-use obs_core::setup::Environment;
+use obs_core::setup::environment::Environment;
 use obs_core::{Builder, Clock, ContextMode, KeepPolicy, ManualClock, StatsLevel, Telemetry};
 use std::sync::{Arc, Mutex};
 
@@ -78,9 +78,7 @@ impl CaptureBuilder {
     #[track_caller]
     pub fn build(self) -> Capture {
         let taken = Arc::new(Mutex::new(Taken::default()));
-        let mut builder = self
-            .telemetry
-            .with_subscriber(Copier(Arc::clone(&taken)));
+        let mut builder = self.telemetry.with_subscriber(Copier(Arc::clone(&taken)));
         if let Some(clock) = &self.clock {
             builder = builder.with_clock(Clock::manual(clock));
         }

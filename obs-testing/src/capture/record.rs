@@ -118,7 +118,10 @@ impl CapturedRecord {
     /// The names of its events, in order.
     #[must_use]
     pub fn event_names(&self) -> Vec<&str> {
-        self.events.iter().map(|event| event.name.as_str()).collect()
+        self.events
+            .iter()
+            .map(|event| event.name.as_str())
+            .collect()
     }
 }
 
