@@ -121,10 +121,6 @@ impl Anchor {
     pub(crate) fn nanos(&self, ticks: u64) -> u64 {
         (ticks as f64 * self.ns_per_tick) as u64
     }
-
-    pub(crate) fn ns_per_tick(&self) -> f64 {
-        self.ns_per_tick
-    }
 }
 
 /// A clock for tests: starts at 2026-01-01T00:00:00Z and moves only by [`advance`](Self::advance).

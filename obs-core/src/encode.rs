@@ -8,19 +8,19 @@ mod labels;
 mod otlp_logs;
 mod otlp_metrics;
 mod otlp_traces;
-//mod prometheus;
-//mod prometheus_names;
+mod prometheus;
+mod prometheus_names;
 mod protobuf;
 mod request;
 mod resource;
-//mod tree;
+mod tree;
 
 pub use otlp_logs::encode_logs;
 pub use otlp_metrics::encode_metrics;
 pub use otlp_traces::TraceEncoder;
-//pub use prometheus::{PrometheusPage, Skipped, Why};
+pub use prometheus::{PrometheusPage, Skipped, Why};
 pub use resource::ResourceBytes;
-//pub use tree::TraceTree;
+pub use tree::TraceTree;
 
 /// How large a request body may become before the rest goes into another one: 4 MiB, what gRPC servers accept unless
 /// told otherwise. One item that is larger than the limit makes a body of its own.

@@ -291,7 +291,10 @@ impl Space {
 
     /// Like [`resolve`](Self::resolve), without taking hold of the text.
     pub(crate) fn read<R>(&self, id: LabelId, read: impl FnOnce(LabelRef<'_>) -> R) -> Option<R> {
-        if let (Values::Open { .. }, 1..u16::MAX) = (self.label.values, id.0) {
+        if matches!(self.label.values, Values::Open { .. })
+            && id != LabelId::ABSENT
+            && id != LabelId::OVERFLOW
+        {
             let table = self
                 .table
                 .read()

@@ -187,6 +187,11 @@ impl<'a> Record<'a> {
         self.live.reason.text()
     }
 
+    /// Whether it is the topmost of a trace that was kept although the head decision left it out: there may be holes.
+    pub fn is_partial(&self) -> bool {
+        self.live.flags.has(Flags::PARTIAL)
+    }
+
     /// Label `index` of its kind, as a number.
     pub fn label(&self, index: usize) -> LabelId {
         self.live.labels.get(index)

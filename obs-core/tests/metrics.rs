@@ -222,6 +222,28 @@ fn the_start_of_a_cumulative_point_stays_where_it_was() {
 }
 
 #[test]
+fn what_runs_is_counted_from_the_start_by_a_reader_of_deltas_too() {
+    let rig = rig(false);
+    let reader = rig.telemetry.reader(Temporality::Delta);
+    let _running = rig.root("w");
+    let starts = [1, 2, 3].map(|_| {
+        rig.advance_ms(10);
+        let metrics = reader.collect();
+        let gauge = metrics.iter().find_map(|metric| match &metric.data {
+            Data::Sum {
+                monotonic: false,
+                temporality,
+                points,
+            } => Some((*temporality, points[0].start_unix_nanos)),
+            _ => None,
+        });
+        gauge.expect("the gauge of running operations")
+    });
+    assert_eq!(starts[0].0, Temporality::Cumulative);
+    assert_eq!([starts[1], starts[2]], [starts[0]; 2]);
+}
+
+#[test]
 fn threads_come_and_go_and_nothing_is_lost() {
     let rig = rig_with(false, |builder| builder.with_shards(4));
     let sizes = rig.telemetry.histogram(&CALLS, &[1.0, 10.0]);

@@ -5,7 +5,7 @@ use crate::attributes::Scalar;
 use crate::label::LabelRef;
 use crate::log_event::Body;
 use opentelemetry::{Array, KeyValue, Value};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 mod field {
@@ -244,8 +244,8 @@ impl AddressText {
     }
 }
 
-impl std::fmt::Write for AddressText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+impl Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
         text.bytes().for_each(|byte| self.byte(byte));
         Ok(())
     }

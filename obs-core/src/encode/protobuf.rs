@@ -35,10 +35,6 @@ impl Buffer {
         self.0.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -46,10 +42,6 @@ impl Buffer {
     /// Forgets the first `count` bytes.
     pub(crate) fn drop_front(&mut self, count: usize) {
         self.0.drain(..count.min(self.0.len()));
-    }
-
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.0.truncate(len);
     }
 
     /// A buffer that once was large must not stay large.

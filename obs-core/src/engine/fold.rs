@@ -71,8 +71,7 @@ impl Engine {
                 .iter()
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, &shards))
                 .collect();
-            let scale = anchor.ns_per_tick() / 1e9;
-            points(set, &folded, reader, scale, now, &mut metrics);
+            points(set, &folded, reader, now, &mut metrics);
         };
         for kind in self.kinds() {
             fold(&kind.set);
@@ -126,7 +125,6 @@ fn points(
     set: &MetricSet,
     folded: &[Folded],
     reader: &mut ReaderState,
-    scale: f64,
     now: u64,
     metrics: &mut Vec<Metric>,
 ) {
@@ -195,6 +193,11 @@ fn points(
             if let Some((key, value)) = metric.attribute {
                 attributes.push((key.as_str().into(), LabelValue::Static(value)));
             }
+            // What goes up and down is cumulative whatever the reader wants, and so is its start.
+            let start = match metric.shape {
+                Shape::Sum { monotonic: false } => set.started,
+                _ => start,
+            };
             let range = metric.offset..metric.offset + metric.shape.cells();
             let now_cells = &series.cells[range.clone()];
             let last_cells = before
@@ -206,7 +209,7 @@ fn points(
                 attributes,
                 now_cells,
                 last_cells,
-                scale,
+                set.seconds_per_tick,
                 (start, now),
             );
         }

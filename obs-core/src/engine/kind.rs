@@ -138,6 +138,7 @@ impl Kind {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
+            seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),
         }
     }
 

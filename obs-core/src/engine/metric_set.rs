@@ -22,6 +22,8 @@ pub(crate) struct MetricSet {
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
     /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
+    /// Fixed like the start: a rate that is measured better with time would let a sum of durations run backwards.
+    pub(crate) seconds_per_tick: f64,
 }
 
 /// One metric of a group.

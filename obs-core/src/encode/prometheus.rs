@@ -1,0 +1,326 @@
+//! The page that Prometheus scrapes, in its classic text format.
+
+use super::prometheus_names::{NameOf, label_name, metric_name};
+use crate::label::LabelValue;
+use crate::metrics::{Data, HistogramPoint, Metric, Number, PointAttributes, Temporality};
+use opentelemetry::{Key, Value};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write;
+
+/// Renders points as a page of the text format, version 0.0.4.
+///
+/// Names follow the OpenTelemetry specification: dots become underscores, units become words, counters end in `_total`.
+/// The resource is the metric `target_info`. Each series is written once; what would be a second one under its name is
+/// left out and reported.
+#[derive(Clone, Debug, Default)]
+pub struct PrometheusPage {
+    target_info: String,
+    scope_labels: bool,
+}
+
+/// Points that are not on the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The metric's own name.
+    pub metric: String,
+    /// Its name in Prometheus.
+    pub name: String,
+    /// How many points.
+    pub points: usize,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why points are not on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// Another metric, of another type, has the name or a series of that name.
+    NameTaken,
+    /// Another point of the same name has the same labels.
+    SeriesTaken,
+    /// They count from the last collection; Prometheus wants totals.
+    Delta,
+    /// Nothing of the name can be used in Prometheus.
+    Unnamable,
+}
+
+impl PrometheusPage {
+    /// The media type of the page.
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// A page for what this resource says; without attributes it has no `target_info`.
+    pub fn new<'a>(resource: impl IntoIterator<Item = (&'a Key, &'a Value)>) -> Self {
+        let pairs = resource
+            .into_iter()
+            .map(|(key, value)| (key.as_str().to_owned(), value.to_string()));
+        let labels = labels(pairs, &[]);
+        let mut target_info = String::new();
+        if !labels.is_empty() {
+            header(&mut target_info, TARGET_INFO, "Target metadata", "gauge");
+            sample(&mut target_info, TARGET_INFO, &labels, "", "1");
+        }
+        Self {
+            target_info,
+            scope_labels: false,
+        }
+    }
+
+    /// Whether each series says who emits it, in `otel_scope_name` and `otel_scope_version`. Off unless set: metrics of
+    /// one name from several scopes are then one metric.
+    pub fn with_scope_labels(mut self, scope_labels: bool) -> Self {
+        self.scope_labels = scope_labels;
+        self
+    }
+
+    /// Appends the page to `into` and says what is not on it.
+    pub fn render(&self, metrics: &[Metric], into: &mut String) -> Vec<Skipped> {
+        into.push_str(&self.target_info);
+        let mut skipped = Vec::new();
+        for family in families(metrics, &mut skipped) {
+            let help = family
+                .metrics
+                .iter()
+                .map(|metric| &*metric.description)
+                .find(|description| !description.is_empty());
+            header(into, &family.name, help.unwrap_or_default(), family.kind);
+            let mut series = HashSet::new();
+            for metric in family.metrics {
+                let written = self.points(metric, &family.name, &mut series, into);
+                let left = count(metric) - written;
+                if left > 0 {
+                    skipped.push(skip(metric, &family.name, left, Why::SeriesTaken));
+                }
+            }
+        }
+        skipped
+    }
+
+    /// Writes those points whose series are new, and says how many these are.
+    fn points(
+        &self,
+        metric: &Metric,
+        name: &str,
+        series: &mut HashSet<String>,
+        into: &mut String,
+    ) -> usize {
+        let mut written = 0;
+        match &metric.data {
+            Data::Histogram { points, .. } => {
+                for point in points {
+                    let labels = self.labels(metric, &point.attributes, &["le"]);
+                    if series.insert(labels.clone()) {
+                        histogram(into, name, &labels, point);
+                        written += 1;
+                    }
+                }
+            }
+            Data::Sum { points, .. } | Data::Gauge { points } => {
+                for point in points {
+                    let labels = self.labels(metric, &point.attributes, &[]);
+                    if series.insert(labels.clone()) {
+                        let value = match point.value {
+                            Number::I64(value) => value.to_string(),
+                            Number::F64(value) => number(value),
+                        };
+                        sample(into, name, &labels, "", &value);
+                        written += 1;
+                    }
+                }
+            }
+        }
+        written
+    }
+
+    fn labels(&self, metric: &Metric, attributes: &PointAttributes, taken: &[&str]) -> String {
+        let pair = |(key, value): &(std::borrow::Cow<'static, str>, LabelValue)| {
+            (key.to_string(), value.to_text().into_owned())
+        };
+        let mut own = labels(attributes.iter().map(pair), &[taken, SCOPE_LABELS].concat());
+        if self.scope_labels {
+            let scope = [metric.scope.name, metric.scope.version];
+            for (key, value) in SCOPE_LABELS.iter().zip(scope) {
+                push_label(&mut own, key, value);
+            }
+        }
+        own
+    }
+}
+
+const TARGET_INFO: &str = "target_info";
+const SCOPE_LABELS: &[&str] = &["otel_scope_name", "otel_scope_version"];
+
+/// What is under one `TYPE` line.
+struct Family<'a> {
+    name: String,
+    kind: &'static str,
+    metrics: Vec<&'a Metric>,
+}
+
+/// Sorts metrics by the name they get, in the order they come in.
+fn families<'a>(metrics: &'a [Metric], skipped: &mut Vec<Skipped>) -> Vec<Family<'a>> {
+    let mut families: Vec<Family<'a>> = Vec::new();
+    // Each name that a sample has, and which family it belongs to.
+    let mut names: HashMap<String, usize> = HashMap::from([(TARGET_INFO.to_owned(), usize::MAX)]);
+    for metric in metrics.iter().filter(|metric| !metric.data.is_empty()) {
+        let (kind, of) = kind(metric);
+        let name = metric_name(&metric.name, &metric.unit, of);
+        let mut leave_out = |why| skipped.push(skip(metric, &name, count(metric), why));
+        if name.is_empty() {
+            leave_out(Why::Unnamable);
+            continue;
+        }
+        if is_delta(metric) {
+            leave_out(Why::Delta);
+            continue;
+        }
+        let suffixes: &[&str] = match metric.data {
+            Data::Histogram { .. } => &["", "_bucket", "_sum", "_count"],
+            _ => &[""],
+        };
+        let own = || suffixes.iter().map(|suffix| format!("{name}{suffix}"));
+        if let Entry::Occupied(known) = names.entry(name.clone()) {
+            match families.get_mut(*known.get()) {
+                Some(family) if family.name == name && family.kind == kind => {
+                    family.metrics.push(metric);
+                }
+                _ => leave_out(Why::NameTaken),
+            }
+        } else if own().any(|name| names.contains_key(&name)) {
+            leave_out(Why::NameTaken);
+        } else {
+            names.extend(own().map(|name| (name, families.len())));
+            families.push(Family {
+                name,
+                kind,
+                metrics: vec![metric],
+            });
+        }
+    }
+    families
+}
+
+fn kind(metric: &Metric) -> (&'static str, NameOf) {
+    match metric.data {
+        Data::Histogram { .. } => ("histogram", NameOf::Other),
+        Data::Sum {
+            monotonic: true, ..
+        } => ("counter", NameOf::Counter),
+        Data::Sum { .. } => ("gauge", NameOf::Other),
+        Data::Gauge { .. } => ("gauge", NameOf::Gauge),
+    }
+}
+
+fn is_delta(metric: &Metric) -> bool {
+    matches!(
+        metric.data,
+        Data::Histogram {
+            temporality: Temporality::Delta,
+            ..
+        } | Data::Sum {
+            temporality: Temporality::Delta,
+            ..
+        }
+    )
+}
+
+fn count(metric: &Metric) -> usize {
+    match &metric.data {
+        Data::Histogram { points, .. } => points.len(),
+        Data::Sum { points, .. } | Data::Gauge { points } => points.len(),
+    }
+}
+
+fn skip(metric: &Metric, name: &str, points: usize, why: Why) -> Skipped {
+    Skipped {
+        metric: metric.name.to_string(),
+        name: name.to_owned(),
+        points,
+        why,
+    }
+}
+
+fn header(into: &mut String, name: &str, help: &str, kind: &str) {
+    if !help.is_empty() {
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        let _ = writeln!(into, "# HELP {name} {help}");
+    }
+    let _ = writeln!(into, "# TYPE {name} {kind}");
+}
+
+/// Cumulative buckets, sum and count.
+fn histogram(into: &mut String, name: &str, labels: &str, point: &HistogramPoint) {
+    let bounds = point.bounds.iter().map(|bound| number(*bound));
+    let infinity = std::iter::once("+Inf".to_owned());
+    let mut total = 0;
+    for (bound, count) in bounds.chain(infinity).zip(&point.buckets) {
+        total += count;
+        let mut labels = labels.to_owned();
+        push_label(&mut labels, "le", &bound);
+        sample(into, name, &labels, "_bucket", &total.to_string());
+    }
+    sample(into, name, labels, "_sum", &number(point.sum));
+    sample(into, name, labels, "_count", &total.to_string());
+}
+
+fn sample(into: &mut String, name: &str, labels: &str, suffix: &str, value: &str) {
+    into.push_str(name);
+    into.push_str(suffix);
+    if !labels.is_empty() {
+        let _ = write!(into, "{{{labels}}}");
+    }
+    let _ = writeln!(into, " {value}");
+}
+
+/// Labels as they stand between the braces. Where two keys become one name, their values are joined in the order of the
+/// keys; what the format has for itself (`taken`) gets a prefix, as Prometheus does it.
+fn labels(pairs: impl Iterator<Item = (String, String)>, taken: &[&str]) -> String {
+    let mut named: Vec<(String, BTreeMap<String, String>)> = Vec::new();
+    for (key, value) in pairs {
+        let mut name = label_name(&key);
+        if taken.contains(&name.as_str()) {
+            name.insert_str(0, "exported_");
+        }
+        match named.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => drop(values.insert(key, value)),
+            None => named.push((name, BTreeMap::from([(key, value)]))),
+        }
+    }
+    let mut labels = String::new();
+    for (name, values) in named {
+        let values: Vec<_> = values.into_values().collect();
+        push_label(&mut labels, &name, &values.join(";"));
+    }
+    labels
+}
+
+fn push_label(labels: &mut String, name: &str, value: &str) {
+    if !labels.is_empty() {
+        labels.push(',');
+    }
+    let _ = write!(labels, "{name}=\"");
+    for character in value.chars() {
+        match character {
+            '\\' => labels.push_str("\\\\"),
+            '"' => labels.push_str("\\\""),
+            '\n' => labels.push_str("\\n"),
+            other => labels.push(other),
+        }
+    }
+    labels.push('"');
+}
+
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        "NaN".into()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf" } else { "-Inf" }.into()
+    } else if size == 0.0 || (1e-6..1e21).contains(&size) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
