@@ -1,5 +1,5 @@
 //! What the tests of the engine share: a kind of operation, a telemetry of one's own, and what it exported.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod points;
 
