@@ -4,6 +4,7 @@
 //! vendor wrote it, hands it to [`SpanProcessorSubscriber`] and that to
 //! [`Builder::with_subscriber`](crate::Builder::with_subscriber). What such a processor can count on:
 //!
+//! - It is told the telemetry's resource before anything else.
 //! - It sees [`on_end`](SpanProcessor::on_end) only, on the collector's thread, once the operation is over and kept.
 //!   `on_start` is never called: there is no span of the SDK to show it, and a record that is dropped never becomes one.
 //! - Its spans are flagged as sampled, also those that were kept late: the SDK's processors discard all others. What was
@@ -50,13 +51,6 @@ impl<P: SpanProcessor> SpanProcessorSubscriber<P> {
         }
     }
 
-    /// Tells the processor who is speaking; exporters send it along. Give it the resource that the telemetry has.
-    #[must_use]
-    pub fn with_resource(mut self, resource: &Resource) -> Self {
-        self.processor.set_resource(&resource.to_sdk());
-        self
-    }
-
     /// The count of its failures, to be kept when the subscriber is given away.
     pub fn failures(&self) -> ProcessorFailures {
         self.failures.clone()
@@ -70,6 +64,10 @@ impl<P: SpanProcessor> SpanProcessorSubscriber<P> {
 }
 
 impl<P: SpanProcessor> Subscriber for SpanProcessorSubscriber<P> {
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(&resource.to_sdk());
+    }
+
     fn on_records(&mut self, records: Records<'_>) {
         for record in records.iter() {
             self.processor.on_end(span_data(&record));

@@ -197,7 +197,7 @@ fn a_delta_begins_where_the_last_one_ended_and_a_cumulative_point_where_everythi
 fn the_start_of_a_cumulative_point_stays_where_it_was() {
     // A start that moves reads as a restart of the process at every backend.
     for clock in [Clock::fastest(), Clock::portable()] {
-        let telemetry = Telemetry::builder()
+        let telemetry = support::builder()
             .manual()
             .with_clock(clock)
             .build()
@@ -685,7 +685,7 @@ fn a_subscriber_that_panics_is_counted_and_the_others_see_everything() {
         }
     }
     let seen = support::Captured::default();
-    let telemetry = Telemetry::builder()
+    let telemetry = support::builder()
         .manual()
         .with_sampler(sampler(true))
         .with_subscriber(Panics)

@@ -129,7 +129,7 @@ fn recorded_by_the_sdk(ours: &SpanData) -> SpanData {
 
 fn manual(sampled: bool, processor: impl SpanProcessor + 'static) -> (Telemetry, ManualClock) {
     let clock = ManualClock::new();
-    let builder = Telemetry::builder()
+    let builder = support::builder()
         .manual()
         .with_clock(Clock::manual(&clock))
         .with_sampler(sampler(sampled))
@@ -151,7 +151,7 @@ fn check(exported: Vec<SpanData>) {
     assert_eq!(ours.span_context.trace_id(), remote_parent().trace_id());
     assert_eq!(ours.parent_span_id, remote_parent().span_id());
     assert!(ours.parent_span_is_remote);
-    let epoch = UNIX_EPOCH + Duration::from_secs(1_767_225_600 + 3_600);
+    let epoch = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
     assert_eq!(ours.start_time, epoch, "the manual clock's start");
     assert_eq!(ours.end_time, epoch + Duration::from_millis(10));
 }
@@ -283,8 +283,10 @@ impl SpanProcessor for Recording {
 fn resource_flush_and_shutdown_are_passed_on() {
     let processor = Recording::default();
     let resource = Resource::builder().with_service_name("checkout").build();
-    let subscriber = SpanProcessorSubscriber::new(processor.clone()).with_resource(&resource);
-    let rig = rig_with(true, |builder| builder.with_subscriber(subscriber));
+    let subscriber = SpanProcessorSubscriber::new(processor.clone());
+    let rig = rig_with(true, |builder| {
+        builder.with_subscriber(subscriber).with_resource(resource)
+    });
     assert_eq!(processor.calls(), ["resource checkout"]);
     rig.root("a").end(Outcome::ANSWERED);
     rig.telemetry.flush(Duration::from_secs(1)).expect("manual");
@@ -345,7 +347,7 @@ fn with_threads_the_batch_processor_has_everything_after_a_flush() {
     let exporter = InMemorySpanExporter::default();
     let processor = BatchSpanProcessor::builder(exporter.clone()).build();
     check_threaded(
-        Telemetry::builder().with_subscriber(SpanProcessorSubscriber::new(processor)),
+        support::builder().with_subscriber(SpanProcessorSubscriber::new(processor)),
         &exporter,
     );
 }
@@ -364,7 +366,7 @@ fn with_threads_the_async_runtime_processor_has_everything_after_a_flush() {
         let exporter = exporter.clone();
         tokio::task::spawn_blocking(move || {
             check_threaded(
-                Telemetry::builder().with_subscriber(SpanProcessorSubscriber::new(processor)),
+                support::builder().with_subscriber(SpanProcessorSubscriber::new(processor)),
                 &exporter,
             );
         })
@@ -382,7 +384,7 @@ fn a_processor_that_waits_for_the_callers_runtime_holds_the_caller_no_longer_tha
     let exporter = InMemorySpanExporter::default();
     runtime.block_on(async {
         let processor = AsyncBatch::builder(exporter.clone(), runtime::Tokio).build();
-        let telemetry = Telemetry::builder()
+        let telemetry = support::builder()
             .with_sampler(sampler(true))
             .with_subscriber(SpanProcessorSubscriber::new(processor))
             .build()
