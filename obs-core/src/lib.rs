@@ -30,6 +30,8 @@ mod parent;
 pub mod propagation;
 mod record;
 pub mod sampling;
+#[cfg(feature = "sdk")]
+pub mod sdk;
 pub mod semconv;
 mod session;
 pub mod setup;

@@ -4,6 +4,7 @@ use crate::clock::Anchor;
 use crate::engine::live::Live;
 use crate::log_event::LogEvent;
 use crate::record::Record;
+use crate::setup::resource::Resource;
 use std::time::Duration;
 
 /// A batch of finished operations, in no particular order.
@@ -39,6 +40,11 @@ impl<'a> Records<'a> {
 ///
 /// A panic in it is contained and counted. It must not block for long: what is exported waits behind it.
 pub trait Subscriber: Send {
+    /// Who is speaking: called once, when the telemetry is built.
+    fn set_resource(&mut self, resource: &Resource) {
+        let _ = resource;
+    }
+
     /// Finished operations that are exported.
     fn on_records(&mut self, records: Records<'_>);
 

@@ -197,7 +197,7 @@ fn a_delta_begins_where_the_last_one_ended_and_a_cumulative_point_where_everythi
 fn the_start_of_a_cumulative_point_stays_where_it_was() {
     // A start that moves reads as a restart of the process at every backend.
     for clock in [Clock::fastest(), Clock::portable()] {
-        let telemetry = Telemetry::builder()
+        let telemetry = support::builder()
             .manual()
             .with_clock(clock)
             .build()
@@ -453,7 +453,9 @@ fn a_gauge_says_what_was_set_last_on_any_thread() {
 fn a_value_that_is_no_number_is_not_recorded() {
     let rig = rig(false);
     let sizes = rig.telemetry.histogram(&CALLS, &[1.0]).bind(&["p"]);
-    [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0, 1.5].map(|value| sizes.record(value));
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0, 1.5] {
+        sizes.record(value);
+    }
     let point = histogram(&all(&rig.telemetry), "test.calls", &[]);
     assert_eq!(
         (point.count, point.sum, point.buckets),
@@ -705,7 +707,7 @@ fn a_subscriber_that_panics_is_counted_and_the_others_see_everything() {
         }
     }
     let seen = support::Captured::default();
-    let telemetry = Telemetry::builder()
+    let telemetry = support::builder()
         .manual()
         .with_sampler(sampler(true))
         .with_subscriber(Panics)

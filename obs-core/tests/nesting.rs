@@ -131,10 +131,10 @@ fn without_activation_a_tracing_span_is_unseen_but_never_mistaken() {
     assert_eq!((spans.len(), below), (3, 2), "{spans:#?}");
 }
 
-fn context(trace: u128, span: u64) -> SpanContext {
+fn linked() -> SpanContext {
     SpanContext::new(
-        TraceId::from(trace),
-        SpanId::from(span),
+        TraceId::from(7),
+        SpanId::from(9),
         TraceFlags::SAMPLED,
         true,
         Default::default(),
@@ -154,7 +154,7 @@ fn what_user_code_sets_on_the_current_span_arrives() {
         span.set_attribute(KeyValue::new("user.key", "after"));
         span.set_attribute(KeyValue::new("test.chunks", 2_i64));
         span.add_event("user event", vec![KeyValue::new("n", 3_i64)]);
-        span.add_link(self::context(7, 9), vec![KeyValue::new("why", "because")]);
+        span.add_link(linked(), vec![KeyValue::new("why", "because")]);
         span.set_status(Status::error("user says so"));
         span.update_name("user's name");
         span.record_error(&std::io::Error::other("disk on fire"));
@@ -170,7 +170,7 @@ fn what_user_code_sets_on_the_current_span_arrives() {
     assert_eq!(span.events[0].2, [KeyValue::new("n", 3_i64)]);
     assert_eq!(
         span.links,
-        [(self::context(7, 9), vec![KeyValue::new("why", "because")])]
+        [(linked(), vec![KeyValue::new("why", "because")])]
     );
 }
 
@@ -208,7 +208,7 @@ fn calls_after_the_end_are_counted_and_change_nothing() {
     assert!(!handle.is_running() && !context.span().is_recording());
     handle.set_attribute(KeyValue::new("late", 1_i64));
     handle.add_event("late", Vec::new());
-    handle.add_link(self::context(7, 9), Vec::new());
+    handle.add_link(linked(), Vec::new());
     context.span().set_attribute(KeyValue::new("late", 2_i64));
     context.span().update_name("late");
     assert_eq!(rig.telemetry.counts().late_calls, 5);

@@ -265,6 +265,9 @@ impl Builder {
             Some(resource) => resource,
             None => Resource::builder().with_environment(&environment).build(),
         };
+        for subscriber in &mut self.subscribers.0 {
+            subscriber.set_resource(&resource);
+        }
         limits_of(&environment, &mut self.config);
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
         let engine = Engine::new(self.clock, sampler, self.config);

@@ -1,5 +1,7 @@
 //! One span of the matrix, whoever records it, and the ways to carry it to where its child is.
 
+#![allow(unreachable_pub, reason = "a module of one test")]
+
 use crate::support::{self, Rig};
 use obs_core::otel::Context;
 use obs_core::otel::trace::{

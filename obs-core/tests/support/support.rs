@@ -1,11 +1,12 @@
 //! What the tests of the engine share: a kind of operation, a telemetry of one's own, and what it exported.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod points;
 
 use obs_core::otel::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use obs_core::otel::{KeyValue, Value};
 use obs_core::sampling::HeadSampler;
+use obs_core::setup::environment::Environment;
 use obs_core::{
     Builder, Clock, DURATION_BOUNDS, Descriptor, Histogram, InFlight, Key, Kind, Label, Labels,
     LogEvent, ManualClock, Measure, Operation, Outcome, Parent, Record, Records, SIZE_BOUNDS,
@@ -101,6 +102,11 @@ pub fn sampler(sampled: bool) -> HeadSampler {
     roots.parent_based()
 }
 
+/// A builder that does not look at the environment of whoever runs the tests.
+pub fn builder() -> Builder {
+    Telemetry::builder().with_environment(Environment::from_fn(|_| None))
+}
+
 /// A telemetry in manual mode with a clock of its own.
 #[derive(Clone)]
 pub struct Rig {
@@ -118,7 +124,7 @@ pub fn rig(sampled: bool) -> Rig {
 pub fn rig_with(sampled: bool, set: impl FnOnce(Builder) -> Builder) -> Rig {
     let clock = ManualClock::new();
     let captured = Captured::default();
-    let builder = Telemetry::builder()
+    let builder = builder()
         .manual()
         .with_clock(Clock::manual(&clock))
         .with_sampler(sampler(sampled))
