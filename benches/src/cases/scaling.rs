@@ -71,3 +71,16 @@ pub(crate) fn http() -> Scaling {
         },
     )
 }
+
+/// The handler alone: what this machine gives two threads that share nothing.
+pub(crate) fn bare() -> Scaling {
+    Scaling::new(
+        || {
+            let requests = Requests::of(Shape::Plain);
+            Box::new(move || {
+                std::hint::black_box(exchange(&Handler::default(), requests.next()));
+            })
+        },
+        |_| Ok(String::from("nothing leaves this case")),
+    )
+}
