@@ -167,7 +167,7 @@ pub(crate) static ALL: &[Case] = &[
     ),
     scaling(
         "contention/http",
-        "the layer, service cloned per request: 2 threads / 1",
+        "the layer, service cloned per request: 2 threads / 1, the handler alone taken for 2",
         scaling::http,
     ),
     scaling(
