@@ -2,6 +2,7 @@
 
 use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
 
+mod encode;
 mod flat;
 mod http;
 mod in_flight;
@@ -149,6 +150,16 @@ pub(crate) static ALL: &[Case] = &[
         "same, our span in the context meanwhile",
         inside::chunk_default,
     ),
+    added(
+        "encode/span8",
+        "record to OTLP bytes, per span of 8 attributes",
+        encode::spans::<0>,
+    ),
+    added(
+        "encode/span8-events13",
+        "same, 13 events",
+        encode::spans::<13>,
+    ),
     scaling(
         "contention/histogram",
         "bound histogram: 2 threads / 1",
@@ -156,8 +167,13 @@ pub(crate) static ALL: &[Case] = &[
     ),
     scaling(
         "contention/http",
-        "the layer, service cloned per request: 2 threads / 1",
+        "the layer, service cloned per request: 2 threads / 1, the handler alone taken for 2",
         scaling::http,
+    ),
+    scaling(
+        "contention/bare",
+        "context: the handler alone",
+        scaling::bare,
     ),
     held(
         "inflight/bytes",

@@ -7,10 +7,15 @@ use std::{
 
 use obs_core::{
     Builder, Reader, Records, Subscriber, Telemetry,
+    encode::{ResourceBytes, TraceEncoder},
     metrics::{Data, Number, Temporality},
+    otel::KeyValue,
 };
 
-use obs_http::HTTP_SERVER;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest, trace::v1::span::SpanKind,
+};
+use prost::Message;
 
 use super::sdk::same;
 use crate::harness::pair::Pair;
@@ -67,7 +72,7 @@ impl Flat {
     pub(crate) fn build(builder: Builder) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let telemetry = builder
-            .with_subscriber(Look(seen.clone()))
+            .with_subscriber(Look::new(seen.clone()))
             .build()
             .expect("the settings are valid");
         let reader = Arc::new(telemetry.reader(Temporality::Cumulative));
@@ -161,25 +166,60 @@ impl Flat {
     }
 }
 
-struct Look(Arc<Mutex<Seen>>);
+struct Look {
+    seen: Arc<Mutex<Seen>>,
+    encoder: TraceEncoder,
+}
+
+impl Look {
+    fn new(seen: Arc<Mutex<Seen>>) -> Self {
+        let resource = [KeyValue::new("service.name", "bench")];
+        let resource =
+            ResourceBytes::new(resource.iter().map(|pair| (&pair.key, &pair.value)), None);
+        Self {
+            seen,
+            encoder: TraceEncoder::new(&resource),
+        }
+    }
+
+    /// What the spans of a batch lack once they are exported, by the official definitions, and the fewest moments of one.
+    fn decode(&mut self, records: Records<'_>) -> (Vec<&'static str>, usize) {
+        let mut missing = Vec::new();
+        let mut stamps = usize::MAX;
+        self.encoder.encode(records, &mut |body, _| {
+            let request = ExportTraceServiceRequest::decode(body).expect("OTLP");
+            let scopes = request
+                .resource_spans
+                .iter()
+                .flat_map(|spans| &spans.scope_spans);
+            for span in scopes
+                .flat_map(|scope| &scope.spans)
+                .filter(|span| span.kind == SpanKind::Server as i32)
+            {
+                let lacks = |key: &&str| {
+                    !span
+                        .attributes
+                        .iter()
+                        .any(|attribute| attribute.key == **key)
+                };
+                missing.extend(ATTRIBUTES.into_iter().filter(lacks));
+                stamps = stamps.min(2 + span.events.len());
+            }
+        });
+        (missing, stamps)
+    }
+}
 
 impl Subscriber for Look {
     fn on_records(&mut self, records: Records<'_>) {
-        let mut seen = lock(&self.0);
+        // The first batch stands for the others, which are made alike; it comes before anything is measured.
+        let first = lock(&self.seen).records == 0;
+        let decoded = first.then(|| self.decode(records));
+        let mut seen = lock(&self.seen);
         seen.records += records.len() as u64;
-        // One of each batch stands for the others, which are made alike.
-        let Some(record) = records
-            .iter()
-            .find(|record| record.descriptor().name == HTTP_SERVER.name)
-        else {
-            return;
-        };
-        seen.missing = ATTRIBUTES
-            .into_iter()
-            .filter(|key| record.attribute(key).is_none())
-            .collect();
-        seen.stamps = 2;
-        record.visit_events(&mut |_| seen.stamps += 1);
+        if let Some((missing, stamps)) = decoded {
+            (seen.missing, seen.stamps) = (missing, stamps);
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn histogram() -> Scaling {
     )
 }
 
-/// The whole layer, its service cloned for each request.
+/// The whole layer, its service cloned for each request; the handler alone is taken for 2.
 pub(crate) fn http() -> Scaling {
     let flat = Flat::build(builder(StatsLevel::Base, Kept::None));
     let service = HttpServerLayer::new(&flat.telemetry).layer(Handler::default());
@@ -70,4 +70,19 @@ pub(crate) fn http() -> Scaling {
             )
         },
     )
+    .with_control(handler_alone)
+}
+
+/// The handler alone: what this machine gives two threads that share nothing.
+pub(crate) fn bare() -> Scaling {
+    Scaling::new(handler_alone, |_| {
+        Ok(String::from("nothing leaves this case"))
+    })
+}
+
+fn handler_alone() -> Box<dyn FnMut()> {
+    let requests = Requests::of(Shape::Plain);
+    Box::new(move || {
+        std::hint::black_box(exchange(&Handler::default(), requests.next()));
+    })
 }

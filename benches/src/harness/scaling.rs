@@ -18,9 +18,13 @@ const STRETCH: Duration = Duration::from_millis(15);
 /// The share of a stretch that a thread may have waited for a core.
 const TOLERATED: f64 = 0.03;
 
-/// Makes, on each thread, the work that thread repeats; handles shared the way a service shares them.
+/// Makes, on the thread that calls it, the work that this thread repeats.
+type Worker = Box<dyn Fn() -> Box<dyn FnMut()> + Sync>;
+
+/// Work whose handles are shared the way a service shares them, and what it is measured against.
 pub(crate) struct Scaling {
-    worker: Box<dyn Fn() -> Box<dyn FnMut()> + Sync>,
+    worker: Worker,
+    without: Option<Worker>,
     account: Box<dyn Fn(u64) -> Result<String, String>>,
 }
 
@@ -31,77 +35,94 @@ impl Scaling {
     ) -> Self {
         Self {
             worker: Box::new(worker),
+            without: None,
             account: Box::new(account),
         }
+    }
+
+    /// The same work without the instrument, taken for two threads that share nothing: two cores that share their
+    /// memory, or one core's units, never give twice of anything that allocates.
+    pub(crate) fn with_control(
+        mut self,
+        worker: impl Fn() -> Box<dyn FnMut()> + Sync + 'static,
+    ) -> Self {
+        self.without = Some(Box::new(worker));
+        self
     }
 
     /// Best rate of two threads over best rate of one; no figure when the machine never let both run.
     pub(crate) fn measure(&self, report: &mut Report) {
         let mut done = 0;
-        let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..ATTEMPTS {
-            for threads in [1, 2] {
-                let attempt = self.attempt(threads, STRETCH);
-                done += attempt.operations;
-                if attempt.waited < TOLERATED {
-                    rates[threads - 1].push(attempt.rate);
-                }
-            }
-            if rates.iter().all(|kind| kind.len() >= WANTED) {
-                break;
-            }
-        }
-        let [one, two] = rates.map(|kind| kind.into_iter().reduce(f64::max));
-        if let (Some(one), Some(two)) = (one, two) {
-            report.put("x", two / one);
-            report.put("one_ns", 1e9 / one);
-            report.put("two_ns", 2e9 / two);
+        let with = ratio(&self.worker, &mut done);
+        let control = match &self.without {
+            Some(worker) => ratio(worker, &mut 0).map(|free| free / 2.0),
+            None => Some(1.0),
+        };
+        if let (Some(with), Some(control)) = (with, control) {
+            report.put("x", with / control);
         }
         report.account = Some((self.account)(done));
     }
 
     /// A moment of both, for the tests.
     pub(crate) fn check(&self, report: &mut Report) {
-        let done = [1, 2].map(|threads| self.attempt(threads, Duration::from_millis(2)).operations);
+        let done = [1, 2]
+            .map(|threads| attempt(&self.worker, threads, Duration::from_millis(2)).operations);
         report.account = Some((self.account)(done.iter().sum()));
     }
+}
 
-    fn attempt(&self, threads: usize, stretch: Duration) -> Attempt {
-        let barrier = Barrier::new(threads);
-        let worker = &self.worker;
-        std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut work = worker();
-                        barrier.wait();
-                        // Long enough for the scheduler to give each thread its core.
-                        let settled = repeat(&mut *work, stretch / 4);
-                        let waited = waited_for_a_core();
-                        let start = Instant::now();
-                        let operations = repeat(&mut *work, stretch);
-                        let took = start.elapsed().as_secs_f64();
-                        let waited =
-                            waited_for_a_core().saturating_sub(waited).as_secs_f64() / took;
-                        Attempt {
-                            rate: operations as f64 / took,
-                            operations: settled + operations,
-                            waited,
-                        }
-                    })
-                })
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| thread.join().expect("a worker does not panic"))
-                .reduce(|one, other| Attempt {
-                    rate: one.rate + other.rate,
-                    operations: one.operations + other.operations,
-                    waited: one.waited.max(other.waited),
-                })
-                .expect("at least one thread")
-        })
+fn ratio(worker: &Worker, done: &mut u64) -> Option<f64> {
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..ATTEMPTS {
+        for threads in [1, 2] {
+            let attempt = attempt(worker, threads, STRETCH);
+            *done += attempt.operations;
+            if attempt.waited < TOLERATED {
+                rates[threads - 1].push(attempt.rate);
+            }
+        }
+        if rates.iter().all(|kind| kind.len() >= WANTED) {
+            break;
+        }
     }
+    let [one, two] = rates.map(|kind| kind.into_iter().reduce(f64::max));
+    Some(two? / one?)
+}
+
+fn attempt(worker: &Worker, threads: usize, stretch: Duration) -> Attempt {
+    let barrier = Barrier::new(threads);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut work = worker();
+                    barrier.wait();
+                    // Long enough for the scheduler to give each thread its core.
+                    let settled = repeat(&mut *work, stretch / 4);
+                    let waited = waited_for_a_core();
+                    let start = Instant::now();
+                    let operations = repeat(&mut *work, stretch);
+                    let took = start.elapsed().as_secs_f64();
+                    let waited = waited_for_a_core().saturating_sub(waited).as_secs_f64() / took;
+                    Attempt {
+                        rate: operations as f64 / took,
+                        operations: settled + operations,
+                        waited,
+                    }
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("a worker does not panic"))
+            .reduce(|one, other| Attempt {
+                rate: one.rate + other.rate,
+                operations: one.operations + other.operations,
+                waited: one.waited.max(other.waited),
+            })
+            .expect("at least one thread")
+    })
 }
 
 /// All threads of one try together: operations per second, operations in all, the worst share of time without a core.
