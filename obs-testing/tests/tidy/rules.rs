@@ -126,12 +126,12 @@ pub(crate) fn short(file: &File) -> Vec<Finding> {
 }
 
 /// Each dependency and each feature of a manifest has its reason above it. One comment may serve a run of lines, but in
-/// the `[dependencies]` of a library each line has its own: those are what a user pays for.
+/// the `[dependencies]` of a library each line has its own: those are what a user's service pays for.
 pub(crate) fn reasons(file: &File) -> Vec<Finding> {
     if !file.path.ends_with("/Cargo.toml") {
         return Vec::new();
     }
-    let library = file.path.starts_with("obs-");
+    let library = file.path.starts_with("obs-") && !file.path.starts_with("obs-testing/");
     let (mut section, mut explained, mut open) = (String::new(), false, 0_i32);
     let mut found = Vec::new();
     for (n, line) in file.text.lines().enumerate() {
