@@ -17,5 +17,6 @@ pub mod http;
 pub mod network;
 pub mod obs;
 pub mod otel;
+pub mod resource;
 pub mod session;
 pub mod user;

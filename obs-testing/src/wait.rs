@@ -1,6 +1,7 @@
 //! Waiting for a condition with a deadline, in place of sleeping and hoping.
 //!
 //! The only file of this crate that reads the clock.
+#![allow(clippy::disallowed_methods)]
 
 use std::thread;
 use std::time::{Duration, Instant};

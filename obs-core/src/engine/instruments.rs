@@ -114,7 +114,7 @@ impl Engine {
             if ran.is_err() {
                 self.counts.panics.add(1);
             }
-            if start.elapsed() > self.config.observable_deadline {
+            if crate::clock::now() - start > self.config.observable_deadline {
                 self.counts.slow_observables.add(1);
                 observable.skip = 10;
             }

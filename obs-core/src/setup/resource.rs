@@ -6,6 +6,7 @@ use std::{env, fs, process};
 use opentelemetry::{Key, KeyValue, Value};
 
 use super::environment::Environment;
+use crate::semconv::resource as names;
 
 /// The attributes of this process, unchanging. Each key occurs once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,19 +137,6 @@ impl ResourceBuilder {
             schema_url: self.schema_url,
         }
     }
-}
-
-/// Semantic conventions 1.44.0: service, telemetry, host, process and os registries.
-mod names {
-    pub(super) const SERVICE_NAME: &str = "service.name";
-    pub(super) const SERVICE_VERSION: &str = "service.version";
-    pub(super) const SERVICE_INSTANCE_ID: &str = "service.instance.id";
-    pub(super) const TELEMETRY_SDK_NAME: &str = "telemetry.sdk.name";
-    pub(super) const TELEMETRY_SDK_LANGUAGE: &str = "telemetry.sdk.language";
-    pub(super) const TELEMETRY_SDK_VERSION: &str = "telemetry.sdk.version";
-    pub(super) const HOST_NAME: &str = "host.name";
-    pub(super) const PROCESS_PID: &str = "process.pid";
-    pub(super) const OS_TYPE: &str = "os.type";
 }
 
 fn detected() -> Vec<KeyValue> {

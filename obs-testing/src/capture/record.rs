@@ -4,6 +4,7 @@ use crate::attr::{self, AttrValue};
 use crate::tree::{Kind, SpanStatus, TreeEvent, TreeLink, TreeSpan};
 use obs_core::otel::trace::{SpanId, SpanKind, Status, TraceFlags, TraceId};
 use obs_core::otel::{Array, KeyValue, Value};
+use obs_core::semconv::http::ERROR_TYPE;
 use obs_core::{Outcome, Record, StatsLevel};
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ impl CapturedRecord {
     /// What kind of error it ended in: the attribute `error.type`.
     #[must_use]
     pub fn error_type(&self) -> Option<&str> {
-        self.text("error.type")
+        self.text(ERROR_TYPE.as_str())
     }
 
     /// The names of its events, in order.
