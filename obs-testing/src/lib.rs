@@ -1,5 +1,7 @@
 //! What tests of instrumented services need.
 //!
+//! - [`Capture`]: a telemetry of the test's own and what it recorded, without globals.
+//! - [`endings`]: the driver that takes an instrumented tower service through every ending (feature `tower`).
 //! - [`receiver`]: a small OTLP/HTTP receiver on loopback, with faults to script. It decodes with the official protobuf
 //!   definitions, so that an encoder is never checked against itself.
 //! - [`tree`]: spans as a text tree, for inline snapshots ([`assert_tree`]).
@@ -12,6 +14,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attr;
+mod capture;
+#[cfg(feature = "tower")]
+pub mod endings;
 pub mod metrics;
 #[cfg(feature = "receiver")]
 pub mod receiver;
@@ -19,6 +24,10 @@ pub mod tree;
 mod wait;
 
 pub use attr::AttrValue;
+pub use capture::{Capture, CaptureBuilder, CapturedRecord};
+#[cfg(feature = "tower")]
+pub use endings::{Ending, Endings};
+pub use obs_core::ManualClock;
 #[cfg(feature = "receiver")]
 pub use receiver::Receiver;
 pub use tree::{Kind, SpanStatus, SpanTree, TreeEvent, TreeLink, TreeSpan, assert_tree};
