@@ -23,11 +23,11 @@
 //!
 //! // Switched on, each ending leaves exactly one of everything (this one records nothing, and is found out).
 //! let capture = Capture::new();
-//! let found = std::panic::catch_unwind(|| {
+//! let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
 //!     Endings::of(&MY_SERVER)
 //!         .without(Ending::PanicInBody)
 //!         .check(&capture, |inner| my_layer(capture.telemetry(), inner));
-//! });
+//! }));
 //! assert!(found.is_err());
 //! ```
 //!
