@@ -25,6 +25,8 @@ mod wait;
 
 pub use attr::AttrValue;
 pub use capture::{Capture, CaptureBuilder, CapturedRecord};
+#[cfg(feature = "tower")]
+pub use endings::{Ending, Endings};
 pub use obs_core::ManualClock;
 #[cfg(feature = "receiver")]
 pub use receiver::Receiver;

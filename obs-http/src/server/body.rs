@@ -48,14 +48,17 @@ impl<B: Body> Body for ResponseBody<B> {
         if !this.operation.is_recording() {
             return this.inner.poll_frame(cx);
         }
+        this.operation.stamp(Event::WRITE_START);
         let polled = if *this.current {
-            this.operation.stamp(Event::WRITE_START);
             let entered = this.operation.enter();
             let polled = this.inner.as_mut().poll_frame(cx);
             entered.leave();
             polled
         } else {
-            this.inner.as_mut().poll_frame(cx)
+            let unwinding = EndUnwinding(this.operation);
+            let polled = this.inner.as_mut().poll_frame(cx);
+            std::mem::forget(unwinding);
+            polled
         };
         let frame = ready!(polled);
         let over = match &frame {
@@ -91,6 +94,16 @@ impl<B: Body> Body for ResponseBody<B> {
     #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// Ends the operation as panicked if it is dropped: only an unwinding poll does. What is current has a guard of its own.
+struct EndUnwinding<'a>(&'a mut Operation);
+
+impl Drop for EndUnwinding<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.end_in_place(Outcome::PANICKED);
     }
 }
 

@@ -4,7 +4,6 @@ use crate::attr::{self, AttrValue};
 use crate::tree::{Kind, SpanStatus, TreeEvent, TreeLink, TreeSpan};
 use obs_core::otel::trace::{SpanId, SpanKind, Status, TraceFlags, TraceId};
 use obs_core::otel::{Array, KeyValue, Value};
-use obs_core::semconv::http::ERROR_TYPE;
 use obs_core::{Outcome, Record, StatsLevel};
 use std::time::Duration;
 
@@ -113,7 +112,7 @@ impl CapturedRecord {
     /// What kind of error it ended in: the attribute `error.type`.
     #[must_use]
     pub fn error_type(&self) -> Option<&str> {
-        self.text(ERROR_TYPE.as_str())
+        self.text("error.type")
     }
 
     /// The names of its events, in order.

@@ -4,6 +4,7 @@ use obs_testing::Receiver;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use ureq::http::Response;
 
 /// Longer than anything here takes; reaching it is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ pub(crate) fn try_post(
     receiver: &Receiver,
     path: &str,
     body: &[u8],
-) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+) -> Result<Response<ureq::Body>, ureq::Error> {
     let url = format!("{}{path}", receiver.endpoint());
     agent
         .post(url)
