@@ -59,10 +59,7 @@ impl Client {
 
     async fn read_more(&mut self) -> Result<(), Failure> {
         if self.stream.read_buf(&mut self.read).await? == 0 || self.read.len() > LARGEST {
-            return Err(Failure::new(format!(
-                "{} broke off its answer",
-                self.host
-            )));
+            return Err(Failure::new(format!("{} broke off its answer", self.host)));
         }
         Ok(())
     }
@@ -73,9 +70,12 @@ fn head(head: &[u8]) -> Result<(u16, usize), Failure> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    let length = lines.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim())
-    });
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find_map(|(name, value)| {
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim())
+        });
     let (status, length) = (
         status.and_then(|status| status.parse().ok()),
         length.and_then(|length| length.parse().ok()),

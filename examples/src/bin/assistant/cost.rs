@@ -1,10 +1,6 @@
 //! What the instrumentation costs: the same request to the same service with and without it, in turn.
 
-use crate::{
-    client::Client,
-    failure::Failure,
-    load::expect,
-};
+use crate::{client::Client, failure::Failure, load::expect};
 use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -41,7 +37,10 @@ async fn measure(
     observed: SocketAddr,
     pairs: usize,
 ) -> Result<(Duration, Duration), Failure> {
-    let (mut bare, mut observed) = (Client::connect(bare).await?, Client::connect(observed).await?);
+    let (mut bare, mut observed) = (
+        Client::connect(bare).await?,
+        Client::connect(observed).await?,
+    );
     let (mut without, mut with) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
     for pair in 0..pairs {
         // Neither side always follows the other.

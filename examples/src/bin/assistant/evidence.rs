@@ -35,7 +35,9 @@ pub(crate) async fn gather(
         let flushed = tokio::task::spawn_blocking(move || telemetry.flush(PATIENCE)).await;
         let flushed = flushed.map_err(|error| Failure::new(error.to_string()))?;
         flushed.map_err(|error| {
-            Failure::new(format!("telemetry could not be delivered to {source}: {error}"))
+            Failure::new(format!(
+                "telemetry could not be delivered to {source}: {error}"
+            ))
         })?;
         let evidence = Evidence {
             spans: source.spans(),
@@ -59,9 +61,8 @@ impl Evidence {
     pub(crate) fn trace(&self, case: &Case) -> Vec<TreeSpan> {
         let path = |span: &TreeSpan| {
             let mut attributes = span.attributes.iter();
-            attributes.any(|(key, value)| {
-                key == URL_PATH.as_str() && value.as_str() == Some(case.path)
-            })
+            attributes
+                .any(|(key, value)| key == URL_PATH.as_str() && value.as_str() == Some(case.path))
         };
         let Some(root) = self.spans.iter().find(|span| path(span)) else {
             return Vec::new();

@@ -57,7 +57,8 @@ fn span(record: &Record<'_>) -> TreeSpan {
     span.start_ns = record.start_unix_nanos();
     span.end_ns = record.end_unix_nanos();
     record.visit_attributes(&mut |key, value| {
-        span.attributes.push((key.to_owned(), attribute(value.to_value())));
+        span.attributes
+            .push((key.to_owned(), attribute(value.to_value())));
     });
     span
 }
@@ -77,7 +78,9 @@ pub(crate) fn points(telemetry: &Telemetry) -> PointSet {
     let mut set = PointSet::default();
     for metric in telemetry.reader(Temporality::Cumulative).collect() {
         if let Data::Histogram { points, .. } = metric.data {
-            let points = points.into_iter().map(|point| histogram(&metric.name, point));
+            let points = points
+                .into_iter()
+                .map(|point| histogram(&metric.name, point));
             set.histograms.extend(points);
         }
     }
@@ -86,8 +89,12 @@ pub(crate) fn points(telemetry: &Telemetry) -> PointSet {
 
 fn histogram(name: &str, point: HistogramPoint) -> metrics::HistogramPoint {
     let attributes = point.attributes.into_iter();
-    let attributes =
-        attributes.map(|(key, value)| (key.into_owned(), AttrValue::Str(value.to_text().into_owned())));
+    let attributes = attributes.map(|(key, value)| {
+        (
+            key.into_owned(),
+            AttrValue::Str(value.to_text().into_owned()),
+        )
+    });
     let series = Series::new(name, attributes);
     let mut histogram = metrics::HistogramPoint::new(series, point.bounds, point.buckets);
     histogram.start_ns = point.start_unix_nanos;

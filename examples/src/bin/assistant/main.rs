@@ -5,7 +5,11 @@
 //! - `--quick`: a small load.
 //! - `OTEL_EXPORTER_OTLP_ENDPOINT`: where telemetry goes; without it to a receiver inside this program.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that people run and read")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that people run and read"
+)]
 
 mod client;
 mod cost;

@@ -10,7 +10,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 /// A route that renders what was recorded so far.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(telemetry: &Telemetry) -> MethodRouter<S> {
-    let resource = telemetry.resource().into_iter().flat_map(|resource| resource.iter());
+    let resource = telemetry
+        .resource()
+        .into_iter()
+        .flat_map(|resource| resource.iter());
     let page = PrometheusPage::new(resource);
     let reader = Arc::new(telemetry.reader(Temporality::Cumulative));
     get(async move || {
@@ -34,8 +37,13 @@ pub(crate) async fn scrape(service: SocketAddr) -> Result<(), Failure> {
             answer.status
         )));
     };
-    let metrics = page.lines().filter(|line| line.starts_with("# TYPE ")).count();
-    println!("\nMetrics page: http://{service}/metrics, {metrics} metrics when read just now; one of its lines:");
+    let metrics = page
+        .lines()
+        .filter(|line| line.starts_with("# TYPE "))
+        .count();
+    println!(
+        "\nMetrics page: http://{service}/metrics, {metrics} metrics when read just now; one of its lines:"
+    );
     println!("  {sample}");
     Ok(())
 }

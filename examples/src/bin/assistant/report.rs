@@ -13,7 +13,13 @@ use std::{collections::BTreeMap, time::Duration};
 /// The trees of one request of each ending.
 pub(crate) fn trees(evidence: &Evidence, source: &Source) {
     println!("\nTraces, {}", source.verb());
-    let shown = [URL_PATH, RESPONSE_STATUS_CODE, ERROR_TYPE, HITS, OUTPUT_TOKENS];
+    let shown = [
+        URL_PATH,
+        RESPONSE_STATUS_CODE,
+        ERROR_TYPE,
+        HITS,
+        OUTPUT_TOKENS,
+    ];
     for case in &CASES {
         let tree = SpanTree::new(evidence.trace(case))
             .with_attributes(shown.map(|key| key.as_str()))
@@ -40,7 +46,11 @@ pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
             Some(seconds) => format!("{:.1}", seconds * 1e3),
             None => String::from("-"),
         };
-        let types: Vec<_> = row.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+        let types: Vec<_> = row
+            .errors
+            .iter()
+            .map(|(kind, count)| format!("{kind}: {count}"))
+            .collect();
         let failed: u64 = row.errors.values().sum();
         println!(
             "  {route:<18}{:>10}{:>9.1}{:>8.1}%{:>10}{:>10}{:>10}   {}",

@@ -1,9 +1,7 @@
 //! Where telemetry goes, and where this program reads it back.
 
 use crate::{failure::Failure, local::Local};
-use obs_core::{
-    Builder, Telemetry, courier::Destinations, setup::environment::Environment,
-};
+use obs_core::{Builder, Telemetry, courier::Destinations, setup::environment::Environment};
 use obs_testing::{Receiver, TreeSpan, metrics::PointSet};
 use std::fmt;
 
