@@ -1,0 +1,146 @@
+//! The load: four requests to look at one by one, then several clients at once. Bounded in count and in time.
+
+use crate::{client::Client, failure::Failure};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use tokio::{task::JoinSet, time::timeout};
+
+/// The whole load may not take longer.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A request that is shown as a tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    /// What goes on.
+    pub(crate) title: &'static str,
+    /// No other request has it.
+    pub(crate) path: &'static str,
+    /// After which the client hangs up.
+    patience: Option<Duration>,
+    status: u16,
+    /// How many spans its trace has.
+    pub(crate) spans: usize,
+}
+
+/// One of each ending.
+pub(crate) const CASES: [Case; 4] = [
+    Case {
+        title: "a normal request",
+        path: "/ask/tides",
+        patience: None,
+        status: 200,
+        spans: 4,
+    },
+    Case {
+        title: "a failed request: the model was overloaded",
+        path: "/ask/paradox",
+        patience: None,
+        status: 503,
+        spans: 3,
+    },
+    Case {
+        title: "a slow request: the model took its time",
+        path: "/ask/history",
+        patience: None,
+        status: 200,
+        spans: 4,
+    },
+    Case {
+        title: "a cancelled request: the client hung up",
+        path: "/ask/everything",
+        patience: Some(Duration::from_millis(100)),
+        status: 0,
+        spans: 3,
+    },
+];
+
+/// What there is to ask for.
+pub(crate) const PATHS: [&str; 5] = [
+    "/ask/tides",
+    "/ask/paradox",
+    "/ask/history",
+    "/documents/1",
+    "/documents/99",
+];
+
+/// What each client asks for in turn, with its route and the status of the answer.
+const ROUND: [(&str, &str, u16); 5] = [
+    ("/ask/winds", ASK, 200),
+    ("/documents/1", DOCUMENT, 200),
+    ("/ask/clouds", ASK, 200),
+    ("/documents/0", DOCUMENT, 200),
+    ("/documents/99", DOCUMENT, 404),
+];
+
+const ASK: &str = "/ask/{topic}";
+const DOCUMENT: &str = "/documents/{id}";
+
+/// How much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) clients: usize,
+    pub(crate) rounds: usize,
+}
+
+/// How many requests were sent, by route: what the metrics must agree with.
+pub(crate) type Sent = BTreeMap<&'static str, u64>;
+
+/// Sends it all.
+pub(crate) async fn drive(service: SocketAddr, load: Load) -> Result<Sent, Failure> {
+    timeout(LONGEST, async {
+        for case in &CASES {
+            send_case(service, case).await?;
+        }
+        let mut clients = JoinSet::new();
+        for _ in 0..load.clients {
+            clients.spawn(rounds(service, load.rounds));
+        }
+        while let Some(done) = clients.join_next().await {
+            done.map_err(|error| Failure::new(error.to_string()))??;
+        }
+        let all_rounds = (load.clients * load.rounds) as u64;
+        let mut sent = Sent::from([(ASK, CASES.len() as u64)]);
+        for (_, route, _) in ROUND {
+            *sent.entry(route).or_default() += all_rounds;
+        }
+        Ok(sent)
+    })
+    .await
+    .map_err(|_| Failure::new(format!("the load was not done within {LONGEST:?}")))?
+}
+
+async fn send_case(service: SocketAddr, case: &Case) -> Result<(), Failure> {
+    let mut client = Client::connect(service).await?;
+    let Some(patience) = case.patience else {
+        return expect(&mut client, case.path, case.status).await;
+    };
+    match timeout(patience, client.get(case.path)).await {
+        // The client is dropped, and its connection with it.
+        Err(_) => Ok(()),
+        Ok(_) => Err(Failure::new(format!(
+            "{} was answered, and should take for ever",
+            case.path
+        ))),
+    }
+}
+
+async fn rounds(service: SocketAddr, rounds: usize) -> Result<(), Failure> {
+    let mut client = Client::connect(service).await?;
+    for _ in 0..rounds {
+        for (path, _, status) in ROUND {
+            expect(&mut client, path, status).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One request, and the status it must be answered with.
+pub(crate) async fn expect(client: &mut Client, path: &str, status: u16) -> Result<(), Failure> {
+    let answer = client.get(path).await?;
+    if answer.status == status {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{path} was answered with {}, and should be with {status}",
+        answer.status
+    )))
+}

@@ -1,0 +1,49 @@
+//! `/metrics`: the text page, for Prometheus and for people.
+
+use crate::{client::Client, failure::Failure};
+use axum::{
+    http::header::CONTENT_TYPE,
+    routing::{MethodRouter, get},
+};
+use obs_core::{Telemetry, encode::PrometheusPage, metrics::Temporality};
+use std::{net::SocketAddr, sync::Arc};
+
+/// A route that renders what was recorded so far.
+pub(crate) fn route<S: Clone + Send + Sync + 'static>(telemetry: &Telemetry) -> MethodRouter<S> {
+    let resource = telemetry
+        .resource()
+        .into_iter()
+        .flat_map(|resource| resource.iter());
+    let page = PrometheusPage::new(resource);
+    let reader = Arc::new(telemetry.reader(Temporality::Cumulative));
+    get(async move || {
+        let mut text = String::new();
+        page.render(&reader.collect(), &mut text);
+        ([(CONTENT_TYPE, PrometheusPage::CONTENT_TYPE)], text)
+    })
+}
+
+/// Reads the page as Prometheus would, through the socket, and looks for what must be on it.
+pub(crate) async fn scrape(service: SocketAddr) -> Result<(), Failure> {
+    let answer = Client::connect(service).await?.get("/metrics").await?;
+    let page = String::from_utf8_lossy(&answer.body);
+    let sample = page.lines().find(|line| {
+        line.starts_with("http_server_request_duration_seconds_count")
+            && line.contains(r#"http_route="/ask/{topic}""#)
+    });
+    let Some(sample) = sample else {
+        return Err(Failure::new(format!(
+            "telemetry is missing: http://{service}/metrics (status {}) has no durations of /ask/{{topic}}",
+            answer.status
+        )));
+    };
+    let metrics = page
+        .lines()
+        .filter(|line| line.starts_with("# TYPE "))
+        .count();
+    println!(
+        "\nMetrics page: http://{service}/metrics, {metrics} metrics when read just now; one of its lines:"
+    );
+    println!("  {sample}");
+    Ok(())
+}
