@@ -52,11 +52,6 @@ impl Timeline {
         self.stamps.iter().map(|stamp| (*stamp as u8, stamp >> 8))
     }
 
-    #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.seen == 0
-    }
-
     pub(crate) fn clear(&mut self) {
         self.seen = 0;
         self.stamps.clear();

@@ -52,7 +52,7 @@ impl Keys {
 fn bit(key: &str) -> u64 {
     let bytes = key.as_bytes();
     let hash = match bytes {
-        [.., a, b] => bytes.len() ^ usize::from(*a) << 2 ^ usize::from(*b) * 7,
+        [.., a, b] => bytes.len() ^ (usize::from(*a) << 2) ^ (usize::from(*b) * 7),
         _ => bytes.len(),
     };
     1 << (hash & 63)
@@ -84,7 +84,7 @@ impl<'a> Record<'a> {
             let key = key.as_str();
             let again = keys.twice & bit(key) != 0
                 && (live.attributes.set_after(index, key) || in_side(key));
-            if !again && !(kept && is_ours(key)) {
+            if !(again || kept && is_ours(key)) {
                 sink.scalar(key, value);
             }
         }

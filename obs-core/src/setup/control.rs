@@ -31,7 +31,7 @@ pub(crate) struct About {
 #[derive(Debug)]
 enum Mode {
     Thread,
-    Manual(Mutex<Collector>),
+    Manual(Box<Mutex<Collector>>),
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Control {
         about: About,
     ) -> &'static Self {
         let courier = collector.courier();
-        Self::leak(engine, about, courier, Mode::Manual(Mutex::new(collector)))
+        Self::leak(engine, about, courier, Mode::Manual(Box::new(Mutex::new(collector))))
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) struct Settings {
     pub(crate) methods: Methods,
     pub(crate) trust: TrustRule,
-    pub(crate) filter: Option<Arc<dyn Fn(RequestHead<'_>) -> bool + Send + Sync>>,
+    pub(crate) filter: Option<Arc<FilterRule>>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) https: bool,
     pub(crate) query: bool,
@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) current_in_body: bool,
 }
 
+pub(crate) type FilterRule = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
 
 #[derive(Clone)]
