@@ -50,7 +50,12 @@ impl Control {
         about: About,
     ) -> &'static Self {
         let courier = collector.courier();
-        Self::leak(engine, about, courier, Mode::Manual(Box::new(Mutex::new(collector))))
+        Self::leak(
+            engine,
+            about,
+            courier,
+            Mode::Manual(Box::new(Mutex::new(collector))),
+        )
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.
