@@ -1,8 +1,12 @@
 //! What is encoded, held against decoders and parsers that are not ours.
 
+mod batches;
+mod exposition;
 mod logs;
 mod metrics;
+mod prometheus;
 mod said;
 mod script;
 mod support;
 mod traces;
+mod tree;
