@@ -19,12 +19,12 @@ pub(crate) mod parked;
 pub(crate) mod registry;
 pub(crate) mod ring;
 pub(crate) mod shard;
+pub(crate) mod shards;
 
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
 use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
-use crate::sync::lock_std;
 use config::Config;
 use counts::Counts;
 use instruments::Instruments;
@@ -34,7 +34,8 @@ use log_queue::LogQueue;
 use parked::Parked;
 use registry::Registry;
 use shard::Shard;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering, fence};
+use shards::Shards;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
@@ -51,18 +52,10 @@ pub(crate) struct Engine {
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
-    shards: Mutex<Shards>,
+    shards: Shards<Shard>,
     fallback: Mutex<Option<Local>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Shards {
-    all: Vec<Arc<Shard>>,
-    /// Owned ones whose thread has ended.
-    free: Vec<Arc<Shard>>,
-    common: Option<Arc<Shard>>,
 }
 
 impl Engine {
@@ -74,12 +67,12 @@ impl Engine {
             parked: Parked::new(config.parked_bytes),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
+            shards: Shards::new(config.shards),
             config,
             counts: Counts::default(),
             instruments: Instruments::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
-            shards: Mutex::default(),
             fallback: Mutex::default(),
             collector: OnceLock::new(),
             shut_down: AtomicBool::new(false),
@@ -136,49 +129,29 @@ impl Engine {
         spaces.map(|space| space.overflowed()).chain(sets).sum()
     }
 
-    /// A shard for a thread that records for the first time: one that a thread left, a fresh one, or the common one.
+    /// A shard for a thread that records for the first time.
     fn acquire(&self) -> Arc<Shard> {
-        let mut shards = lock_std(&self.shards);
-        if let Some(left) = shards.free.pop() {
-            return left;
-        }
-        let owned = shards.all.iter().filter(|shard| shard.owned).count();
-        if owned < self.config.shards {
-            let shard = self.make_shard(true);
-            shards.all.push(shard.clone());
-            return shard;
-        }
-        self.common(&mut shards)
-    }
-
-    fn make_shard(&self, owned: bool) -> Arc<Shard> {
-        let series = self.config.total_series + registry::OVERFLOWS;
-        Arc::new(Shard::new(owned, series, self.config.ring))
+        self.shards.acquire(|owned| self.make_shard(owned))
     }
 
     fn common_shard(&self) -> Arc<Shard> {
-        self.common(&mut lock_std(&self.shards))
+        self.shards.common(|owned| self.make_shard(owned))
     }
 
-    fn common(&self, shards: &mut Shards) -> Arc<Shard> {
-        if let Some(common) = &shards.common {
-            return common.clone();
-        }
-        let common = self.make_shard(false);
-        shards.all.push(common.clone());
-        shards.common = Some(common.clone());
-        common
+    fn make_shard(&self, owned: bool) -> Shard {
+        let series = self.config.total_series + registry::OVERFLOWS;
+        Shard::new(owned, series, self.config.ring)
     }
 
-    /// The thread of this shard has ended; its numbers stay and count.
+    /// The thread of this shard has ended.
     fn release(&self, shard: &Arc<Shard>) {
         if shard.owned {
-            lock_std(&self.shards).free.push(shard.clone());
+            self.shards.release(shard.clone());
         }
     }
 
     pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
-        lock_std(&self.shards).all.clone()
+        self.shards.all()
     }
 
     pub(crate) fn set_collector(&self, thread: Thread) {
@@ -199,7 +172,6 @@ impl Engine {
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.
     pub(crate) fn shut_down(&self) -> bool {
         let first = !self.shut_down.swap(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
         for kind in self.kinds() {
             kind.switch_off();
         }

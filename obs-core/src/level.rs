@@ -31,6 +31,10 @@ pub(crate) struct LevelCell(AtomicU8);
 
 /// In the cell of a kind: some method has a level of its own. In the cell of a method: it has none.
 const MARK: u8 = 0x80;
+/// The cell of a kind that is switched off for good. Nothing else is in it, so that whoever reads the level finds
+/// Disabled, and no method that could say otherwise.
+const OFF: u8 = 0x40;
+const LEVEL: u8 = 0x03;
 
 impl LevelCell {
     pub(crate) fn new(level: StatsLevel) -> Self {
@@ -49,15 +53,29 @@ impl LevelCell {
 
     /// Sets the level and keeps the mark, so that a change of the kind's level never hides its methods' levels.
     pub(crate) fn set(&self, level: StatsLevel) {
+        self.change(|old| (old & MARK) | level as u8);
+    }
+
+    /// From now on the level is Disabled, whatever is set.
+    pub(crate) fn switch_off(&self) {
+        self.0.store(OFF, Ordering::Relaxed);
+    }
+
+    /// Says whether anything can be changed: not where it is off.
+    fn change(&self, change: impl Fn(u8) -> u8) -> bool {
         let mut old = self.0.load(Ordering::Relaxed);
-        while let Err(now) = self.0.compare_exchange(
-            old,
-            (old & MARK) | level as u8,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        ) {
-            old = now;
+        while old != OFF {
+            match self.0.compare_exchange(
+                old,
+                change(old),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => old = now,
+            }
         }
+        false
     }
 
     pub(crate) fn set_own(&self, level: Option<StatsLevel>) {
@@ -65,8 +83,9 @@ impl LevelCell {
             .store(level.map_or(MARK, |level| level as u8), Ordering::Relaxed);
     }
 
-    pub(crate) fn mark_methods(&self) {
-        self.0.fetch_or(MARK, Ordering::Relaxed);
+    /// Says whether the kind is not off.
+    pub(crate) fn mark_methods(&self) -> bool {
+        self.change(|old| old | MARK)
     }
 
     #[inline(always)]
@@ -76,7 +95,13 @@ impl LevelCell {
 
     #[inline(always)]
     pub(crate) fn level(raw: u8) -> StatsLevel {
-        StatsLevel::from_u8(raw & !MARK)
+        StatsLevel::from_u8(raw & LEVEL)
+    }
+
+    /// Whether neither the kind nor any of its methods reports anything.
+    #[inline(always)]
+    pub(crate) fn is_disabled(raw: u8) -> bool {
+        raw & !OFF == StatsLevel::Disabled as u8
     }
 
     /// The method's own level, if it has one.
@@ -98,6 +123,18 @@ mod tests {
         kind.set(StatsLevel::Disabled);
         assert!(LevelCell::has_methods(kind.raw()));
         assert_eq!(LevelCell::level(kind.raw()), StatsLevel::Disabled);
+    }
+
+    #[test]
+    fn what_is_off_stays_off() {
+        let kind = LevelCell::new(StatsLevel::Detailed);
+        kind.mark_methods();
+        kind.switch_off();
+        kind.set(StatsLevel::Base);
+        assert!(!kind.mark_methods());
+        assert_eq!(LevelCell::level(kind.raw()), StatsLevel::Disabled);
+        assert!(!LevelCell::has_methods(kind.raw()));
+        assert!(LevelCell::is_disabled(kind.raw()));
     }
 
     #[test]

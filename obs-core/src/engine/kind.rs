@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
@@ -156,7 +156,7 @@ impl Kind {
     /// Whether everything of this kind is switched off: the one branch that Disabled costs.
     #[inline(always)]
     pub fn is_disabled(&self) -> bool {
-        self.level.raw() == StatsLevel::Disabled as u8
+        LevelCell::is_disabled(self.level.raw())
     }
 
     /// The level of operations with these labels.
@@ -184,40 +184,26 @@ impl Kind {
 
     /// Sets the level of all methods without one of their own. Takes effect for operations that start from now on.
     pub fn set_level(&self, level: StatsLevel) {
-        if !self.engine.is_shut_down() {
-            self.level.set(level);
-            self.stay_off();
-        }
-    }
-
-    /// After a change of level: a telemetry that is shut down (perhaps meanwhile) has none.
-    fn stay_off(&self) {
-        // Against `Engine::shut_down`, which sets its mark first and the levels then.
-        fence(Ordering::SeqCst);
-        if self.engine.is_shut_down() {
-            self.switch_off();
-        }
+        self.level.set(level);
     }
 
     /// For good: the telemetry is shut down.
     pub(crate) fn switch_off(&self) {
-        self.level.set_own(Some(StatsLevel::Disabled));
+        self.level.switch_off();
     }
 
     /// Sets the level of one method (route, RPC method, tool), or with `None` lets it follow its kind again.
     /// Says whether the method could be given one: a full set of methods cannot take another, and nothing has a level
     /// after shutdown.
     pub fn set_method_level(&self, method: &str, level: Option<StatsLevel>) -> bool {
-        let cell = self
+        let Some(cell) = self
             .method_number(method)
-            .and_then(|id| self.methods.get(id));
-        let Some(cell) = cell.filter(|_| !self.engine.is_shut_down()) else {
+            .and_then(|id| self.methods.get(id))
+        else {
             return false;
         };
         cell.set_own(level);
-        self.level.mark_methods();
-        self.stay_off();
-        true
+        self.level.mark_methods()
     }
 
     /// Sets from which duration a call counts as slow and is kept although the head decision left it out.
