@@ -23,7 +23,11 @@ def trace():
 
 def histogram():
     request = ExportMetricsServiceRequest()
-    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="d", unit="s")
+    resource = request.resource_metrics.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "controls"
+    scope = resource.scope_metrics.add()
+    scope.scope.name, scope.scope.version = "controls", "1"
+    metric = scope.metrics.add(name="d", unit="s")
     metric.histogram.aggregation_temporality = 2
     point = metric.histogram.data_points.add(count=3, sum=0.5, explicit_bounds=[1.0, 2.0], bucket_counts=[1, 1, 1])
     point.start_time_unix_nano, point.time_unix_nano = 1, 2
@@ -51,11 +55,12 @@ def changed_point(change):
     return request.SerializeToString()
 
 
+again = changed_span(lambda s: setattr(s, "span_id", bytes([3] * 8)))
 good, points = trace()[0].SerializeToString(), histogram()[0].SerializeToString()
 UNKNOWN = bytes([15 << 3, 7])  # Field 15, a varint.
 CASES = [
     ("a good trace", 200, status("/v1/traces", good)),
-    ("the same in gzip", 200, status("/v1/traces", gzip.compress(good), encoding="gzip")),
+    ("one in gzip", 200, status("/v1/traces", gzip.compress(again), encoding="gzip")),
     ("a good histogram", 200, status("/v1/metrics", points)),
     ("half a body", 400, status("/v1/traces", good[:-5])),
     ("gzip that is none", 400, status("/v1/traces", good, encoding="gzip")),
