@@ -35,6 +35,20 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// A body that no exchange of ours hangs on: for layers outside that answer on their own, with a body of this type.
+impl<B: Default> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self {
+            inner: B::default(),
+            operation: Operation::disabled(),
+            outcome: Outcome::ANSWERED,
+            sent: 0,
+            expected: None,
+            current: false,
+        }
+    }
+}
+
 impl<B: Body> Body for ResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
