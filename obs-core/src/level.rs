@@ -65,12 +65,10 @@ impl LevelCell {
     fn change(&self, change: impl Fn(u8) -> u8) -> bool {
         let mut old = self.0.load(Ordering::Relaxed);
         while old != OFF {
-            match self.0.compare_exchange(
-                old,
-                change(old),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .0
+                .compare_exchange(old, change(old), Ordering::Relaxed, Ordering::Relaxed)
+            {
                 Ok(_) => return true,
                 Err(now) => old = now,
             }

@@ -47,6 +47,19 @@ pub enum Why {
     Unnamable,
 }
 
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let why = match self.why {
+            Why::NameTaken => "another metric has the name",
+            Why::SeriesTaken => "another point has the same labels",
+            Why::Delta => "they count from the last collection",
+            Why::Unnamable => "nothing of the name can be used",
+        };
+        // A metric's name may hold anything; a comment ends with its line.
+        write!(f, "{} points of {:?}: {why}", self.points, self.metric)
+    }
+}
+
 impl PrometheusPage {
     /// The media type of the page.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";

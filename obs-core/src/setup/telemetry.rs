@@ -5,6 +5,7 @@ use super::control::Control;
 use super::resource::Resource;
 use crate::courier::Accounts;
 use crate::descriptor::Descriptor;
+use crate::encode::PrometheusPage;
 use crate::engine::counts::EngineCounts;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
@@ -131,6 +132,22 @@ impl Telemetry {
             engine: self.engine,
             state: Mutex::new(ReaderState::new(temporality)),
         }
+    }
+
+    /// The metrics page of now, in Prometheus's text format ([`PrometheusPage::CONTENT_TYPE`]): everything counts from
+    /// the start, whatever other readers do. A metric that cannot be shown beside another is named in a comment.
+    pub fn prometheus(&self) -> String {
+        self.engine.run_observables();
+        let metrics = self
+            .engine
+            .collect_metrics(&mut ReaderState::new(Temporality::Cumulative));
+        let resource = self.resource().into_iter().flat_map(Resource::iter);
+        let mut page = String::new();
+        let skipped = PrometheusPage::new(resource).render(&metrics, &mut page);
+        for skipped in skipped {
+            page.push_str(&format!("# not shown: {skipped}\n"));
+        }
+        page
     }
 
     /// What happened to records so far.
