@@ -6,7 +6,10 @@ use crate::{
     operations::{HITS, OUTPUT_TOKENS},
     source::Source,
 };
-use obs_core::semconv::http::{ERROR_TYPE, RESPONSE_STATUS_CODE, URL_PATH};
+use obs_core::{
+    Telemetry,
+    semconv::http::{ERROR_TYPE, RESPONSE_STATUS_CODE, URL_PATH},
+};
 use obs_testing::{SpanTree, metrics::HistogramPoint};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -63,6 +66,19 @@ pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
             types.join(", ")
         );
     }
+}
+
+/// What became of everything that was recorded.
+pub(crate) fn delivery(telemetry: &Telemetry) {
+    let (accounts, counts) = (telemetry.accounts(), telemetry.counts());
+    let total = accounts.total();
+    println!(
+        "\nDelivered: {} spans and {} metric points; let go of: {} on the way, {} for want of room before it",
+        accounts.traces.delivered,
+        accounts.metrics.delivered,
+        total.dropped.total(),
+        counts.ring_full
+    );
 }
 
 /// All series of a route together.
