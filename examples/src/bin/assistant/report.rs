@@ -45,10 +45,7 @@ pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
         let Some(row) = Row::of(evidence.durations(route)) else {
             continue;
         };
-        let quantile = |q| match row.all.quantile(q) {
-            Some(seconds) => format!("{:.1}", seconds * 1e3),
-            None => String::from("-"),
-        };
+        let quantile = |q| row.quantile_ms(q);
         let types: Vec<_> = row
             .errors
             .iter()
@@ -104,5 +101,14 @@ impl Row {
             all,
             errors,
         })
+    }
+
+    /// Inside the first bucket a quantile would be made up: it only says that it lies there.
+    fn quantile_ms(&self, q: f64) -> String {
+        match (self.all.quantile(q), self.all.bounds.first()) {
+            (Some(seconds), Some(first)) if seconds <= *first => format!("<{}", first * 1e3),
+            (Some(seconds), _) => format!("{:.1}", seconds * 1e3),
+            (None, _) => String::from("-"),
+        }
     }
 }
