@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Output, Stdio},
 };
 
@@ -87,7 +87,27 @@ fn it_shows_every_ending_and_ends_well() {
             "ratio ",
             "Metrics page: http://127.0.0.1:",
             "http_server_request_duration_seconds_count{",
+            "Delivered: ",
+            "let go of: 0 on the way, 0 for want of room",
         ],
+    );
+}
+
+#[test]
+fn points_as_deltas_add_up_to_the_same_table() {
+    let preference = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let run = quick(&[(preference, "delta")]);
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    // Each of four endings once, and two in each of three rounds of four clients.
+    let requests = (4 + 2 * 3 * 4).to_string();
+    check_contains(
+        &stdout,
+        &["/ask/{topic} ", &requests, "503: 1, cancelled: 1\n"],
     );
 }
 
@@ -120,10 +140,9 @@ fn with_telemetry_switched_off_it_fails() {
 
 #[test]
 fn a_receiver_that_is_not_there_is_named_as_the_reason() {
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let url = format!("http://{}", closed.expect("a port"));
+    // A free port of the others would be another test's in a moment; nobody listens on the first one.
     check_fails(
-        &quick(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]),
+        &quick(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]),
         &["telemetry could not be delivered to where OTEL_EXPORTER_OTLP_* says"],
     );
 }

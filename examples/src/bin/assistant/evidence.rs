@@ -31,14 +31,7 @@ pub(crate) async fn gather(
 ) -> Result<Evidence, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // Waits for the network, so not on a thread that serves.
-        let flushed = tokio::task::spawn_blocking(move || telemetry.flush(PATIENCE)).await;
-        let flushed = flushed.map_err(|error| Failure::new(error.to_string()))?;
-        flushed.map_err(|error| {
-            Failure::new(format!(
-                "telemetry could not be delivered to {source}: {error}"
-            ))
-        })?;
+        flush(telemetry, source).await?;
         let evidence = Evidence {
             spans: source.spans(),
             points: source.points(&telemetry),
@@ -47,13 +40,25 @@ pub(crate) async fn gather(
             None => return Ok(evidence),
             Some(missing) if Instant::now() > deadline => {
                 return Err(Failure::new(format!(
-                    "telemetry is missing: {missing} within {PATIENCE:?}. Is a signal switched off by an OTEL_* variable?"
+                    "telemetry is missing: {missing} within {PATIENCE:?}. Is a signal switched off or sampled by an OTEL_* variable?"
                 )));
             }
             // A request that was hung up on ends when the server notices, a task after its request.
             Some(_) => sleep(Duration::from_millis(20)).await,
         }
     }
+}
+
+/// Everything that has ended is delivered when this returns.
+pub(crate) async fn flush(telemetry: Telemetry, source: &Source) -> Result<(), Failure> {
+    // Waits for the network, so not on a thread that serves.
+    let flushed = tokio::task::spawn_blocking(move || telemetry.flush(PATIENCE)).await;
+    let flushed = flushed.map_err(|error| Failure::new(error.to_string()))?;
+    flushed.map_err(|error| {
+        Failure::new(format!(
+            "telemetry could not be delivered to {source}: {error}"
+        ))
+    })
 }
 
 impl Evidence {

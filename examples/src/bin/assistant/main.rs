@@ -75,6 +75,8 @@ async fn run(options: Options) -> Result<(), Failure> {
     report::rates(&evidence, &sent);
     cost::compare(bare, observed, options.pairs()).await?;
     page::scrape(observed).await?;
+    evidence::flush(telemetry, &source).await?;
+    report::delivery(&telemetry);
 
     if options.serve {
         println!("\nServing until ctrl-c:");

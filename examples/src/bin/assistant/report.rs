@@ -6,7 +6,10 @@ use crate::{
     operations::{HITS, OUTPUT_TOKENS},
     source::Source,
 };
-use obs_core::semconv::http::{ERROR_TYPE, RESPONSE_STATUS_CODE, URL_PATH};
+use obs_core::{
+    Telemetry,
+    semconv::http::{ERROR_TYPE, RESPONSE_STATUS_CODE, URL_PATH},
+};
 use obs_testing::{SpanTree, metrics::HistogramPoint};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -42,10 +45,7 @@ pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
         let Some(row) = Row::of(evidence.durations(route)) else {
             continue;
         };
-        let quantile = |q| match row.all.quantile(q) {
-            Some(seconds) => format!("{:.1}", seconds * 1e3),
-            None => String::from("-"),
-        };
+        let quantile = |q| row.quantile_ms(q);
         let types: Vec<_> = row
             .errors
             .iter()
@@ -63,6 +63,19 @@ pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
             types.join(", ")
         );
     }
+}
+
+/// What became of everything that was recorded.
+pub(crate) fn delivery(telemetry: &Telemetry) {
+    let (accounts, counts) = (telemetry.accounts(), telemetry.counts());
+    let total = accounts.total();
+    println!(
+        "\nDelivered: {} spans and {} metric points; let go of: {} on the way, {} for want of room before it",
+        accounts.traces.delivered,
+        accounts.metrics.delivered,
+        total.dropped.total(),
+        counts.ring_full
+    );
 }
 
 /// All series of a route together.
@@ -88,5 +101,14 @@ impl Row {
             all,
             errors,
         })
+    }
+
+    /// Inside the first bucket a quantile would be made up: it only says that it lies there.
+    fn quantile_ms(&self, q: f64) -> String {
+        match (self.all.quantile(q), self.all.bounds.first()) {
+            (Some(seconds), Some(first)) if seconds <= *first => format!("<{}", first * 1e3),
+            (Some(seconds), _) => format!("{:.1}", seconds * 1e3),
+            (None, _) => String::from("-"),
+        }
     }
 }
