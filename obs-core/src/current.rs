@@ -6,6 +6,7 @@ use crate::attributes::{Key, Set};
 use crate::context::with_current;
 use crate::event::Event;
 use crate::handle::OpRef;
+use crate::instrument::Within;
 use crate::operation::Active;
 
 /// Stamps an event point of the current operation.
@@ -35,4 +36,9 @@ pub fn with<R>(work: impl FnOnce(&mut Active<'_>) -> R) -> Option<R> {
 /// A handle to the current operation.
 pub fn handle() -> Option<OpRef> {
     with_current(|mut active| active.handle())
+}
+
+/// Makes `future` part of the current operation, for `spawn`; where nothing is current it passes through.
+pub fn instrument<F: Future>(future: F) -> Within<F> {
+    Within::new(handle().map(|handle| handle.context()), future)
 }

@@ -75,10 +75,10 @@ impl OpRef {
 
     /// Polls `future` as part of the operation: for `spawn`.
     pub fn instrument<F: Future>(&self, future: F) -> Within<F> {
-        Within::new(self.context(), future)
+        Within::new(Some(self.context()), future)
     }
 
-    fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         Context::current().with_span(attached::AttachedSpan::new(self.0.clone()))
     }
 

@@ -60,12 +60,12 @@ pin_project! {
     pub struct Within<F> {
         #[pin]
         inner: F,
-        context: Context,
+        context: Option<Context>,
     }
 }
 
 impl<F: Future> Within<F> {
-    pub(crate) fn new(context: Context, inner: F) -> Self {
+    pub(crate) fn new(context: Option<Context>, inner: F) -> Self {
         Self { inner, context }
     }
 }
@@ -75,7 +75,7 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _guard = this.context.clone().attach();
+        let _guard = this.context.clone().map(Context::attach);
         this.inner.poll(cx)
     }
 }

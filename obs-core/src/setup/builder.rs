@@ -61,6 +61,7 @@ pub struct Builder {
     clock: Clock,
     environment: Option<Environment>,
     resource: Option<Resource>,
+    service_name: Option<String>,
     sampler: Option<HeadSampler>,
     otlp: Otlp,
     metric_interval: Option<Duration>,
@@ -86,6 +87,7 @@ impl Builder {
             clock: Clock::fastest(),
             environment: None,
             resource: None,
+            service_name: None,
             sampler: None,
             otlp: Otlp::default(),
             metric_interval: None,
@@ -109,7 +111,13 @@ impl Builder {
         self
     }
 
-    /// Who is speaking; by default what can be detected and what the environment says.
+    /// The service's name, beside what can be detected and what the environment says.
+    pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// Who is speaking, and nothing besides; by default what can be detected and what the environment says.
     pub fn with_resource(mut self, resource: Resource) -> Self {
         self.resource = Some(resource);
         self
@@ -263,7 +271,14 @@ impl Builder {
             .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
         let resource = match self.resource.take() {
             Some(resource) => resource,
-            None => Resource::builder().with_environment(&environment).build(),
+            None => {
+                let resource = Resource::builder().with_environment(&environment);
+                match self.service_name.take() {
+                    Some(name) => resource.with_service_name(name),
+                    None => resource,
+                }
+                .build()
+            }
         };
         for subscriber in &mut self.subscribers.0 {
             subscriber.set_resource(&resource);
