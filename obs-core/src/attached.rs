@@ -4,6 +4,7 @@ use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live};
 use crate::shared::{Identity, Shared};
 use crate::side::At;
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue};
 use std::borrow::Cow;
@@ -103,6 +104,12 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             };
             Context::map_current(|current| current.with_span(span))
         }
+    };
+    let context = match &live.session {
+        Some(session) if !session.baggage().is_empty() => {
+            context.with_baggage(session.baggage().to_otel())
+        }
+        _ => context,
     };
     live.flags.set(Flags::RARE);
     live.context = Some(context.clone());

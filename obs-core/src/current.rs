@@ -42,3 +42,8 @@ pub fn handle() -> Option<OpRef> {
 pub fn instrument<F: Future>(future: F) -> Within<F> {
     Within::new(handle().map(|handle| handle.context()), future)
 }
+
+/// Writes what an outgoing call of the current operation carries: see [`Active::inject`]. Says whether there is one.
+pub fn inject(set: impl FnMut(&'static str, &str)) -> bool {
+    with_current(|active| active.inject(set)).is_some()
+}

@@ -317,6 +317,26 @@ impl Active<'_> {
         self.0.tracestate()
     }
 
+    /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
+    /// there are any. Allocates nothing of its own.
+    pub fn inject(&self, mut set: impl FnMut(&'static str, &str)) {
+        use crate::propagation::{baggage, traceparent, tracestate};
+        let mut text = [0; traceparent::LEN];
+        traceparent::write(&self.trace_parent(), &mut text);
+        set(
+            traceparent::TRACEPARENT,
+            std::str::from_utf8(&text).unwrap_or_default(),
+        );
+        if !self.trace_state().is_empty() {
+            set(tracestate::TRACESTATE, self.trace_state());
+        }
+        if let Some(session) = &self.0.session
+            && !session.baggage.is_empty()
+        {
+            set(baggage::BAGGAGE, session.baggage.as_str());
+        }
+    }
+
     /// A handle for other tasks and threads, and for children that start there.
     pub fn handle(&mut self) -> OpRef {
         OpRef::of(self.0)

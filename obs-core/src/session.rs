@@ -1,6 +1,8 @@
-//! Who an operation is done for: session and user, carried from parent to child and onto spans and logs, never onto a
+//! Who an operation is done for: session, user and baggage, carried from parent to child and onto spans and logs, never onto a
 //! metric.
 
+use crate::propagation::baggage::Baggage;
+use crate::semconv;
 use std::sync::Arc;
 
 /// Session and user ids. Cheap to hand from parent to child: one count.
@@ -10,6 +12,8 @@ pub struct Session {
     pub session_id: Option<Box<str>>,
     /// `user.id`.
     pub user_id: Option<Box<str>>,
+    /// What the application sends along with its calls.
+    pub(crate) baggage: Baggage,
 }
 
 impl Session {
@@ -18,6 +22,7 @@ impl Session {
         Self {
             session_id: Some(bounded(session_id)),
             user_id: None,
+            baggage: Baggage::EMPTY,
         }
     }
 
@@ -27,6 +32,21 @@ impl Session {
             user_id: Some(bounded(user_id)),
             ..self
         }
+    }
+
+    /// The session that trusted baggage names by `session.id` and `user.id`, with the baggage itself.
+    pub fn from_baggage(baggage: Baggage) -> Self {
+        let id = |key: crate::Key| baggage.get(key.as_str()).map(|id| bounded(&id));
+        Self {
+            session_id: id(semconv::session::ID),
+            user_id: id(semconv::user::ID),
+            baggage,
+        }
+    }
+
+    /// What the application sends along with its calls.
+    pub fn baggage(&self) -> &Baggage {
+        &self.baggage
     }
 
     pub(crate) fn shared(self) -> Arc<Self> {

@@ -1,0 +1,140 @@
+//! What an operation hands on: to its children the session, to other processes the W3C's headers, to OpenTelemetry's
+//! context the baggage.
+
+#[path = "support/support.rs"]
+mod support;
+
+use obs_core::otel::Context;
+use obs_core::otel::baggage::BaggageExt;
+use obs_core::otel::propagation::TextMapPropagator;
+use obs_core::otel::trace::TraceContextExt;
+use obs_core::propagation::TraceParent;
+use obs_core::propagation::baggage::Baggage;
+use obs_core::trust::Trust;
+use obs_core::{Outcome, Parent, Session, current};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use std::collections::HashMap;
+use support::rig;
+
+const REMOTE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn baggage(header: &str) -> Baggage {
+    let (baggage, dropped) = Baggage::from_headers([header.as_bytes()]);
+    assert_eq!(dropped, 0);
+    baggage
+}
+
+#[test]
+fn children_carry_the_session_of_their_parent() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    if let Some(mut active) = root.active() {
+        active.set_session(Session::new("s-1").with_user("u-7"));
+    }
+    root.scope(|| rig.start("child", Parent::Current).end(Outcome::ANSWERED));
+    root.end(Outcome::ANSWERED);
+    for record in rig.spans() {
+        assert_eq!(
+            record.attribute("session.id").map(|value| value.as_str()),
+            Some("s-1".into()),
+            "{}",
+            record.name
+        );
+        assert_eq!(
+            record.attribute("user.id").map(|value| value.as_str()),
+            Some("u-7".into()),
+            "{}",
+            record.name
+        );
+    }
+}
+
+#[test]
+fn what_goes_out_is_read_by_the_sdks_propagator_as_this_operation() {
+    let rig = rig(true);
+    let parent = obs_core::propagation::traceparent::parse(REMOTE.as_bytes()).unwrap();
+    let remote = Parent::Remote {
+        parent,
+        tracestate: "vendor=1",
+        trust: Trust::Trusted,
+    };
+    let mut root = rig.start("root", remote);
+    let mut headers = HashMap::new();
+    root.scope(|| {
+        assert!(current::inject(|name, value| {
+            headers.insert(name.to_owned(), value.to_owned());
+        }));
+    });
+    let ids = root.active().unwrap().span_context();
+    root.end(Outcome::ANSWERED);
+
+    let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
+    let read = read.span().span_context().clone();
+    assert_eq!(
+        (read.trace_id(), read.span_id()),
+        (ids.trace_id(), ids.span_id())
+    );
+    assert_eq!(read.trace_id(), parent.trace_id);
+    assert_eq!(read.trace_state().header(), "vendor=1");
+    assert!(read.is_sampled() && !headers.contains_key("baggage"));
+}
+
+#[test]
+fn nothing_goes_out_where_nothing_is_current() {
+    assert!(!current::inject(|name, _| panic!("{name}")));
+}
+
+#[test]
+fn baggage_names_the_session_and_reaches_code_that_knows_only_opentelemetry() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    let given = baggage("session.id=s-2,user.id=u-8,tenant=acme");
+    root.active()
+        .unwrap()
+        .set_session(Session::from_baggage(given));
+    let mut sent = String::new();
+    root.scope(|| {
+        let context = Context::current();
+        assert_eq!(
+            context.baggage().get("tenant").map(|value| value.as_str()),
+            Some("acme")
+        );
+        current::inject(|name, value| {
+            if name == "baggage" {
+                sent = value.to_owned();
+            }
+        });
+    });
+    root.end(Outcome::ANSWERED);
+    assert_eq!(baggage(&sent).get("tenant").as_deref(), Some("acme"));
+    let record = &rig.spans()[0];
+    assert_eq!(
+        record.attribute("session.id").map(|value| value.as_str()),
+        Some("s-2".into())
+    );
+    assert_eq!(
+        record.attribute("tenant"),
+        None,
+        "only what is asked for becomes an attribute"
+    );
+}
+
+#[test]
+fn a_stranger_is_linked_and_not_obeyed() {
+    let rig = rig(true);
+    let parent: TraceParent = obs_core::propagation::traceparent::parse(REMOTE.as_bytes()).unwrap();
+    rig.start(
+        "root",
+        Parent::Remote {
+            parent,
+            tracestate: "vendor=1",
+            trust: Trust::LinkOnly,
+        },
+    )
+    .end(Outcome::ANSWERED);
+    let record = &rig.spans()[0];
+    assert_ne!(record.trace_id, parent.trace_id);
+    assert_eq!(record.parent, None);
+    assert_eq!(record.links.len(), 1);
+    assert_eq!(record.links[0].0.trace_id(), parent.trace_id);
+}
