@@ -8,6 +8,7 @@ mod labels;
 mod otlp_logs;
 mod otlp_metrics;
 mod otlp_traces;
+mod points;
 mod prometheus;
 mod prometheus_names;
 mod protobuf;

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-mod walk;
+pub(crate) mod walk;
 
 pub(crate) use walk::Sink;
 
@@ -141,6 +141,7 @@ impl<'a> Record<'a> {
     }
 
     /// When it started, in nanoseconds since the Unix epoch.
+    #[inline]
     pub fn start_unix_nanos(&self) -> u64 {
         self.anchor.unix_nanos(self.live.start)
     }

@@ -1,48 +1,71 @@
-//! Labels as encoded attributes: each value of each label is encoded once, later spans copy the bytes. So a span's
-//! labels cost neither a lock nor a reference count.
+//! Labels as encoded attributes: a set of labels is encoded once, later spans with the same set copy the bytes. So a
+//! span's labels cost neither a lock nor a reference count, and one copy for all of them.
 
 use super::protobuf::Buffer;
-use crate::label::{LabelId, LabelRef, Space};
+use crate::engine::kind::Kind;
+use crate::label::{LabelId, Labels};
 
-/// Numbers from here on are encoded each time: a label of so many values gains little, and memory stays bounded.
-const CACHED: usize = 1024;
+/// Sets that are remembered; one that falls on another's place takes it.
+const PLACES: usize = 256;
 
-/// The values of one label seen so far.
+/// Sets of labels of one kind, encoded.
 #[derive(Debug, Default)]
-pub(crate) struct LabelBytes {
-    /// Where each value's attribute ends in `bytes`, after where it begins; both 0 if it was not met yet.
-    places: Vec<(u32, u32)>,
+pub(crate) struct LabelSets {
+    places: Vec<Place>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// [`Labels::NONE`] where it is free: that set has no bytes.
+    labels: Labels,
     bytes: Buffer,
 }
 
-impl LabelBytes {
-    /// Writes the attribute under `field`, the same field each time.
+impl LabelSets {
+    /// Writes the attributes under `field`, the same field each time.
     #[inline(always)]
-    pub(crate) fn write(&mut self, field: u8, space: &Space, id: LabelId, into: &mut Buffer) {
-        match self.places.get(usize::from(id.0)) {
-            Some((start, end)) if end > start => {
-                into.raw(&self.bytes.as_slice()[*start as usize..*end as usize]);
-            }
-            _ => self.first(field, space, id, into),
+    pub(crate) fn write(
+        &mut self,
+        field: u8,
+        kind: &'static Kind,
+        labels: Labels,
+        into: &mut Buffer,
+    ) {
+        if labels == Labels::NONE {
+            return;
+        }
+        let place = labels.hash8(0) % PLACES;
+        match self.places.get(place) {
+            Some(known) if known.labels == labels => into.raw(known.bytes.as_slice()),
+            _ => self.replace(place, field, kind, labels, into),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn first(&mut self, field: u8, space: &Space, id: LabelId, into: &mut Buffer) {
+    fn replace(
+        &mut self,
+        place: usize,
+        field: u8,
+        kind: &'static Kind,
+        labels: Labels,
+        into: &mut Buffer,
+    ) {
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, Place::default);
+        }
         let from = into.len();
-        space.read(id, |value: LabelRef<'_>| {
-            into.label(field, space.key().as_str(), value)
-        });
-        let index = usize::from(id.0);
-        if index >= CACHED {
-            return;
+        for (index, space) in kind.spaces() {
+            let id = labels.get(index);
+            if id != LabelId::ABSENT {
+                let key = space.key().as_str();
+                space.read(id, |value| into.label(field, key, value));
+            }
         }
-        if self.places.len() <= index {
-            self.places.resize(index + 1, (0, 0));
+        if let Some(place) = self.places.get_mut(place) {
+            place.labels = labels;
+            place.bytes.clear();
+            place.bytes.raw(&into.as_slice()[from..]);
         }
-        let start = self.bytes.len();
-        self.bytes.raw(&into.as_slice()[from..]);
-        self.places[index] = (start as u32, self.bytes.len() as u32);
     }
 }

@@ -1,16 +1,16 @@
 //! Records as `ExportTraceServiceRequest`.
 
 use super::BODY_LIMIT;
-use super::labels::LabelBytes;
-use super::protobuf::{Buffer, Wire, message, tag, varint_len};
+use super::labels::LabelSets;
+use super::points::Points;
+use super::protobuf::{Buffer, Wire, message, tag};
 use super::request::{ITEM, Request};
 use super::resource::ResourceBytes;
 use crate::attributes::Scalar;
 use crate::clock::Anchor;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
-use crate::event::Event;
-use crate::label::{LabelId, Space};
+use crate::label::{LabelId, Labels, Space};
 use crate::level::StatsLevel;
 use crate::record::{Record, Sink};
 use crate::side::{At, Link, Side, SideEvent};
@@ -30,7 +30,7 @@ mod field {
     pub(super) const END: u8 = 8;
     pub(super) const ATTRIBUTES: u8 = 9;
     pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
-    pub(super) const EVENTS: u8 = 11;
+    pub(super) use super::super::points::field::EVENTS;
     pub(super) const DROPPED_EVENTS: u8 = 12;
     pub(super) const LINKS: u8 = 13;
     pub(super) const DROPPED_LINKS: u8 = 14;
@@ -39,8 +39,7 @@ mod field {
     pub(super) const FLAGS: [u8; 2] = [0x85, 0x01];
 
     pub(super) mod event {
-        pub(in super::super) const TIME: u8 = 1;
-        pub(in super::super) const NAME: u8 = 2;
+        pub(in super::super) use super::super::super::points::field::{NAME, TIME};
         pub(in super::super) const ATTRIBUTES: u8 = 3;
         pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 4;
     }
@@ -65,8 +64,7 @@ const IS_REMOTE: u32 = 1 << 9;
 pub struct TraceEncoder {
     request: Request,
     kinds: Vec<KindBytes>,
-    /// By an event's index.
-    events: Vec<Option<EventBytes>>,
+    points: Points,
     name: String,
 }
 
@@ -76,14 +74,7 @@ struct KindBytes {
     kind: &'static Kind,
     scope: usize,
     span_kind: u8,
-    labels: Vec<LabelBytes>,
-}
-
-/// An event point as a field of a span, but for its time.
-#[derive(Debug)]
-struct EventBytes {
-    bytes: Box<[u8]>,
-    time_at: usize,
+    labels: LabelSets,
 }
 
 impl TraceEncoder {
@@ -92,7 +83,7 @@ impl TraceEncoder {
         Self {
             request: Request::new(resource.clone(), BODY_LIMIT),
             kinds: Vec::new(),
-            events: Vec::new(),
+            points: Points::default(),
             name: String::new(),
         }
     }
@@ -112,7 +103,7 @@ impl TraceEncoder {
             let items = self.request.items(kind.scope);
             let from = items.len();
             items.nested::<2>(ITEM, |span| {
-                write_span(span, &record, kind, &mut self.events, &mut self.name);
+                write_span(span, &record, kind, &mut self.points, &mut self.name);
             });
             self.request.added(kind.scope, from, 1, &mut *emit);
         }
@@ -154,7 +145,6 @@ impl TraceEncoder {
 
     #[cold]
     fn new_kind(&mut self, kind: &'static Kind) -> usize {
-        let labels = kind.set.spaces.iter().map(|_| LabelBytes::default());
         self.kinds.push(KindBytes {
             kind,
             scope: self.request.scope(kind.descriptor.scope),
@@ -165,7 +155,7 @@ impl TraceEncoder {
                 SpanKind::Producer => 4,
                 SpanKind::Consumer => 5,
             },
-            labels: labels.collect(),
+            labels: LabelSets::default(),
         });
         self.kinds.len() - 1
     }
@@ -176,7 +166,7 @@ fn write_span(
     span: &mut Buffer,
     record: &Record<'_>,
     kind: &mut KindBytes,
-    events: &mut Vec<Option<EventBytes>>,
+    points: &mut Points,
     name: &mut String,
 ) {
     let (live, anchor) = (record.live(), record.anchor());
@@ -199,19 +189,21 @@ fn write_span(
             span.text(field::NAME, name);
         }
     }
-    let start = record.start_unix_nanos();
-    let end = record.end_unix_nanos();
+    let start = anchor.unix_nanos(live.start);
+    let end = start + anchor.nanos(live.end.saturating_sub(live.start));
     span.raw(&kind_and_times(kind.span_kind, start, end));
     record.walk(&mut Attributes {
         span,
-        labels: &mut kind.labels,
+        sets: &mut kind.labels,
     });
     span.uint(
         field::DROPPED_ATTRIBUTES,
         u64::from(record.dropped_attributes()),
     );
     if live.level == StatsLevel::Detailed {
-        write_points(span, live, anchor, start, events);
+        for (index, ticks) in live.timeline.indices() {
+            points.write(span, index, start + anchor.nanos(ticks));
+        }
     }
     if let Some(side) = side {
         write_side(span, side, live, anchor, start);
@@ -256,15 +248,19 @@ fn kind_and_times(kind: u8, start: u64, end: u64) -> [u8; 20] {
 /// Where the attributes of a span are written to.
 struct Attributes<'a> {
     span: &'a mut Buffer,
-    labels: &'a mut [LabelBytes],
+    sets: &'a mut LabelSets,
 }
 
 impl Sink for Attributes<'_> {
     #[inline(always)]
-    fn label(&mut self, index: usize, space: &Space, id: LabelId) {
-        if let Some(label) = self.labels.get_mut(index) {
-            label.write(field::ATTRIBUTES, space, id, self.span);
-        }
+    fn labels(&mut self, kind: &'static Kind, labels: Labels) {
+        self.sets.write(field::ATTRIBUTES, kind, labels, self.span);
+    }
+
+    #[cold]
+    fn label(&mut self, space: &Space, id: LabelId) {
+        let key = space.key().as_str();
+        space.read(id, |value| self.span.label(field::ATTRIBUTES, key, value));
     }
 
     #[inline(always)]
@@ -275,47 +271,6 @@ impl Sink for Attributes<'_> {
     fn pair(&mut self, attribute: &KeyValue) {
         self.span.key_value(field::ATTRIBUTES, attribute);
     }
-}
-
-/// Event points: the bytes of each are known but for the time.
-#[inline(always)]
-fn write_points(
-    span: &mut Buffer,
-    live: &Live,
-    anchor: &Anchor,
-    start: u64,
-    events: &mut Vec<Option<EventBytes>>,
-) {
-    for (index, ticks) in live.timeline.indices() {
-        let time = start + anchor.nanos(ticks);
-        let known = match events.get(usize::from(index)) {
-            Some(Some(known)) => known,
-            _ => new_event(events, index),
-        };
-        span.raw_with_u64(&known.bytes, known.time_at, time);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn new_event(events: &mut Vec<Option<EventBytes>>, index: u8) -> &EventBytes {
-    let at = usize::from(index);
-    if events.len() <= at {
-        events.resize_with(at + 1, || None);
-    }
-    events[at].get_or_insert_with(|| {
-        let name = Event::from_index(index).name();
-        let mut buffer = Buffer::default();
-        buffer.nested::<1>(field::EVENTS, |event| {
-            event.fixed64(field::event::TIME, 0);
-            event.text(field::event::NAME, name);
-        });
-        let inner = 9 + 1 + varint_len(name.len()) + name.len();
-        EventBytes {
-            bytes: buffer.as_slice().into(),
-            time_at: 1 + varint_len(inner) + 1,
-        }
-    })
 }
 
 #[cold]

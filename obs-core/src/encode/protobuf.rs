@@ -57,14 +57,12 @@ impl Buffer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The same, with the eight bytes at `at` replaced.
+    /// The first `len` bytes. Copying all of a known number is cheaper than copying some of an unknown one.
     #[inline(always)]
-    pub(crate) fn raw_with_u64(&mut self, bytes: &[u8], at: usize, value: u64) {
-        let start = self.0.len();
+    pub(crate) fn first_of<const ROOM: usize>(&mut self, bytes: &[u8; ROOM], len: usize) {
+        let end = self.0.len() + len;
         self.raw(bytes);
-        if let Some(place) = self.0.get_mut(start + at..start + at + 8) {
-            place.copy_from_slice(&value.to_le_bytes());
-        }
+        self.0.truncate(end);
     }
 
     #[inline(always)]

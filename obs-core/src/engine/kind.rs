@@ -36,6 +36,8 @@ pub struct Kind {
     /// Ticks from which a call is slow; `u64::MAX` is never.
     slow: AtomicU64,
     slow_methods: Box<[AtomicU64]>,
+    /// The keys of the labels, as [`walk`](crate::record::walk) compares them.
+    pub(crate) label_keys: u64,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
 }
@@ -115,6 +117,7 @@ impl Kind {
             context: engine.config.context,
             clock: engine.clock.clone(),
             bounds: engine.config.bounds,
+            label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),
             error_label: labels
                 .iter()
                 .position(|label| matches!(label.values, Values::Error)),
@@ -140,6 +143,11 @@ impl Kind {
             started: engine.clock.unix_nanos(),
             seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),
         }
+    }
+
+    /// Its labels' values, each with the label's index.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = (usize, &Space)> {
+        self.set.spaces.iter().enumerate()
     }
 
     /// What it is.

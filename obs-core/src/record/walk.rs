@@ -5,15 +5,18 @@
 
 use super::{Record, RecordValue};
 use crate::attributes::{Scalar, Value};
+use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
-use crate::label::{LabelId, Space};
+use crate::label::{LabelId, Labels, Space};
 use crate::semconv;
 use opentelemetry::KeyValue;
 
 /// Who takes the attributes of a record.
 pub(crate) trait Sink {
-    /// Label `index` of the kind.
-    fn label(&mut self, index: usize, space: &Space, id: LabelId);
+    /// All labels that are there: nothing beats any of them.
+    fn labels(&mut self, kind: &'static Kind, labels: Labels);
+    /// One label.
+    fn label(&mut self, space: &Space, id: LabelId);
     fn scalar(&mut self, key: &str, value: Scalar<'_>);
     fn pair(&mut self, attribute: &KeyValue);
 }
@@ -47,6 +50,11 @@ impl Keys {
     }
 }
 
+/// The bits of several keys.
+pub(crate) fn bits<'k>(keys: impl Iterator<Item = &'k str>) -> u64 {
+    keys.fold(0, |bits, key| bits | bit(key))
+}
+
 /// Keys of one group share their beginning: the length and the last characters tell them apart.
 #[inline(always)]
 fn bit(key: &str) -> u64 {
@@ -74,10 +82,19 @@ impl<'a> Record<'a> {
         let dynamic = |key: &str| {
             keys.once & bit(key) != 0 && (live.attributes.holds(0, key) || in_side(key))
         };
-        for (index, space) in live.kind.set.spaces.iter().enumerate() {
-            let id = live.labels.get(index);
-            if id != LabelId::ABSENT && !dynamic(space.key().as_str()) {
-                sink.label(index, space, id);
+        let kind = live.kind;
+        let beats_a_label = keys.once & kind.label_keys != 0
+            && kind
+                .spaces()
+                .any(|(_, space)| dynamic(space.key().as_str()));
+        if !beats_a_label {
+            sink.labels(kind, live.labels);
+        } else {
+            for (index, space) in kind.spaces() {
+                let id = live.labels.get(index);
+                if id != LabelId::ABSENT && !dynamic(space.key().as_str()) {
+                    sink.label(space, id);
+                }
             }
         }
         for (index, (key, value)) in live.attributes.entries().enumerate() {
@@ -89,7 +106,7 @@ impl<'a> Record<'a> {
             }
         }
         if live.measured != 0 {
-            for (index, measure) in live.kind.descriptor.measures.iter().enumerate().take(4) {
+            for (index, measure) in kind.descriptor.measures.iter().enumerate().take(4) {
                 let key = measure.key.as_str();
                 if let Some(value) = self.measure(index)
                     && !dynamic(key)
@@ -151,7 +168,13 @@ fn is_ours(key: &str) -> bool {
 struct Visit<'v>(&'v mut dyn FnMut(&str, RecordValue<'_>));
 
 impl Sink for Visit<'_> {
-    fn label(&mut self, _: usize, space: &Space, id: LabelId) {
+    fn labels(&mut self, kind: &'static Kind, labels: Labels) {
+        for (index, space) in kind.spaces() {
+            self.label(space, labels.get(index));
+        }
+    }
+
+    fn label(&mut self, space: &Space, id: LabelId) {
         if let Some(value) = space.resolve(id) {
             (self.0)(space.key().as_str(), RecordValue::Label(value));
         }
