@@ -58,7 +58,8 @@ impl LevelCell {
 
     /// From now on the level is Disabled, whatever is set.
     pub(crate) fn switch_off(&self) {
-        self.0.store(OFF, Ordering::Relaxed);
+        // Not a store: read-modify-writes are in one order with the changes it must win against.
+        self.0.swap(OFF, Ordering::Relaxed);
     }
 
     /// Says whether anything can be changed: not where it is off.

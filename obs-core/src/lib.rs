@@ -23,6 +23,8 @@ mod instrument;
 mod label;
 mod level;
 mod log_event;
+#[cfg(all(loom, test))]
+mod loom_models;
 pub mod metrics;
 mod operation;
 mod outcome;
