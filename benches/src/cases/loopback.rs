@@ -1,6 +1,6 @@
 //! A whole HTTP/1.1 exchange on loopback: hyper's client and server on one thread, with and without the layer.
 
-use std::{cell::RefCell, rc::Rc};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -90,15 +90,10 @@ where
     })
 }
 
-fn exchanges(runtime: &Rc<Runtime>, sender: Sender) -> impl FnMut() + 'static {
-    let (runtime, sender, requests) = (
-        runtime.clone(),
-        RefCell::new(sender),
-        Requests::bare(Shape::Real),
-    );
+fn exchanges(runtime: &Rc<Runtime>, mut sender: Sender) -> impl FnMut() + 'static {
+    let (runtime, requests) = (runtime.clone(), Requests::bare(Shape::Real));
     move || {
         runtime.block_on(async {
-            let mut sender = sender.borrow_mut();
             sender.ready().await.expect("the connection stays");
             let answer = sender
                 .send_request(requests.next())
