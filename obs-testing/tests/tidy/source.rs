@@ -49,8 +49,8 @@ impl Source {
         let whole = |line: &str| {
             line.match_indices(word).any(|(at, found)| {
                 let (before, after) = (&line[..at], &line[at + found.len()..]);
-                !before.ends_with(is_word)
-                    && !(after.starts_with(is_word) && word.ends_with(is_word))
+                !(before.ends_with(is_word)
+                    || after.starts_with(is_word) && word.ends_with(is_word))
             })
         };
         let lines = self.code.lines().enumerate();
