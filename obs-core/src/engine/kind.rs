@@ -6,7 +6,7 @@ use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
 use crate::attributes::Bounds;
 use crate::clock::Clock;
-use crate::context::ContextMode;
+use crate::context::{self, ContextMode};
 use crate::descriptor::{Descriptor, Histogram, Stage};
 use crate::engine::live::Live;
 use crate::event::Event;
@@ -153,6 +153,14 @@ impl Kind {
     /// What it is.
     pub fn descriptor(&self) -> &'static Descriptor {
         self.descriptor
+    }
+
+    /// Whether what is current on this thread is an operation of this kind, of whichever telemetry.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        context::peek(|current| {
+            current.is_some_and(|live| std::ptr::eq(live.kind.descriptor, self.descriptor))
+        })
     }
 
     /// The level of operations of no particular method.

@@ -105,7 +105,7 @@ impl<S, C> HttpServer<S, C> {
             None => route::find(head.extensions),
         };
         let mut joined = String::new();
-        let parent = parent(&found, head, settings, &mut joined);
+        let parent = parent(&found, head, (self.kind, settings), &mut joined);
         let mut operation = self
             .kind
             .start_with(labels, route.map(|route| (ROUTE, route)), parent);
@@ -141,11 +141,13 @@ fn describe(
     };
     if let Some(host) = host {
         let (name, port) = split_host(host);
-        active.set(network::SERVER_ADDRESS, name);
-        active.set(
-            network::SERVER_PORT,
-            port.unwrap_or(if scheme == 0 { 80 } else { 443 }),
-        );
+        if !name.is_empty() {
+            active.set(network::SERVER_ADDRESS, name);
+            active.set(
+                network::SERVER_PORT,
+                port.unwrap_or(if scheme == 0 { 80 } else { 443 }),
+            );
+        }
     }
     if let Some(agent) = found.user_agent {
         active.set(keys::USER_AGENT_ORIGINAL, agent.as_bytes());
@@ -195,12 +197,16 @@ pub(crate) fn capture(
 fn parent<'a>(
     found: &Found<'a>,
     head: RequestHead<'_>,
-    settings: &Settings,
+    (kind, settings): (&Kind, &Settings),
     joined: &'a mut String,
 ) -> Parent<'a> {
     let Some(value) = found.traceparent else {
         return Parent::Current;
     };
+    // The caller's child is the layer outside of this one, which read the same header.
+    if kind.is_current() {
+        return Parent::Current;
+    }
     let Some(parent) = remote(found, value) else {
         return Parent::Current;
     };

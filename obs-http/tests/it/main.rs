@@ -1,6 +1,11 @@
 //! The server layer from outside: driven by hand, and over real sockets.
 
+mod attributes;
+#[cfg(feature = "axum")]
+mod axum_routes;
 mod endings;
 mod http1;
 mod http2;
+mod identity;
+mod redaction;
 mod support;

@@ -1,6 +1,7 @@
 //! What the tests over sockets share: a service with one path per behaviour, a server, and what must hold afterwards.
 
 pub(crate) mod app;
+pub(crate) mod ask;
 pub(crate) mod client;
 pub(crate) mod server;
 

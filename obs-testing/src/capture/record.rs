@@ -112,7 +112,7 @@ impl CapturedRecord {
     /// What kind of error it ended in: the attribute `error.type`.
     #[must_use]
     pub fn error_type(&self) -> Option<&str> {
-        self.text("error.type")
+        self.text(obs_core::semconv::http::ERROR_TYPE.as_str())
     }
 
     /// The names of its events, in order.

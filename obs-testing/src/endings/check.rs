@@ -170,7 +170,7 @@ fn durations(endings: &Endings, capture: &Capture) -> BTreeMap<String, u64> {
     };
     capture
         .points()
-        .histogram_by(histogram.name, "error.type")
+        .histogram_by(histogram.name, obs_core::semconv::http::ERROR_TYPE.as_str())
         .into_iter()
         .map(|(error, point)| (error, point.count))
         .collect()

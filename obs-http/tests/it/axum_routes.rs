@@ -1,0 +1,156 @@
+//! With the feature `axum`: routes from `MatchedPath`, peers from `ConnectInfo`, on a real axum server.
+
+use crate::support::client::{exchange, send};
+use crate::support::{DURATION, over, running, until};
+use axum::Router;
+use axum::routing::get;
+use obs_core::End;
+use obs_http::HttpServerLayer;
+use obs_testing::{Capture, CapturedRecord, attrs};
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("it is bound");
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    address
+}
+
+fn layer(capture: &Capture) -> HttpServerLayer {
+    HttpServerLayer::new(capture.telemetry())
+}
+
+fn routes() -> Router {
+    let items = Router::new()
+        .route("/{id}", get(|| async { "item" }))
+        .route("/{id}/parts/{part}", get(|| async { "part" }));
+    Router::new()
+        .route("/", get(|| async { "root" }))
+        .route("/broken", get(|| async { http::StatusCode::BAD_GATEWAY }))
+        .route("/pending", get(std::future::pending::<()>))
+        .route(
+            "/panic",
+            get(|| async { std::panic::resume_unwind(Box::new("on purpose")) as () }),
+        )
+        .nest("/api", Router::new().nest("/items", items))
+        .route("/files/{*path}", get(|| async { "file" }))
+}
+
+/// What is recorded of `GET path`.
+async fn record(path: &str) -> CapturedRecord {
+    let capture = Capture::new();
+    let address = serve(routes().layer(layer(&capture))).await;
+    exchange(address, "GET", path).await;
+    over(&capture, End::Answered, None).await
+}
+
+#[track_caller]
+fn route(path: &'static str, route: Option<&'static str>) -> impl Future<Output = ()> {
+    async move {
+        let record = record(path).await;
+        assert_eq!(record.text("http.route"), route, "{path}");
+        let name = route.map_or("GET".to_owned(), |route| format!("GET {route}"));
+        assert_eq!(record.name, name, "{path}");
+        assert_eq!(record.text("url.path"), Some(path));
+    }
+}
+
+#[tokio::test]
+async fn routes_are_templates_through_nested_routers() {
+    route("/", Some("/")).await;
+    route("/api/items/7", Some("/api/items/{id}")).await;
+    route("/api/items/7/parts/9", Some("/api/items/{id}/parts/{part}")).await;
+    route("/files/a/b", Some("/files/{*path}")).await;
+}
+
+#[tokio::test]
+async fn what_no_route_matches_has_none() {
+    route("/nowhere", None).await;
+    route("/api/items/7/nowhere", None).await;
+}
+
+#[tokio::test]
+async fn a_layer_on_a_nested_router_sees_the_whole_template() {
+    let capture = Capture::new();
+    let inner = Router::new()
+        .route("/{id}", get(|| async { "item" }))
+        .layer(layer(&capture));
+    let address = serve(Router::new().nest("/api/items", inner)).await;
+    exchange(address, "GET", "/api/items/7").await;
+    let record = over(&capture, End::Answered, None).await;
+    assert_eq!(record.text("http.route"), Some("/api/items/{id}"));
+    // The path is what the router left of it, which is why the layer belongs on the outermost one.
+    assert_eq!(record.text("url.path"), Some("/7"));
+}
+
+#[tokio::test]
+async fn a_flood_of_paths_is_one_series() {
+    let capture = Capture::new();
+    let address = serve(routes().layer(layer(&capture))).await;
+    for id in 0..20_u32 {
+        exchange(address, "GET", &format!("/api/items/{id}")).await;
+        exchange(address, "GET", &format!("/nowhere/{id}")).await;
+    }
+    until("all of them", || capture.count(DURATION) == 40).await;
+    assert_eq!(capture.points().histograms(DURATION, &[]).len(), 2);
+    let routed = attrs!["http.route" => "/api/items/{id}"];
+    assert_eq!(
+        capture.points().histogram(DURATION, &routed).unwrap().count,
+        20
+    );
+}
+
+#[tokio::test]
+async fn the_peer_comes_from_connect_info() {
+    let record = record("/").await;
+    assert_eq!(record.text("network.peer.address"), Some("127.0.0.1"));
+    assert_eq!(record.text("client.address"), Some("127.0.0.1"));
+    let port = record
+        .attr("network.peer.port")
+        .and_then(|port| port.as_i64());
+    assert!(port.is_some_and(|port| port > 0), "{record:#?}");
+}
+
+#[tokio::test]
+async fn errors_panics_and_clients_that_go_end_as_such() {
+    for (path, end, error) in [
+        ("/broken", End::Failed, "502"),
+        ("/panic", End::Panicked, "panic"),
+    ] {
+        let capture = Capture::new();
+        let address = serve(routes().layer(layer(&capture))).await;
+        exchange(address, "GET", path).await;
+        let record = over(&capture, end, Some(error)).await;
+        assert_eq!(record.text("http.route"), Some(path));
+    }
+    let capture = Capture::new();
+    let address = serve(routes().layer(layer(&capture))).await;
+    let stream = send(address, "GET", "/pending").await;
+    running(&capture, 1).await;
+    drop(stream);
+    over(&capture, End::Cancelled, Some("cancelled")).await;
+}
+
+#[tokio::test]
+async fn a_layer_around_the_app_and_one_inside_are_parent_and_child() {
+    let capture = Capture::new();
+    let inside = routes().layer(layer(&capture));
+    // Around everything, as one service: no route is known out there.
+    let around = Router::new()
+        .fallback_service(inside)
+        .layer(layer(&capture));
+    let address = serve(around).await;
+    exchange(address, "GET", "/api/items/7").await;
+    until("both", || capture.count(DURATION) == 2).await;
+    let records = capture.records();
+    let outer = records.iter().find(|record| record.name == "GET");
+    let inner = records
+        .iter()
+        .find(|record| record.name == "GET /api/items/{id}");
+    assert_eq!(
+        inner.expect("the inner one").parent_span_id,
+        outer.map(|outer| outer.span_id)
+    );
+}

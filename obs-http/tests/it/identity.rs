@@ -1,0 +1,219 @@
+//! Whose child an exchange is: remote callers, trusted or not, headers that make no sense, layers inside layers.
+
+use crate::support::ask::{Yes, ask, build, get};
+use crate::support::{DURATION, layer};
+use http::Request;
+use obs_core::Trust;
+use obs_core::otel::trace::{SpanId, TraceId};
+use obs_core::sampling::HeadSampler;
+use obs_testing::{Capture, CapturedRecord, Kind, assert_tree};
+use tower::Layer;
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const SPAN: &str = "b7ad6b7169203331";
+
+fn traceparent(flags: &str) -> String {
+    format!("00-{TRACE}-{SPAN}-{flags}")
+}
+
+fn record(capture: &Capture, request: http::request::Builder) -> CapturedRecord {
+    ask(layer(capture).layer(Yes), build(request));
+    capture.record()
+}
+
+#[track_caller]
+fn continues(record: &CapturedRecord) {
+    assert_eq!(record.trace_id, TraceId::from_hex(TRACE).unwrap());
+    assert_eq!(record.parent_span_id, SpanId::from_hex(SPAN).ok());
+    assert!(record.parent_is_remote);
+}
+
+#[track_caller]
+fn begins(record: &CapturedRecord) {
+    assert_ne!(record.trace_id, TraceId::from_hex(TRACE).unwrap());
+    assert_ne!(record.trace_id, TraceId::INVALID);
+    assert_eq!(record.parent_span_id, None);
+    assert!(!record.parent_is_remote);
+}
+
+#[test]
+fn a_caller_is_the_parent() {
+    let capture = Capture::new();
+    let request = get("/")
+        .header("TraceParent", traceparent("01"))
+        .header("tracestate", "vendor=1")
+        .header("tracestate", "other=2");
+    let record = record(&capture, request);
+    continues(&record);
+    assert_eq!(record.trace_state, "vendor=1,other=2");
+    assert!(record.trace_flags.is_sampled());
+}
+
+#[test]
+fn a_callers_decision_not_to_sample_stands() {
+    let capture = Capture::new();
+    let request = build(get("/").header("traceparent", traceparent("00")));
+    ask(layer(&capture).layer(Yes), request);
+    assert_eq!(capture.records(), []);
+    assert_eq!(capture.count(DURATION), 1, "metrics count all the same");
+}
+
+#[test]
+fn a_traceparent_of_a_later_version_is_understood() {
+    let later = traceparent("01").replacen("00", "cc", 1) + "-what-comes-next";
+    continues(&record(
+        &Capture::new(),
+        get("/").header("traceparent", later),
+    ));
+}
+
+#[test]
+fn an_invalid_traceparent_begins_a_trace() {
+    for invalid in [
+        "",
+        "00",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+    ] {
+        let request = get("/")
+            .header("traceparent", invalid)
+            .header("tracestate", "vendor=1");
+        let record = record(&Capture::new(), request);
+        begins(&record);
+        assert_eq!(record.trace_state, "", "{invalid:?}");
+    }
+}
+
+#[test]
+fn two_traceparents_begin_a_trace() {
+    let request = get("/")
+        .header("traceparent", traceparent("01"))
+        .header("traceparent", traceparent("01"));
+    begins(&record(&Capture::new(), request));
+}
+
+#[test]
+fn an_invalid_tracestate_goes_and_its_traceparent_stays() {
+    let request = get("/")
+        .header("traceparent", traceparent("01"))
+        .header("tracestate", "no equals sign");
+    let record = record(&Capture::new(), request);
+    continues(&record);
+    assert_eq!(record.trace_state, "");
+}
+
+#[test]
+fn a_stranger_is_linked_and_not_obeyed() {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_trust(Trust::LinkOnly);
+    let request = get("/")
+        .header("traceparent", traceparent("00"))
+        .header("tracestate", "vendor=1");
+    ask(layer.layer(Yes), build(request));
+    // Not sampled, says the stranger; it is ours to decide.
+    let record = capture.record();
+    begins(&record);
+    assert_eq!(record.trace_state, "");
+    let [link] = &record.links[..] else {
+        panic!("one link expected: {record:#?}");
+    };
+    assert_eq!(link.trace_id, u128::from_str_radix(TRACE, 16).unwrap());
+    assert_eq!(link.span_id, u64::from_str_radix(SPAN, 16).unwrap());
+}
+
+#[test]
+fn trust_can_depend_on_the_request() {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_trust_by(|head| {
+        if head.headers.contains_key("x-internal") {
+            Trust::Trusted
+        } else {
+            Trust::LinkOnly
+        }
+    });
+    let request = || get("/").header("traceparent", traceparent("01"));
+    ask(layer.layer(Yes), build(request()));
+    ask(layer.layer(Yes), build(request().header("x-internal", "1")));
+    let records = capture.records();
+    begins(&records[0]);
+    continues(&records[1]);
+}
+
+#[test]
+fn a_share_of_new_traces_is_sampled_and_all_are_counted() {
+    let capture = Capture::builder()
+        .with_sampler(HeadSampler::always_off())
+        .build();
+    ask(layer(&capture).layer(Yes), build(get("/")));
+    assert_eq!((capture.records().len(), capture.count(DURATION)), (0, 1));
+}
+
+#[track_caller]
+fn nests(request: http::request::Builder, trust: Trust) {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_trust(trust);
+    ask(layer.layer(layer.layer(Yes)), build(request));
+    let records = capture.records();
+    let [inner, outer] = &records[..] else {
+        panic!("two records expected: {records:#?}");
+    };
+    assert_eq!(inner.parent_span_id, Some(outer.span_id));
+    assert_eq!(inner.trace_id, outer.trace_id);
+    assert!(!inner.parent_is_remote);
+    assert_eq!((inner.kind, outer.kind), (Kind::Server, Kind::Server));
+    assert_eq!(inner.links.len(), 0);
+}
+
+#[test]
+fn a_layer_inside_a_layer_makes_a_child() {
+    nests(get("/"), Trust::Trusted);
+}
+
+#[test]
+fn a_layer_inside_a_layer_makes_a_child_of_it_and_not_of_the_caller() {
+    nests(
+        get("/").header("traceparent", traceparent("01")),
+        Trust::Trusted,
+    );
+    nests(
+        get("/").header("traceparent", traceparent("01")),
+        Trust::LinkOnly,
+    );
+}
+
+#[test]
+fn what_a_handler_starts_is_the_exchanges_child_and_so_is_what_its_body_starts() {
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+    use std::convert::Infallible;
+
+    let (capture, inside) = (Capture::new(), Capture::new());
+    // Another telemetry's layer is the handiest operation to start: the two meet in the trace only.
+    let other = layer(&inside);
+    let handler = tower::service_fn(move |_: Request<_>| {
+        ask(other.layer(Yes), build(get("/").method("PUT")));
+        let other = other.clone();
+        let body = Full::new(Bytes::from_static(b"x")).map_frame(move |frame| {
+            ask(other.layer(Yes), build(get("/").method("TRACE")));
+            frame
+        });
+        std::future::ready(Ok::<_, Infallible>(http::Response::new(body)))
+    });
+    ask(layer(&capture).layer(handler), build(get("/")));
+    let records = capture.records().into_iter().chain(inside.records());
+    assert_tree(
+        obs_testing::SpanTree::new(records)
+            .without_attributes()
+            .sorted_by_name(),
+        r#"
+        trace 1
+          GET [server]
+            PUT [server]
+            TRACE [server]
+        "#,
+    );
+}
