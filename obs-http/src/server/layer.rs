@@ -8,6 +8,7 @@ use crate::head::RequestHead;
 use crate::headers::is_secret;
 use crate::methods::Methods;
 use http::HeaderName;
+use obs_core::propagation::baggage::Allow;
 use obs_core::semconv::http::{REQUEST_HEADER, RESPONSE_HEADER};
 use obs_core::{Key, Kind, Telemetry, Trust};
 use std::sync::{Arc, OnceLock};
@@ -35,6 +36,7 @@ impl HttpServerLayer {
             settings: Settings {
                 methods: Methods::new(kind, telemetry.known_http_methods()),
                 trust: TrustRule::Always(Trust::Trusted),
+                baggage: None,
                 filter: None,
                 route: None,
                 https: false,
@@ -73,6 +75,12 @@ impl<C> HttpServerLayer<C> {
         rule: impl Fn(RequestHead<'_>) -> Trust + Send + Sync + 'static,
     ) -> Self {
         self.set(|settings| settings.trust = TrustRule::By(Arc::new(rule)))
+    }
+
+    /// Which entries of a trusted caller's `baggage` are taken over: as attributes, as session and user
+    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are.
+    pub fn with_baggage(self, allow: Allow) -> Self {
+        self.set(|settings| settings.baggage = Some(allow))
     }
 
     /// Which requests are observed at all; the others pass as if the layer were not there.

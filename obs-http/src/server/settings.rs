@@ -3,6 +3,7 @@
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
+use obs_core::propagation::baggage::Allow;
 use obs_core::{Key, Trust};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(crate) struct Settings {
     pub(crate) methods: Methods,
     pub(crate) trust: TrustRule,
+    pub(crate) baggage: Option<Allow>,
     pub(crate) filter: Option<Arc<FilterRule>>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) https: bool,
@@ -29,6 +31,15 @@ pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> +
 pub(crate) enum TrustRule {
     Always(Trust),
     By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
+}
+
+impl TrustRule {
+    pub(crate) fn of(&self, head: RequestHead<'_>) -> Trust {
+        match self {
+            Self::Always(trust) => *trust,
+            Self::By(rule) => rule(head),
+        }
+    }
 }
 
 impl std::fmt::Debug for Settings {

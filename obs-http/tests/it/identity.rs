@@ -5,6 +5,7 @@ use crate::support::{DURATION, layer};
 use http::Request;
 use obs_core::Trust;
 use obs_core::otel::trace::{SpanId, TraceId};
+use obs_core::propagation::baggage::Allow;
 use obs_core::sampling::HeadSampler;
 use obs_testing::{Capture, CapturedRecord, Kind, assert_tree};
 use tower::Layer;
@@ -216,4 +217,26 @@ fn what_a_handler_starts_is_the_exchanges_child_and_so_is_what_its_body_starts()
             TRACE [server]
         "#,
     );
+}
+
+/// What of a caller's baggage one exchange took over: `tenant`, `other`, `session.id`.
+fn baggage_of(trust: Trust, allowed: Option<&[&str]>) -> [Option<String>; 3] {
+    let capture = Capture::new();
+    let mut layer = layer(&capture).with_trust(trust);
+    if let Some(allowed) = allowed {
+        layer = layer.with_baggage(Allow::names(allowed.iter().copied()));
+    }
+    let request = get("/").header("baggage", "tenant=acme,other=x,session.id=s-1");
+    ask(layer.layer(Yes), build(request));
+    let record = capture.record();
+    ["tenant", "other", "session.id"].map(|key| record.attr(key).map(|value| value.to_string()))
+}
+
+#[test]
+fn baggage_is_taken_over_from_those_who_are_trusted_as_far_as_it_is_allowed() {
+    let allowed = Some(&["tenant", "session.id"][..]);
+    let taken = baggage_of(Trust::Trusted, allowed).map(|value| value.is_some());
+    assert_eq!(taken, [true, false, true]);
+    assert_eq!(baggage_of(Trust::LinkOnly, allowed), [None, None, None]);
+    assert_eq!(baggage_of(Trust::Trusted, None), [None, None, None]);
 }
