@@ -4,7 +4,7 @@ use crate::said::{Said, agrees, said};
 use crate::support::*;
 use obs_core::encode::BODY_LIMIT;
 use obs_core::sampling::HeadSampler;
-use obs_core::{Key, LabelId, Labels, Outcome, Parent};
+use obs_core::{Descriptor, Key, LabelId, Labels, Outcome, Parent};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::BTreeMap;
@@ -120,4 +120,33 @@ fn a_body_is_as_large_as_the_limit_lets_it_be() {
         bodies <= 3 * (whole.div_ceil(3_000) + 1),
         "{bodies} bodies for {whole} bytes"
     );
+}
+
+static UNNAMABLE: Descriptor = Descriptor {
+    name: "test.unnamable",
+    span_name: |_, _| panic!("on purpose"),
+    ..INTERNAL_AGAIN
+};
+
+/// Names are made by code of others. What unwinds in the middle of a span must not spoil the spans after it.
+#[test]
+fn a_rule_for_names_that_panics_spoils_its_own_span_only() {
+    let always_on = HeadSampler::always_on();
+    let bench = Bench::new(|builder| builder.with_sampler(always_on), |_| ());
+    let unnamable = bench.telemetry.kind(&UNNAMABLE);
+    for _ in 0..3 {
+        unnamable
+            .start(Labels::NONE, Parent::Root)
+            .end(Outcome::ANSWERED);
+        let spoilt = bench.collect();
+        assert_eq!(spoilt.bodies.len(), 0);
+        bench
+            .telemetry
+            .kind(&INTERNAL)
+            .start(Labels::NONE, Parent::Root)
+            .end(Outcome::ANSWERED);
+        let bodies = bench.collect().bodies;
+        assert_eq!(decoded(&bodies).len(), 1);
+    }
+    assert_eq!(bench.telemetry.counts().panics, 3);
 }
