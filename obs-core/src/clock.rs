@@ -74,7 +74,7 @@ impl Clock {
         Anchor {
             ticks,
             wall_ns,
-            ns_per_tick: 1e9 / self.ticks_per_second(),
+            ns_per_tick: (1e9 / self.ticks_per_second() * (1_u64 << FRACTION) as f64) as u64,
         }
     }
 
@@ -100,13 +100,18 @@ impl Default for Clock {
     }
 }
 
+/// Bits below the point.
+const FRACTION: u32 = 48;
+
 /// Converts ticks to nanoseconds since the Unix epoch. One anchor serves all stamps of a record, so that they stay in
 /// order whatever the wall clock does; each collection takes a fresh one, so that a stepped wall clock is followed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     ticks: u64,
     wall_ns: u64,
-    ns_per_tick: f64,
+    /// Nanoseconds in a tick, in units of 2^-48: as exact as they are known, and multiplied without a detour by way of
+    /// floating-point numbers.
+    ns_per_tick: u64,
 }
 
 impl Anchor {
@@ -119,7 +124,8 @@ impl Anchor {
     }
 
     pub(crate) fn nanos(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.ns_per_tick) as u64
+        let nanos = (u128::from(ticks) * u128::from(self.ns_per_tick)) >> FRACTION;
+        u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 }
 

@@ -1,7 +1,11 @@
 //! What leaves the process: records, points and events as OTLP bytes, points as a text page, records as a text tree.
 //!
-//! Everything here runs in the background, straight from the records and the folded cells: no intermediate model of
-//! spans, no string per name, and in steady state no allocation. The encoders know nothing of how bytes are sent.
+//! Everything here runs in the background, straight from the records and the folded cells, without a model of spans
+//! and metrics in between. Spans, of which there are many, are encoded without an allocation in steady state; metrics and
+//! events are collected rarely, and their buffers live as long as one call. The encoders know nothing of how bytes are
+//! sent.
+//!
+//! What is written is canonical protobuf, so that the tests can ask a decoder of others to write the same bytes again.
 
 mod any_value;
 mod labels;

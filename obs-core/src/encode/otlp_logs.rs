@@ -32,8 +32,7 @@ pub fn encode_logs(
     let mut request = Request::new(resource.clone(), limit);
     let scope = request.scope(scope);
     for event in events {
-        let items = request.items(scope);
-        let from = items.len();
+        let (items, from) = request.begin(scope);
         items.nested::<2>(ITEM, |record| write_event(record, event));
         request.added(scope, from, 1, &mut *emit);
     }

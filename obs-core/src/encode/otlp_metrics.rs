@@ -119,8 +119,7 @@ impl MetricSink<'_> {
     fn write(&mut self, points: usize, emit: Emit<'_>) {
         let metric = self.metric;
         let points_bytes = &self.points.buffer.as_slice()[..points];
-        let items = self.request.items(self.scope);
-        let from = items.len();
+        let (items, from) = self.request.begin(self.scope);
         items.nested::<3>(ITEM, |inner| {
             inner.text(field::NAME, &metric.name);
             inner.text(field::DESCRIPTION, &metric.description);

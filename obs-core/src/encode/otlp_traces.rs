@@ -100,8 +100,7 @@ impl TraceEncoder {
         for record in records.iter() {
             last = self.kind(record.live().kind, last);
             let kind = &mut self.kinds[last];
-            let items = self.request.items(kind.scope);
-            let from = items.len();
+            let (items, from) = self.request.begin(kind.scope);
             items.nested::<2>(ITEM, |span| {
                 write_span(span, &record, kind, &mut self.points, &mut self.name);
             });

@@ -12,7 +12,7 @@ pub(crate) mod field {
 
 /// A point's name that is longer is encoded each time.
 const LONGEST: usize = ROOM - NAME_AT;
-const ROOM: usize = 64;
+const ROOM: usize = 48;
 /// Tag, length, tag; the time; tag, length; the name.
 const TIME_AT: usize = 3;
 const NAME_AT: usize = TIME_AT + 8 + 2;
@@ -33,9 +33,7 @@ impl Points {
     pub(crate) fn write(&mut self, span: &mut Buffer, index: u8, unix_nanos: u64) {
         match self.0.get(usize::from(index)) {
             Some(point) if point.len > 0 => {
-                let mut bytes = point.bytes;
-                bytes[TIME_AT..TIME_AT + 8].copy_from_slice(&unix_nanos.to_le_bytes());
-                span.first_of(&bytes, point.len);
+                span.template(&point.bytes, point.len, TIME_AT, unix_nanos);
             }
             _ => self.first(span, index, unix_nanos),
         }

@@ -44,6 +44,18 @@ impl Buffer {
         self.0.drain(..count.min(self.0.len()));
     }
 
+    /// Cuts, or fills up with zeros.
+    pub(crate) fn resize(&mut self, len: usize) {
+        self.0.resize(len, 0);
+    }
+
+    /// Replaces what lies from `at` on; what does not fit is left out.
+    pub(crate) fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(place) = self.0.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
     /// A buffer that once was large must not stay large.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         if self.0.capacity() > bytes {
@@ -57,12 +69,22 @@ impl Buffer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The first `len` bytes. Copying all of a known number is cheaper than copying some of an unknown one.
+    /// The first `len` of these bytes, with the eight at `at` replaced. Copying all of a known number is cheaper than
+    /// copying some of an unknown one.
     #[inline(always)]
-    pub(crate) fn first_of<const ROOM: usize>(&mut self, bytes: &[u8; ROOM], len: usize) {
-        let end = self.0.len() + len;
-        self.raw(bytes);
-        self.0.truncate(end);
+    pub(crate) fn template<const ROOM: usize>(
+        &mut self,
+        bytes: &[u8; ROOM],
+        len: usize,
+        at: usize,
+        value: u64,
+    ) {
+        let start = self.0.len();
+        self.0.extend_from_slice(bytes);
+        if let Some(place) = self.0.get_mut(start + at..start + at + 8) {
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+        self.0.truncate(start + len);
     }
 
     #[inline(always)]

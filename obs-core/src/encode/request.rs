@@ -1,6 +1,9 @@
 //! One export request under construction. Traces, metrics and logs have the same frame: a resource, below it scopes,
 //! below each its items. The items of each scope are collected in a buffer of their own, so that what is added later
 //! finds its scope, and every length of the frame is known when it is written.
+//!
+//! Nearly all bodies have one scope. Each buffer keeps room before its items for all that stands before them, so that
+//! such a body is made where its items lie and nothing of it is copied.
 
 use super::protobuf::{Buffer, varint_len};
 use super::resource::ResourceBytes;
@@ -38,7 +41,20 @@ pub(crate) struct Request {
     /// The frame around them, at most.
     frame: usize,
     items: u64,
+    /// Where a body of several scopes is put together.
     body: Buffer,
+    /// An item that waits for the next body.
+    left: Buffer,
+    unfinished: Option<Unfinished>,
+}
+
+/// What is going on; still set afterwards, somebody else's code unwound through it.
+#[derive(Clone, Copy, Debug)]
+enum Unfinished {
+    /// An item is written in this scope, from this place on.
+    Item(usize, usize),
+    /// A body is emitted.
+    Body,
 }
 
 #[derive(Debug)]
@@ -46,7 +62,25 @@ struct ScopeItems {
     scope: &'static Scope,
     head: Buffer,
     tail: Buffer,
+    /// `front` bytes of room, then the items.
     items: Buffer,
+    front: usize,
+}
+
+impl ScopeItems {
+    fn is_empty(&self) -> bool {
+        self.items.len() == self.front
+    }
+
+    /// Only the items.
+    fn bytes(&self) -> &[u8] {
+        &self.items.as_slice()[self.front..]
+    }
+
+    /// The length of the message around them.
+    fn len(&self) -> usize {
+        self.head.len() + self.bytes().len() + self.tail.len()
+    }
 }
 
 impl Request {
@@ -60,6 +94,8 @@ impl Request {
             frame,
             items: 0,
             body: Buffer::default(),
+            left: Buffer::default(),
+            unfinished: None,
         }
     }
 
@@ -88,28 +124,49 @@ impl Request {
         let mut tail = Buffer::default();
         tail.text(field::SCHEMA_URL, scope.schema_url);
         self.frame += FRAME + head.len() + tail.len();
+        let front = self.resource.head.len() + head.len() + 2 * FRAME;
+        let mut items = Buffer::default();
+        items.resize(front);
         self.scopes.push(ScopeItems {
             scope,
             head,
             tail,
-            items: Buffer::default(),
+            items,
+            front,
         });
         self.scopes.len() - 1
     }
 
-    /// Where the items of a scope are written to.
+    /// Begins an item: where it is written to, and from which place on.
     #[inline(always)]
-    pub(crate) fn items(&mut self, scope: usize) -> &mut Buffer {
-        &mut self.scopes[scope].items
+    pub(crate) fn begin(&mut self, scope: usize) -> (&mut Buffer, usize) {
+        if self.unfinished.is_some() {
+            self.clean_up();
+        }
+        let items = &mut self.scopes[scope].items;
+        let from = items.len();
+        self.unfinished = Some(Unfinished::Item(scope, from));
+        (items, from)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn clean_up(&mut self) {
+        match self.unfinished.take() {
+            Some(Unfinished::Item(scope, from)) => self.scopes[scope].items.resize(from),
+            Some(Unfinished::Body) => self.reset(),
+            None => {}
+        }
     }
 
     /// What was written from `from` on counts as `count` items. If it made the body too large, what came before it is
     /// emitted and it begins the next body.
     #[inline(always)]
     pub(crate) fn added(&mut self, scope: usize, from: usize, count: u64, emit: Emit<'_>) {
+        self.unfinished = None;
         let bytes = self.scopes[scope].items.len() - from;
         if self.bytes + bytes + self.frame > self.limit && self.bytes > 0 {
-            self.emit(Some((scope, from)), emit);
+            self.emit_without(scope, from, emit);
         }
         self.bytes += bytes;
         self.items += count;
@@ -134,51 +191,88 @@ impl Request {
 
     /// Emits what there is.
     pub(crate) fn finish(&mut self, emit: Emit<'_>) {
+        self.clean_up();
         if !self.is_empty() {
-            self.emit(None, emit);
+            self.emit(emit);
         }
     }
 
-    /// Emits everything but what lies in scope `left.0` from `left.1` on.
+    /// Emits everything but what lies in `scope` from `from` on, which begins the next body.
     #[cold]
     #[inline(never)]
-    fn emit(&mut self, left: Option<(usize, usize)>, emit: Emit<'_>) {
-        let end = |index: usize, scope: &ScopeItems| match left {
-            Some((at, from)) if at == index => from,
-            _ => scope.items.len(),
-        };
-        let body = &mut self.body;
-        body.clear();
-        let of_scope =
-            |scope: &ScopeItems, items: usize| scope.head.len() + items + scope.tail.len();
-        let filled = || {
-            let with_end = |(index, scope)| (end(index, scope), scope);
-            let scopes = self.scopes.iter().enumerate().map(with_end);
-            scopes.filter(|(items, _)| *items > 0)
-        };
-        let scopes: usize = filled()
-            .map(|(items, scope)| of_scope(scope, items))
-            .map(|len| 1 + varint_len(len) + len)
-            .sum();
-        let (head, tail) = (&self.resource.head, &self.resource.tail);
-        body.open(field::RESOURCE_ITEMS, head.len() + scopes + tail.len());
-        body.raw(head);
-        for (items, scope) in filled() {
-            body.open(field::SCOPE_ITEMS, of_scope(scope, items));
-            body.raw(scope.head.as_slice());
-            body.raw(&scope.items.as_slice()[..items]);
-            body.raw(scope.tail.as_slice());
+    fn emit_without(&mut self, scope: usize, from: usize, emit: Emit<'_>) {
+        let items = &mut self.scopes[scope].items;
+        self.left.clear();
+        self.left.raw(&items.as_slice()[from..]);
+        items.resize(from);
+        self.emit(emit);
+        self.scopes[scope].items.raw(self.left.as_slice());
+        self.left.shrink_to(self.limit);
+    }
+
+    fn emit(&mut self, emit: Emit<'_>) {
+        self.unfinished = Some(Unfinished::Body);
+        let mut filled = self.scopes.iter().filter(|scope| !scope.is_empty());
+        match (filled.next(), filled.next()) {
+            (Some(_), None) => self.emit_in_place(emit),
+            _ => self.emit_joined(emit),
         }
-        body.raw(tail);
-        emit(body.as_slice(), self.items);
-        for (index, scope) in self.scopes.iter_mut().enumerate() {
-            match left {
-                Some((at, from)) if at == index => scope.items.drop_front(from),
-                _ => scope.items.clear(),
-            }
+        self.unfinished = None;
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        for scope in &mut self.scopes {
+            scope.items.resize(scope.front);
             scope.items.shrink_to(2 * self.limit);
         }
         self.body.shrink_to(2 * self.limit);
         (self.bytes, self.items) = (0, 0);
     }
+
+    /// One scope: what stands before its items is written into the room before them.
+    fn emit_in_place(&mut self, emit: Emit<'_>) {
+        let Some(scope) = self.scopes.iter_mut().find(|scope| !scope.is_empty()) else {
+            return;
+        };
+        let (head, tail) = (&self.resource.head, &self.resource.tail);
+        let len = scope.len();
+        let before = &mut self.body;
+        before.clear();
+        before.open(
+            field::RESOURCE_ITEMS,
+            head.len() + field_len(len) + tail.len(),
+        );
+        before.raw(head);
+        before.open(field::SCOPE_ITEMS, len);
+        before.raw(scope.head.as_slice());
+        let start = scope.front.saturating_sub(before.len());
+        scope.items.overwrite(start, before.as_slice());
+        scope.items.raw(scope.tail.as_slice());
+        scope.items.raw(tail);
+        emit(&scope.items.as_slice()[start..], self.items);
+    }
+
+    fn emit_joined(&mut self, emit: Emit<'_>) {
+        let filled = || self.scopes.iter().filter(|scope| !scope.is_empty());
+        let scopes: usize = filled().map(|scope| field_len(scope.len())).sum();
+        let (head, tail) = (&self.resource.head, &self.resource.tail);
+        let body = &mut self.body;
+        body.clear();
+        body.open(field::RESOURCE_ITEMS, head.len() + scopes + tail.len());
+        body.raw(head);
+        for scope in filled() {
+            body.open(field::SCOPE_ITEMS, scope.len());
+            body.raw(scope.head.as_slice());
+            body.raw(scope.bytes());
+            body.raw(scope.tail.as_slice());
+        }
+        body.raw(tail);
+        emit(body.as_slice(), self.items);
+    }
+}
+
+/// A message of this length with its tag.
+fn field_len(len: usize) -> usize {
+    1 + varint_len(len) + len
 }

@@ -3,8 +3,10 @@
 use crate::said::{Said, agrees, said};
 use crate::support::*;
 use obs_core::encode::BODY_LIMIT;
+use obs_core::otel::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use obs_core::otel::{KeyValue, StringValue, Value};
 use obs_core::sampling::HeadSampler;
-use obs_core::{Key, LabelId, Labels, Outcome, Parent};
+use obs_core::{Descriptor, Key, LabelId, Labels, Outcome, Parent};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::BTreeMap;
@@ -119,5 +121,86 @@ fn a_body_is_as_large_as_the_limit_lets_it_be() {
     assert!(
         bodies <= 3 * (whole.div_ceil(3_000) + 1),
         "{bodies} bodies for {whole} bytes"
+    );
+}
+
+static UNNAMABLE: Descriptor = Descriptor {
+    name: "test.unnamable",
+    span_name: |_, _| panic!("on purpose"),
+    ..INTERNAL_AGAIN
+};
+
+/// Names are made by code of others. What unwinds in the middle of a span must not spoil the spans after it.
+#[test]
+fn a_rule_for_names_that_panics_spoils_its_own_span_only() {
+    let always_on = HeadSampler::always_on();
+    let bench = Bench::new(|builder| builder.with_sampler(always_on), |_| ());
+    let unnamable = bench.telemetry.kind(&UNNAMABLE);
+    for _ in 0..3 {
+        unnamable
+            .start(Labels::NONE, Parent::Root)
+            .end(Outcome::ANSWERED);
+        let spoilt = bench.collect();
+        assert_eq!(spoilt.bodies.len(), 0);
+        bench
+            .telemetry
+            .kind(&INTERNAL)
+            .start(Labels::NONE, Parent::Root)
+            .end(Outcome::ANSWERED);
+        let bodies = bench.collect().bodies;
+        assert_eq!(decoded(&bodies).len(), 1);
+    }
+    assert_eq!(bench.telemetry.counts().panics, 3);
+}
+
+/// Lengths of one to four bytes, and more of everything than a record takes.
+#[test]
+fn long_values_and_too_many_of_them_are_cut_counted_and_encoded() {
+    let always_on = HeadSampler::always_on();
+    let bench = Bench::new(|builder| builder.with_sampler(always_on), said);
+    let kind = bench.telemetry.kind(&INTERNAL);
+    let sampled = SpanContext::new(
+        TraceId::from(1),
+        SpanId::from(2),
+        TraceFlags::SAMPLED,
+        true,
+        Default::default(),
+    );
+    for len in [100, 127, 128, 3_000, 16_383, 16_384, 20_000] {
+        let text = "é".repeat(len / 2);
+        let note = || KeyValue::new("note", text.clone());
+        let mut operation = kind.start(Labels::NONE, Parent::Root);
+        operation.set(NOTE, text.as_str());
+        let mut active = operation.active().expect("recording");
+        active.set_dynamic(KeyValue::new(
+            "list",
+            Value::Array(vec![StringValue::from(text.clone()); 3].into()),
+        ));
+        for index in 0..150_u64 {
+            active.set_dynamic(KeyValue::new(format!("key.{index}"), index as i64));
+            active.add_event(
+                "event",
+                vec![note(); 1 + 140 * usize::from(index == 0 && len < 200)],
+            );
+            active.add_link(sampled.clone(), vec![note(); usize::from(index == 0)]);
+        }
+        operation.end(Outcome::ANSWERED);
+    }
+    let captured = bench.collect();
+    let spans = decoded(&captured.bodies);
+    assert_eq!(spans.len(), captured.records.len());
+    for ((_, span), said) in spans.iter().zip(&captured.records) {
+        agrees(span, said);
+        // 128 of each fit: of the attributes set dynamically, the list is one.
+        assert_eq!(span.dropped_attributes_count, 151 - 128);
+        assert_eq!((span.events.len(), span.dropped_events_count), (128, 22));
+        assert_eq!((span.links.len(), span.dropped_links_count), (128, 22));
+    }
+    let dropped = |span: &Span| span.events[0].dropped_attributes_count;
+    assert_eq!(dropped(&spans[0].1), 141 - 128);
+    let longest = captured.bodies.iter().map(|(body, _)| body.len()).max();
+    assert!(
+        longest > Some(2_097_152),
+        "a span whose length takes four bytes"
     );
 }

@@ -22,7 +22,7 @@ fn rendered(page: &PrometheusPage, metrics: &[Metric]) -> BTreeMap<String, Famil
     parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn cumulative(telemetry: obs_core::Telemetry) -> Vec<Metric> {
+fn cumulative(telemetry: Telemetry) -> Vec<Metric> {
     telemetry.reader(Temporality::Cumulative).collect()
 }
 

@@ -191,6 +191,9 @@ pub(crate) fn script() -> impl Strategy<Value = Script> {
         })
 }
 
+/// Attributes in order.
+type Pairs = Vec<(String, AnyValue)>;
+
 /// What an operation must look like after its script: the model, from the script alone.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
@@ -200,8 +203,8 @@ pub(crate) struct Model {
     pub(crate) measures: BTreeMap<String, AnyValue>,
     pub(crate) session: BTreeMap<String, AnyValue>,
     pub(crate) stamps: Vec<(&'static str, u64)>,
-    pub(crate) events: Vec<(String, u64, Vec<(String, AnyValue)>)>,
-    pub(crate) links: Vec<(SpanContext, Vec<(String, AnyValue)>)>,
+    pub(crate) events: Vec<(String, u64, Pairs)>,
+    pub(crate) links: Vec<(SpanContext, Pairs)>,
     pub(crate) name: Option<String>,
     pub(crate) status: Status,
     /// In nanoseconds: when it started, how long it took.
