@@ -9,14 +9,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) struct Found<'a> {
     pub(crate) traceparent: Option<&'a HeaderValue>,
     pub(crate) traceparents: u32,
-    /// They are joined elsewhere: few requests have one.
+    pub(crate) tracestate: Option<&'a HeaderValue>,
+    /// Several are joined elsewhere: few requests have them.
     pub(crate) tracestates: u32,
     pub(crate) baggage: bool,
     pub(crate) host: Option<&'a HeaderValue>,
     pub(crate) user_agent: Option<&'a HeaderValue>,
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn scan(headers: &HeaderMap) -> Found<'_> {
     let mut found = Found::default();
     for (name, value) in headers {
@@ -26,7 +27,10 @@ pub(crate) fn scan(headers: &HeaderMap) -> Found<'_> {
             7 if name == "baggage" => found.baggage = true,
             10 => match name {
                 "user-agent" => found.user_agent = found.user_agent.or(Some(value)),
-                "tracestate" => found.tracestates += 1,
+                "tracestate" => {
+                    found.tracestates += 1;
+                    found.tracestate = found.tracestate.or(Some(value));
+                }
                 _ => {}
             },
             11 if name == "traceparent" => {

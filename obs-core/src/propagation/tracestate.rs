@@ -146,6 +146,18 @@ pub fn combine<'a>(
     Ok(cut)
 }
 
+/// A header value that [`combine`] would leave as it is: checked, within the limits, no white space, no empty members.
+/// `None` says that it has to be combined, or that it is invalid.
+#[must_use]
+pub fn as_it_is(value: &[u8]) -> Option<&str> {
+    let mut members = Members::default();
+    members.read(value).ok()?;
+    if members.bytes() != value.len() || value.len() > MAX_BYTES {
+        return None;
+    }
+    members.only().or_else(|| std::str::from_utf8(value).ok())
+}
+
 /// Reads the `ot` member of a `tracestate`. What is malformed is absent.
 #[must_use]
 pub fn read_ot(tracestate: &str) -> Ot {

@@ -1,5 +1,6 @@
 //! The body: the exchange lasts as long as it does, and ends with it exactly once.
 
+use super::future::Ahead;
 use crate::classify::BROKEN_BODY;
 use crate::descriptor::RESPONSE_SIZE;
 use bytes::Buf;
@@ -7,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use obs_core::{Event, Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 pin_project! {
     /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
@@ -16,14 +17,22 @@ pin_project! {
         #[pin]
         pub(crate) inner: B,
         pub(crate) operation: Operation,
-        pub(crate) outcome: Outcome,
         pub(crate) sent: u64,
-        pub(crate) expected: Option<u64>,
-        pub(crate) current: bool,
+        pub(crate) ahead: Ahead,
     }
 }
 
 impl<B> ResponseBody<B> {
+    #[inline(always)]
+    pub(crate) fn unobserved(inner: B) -> Self {
+        Self {
+            inner,
+            operation: Operation::disabled(),
+            sent: 0,
+            ahead: Ahead::NOTHING,
+        }
+    }
+
     /// The body inside.
     pub fn get_ref(&self) -> &B {
         &self.inner
@@ -38,14 +47,7 @@ impl<B> ResponseBody<B> {
 /// A body that no exchange of ours hangs on: for layers outside that answer on their own, with a body of this type.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self {
-            inner: B::default(),
-            operation: Operation::disabled(),
-            outcome: Outcome::ANSWERED,
-            sent: 0,
-            expected: None,
-            current: false,
-        }
+        Self::unobserved(B::default())
     }
 }
 
@@ -63,7 +65,7 @@ impl<B: Body> Body for ResponseBody<B> {
             return this.inner.poll_frame(cx);
         }
         this.operation.stamp(Event::WRITE_START);
-        let polled = if *this.current {
+        let polled = if this.ahead.current {
             let entered = this.operation.enter();
             let polled = this.inner.as_mut().poll_frame(cx);
             entered.leave();
@@ -74,30 +76,31 @@ impl<B: Body> Body for ResponseBody<B> {
             std::mem::forget(unwinding);
             polled
         };
-        let frame = ready!(polled);
-        let over = match &frame {
-            Some(Ok(frame)) => match frame.data_ref() {
+        // Looked at where it lies, as in the future.
+        let over = match &polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
                 Some(data) => {
                     if *this.sent == 0 {
                         this.operation.stamp(Event::STREAM_SEND);
                     }
                     *this.sent += data.remaining() as u64;
                     // hyper asks no further in these cases, so this is the last moment to end it.
-                    *this.expected == Some(*this.sent) || this.inner.is_end_stream()
+                    this.ahead.bytes == *this.sent || this.inner.is_end_stream()
                 }
                 // Trailers: nothing follows them.
                 None => true,
             },
-            Some(Err(_)) => {
-                *this.outcome = BROKEN_BODY;
+            Poll::Ready(Some(Err(_))) => {
+                this.ahead.outcome = BROKEN_BODY;
                 true
             }
-            None => true,
+            Poll::Ready(None) => true,
         };
         if over {
-            end(this.operation, *this.outcome, *this.sent);
+            end(this.operation, this.ahead.outcome, *this.sent);
         }
-        Poll::Ready(frame)
+        polled
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use http_body::Body;
 use obs_core::{Event, LabelId, Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 pin_project! {
     /// The future of an observed service's answer. Dropped before it is ready, the exchange is cancelled.
@@ -36,47 +36,65 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if !this.operation.is_recording() {
+            let polled = this.inner.poll(cx);
+            return polled.map_ok(|response| response.map(ResponseBody::unobserved));
+        }
         let entered = this.operation.enter();
         let polled = this.inner.poll(cx);
         entered.leave();
-        match ready!(polled) {
-            Ok(response) => {
-                let (mut outcome, mut expected) = (Outcome::ANSWERED, None);
-                if this.operation.is_recording() {
-                    (outcome, expected) = at_head(
-                        &response,
-                        this.operation,
-                        this.settings,
-                        this.classify,
-                        *this.head_only,
-                    );
-                }
-                let operation = std::mem::replace(this.operation, Operation::disabled());
-                let current = this.settings.current_in_body;
-                let (parts, inner) = response.into_parts();
-                let body = ResponseBody {
-                    inner,
-                    operation,
-                    outcome,
-                    sent: 0,
-                    expected,
-                    current,
-                };
-                Poll::Ready(Ok(Response::from_parts(parts, body)))
-            }
-            Err(error) => {
-                if let Some(mut active) = this.operation.active() {
-                    active.stamp(Event::SERVER_HANDLE_FINISH);
-                }
-                this.operation
-                    .end_in_place(this.classify.classify_error(&error));
-                Poll::Ready(Err(error))
-            }
-        }
+        // Looked at where it lies: moving an answer costs more than reading it.
+        let ahead = match &polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(response)) => at_head(
+                response,
+                this.operation,
+                this.settings,
+                this.classify,
+                *this.head_only,
+            ),
+            Poll::Ready(Err(error)) => failed(this.operation, this.classify, error),
+        };
+        let operation = std::mem::replace(this.operation, Operation::disabled());
+        polled.map_ok(|response| {
+            response.map(|inner| ResponseBody {
+                inner,
+                operation,
+                sent: 0,
+                ahead,
+            })
+        })
     }
 }
 
-/// What is known at the head: the outcome unless the body fails, and at how many bytes the body is over.
+/// What the head says of the body: the outcome unless the body fails, and at how many bytes the body is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// `u64::MAX` is unknown.
+    pub(crate) bytes: u64,
+    pub(crate) outcome: Outcome,
+    /// Whether the operation is current while the body is polled.
+    pub(crate) current: bool,
+}
+
+impl Ahead {
+    pub(crate) const NOTHING: Self = Self {
+        bytes: u64::MAX,
+        outcome: Outcome::ANSWERED,
+        current: false,
+    };
+}
+
+#[cold]
+#[inline(never)]
+fn failed<C: Classify<E>, E>(operation: &mut Operation, classify: &C, error: &E) -> Ahead {
+    if let Some(mut active) = operation.active() {
+        active.stamp(Event::SERVER_HANDLE_FINISH);
+    }
+    operation.end_in_place(classify.classify_error(error));
+    Ahead::NOTHING
+}
+
 #[inline(never)]
 fn at_head<R: Body, C: Classify<E>, E>(
     response: &Response<R>,
@@ -84,11 +102,16 @@ fn at_head<R: Body, C: Classify<E>, E>(
     settings: &Settings,
     classify: &C,
     head_only: bool,
-) -> (Outcome, Option<u64>) {
+) -> Ahead {
     let status = response.status();
     let outcome = classify.classify_status(status);
+    let mut ahead = Ahead {
+        outcome,
+        current: settings.current_in_body,
+        ..Ahead::NOTHING
+    };
     let Some(mut active) = operation.active() else {
-        return (outcome, None);
+        return ahead;
     };
     active.stamp_all(&[Event::RESPONSE_HEAD, Event::SERVER_HANDLE_FINISH]);
     active.set_label(STATUS, LabelId::number(status.as_u16()));
@@ -102,15 +125,15 @@ fn at_head<R: Body, C: Classify<E>, E>(
             active.set_measure(RESPONSE_SIZE, 0);
         }
         operation.end_in_place(outcome);
-        return (outcome, None);
+        return ahead;
     }
     // hyper drops a body at its announced length without asking for more.
-    (
-        outcome,
-        body.size_hint()
-            .exact()
-            .or_else(|| content_length(response.headers())),
-    )
+    let announced = match body.size_hint().exact() {
+        Some(exact) => Some(exact),
+        None => content_length(response.headers()),
+    };
+    ahead.bytes = announced.unwrap_or(u64::MAX);
+    ahead
 }
 
 /// 101 ends the exchange: what follows on the connection is no HTTP.

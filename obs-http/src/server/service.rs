@@ -60,11 +60,31 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut operation = self.start(&request);
+        // Where nothing looks at the request it is moved once less.
+        if self.kind.is_disabled() {
+            let inner = self.inner.call(request);
+            return self.future(inner, Operation::disabled(), false);
+        }
+        self.call_observed(request)
+    }
+}
+
+impl<S, C: Clone> HttpServer<S, C> {
+    #[inline(never)]
+    fn call_observed<B: Body>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, C>
+    where
+        S: Service<Request<B>>,
+    {
+        let mut operation = start(self.kind, self.settings, &request);
         let head_only = *request.method() == Method::HEAD;
         let entered = operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
+        self.future(inner, operation, head_only)
+    }
+
+    #[inline(always)]
+    fn future<F>(&self, inner: F, operation: Operation, head_only: bool) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner,
             operation,
@@ -75,49 +95,40 @@ where
     }
 }
 
-impl<S, C> HttpServer<S, C> {
-    #[inline(always)]
-    fn start<B: Body>(&self, request: &Request<B>) -> Operation {
-        if self.kind.is_disabled() {
-            return Operation::disabled();
-        }
-        let head = RequestHead::of(request);
-        if let Some(filter) = &self.settings.filter
-            && !filter(head)
-        {
-            return Operation::disabled();
-        }
-        self.start_observed(head, request.body().size_hint().exact())
+#[inline(never)]
+fn start<B: Body>(
+    kind: &'static Kind,
+    settings: &'static Settings,
+    request: &Request<B>,
+) -> Operation {
+    let head = RequestHead::of(request);
+    if let Some(filter) = &settings.filter
+        && !filter(head)
+    {
+        return Operation::disabled();
     }
-
-    #[inline(never)]
-    fn start_observed(&self, head: RequestHead<'_>, body: Option<u64>) -> Operation {
-        let settings = self.settings;
-        let found = headers::scan(head.headers);
-        let scheme = scheme(head.uri, settings.https);
-        let method = settings.methods.number(head.method);
-        let labels = Labels::NONE
-            .with(METHOD, method)
-            .with(SCHEME, LabelId::closed(scheme))
-            .with(VERSION, version(head.version));
-        let route = match &settings.route {
-            Some(rule) => rule(head),
-            None => route::find(head.extensions),
-        };
-        let mut joined = String::new();
-        let parent = parent(&found, head, (self.kind, settings), &mut joined);
-        let mut operation = self
-            .kind
-            .start_with(labels, route.map(|route| (ROUTE, route)), parent);
-        if let Some(mut active) = operation.active() {
-            describe(&mut active, head, &found, (scheme, method), settings);
-            if let Some(body) = body {
-                active.set_measure(REQUEST_SIZE, body);
-            }
-            active.stamp(Event::SERVER_HANDLE_START);
+    let found = headers::scan(head.headers);
+    let scheme = scheme(head.uri, settings.https);
+    let method = settings.methods.number(head.method);
+    let labels = Labels::NONE
+        .with(METHOD, method)
+        .with(SCHEME, LabelId::closed(scheme))
+        .with(VERSION, version(head.version));
+    let route = match &settings.route {
+        Some(rule) => rule(head),
+        None => route::find(head.extensions),
+    };
+    let mut joined = String::new();
+    let parent = parent(&found, head, (kind, settings), &mut joined);
+    let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
+    if let Some(mut active) = operation.active() {
+        describe(&mut active, head, &found, (scheme, method), settings);
+        if let Some(body) = request.body().size_hint().exact() {
+            active.set_measure(REQUEST_SIZE, body);
         }
-        operation
+        active.stamp(Event::SERVER_HANDLE_START);
     }
+    operation
 }
 
 /// Attributes that are no labels.
@@ -210,21 +221,38 @@ fn parent<'a>(
     let Some(parent) = remote(found, value) else {
         return Parent::Current;
     };
-    if found.tracestates > 0 {
-        let values = head.headers.get_all("tracestate");
-        // An invalid tracestate is dropped; the traceparent stands.
-        let _ =
-            propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
-    }
+    let tracestate = tracestate(found, head.headers, joined);
     let trust = match &settings.trust {
         TrustRule::Always(trust) => *trust,
         TrustRule::By(rule) => rule(head),
     };
     Parent::Remote {
         parent,
-        tracestate: joined,
+        tracestate,
         trust,
     }
+}
+
+/// The one header as it came where it needs no repair, else what is left of all of them.
+#[inline(always)]
+fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String) -> &'a str {
+    let Some(first) = found.tracestate else {
+        return "";
+    };
+    if found.tracestates == 1
+        && let Some(text) = propagation::tracestate::as_it_is(first.as_bytes())
+    {
+        return text;
+    }
+    join(headers, joined);
+    joined
+}
+
+#[cold]
+fn join(headers: &HeaderMap, joined: &mut String) {
+    let values = headers.get_all(propagation::tracestate::TRACESTATE);
+    // An invalid tracestate is dropped; the traceparent stands.
+    let _ = propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
 }
 
 #[inline(always)]
@@ -254,9 +282,46 @@ fn version(version: Version) -> LabelId {
     }
 }
 
-/// Name and port of `host:port`, `[v6]:port`, `user@host`. By hand: hosts are shorter than a search's set-up.
+/// Name and port of `host:port`, `[v6]:port`, `user@host`.
 #[inline]
 fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
+    if is_bare_name(host) {
+        (host, None)
+    } else {
+        split_marked(host)
+    }
+}
+
+/// Whether nothing in it has to be taken apart: eight bytes a step, because most hosts of a service are such names.
+#[inline(always)]
+fn is_bare_name(host: &[u8]) -> bool {
+    let (words, rest) = host.as_chunks::<8>();
+    let marked = words
+        .iter()
+        .fold(0, |seen, word| seen | marks(u64::from_le_bytes(*word)));
+    let last = match host.last_chunk::<8>() {
+        Some(word) => marks(u64::from_le_bytes(*word)),
+        None => rest
+            .iter()
+            .fold(0, |seen, byte| seen | marks(u64::from(*byte))),
+    };
+    marked | last == 0
+}
+
+/// Not 0 if one of eight bytes is `:`, `@` or `[`. May see one that is not there (a letter above ASCII), never miss one.
+#[inline(always)]
+const fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const fn is(word: u64, byte: u8) -> u64 {
+        let zero = word ^ (ONES * byte as u64);
+        zero.wrapping_sub(ONES) & !zero
+    }
+    (is(word, b':') | is(word, b'@') | is(word, b'[')) & (ONES << 7)
+}
+
+/// By hand: hosts are shorter than a search's set-up.
+#[inline(never)]
+fn split_marked(host: &[u8]) -> (&[u8], Option<u16>) {
     let host = match host.iter().rposition(|byte| *byte == b'@') {
         Some(at) => &host[at + 1..],
         None => host,
@@ -304,6 +369,16 @@ mod tests {
         host("example.com:123456", ("example.com:123456", None));
         host("example.com:", ("example.com", None));
         host("::1", ("::1", None));
+        host(
+            "a.long.name.example.com:8080",
+            ("a.long.name.example.com", Some(8080)),
+        );
+        host("a.long.name.example.com", ("a.long.name.example.com", None));
+        host(
+            "me@a.long.name.example.com",
+            ("a.long.name.example.com", None),
+        );
+        host("h\u{fc}tte.example.com", ("h\u{fc}tte.example.com", None));
         host("42", ("42", None));
         host("", ("", None));
     }

@@ -73,6 +73,11 @@ impl<'a> Members<'a> {
         Some(value)
     }
 
+    /// The one member, where there is one.
+    pub(super) fn only(&self) -> Option<&'a str> {
+        (self.len == 1).then_some(self.list[0])
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
