@@ -35,7 +35,7 @@ const OURS: &[&str] = &[
 
 /// The query with the values of secret keys replaced by `REDACTED`; keys stay. Borrowed where nothing is secret.
 pub fn redact_query(query: &str) -> Cow<'_, str> {
-    if !query.split('&').any(is_secret) {
+    if !may_hold_secret(query) || !query.split('&').any(is_secret) {
         return Cow::Borrowed(query);
     }
     let mut redacted = String::with_capacity(query.len());
@@ -53,6 +53,42 @@ pub fn redact_query(query: &str) -> Cow<'_, str> {
     }
     Cow::Owned(redacted)
 }
+
+/// One pass that knows of secret keys only how they begin and how long they are: most queries end here.
+fn may_hold_secret(query: &str) -> bool {
+    let (mut start, mut in_key) = (0, true);
+    let bytes = query.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'&' => (start, in_key) = (at + 1, true),
+            b'%' if in_key => return true,
+            b'=' if in_key => {
+                let lengths = LENGTHS[usize::from(bytes[start] & 31)];
+                if at - start < 32 && lengths & (1 << (at - start)) != 0 {
+                    return true;
+                }
+                in_key = false;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// For each first letter, in any case, one bit per length of a secret key.
+const LENGTHS: [u32; 32] = {
+    let mut lengths = [0; 32];
+    let mut lists = [CONVENTIONS, OURS];
+    while let [list, rest @ ..] = lists[0] {
+        assert!(list.len() < 32);
+        lengths[(list.as_bytes()[0] & 31) as usize] |= 1 << list.len();
+        lists[0] = rest;
+        if rest.is_empty() {
+            lists = [lists[1], &[]];
+        }
+    }
+    lengths
+};
 
 fn is_secret(pair: &str) -> bool {
     let Some((key, _)) = pair.split_once('=') else {
@@ -116,6 +152,19 @@ mod tests {
         check("token", "token");
         check("%74oken=abc", "%74oken=REDACTED");
         check("a=1&&token=x&", "a=1&&token=REDACTED&");
+    }
+
+    #[test]
+    fn every_secret_key_is_seen_wherever_it_stands() {
+        for key in CONVENTIONS.iter().chain(OURS) {
+            check(&format!("{key}=a"), &format!("{key}=REDACTED"));
+            check(&format!("x=1&{key}=a&y"), &format!("x=1&{key}=REDACTED&y"));
+        }
+        for key in OURS {
+            let key = key.to_uppercase();
+            check(&format!("x&{key}=a"), &format!("x&{key}=REDACTED"));
+        }
+        check("=a&=token&a=token=1", "=a&=token&a=token=1");
     }
 
     #[test]
