@@ -1,4 +1,8 @@
 //! The server layer from outside: driven by hand, and over real sockets.
+#![allow(
+    clippy::manual_async_fn,
+    reason = "an async fn cannot be `#[track_caller]`"
+)]
 
 mod attributes;
 #[cfg(feature = "axum")]
