@@ -192,7 +192,9 @@ impl Attributes {
     }
 
     /// Appends; of several values under one key the last is read back.
-    #[inline]
+    ///
+    /// Inlined, because at nearly every call it is known what kind of value comes: of the match one arm is left.
+    #[inline(always)]
     pub(crate) fn set(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
         if self.entries.len() >= bounds.count as usize && !self.make_room(key, bounds) {
             return;
@@ -219,15 +221,35 @@ impl Attributes {
                 }
             }
         };
+        if self.entries.len() == self.entries.capacity() {
+            self.grow();
+        }
         self.entries.push((key, slot));
     }
 
-    #[inline]
+    /// A little at a time: what is in flight is many records, and doubling each would be most of their memory.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.entries.reserve_exact((self.entries.len() / 4).max(2));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_text(&mut self, by: usize) {
+        self.text
+            .reserve_exact(by.max(self.text.len() / 4).next_multiple_of(32));
+    }
+
+    #[inline(always)]
     fn copy(&mut self, text: &[u8], bounds: &Bounds) -> Option<Slot> {
         if text.len() > bounds.value_bytes as usize
             || self.text.len() + text.len() > bounds.total_bytes as usize
         {
             return self.copy_cut(text, bounds);
+        }
+        if self.text.capacity() - self.text.len() < text.len() {
+            self.grow_text(text.len());
         }
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text);
@@ -257,6 +279,7 @@ impl Attributes {
 
     /// At the limit: makes room by forgetting values that were overwritten, or counts the attribute as dropped.
     #[cold]
+    #[inline(never)]
     fn make_room(&mut self, key: Key, bounds: &Bounds) -> bool {
         let mut index = 0;
         while index < self.entries.len() {

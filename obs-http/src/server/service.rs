@@ -313,10 +313,28 @@ fn version(version: Version) -> LabelId {
 #[inline]
 fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
     if is_bare_name(host) {
-        (host, None)
-    } else {
-        split_marked(host)
+        return (host, None);
     }
+    match split_port(host) {
+        Some((name, port)) if is_bare_name(name) => (name, Some(port)),
+        _ => split_marked(host),
+    }
+}
+
+/// What stands before `:` and up to five digits, and their number.
+#[inline]
+fn split_port(host: &[u8]) -> Option<(&[u8], u16)> {
+    let (mut at, mut port, mut scale) = (host.len(), 0_u32, 1_u32);
+    while scale <= 100_000 {
+        at = at.checked_sub(1)?;
+        match host[at] {
+            digit @ b'0'..=b'9' => port += u32::from(digit - b'0') * scale,
+            b':' if scale > 1 => return Some((&host[..at], u16::try_from(port).ok()?)),
+            _ => return None,
+        }
+        scale *= 10;
+    }
+    None
 }
 
 /// Whether nothing in it has to be taken apart: eight bytes a step, because most hosts of a service are such names.
