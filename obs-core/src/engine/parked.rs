@@ -54,12 +54,11 @@ impl Parked {
         self.bytes.load(Ordering::Relaxed).max(0) as usize
     }
 
+    /// Those that still have a root. The others are struck off: a weak reference holds their memory.
     fn live(&self) -> Vec<Arc<TraceFamily>> {
-        lock_std(&self.families)
-            .list
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
+        let mut families = lock_std(&self.families);
+        families.list.retain(|family| family.strong_count() > 0);
+        families.list.iter().filter_map(Weak::upgrade).collect()
     }
 }
 

@@ -1,0 +1,139 @@
+//! Our names against those of `opentelemetry-semantic-conventions`, where it has them.
+#![cfg(not(loom))]
+
+use obs_core::Key;
+use obs_core::semconv::{self, exception, http, network, obs, otel, resource, session, user};
+use opentelemetry_semantic_conventions::{attribute, metric};
+
+/// Every attribute of the conventions that we use, by group. What a group has and this table lacks fails the test.
+const KNOWN: &[(&[Key], &[&str])] = &[
+    (
+        http::ALL,
+        &[
+            attribute::HTTP_REQUEST_METHOD,
+            attribute::HTTP_REQUEST_METHOD_ORIGINAL,
+            attribute::HTTP_RESPONSE_STATUS_CODE,
+            attribute::HTTP_ROUTE,
+            attribute::HTTP_REQUEST_BODY_SIZE,
+            attribute::HTTP_RESPONSE_BODY_SIZE,
+            attribute::URL_SCHEME,
+            attribute::URL_PATH,
+            attribute::URL_QUERY,
+            attribute::USER_AGENT_ORIGINAL,
+            attribute::ERROR_TYPE,
+        ],
+    ),
+    (
+        network::ALL,
+        &[
+            attribute::NETWORK_PROTOCOL_NAME,
+            attribute::NETWORK_PROTOCOL_VERSION,
+            attribute::NETWORK_PEER_ADDRESS,
+            attribute::NETWORK_PEER_PORT,
+            attribute::SERVER_ADDRESS,
+            attribute::SERVER_PORT,
+            attribute::CLIENT_ADDRESS,
+            attribute::CLIENT_PORT,
+        ],
+    ),
+    (
+        exception::ALL,
+        &[
+            attribute::EXCEPTION_TYPE,
+            attribute::EXCEPTION_MESSAGE,
+            attribute::EXCEPTION_STACKTRACE,
+        ],
+    ),
+    (session::ALL, &[attribute::SESSION_ID]),
+    (user::ALL, &[attribute::USER_ID]),
+];
+
+/// Names that are no attributes of spans, side by side.
+const NAMES: &[(&str, &str)] = &[
+    (
+        http::SERVER_REQUEST_DURATION,
+        metric::HTTP_SERVER_REQUEST_DURATION,
+    ),
+    (
+        http::SERVER_ACTIVE_REQUESTS,
+        metric::HTTP_SERVER_ACTIVE_REQUESTS,
+    ),
+    (
+        http::SERVER_REQUEST_BODY_SIZE,
+        metric::HTTP_SERVER_REQUEST_BODY_SIZE,
+    ),
+    (
+        http::SERVER_RESPONSE_BODY_SIZE,
+        metric::HTTP_SERVER_RESPONSE_BODY_SIZE,
+    ),
+    (resource::SERVICE_NAME, attribute::SERVICE_NAME),
+    (resource::SERVICE_VERSION, attribute::SERVICE_VERSION),
+    (
+        resource::SERVICE_INSTANCE_ID,
+        attribute::SERVICE_INSTANCE_ID,
+    ),
+    (resource::TELEMETRY_SDK_NAME, attribute::TELEMETRY_SDK_NAME),
+    (
+        resource::TELEMETRY_SDK_LANGUAGE,
+        attribute::TELEMETRY_SDK_LANGUAGE,
+    ),
+    (
+        resource::TELEMETRY_SDK_VERSION,
+        attribute::TELEMETRY_SDK_VERSION,
+    ),
+    (resource::HOST_NAME, attribute::HOST_NAME),
+    (resource::PROCESS_PID, attribute::PROCESS_PID),
+    (resource::OS_TYPE, attribute::OS_TYPE),
+];
+
+#[test]
+fn attributes_are_spelled_as_in_the_conventions() {
+    for (ours, theirs) in KNOWN {
+        let ours: Vec<_> = ours.iter().map(|key| key.as_str()).collect();
+        assert_eq!(&ours, theirs);
+    }
+}
+
+#[test]
+fn metrics_and_resources_are_spelled_as_in_the_conventions() {
+    for (ours, theirs) in NAMES {
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+fn prefixes_of_headers_are_those_of_the_conventions() {
+    assert_eq!(
+        http::REQUEST_HEADER.strip_suffix('.'),
+        Some(attribute::HTTP_REQUEST_HEADER)
+    );
+    assert_eq!(
+        http::RESPONSE_HEADER.strip_suffix('.'),
+        Some(attribute::HTTP_RESPONSE_HEADER)
+    );
+}
+
+#[test]
+fn what_is_ours_says_so() {
+    let metrics = [obs::HTTP_SERVER_HEAD_DURATION, obs::DROPPED, obs::DELIVERED];
+    for name in obs::ALL.iter().map(|key| key.as_str()).chain(metrics) {
+        assert!(name.starts_with("obs."), "{name}");
+    }
+    // The metrics SDK's specification defines it; it is in no registry of attributes.
+    assert_eq!(otel::METRIC_OVERFLOW.as_str(), "otel.metric.overflow");
+    assert_eq!(otel::ALL.len(), 1);
+}
+
+/// The crate may lag behind the schema we follow; it must not be ahead of it, or names may have moved under us.
+#[test]
+fn the_schema_is_at_least_as_new_as_the_oracle() {
+    let version = |url: &str| -> Vec<u32> {
+        let version = url.rsplit('/').next().expect("a version at the end");
+        let parts = version
+            .split('.')
+            .map(|part| part.parse().expect("numbers"));
+        parts.collect()
+    };
+    let oracle = version(opentelemetry_semantic_conventions::SCHEMA_URL);
+    assert!(version(semconv::SCHEMA_URL) >= oracle, "{oracle:?}");
+}
