@@ -1,1 +1,6 @@
 //! Runnable examples.
+
+/// The README's program is compiled with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
