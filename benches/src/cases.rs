@@ -98,7 +98,12 @@ pub(crate) static ALL: &[Case] = &[
     added(
         "http/default",
         "as it ships: kept, 12 headers, our span in the context, 4 polls",
-        http::default,
+        http::default_mode,
+    ),
+    added(
+        "http/default-tracestate",
+        "same, behind a vendor's tracer: 13 headers with a tracestate",
+        http::default_tracestate,
     ),
     added(
         "http/context-attached",

@@ -103,11 +103,21 @@ fn at(level: StatsLevel, kept: Kept, shape: Shape) -> Pair {
     )
 }
 
+/// As it ships, behind callers that send no `tracestate`, as OpenTelemetry's own do.
+pub(crate) fn default_mode() -> Pair {
+    default(Shape::Real)
+}
+
+/// The same behind a vendor's tracer.
+pub(crate) fn default_tracestate() -> Pair {
+    default(Shape::Vendor)
+}
+
 /// As it ships: nothing set but the exporter's stand-in. Head-sampled, 12 headers, our span in the context, 4 polls.
-pub(crate) fn default() -> Pair {
+fn default(shape: Shape) -> Pair {
     let flat = Flat::build(Telemetry::builder());
     let pair = priced(
-        Shape::Real,
+        shape,
         Handler {
             pauses: 3,
             ..Handler::default()

@@ -39,11 +39,13 @@ pub(crate) enum Shape {
     Traceparent,
     /// What a service behind a proxy sees: twelve headers with a valid `traceparent`.
     Real,
+    /// The same behind a vendor's tracer, whose `tracestate` has to travel on.
+    Vendor,
 }
 
 impl Shape {
     fn headers(self) -> HeaderMap {
-        const ALL: [(&str, &str); 12] = [
+        const ALL: [(&str, &str); 13] = [
             ("host", "models.example.com"),
             (
                 "user-agent",
@@ -61,12 +63,14 @@ impl Shape {
             ("x-forwarded-for", "203.0.113.7"),
             ("x-forwarded-proto", "https"),
             ("x-request-id", "7f6cbd0e-3f52-4b5e-9f0a-6fb3f4b4a4a1"),
+            ("content-type", "application/json"),
             ("tracestate", "vendor=t61rcWkgMzE"),
         ];
         let taken = match self {
             Self::Plain => 2,
             Self::Traceparent => 4,
             Self::Real => 12,
+            Self::Vendor => 13,
         };
         ALL[..taken]
             .iter()
