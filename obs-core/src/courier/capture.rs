@@ -17,7 +17,7 @@ use super::{Batch, Sent, Transport};
 /// courier.outbox().push(Batch::new(Signal::Traces, vec![10, 0], 1));
 /// courier.flush(Instant::now() + Duration::from_secs(1))?;
 /// assert_eq!(capture.take().len(), 1);
-/// # Ok::<(), obs_core::error::Error>(())
+/// # Ok::<(), obs_core::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Capture(Arc<Mutex<Captured>>);
