@@ -1,5 +1,8 @@
 //! The synchronisation primitives of what loom models: loom's under `--cfg loom`, the standard ones otherwise.
 
+#[cfg(loom)]
+mod tried;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 #[cfg(not(loom))]
@@ -18,8 +21,19 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// A mutex that some only try to lock.
+#[cfg(not(loom))]
+pub(crate) type TryMutex<T> = Mutex<T>;
+#[cfg(loom)]
+pub(crate) use tried::{TryMutex, lock_tried, try_lock};
+
+/// The same as [`lock`] for a mutex that others [`try_lock`].
+#[cfg(not(loom))]
+pub(crate) use lock as lock_tried;
+
 /// The same for a lock that must not be waited for.
-pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+#[cfg(not(loom))]
+pub(crate) fn try_lock<T>(mutex: &TryMutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),
         Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -4,11 +4,11 @@
 //! thread never waits for it. Nothing is copied: what travels is the record's box. Buffers are recycled, because fresh
 //! ones would put their page faults on the request's thread.
 
-use crate::sync::{Mutex, lock, try_lock};
+use crate::sync::{TryMutex, lock_tried, try_lock};
 
 #[derive(Debug)]
 pub(crate) struct Ring<T> {
-    halves: [Mutex<Vec<T>>; 2],
+    halves: [TryMutex<Vec<T>>; 2],
     /// Of each half.
     capacity: usize,
 }
@@ -26,7 +26,7 @@ pub(crate) enum Pushed<T> {
 impl<T> Ring<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            halves: [Mutex::new(Vec::new()), Mutex::new(Vec::new())],
+            halves: [TryMutex::new(Vec::new()), TryMutex::new(Vec::new())],
             capacity,
         }
     }
@@ -40,18 +40,19 @@ impl<T> Ring<T> {
             _ => item,
         };
         // The collector holds at most one of the two, for the length of a swap.
-        let mut half = lock(&self.halves[1]);
+        let mut half = lock_tried(&self.halves[1]);
         if half.len() < self.capacity {
             return Self::put(&mut half, item, self.capacity);
         }
         drop(half);
-        // Between the two looks the collector may have emptied the first.
-        match try_lock(&self.halves[0]) {
-            Some(mut half) if half.len() < self.capacity => {
-                Self::put(&mut half, item, self.capacity)
-            }
-            _ => Pushed::Full(item),
+        // The first was busy or full: the collector may have emptied it meanwhile. Tried once more and busy again, a
+        // record would be given back although there is room.
+        let mut half = lock_tried(&self.halves[0]);
+        if half.len() < self.capacity {
+            return Self::put(&mut half, item, self.capacity);
         }
+        drop(half);
+        Pushed::Full(item)
     }
 
     #[inline]
@@ -68,14 +69,14 @@ impl<T> Ring<T> {
     pub(crate) fn drain(&self, spare: &mut Vec<T>, into: &mut Vec<T>) {
         for half in &self.halves {
             debug_assert!(spare.is_empty());
-            std::mem::swap(&mut *lock(half), spare);
+            std::mem::swap(&mut *lock_tried(half), spare);
             into.append(spare);
         }
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.halves.iter().map(|half| lock(half).len()).sum()
+        self.halves.iter().map(|half| lock_tried(half).len()).sum()
     }
 }
 

@@ -6,7 +6,7 @@
 use super::cells::Cells;
 use super::live::Live;
 use super::ring::Ring;
-use crate::sync::{Mutex, lock};
+use crate::sync::{TryMutex, lock_tried};
 use std::sync::OnceLock;
 
 const PAGE: usize = 64;
@@ -19,7 +19,7 @@ pub(crate) struct Shard {
     pages: Box<[OnceLock<Page>]>,
     pub(crate) ring: Ring<Box<Live>>,
     /// Records the collector is done with.
-    pub(crate) returned: Mutex<Vec<Box<Live>>>,
+    pub(crate) returned: TryMutex<Vec<Box<Live>>>,
 }
 
 impl Shard {
@@ -30,7 +30,7 @@ impl Shard {
                 .map(|_| OnceLock::new())
                 .collect(),
             ring: Ring::new(ring),
-            returned: Mutex::default(),
+            returned: TryMutex::default(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Shard {
 
     /// Takes back records; beyond `most` they are freed.
     pub(crate) fn give_back(&self, records: &mut Vec<Box<Live>>, most: usize) {
-        let mut returned = lock(&self.returned);
+        let mut returned = lock_tried(&self.returned);
         let room = most.saturating_sub(returned.len());
         returned.extend(records.drain(..room.min(records.len())));
         drop(returned);

@@ -1,0 +1,140 @@
+"""Seeds bugs, one at a time, in a copy of obs-core, and requires that the loom model named beside each fails on it.
+
+Run by `.ci/loom seeds`, which sets the flags. The last line says how many were found; all must be.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+# File, what stands there, what a mistake would have put there, the model that must see it.
+SEEDS = [
+    (
+        "engine/cells.rs",
+        "cell.fetch_add(by, Ordering::Relaxed);",
+        "cell.store(cell.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);",
+        "shards::a_shard_that_nobody_owns_is_exact",
+    ),
+    (
+        "engine/cells.rs",
+        "if owned {\n            cell.store((f64::from_bits(old)",
+        "if owned || true {\n            cell.store((f64::from_bits(old)",
+        "shards::floating_point_sums_that_threads_share_are_exact",
+    ),
+    (
+        "engine/shards.rs",
+        "if inner.owned < self.most {",
+        "if inner.owned <= self.most {",
+        "shards::threads_beyond_those_that_own_a_shard_share_one",
+    ),
+    (
+        "engine/ring.rs",
+        "std::mem::swap(&mut *lock_tried(half), spare);\n            into.append(spare);",
+        "into.append(&mut *lock_tried(half));\n            lock_tried(half).clear();\n            into.append(spare);",
+        "rings::one_thread_and_the_collector_lose_and_double_nothing",
+    ),
+    (
+        "engine/ring.rs",
+        "let mut half = lock_tried(&self.halves[1]);",
+        "let Some(mut half) = try_lock(&self.halves[1]) else {\n            return Pushed::Taken;\n        };",
+        "rings::two_threads_of_a_common_shard_lose_and_double_nothing",
+    ),
+    (
+        "engine/ring.rs",
+        "let mut half = lock_tried(&self.halves[0]);",
+        "let Some(mut half) = try_lock(&self.halves[0]) else {\n            return Pushed::Full(item);\n        };",
+        "rings::nothing_is_given_back_while_there_is_room",
+    ),
+    (
+        "engine/family.rs",
+        "let mut inner = lock(&self.inner);\n        // Under the lock",
+        "if let decided @ (Verdict::Keep | Verdict::Drop) = self.verdict() {\n"
+        "            return Parked::Decided(child, decided);\n        }\n"
+        "        let mut inner = lock(&self.inner);\n        inner.waiting.push(child);\n"
+        "        inner.bytes += bytes;\n        return Parked::Waiting;\n        #[allow(unreachable_code)]\n"
+        "        // Under the lock",
+        "families::a_child_is_handed_to_the_root_or_told_the_verdict_never_both_nor_neither",
+    ),
+    (
+        "engine/family.rs",
+        "if self.verdict() == Verdict::Pending {\n            self.verdict.store",
+        "if true {\n            self.verdict.store",
+        "families::the_first_verdict_stands_and_everybody_reads_it",
+    ),
+    (
+        "engine/family.rs",
+        "into.append(&mut inner.waiting);\n        std::mem::take(&mut inner.bytes)\n    }",
+        "into.append(&mut inner.waiting);\n        drop(inner);\n        std::mem::take(&mut lock(&self.inner).bytes)\n    }",
+        "families::children_that_are_shed_are_not_handed_to_the_root_too",
+    ),
+    (
+        "shared.rs",
+        "if state.open {\n            write(",
+        "let open = state.open;\n        drop(state);\n        let mut state = lock(&self.0);\n"
+        "        if open {\n            write(",
+        "shared::an_attribute_arrives_or_is_counted_as_late",
+    ),
+    (
+        "shared.rs",
+        "if carried {\n            state.identity.ensure_family();",
+        "if carried && false {\n            state.identity.ensure_family();",
+        "shared::a_child_that_starts_while_its_root_ends_reads_the_roots_verdict",
+    ),
+    (
+        "shared.rs",
+        "if !self.sampled && self.family.is_none() {",
+        "if !self.sampled {",
+        "shared::two_children_that_start_at_once_join_one_family",
+    ),
+    (
+        "level.rs",
+        "self.change(|old| (old & MARK) | level as u8);",
+        "self.0.swap((self.raw() & MARK) | level as u8, Ordering::Relaxed);",
+        "levels::neither_change_is_lost_and_a_start_sees_one_that_was_set",
+    ),
+    (
+        "level.rs",
+        "while old != OFF {",
+        "while old != 0xff {",
+        "levels::what_is_switched_off_stays_off_whoever_sets_a_level_meanwhile",
+    ),
+]
+
+
+def model_fails(workspace: pathlib.Path, model: str) -> tuple[bool, str]:
+    test = f"loom_models::{model}"
+    command = ["cargo", "test", "-p", "obs-core", "--lib", "--release", "--", "--exact", test]
+    ran = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
+    said = [line.strip() for line in (ran.stdout + ran.stderr).splitlines()]
+    if not any(line.startswith("running 1 test") for line in said):
+        sys.exit(f"{model} did not run:\n{ran.stderr[-3000:]}")
+    why = next((after for line, after in zip(said, said[1:]) if "panicked at" in line), "")
+    return f"test {test} ... FAILED" in said and bool(why), why
+
+
+def main() -> None:
+    root = pathlib.Path.cwd()
+    found = 0
+    # A fixed place, so that the crates that are not seeded are built once.
+    workspace = pathlib.Path(os.environ["CARGO_TARGET_DIR"]).resolve() / "seeds"
+    shutil.rmtree(workspace, ignore_errors=True)
+    ignored = shutil.ignore_patterns("target", ".git")
+    shutil.copytree(root, workspace, ignore=ignored)
+    for file, right, wrong, model in SEEDS:
+        path = workspace / "obs-core/src" / file
+        whole = path.read_text()
+        if whole.count(right) != 1:
+            sys.exit(f"{file}: the place of the seed for {model} occurs {whole.count(right)} times, not once")
+        path.write_text(whole.replace(right, wrong))
+        fails, why = model_fails(workspace, model)
+        path.write_text(whole)
+        found += fails
+        print(f"{'found' if fails else 'MISSED'}: {file}, {model}: {why}", flush=True)
+    print(f"{found} of {len(SEEDS)} seeded bugs found")
+    if found != len(SEEDS):
+        sys.exit(1)
+
+
+main()
