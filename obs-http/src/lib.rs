@@ -1,5 +1,131 @@
-//! A tower layer that makes an HTTP service observable: a span, metrics and every ending, by the OpenTelemetry
+//! A tower layer that makes an HTTP service observable: one span, its metrics, and every ending, by the OpenTelemetry
 //! conventions for HTTP (v1.44.0).
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use obs_core::Telemetry;
+//! use obs_http::HttpServerLayer;
+//! use std::time::Duration;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let telemetry = Telemetry::builder().with_otlp().build()?;
+//!     let app = Router::new()
+//!         .route("/items/{id}", get(|| async { "an item" }))
+//!         .layer(HttpServerLayer::new(&telemetry));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     axum::serve(listener, app).await?;
+//!     telemetry.shutdown(Duration::from_secs(5))?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Any service that takes an [`http::Request`] and answers with an [`http::Response`] can be wrapped: hyper, tonic, axum,
+//! warp. The feature `axum` finds route templates and peers by itself; put the layer on the outermost router, for axum
+//! strips the path on the way in. Elsewhere see [`HttpServerLayer::with_route`] and [`PeerAddress`].
+//!
+//! In tests nothing is global and nothing goes over the network:
+//!
+//! ```
+//! use obs_http::HttpServerLayer;
+//! use obs_testing::{Capture, assert_tree};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let capture = Capture::new();
+//! let service = HttpServerLayer::new(capture.telemetry())
+//!     .with_route(|head| head.uri.path().starts_with("/items/").then_some("/items/{id}"))
+//!     .layer(service_fn(|_: http::Request<String>| async {
+//!         Ok::<_, std::convert::Infallible>(http::Response::new("an item".to_owned()))
+//!     }));
+//!
+//! let request = http::Request::get("/items/7?token=hunter2").body(String::new());
+//! let response = service.oneshot(request.unwrap()).await.unwrap();
+//! http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
+//!
+//! assert_tree(capture.tree(), r#"
+//!     trace 1
+//!       GET /items/{id} [server]
+//!         - http.request.body.size: 0
+//!         - http.request.method: "GET"
+//!         - http.response.body.size: 7
+//!         - http.response.status_code: 200
+//!         - http.route: "/items/{id}"
+//!         - network.protocol.version: "1.1"
+//!         - url.path: "/items/7"
+//!         - url.query: "token=REDACTED"
+//!         - url.scheme: "http"
+//! "#);
+//! assert_eq!(capture.count("http.server.request.duration"), 1);
+//! # }
+//! ```
+//!
+//! # What it emits
+//!
+//! A **span** of kind server, from the request's head to the end of the response's body, named `{method} {route}`, with
+//! `HTTP` in the place of a method that is not known. Its status is an error where the outcome is one, and unset
+//! otherwise. It carries:
+//!
+//! | attribute | when | stability |
+//! |---|---|---|
+//! | `http.request.method` | always; `_OTHER` unless known | stable |
+//! | `http.request.method_original` | the method is not known | stable |
+//! | `http.route` | a route matched | stable |
+//! | `http.response.status_code` | there was an answer | stable |
+//! | `error.type` | the outcome is an error: see below | stable |
+//! | `url.scheme`, `url.path` | always | stable |
+//! | `url.query` | there is one ([`with_query`](HttpServerLayer::with_query)); secrets are redacted | stable |
+//! | `server.address`, `server.port` | the target or `host` says | stable |
+//! | `network.protocol.version` | always | stable |
+//! | `network.peer.address`, `network.peer.port`, `client.address` | the peer is known ([`with_addresses`](HttpServerLayer::with_addresses)) | stable |
+//! | `user_agent.original` | the request says | stable |
+//! | `http.request.header.<name>`, `http.response.header.<name>` | asked for ([`with_request_headers`](HttpServerLayer::with_request_headers), [`with_response_headers`](HttpServerLayer::with_response_headers)) | stable |
+//! | `http.request.body.size` | its length is announced | development |
+//! | `http.response.body.size` | the body ended, and was none of an answer to HEAD | development |
+//! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
+//!
+//! At [`Detailed`](obs_core::StatsLevel::Detailed) it has span events too: [`server`] lists the points, and says which are
+//! exact.
+//!
+//! **Metrics**, which do not depend on sampling:
+//!
+//! | metric | unit | kind | attributes | stability |
+//! |---|---|---|---|---|
+//! | `http.server.request.duration` | s | histogram | all of the list below | stable |
+//! | `obs.http.server.head.duration` | s | histogram, until the response's head, so that streams hide nothing | the same | ours |
+//! | `http.server.active_requests` | {request} | in-flight gauge | `http.request.method`, `url.scheme` | development |
+//! | `http.server.request.body.size`, `http.server.response.body.size` | By | histograms, if [asked for](obs_core::Builder::with_measures) | the same as the duration | development |
+//!
+//! Attributes of metrics: `http.request.method`, `http.route`, `http.response.status_code`, `url.scheme`,
+//! `network.protocol.version`, `error.type`. Each comes from a closed or capped set.
+//!
+//! # How an exchange ends
+//!
+//! Exactly once, whatever happens:
+//!
+//! | what happens | outcome | `error.type` |
+//! |---|---|---|
+//! | the body is sent to its end, or there is none to send (HEAD, 101, 204, 304) | answered | – |
+//! | the same with a status of 5xx | failed | the status code |
+//! | the service returns an error | failed | `service_error` |
+//! | the body fails | failed | `body_error` |
+//! | the client goes away, a stream is reset, a layer outside gives up | cancelled | `cancelled` |
+//! | the same after the [deadline](HttpServerLayer::with_deadline) | timed out | `timeout` |
+//! | the service or its body panics | panicked | `panic` |
+//!
+//! [`Classify`] changes what counts as an error.
+//!
+//! # What it never records
+//!
+//! Bodies. Headers that were not asked for, and those that carry secrets (`authorization`, cookies, keys, tokens) even
+//! if they were. Values of secret keys in queries. User and password of a target. Paths, queries, addresses and error
+//! texts as attributes of metrics.
+//!
+//! # What it costs
+//!
+//! `cargo run --release -p obs-benches -- table http` measures it on your machine, beside its peers. Switched off it is
+//! one branch.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

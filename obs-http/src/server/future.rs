@@ -119,19 +119,23 @@ fn at_head<R: Body, C: Classify<E>, E>(
         capture(&mut active, response.headers(), &settings.response_headers);
     }
     let body = response.body();
-    // hyper never polls these bodies, so the exchange is over with its head.
-    if head_only || is_without_body(status) || body.is_end_stream() {
+    // hyper drops a body at its announced length without asking for more.
+    let announced = if head_only || is_without_body(status) || body.is_end_stream() {
+        Some(0)
+    } else {
+        match body.size_hint().exact() {
+            Some(exact) => Some(exact),
+            None => content_length(response.headers()),
+        }
+    };
+    // Bodies without a byte are never polled: the exchange is over with its head.
+    if announced == Some(0) {
         if !head_only && status != StatusCode::NOT_MODIFIED {
             active.set_measure(RESPONSE_SIZE, 0);
         }
         operation.end_in_place(outcome);
         return ahead;
     }
-    // hyper drops a body at its announced length without asking for more.
-    let announced = match body.size_hint().exact() {
-        Some(exact) => Some(exact),
-        None => content_length(response.headers()),
-    };
     ahead.bytes = announced.unwrap_or(u64::MAX);
     ahead
 }

@@ -64,6 +64,13 @@ async fn an_empty_answer_is_over_with_its_head() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_announced_as_empty_is_over_with_its_head() {
+    let (capture, answer) = fetch("/announced-empty").await;
+    assert!(answer.contains("content-length: 0"), "{answer}");
+    over(&capture, End::Answered, None).await;
+}
+
+#[tokio::test]
 async fn trailers_that_the_client_did_not_ask_for() {
     let (capture, answer) = fetch("/trailers").await;
     assert!(answer.contains(HELLO), "{answer}");

@@ -77,6 +77,14 @@ pub(crate) async fn app<B: Send + 'static>(request: Request<B>) -> Result<Respon
                 .map_err(|never| match never {})
                 .boxed_unsync(),
         ),
+        // It says that nothing comes, with a body that does not know it.
+        "/announced-empty" => {
+            let mut response = Response::new(channel(|_| async {}));
+            response
+                .headers_mut()
+                .insert("content-length", http::HeaderValue::from_static("0"));
+            response
+        }
         "/empty" => Response::new(empty()),
         "/204" => status(StatusCode::NO_CONTENT, empty()),
         "/304" => status(StatusCode::NOT_MODIFIED, empty()),
