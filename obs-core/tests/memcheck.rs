@@ -1,5 +1,9 @@
 //! What `.ci/memcheck` runs under valgrind: the one unsafe line (the clock's), and the engine's buffers on their way
 //! through threads, families, rings and shutdown. Small, because valgrind is slow; the same assertions hold without it.
+#![allow(
+    clippy::print_stdout,
+    reason = "which clock was looked at belongs into the log of the run"
+)]
 
 #[path = "support/support.rs"]
 mod support;

@@ -46,7 +46,7 @@ counts! {
     slow_observables,
     /// Log events for which there was no room.
     log_events_full,
-    /// Names of parents that made no sense: `traceparent` or `tracestate` that do not parse.
+    /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
 }
 

@@ -245,6 +245,13 @@ impl Kind {
         true
     }
 
+    /// Counts a parent from outside that made no sense.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_invalid_parent(&self) {
+        self.engine.counts.invalid_parents.add(1);
+    }
+
     /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set

@@ -249,6 +249,7 @@ fn parent<'a>(
         return Parent::Current;
     }
     let Some(parent) = remote(found, value) else {
+        kind.count_invalid_parent();
         return Parent::Current;
     };
     let tracestate = tracestate(found, head.headers, joined);

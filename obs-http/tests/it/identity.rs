@@ -83,9 +83,15 @@ fn an_invalid_traceparent_begins_a_trace() {
         let request = get("/")
             .header("traceparent", invalid)
             .header("tracestate", "vendor=1");
-        let record = record(&Capture::new(), request);
+        let capture = Capture::new();
+        let record = record(&capture, request);
         begins(&record);
         assert_eq!(record.trace_state, "", "{invalid:?}");
+        assert_eq!(
+            capture.telemetry().counts().invalid_parents,
+            1,
+            "{invalid:?}"
+        );
     }
 }
 
@@ -94,7 +100,9 @@ fn two_traceparents_begin_a_trace() {
     let request = get("/")
         .header("traceparent", traceparent("01"))
         .header("traceparent", traceparent("01"));
-    begins(&record(&Capture::new(), request));
+    let capture = Capture::new();
+    begins(&record(&capture, request));
+    assert_eq!(capture.telemetry().counts().invalid_parents, 1);
 }
 
 #[test]
