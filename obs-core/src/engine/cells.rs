@@ -9,17 +9,31 @@ use std::sync::Arc;
 
 /// The numbers of one series in one shard; cheap to clone for a thread's cache.
 #[derive(Clone, Debug)]
-pub(crate) struct Cells(Arc<[AtomicU64]>);
+pub(crate) struct Cells(Arc<[Line]>);
+
+/// Two cache lines, which processors fetch together. Cells of two threads must not lie on one: shards are handed from
+/// thread to thread, so neighbours on the heap are not of one thread.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line([AtomicU64; LINE]);
+
+const LINE: usize = 16;
 
 impl Cells {
     pub(crate) fn new(count: usize) -> Self {
-        Self((0..count).map(|_| AtomicU64::new(0)).collect())
+        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(0)));
+        Self((0..count.div_ceil(LINE)).map(line).collect())
+    }
+
+    #[inline(always)]
+    fn cell(&self, index: usize) -> Option<&AtomicU64> {
+        Some(&self.0.get(index / LINE)?.0[index % LINE])
     }
 
     /// Adds, wrapping: a gauge that goes up on one thread and down on another is right in the sum of both.
     #[inline(always)]
     pub(crate) fn add(&self, index: usize, by: u64, owned: bool) {
-        let Some(cell) = self.0.get(index) else {
+        let Some(cell) = self.cell(index) else {
             return;
         };
         if owned {
@@ -35,7 +49,7 @@ impl Cells {
     /// Adds to a cell that holds a floating-point number.
     #[inline(always)]
     pub(crate) fn add_f64(&self, index: usize, by: f64, owned: bool) {
-        let Some(cell) = self.0.get(index) else {
+        let Some(cell) = self.cell(index) else {
             return;
         };
         let mut old = cell.load(Ordering::Relaxed);
@@ -55,14 +69,13 @@ impl Cells {
 
     /// Puts a value: for what is set, not added. The last writer wins.
     pub(crate) fn set(&self, index: usize, value: u64) {
-        if let Some(cell) = self.0.get(index) {
+        if let Some(cell) = self.cell(index) {
             cell.store(value, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn read(&self, index: usize) -> u64 {
-        self.0
-            .get(index)
+        self.cell(index)
             .map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
 }
