@@ -5,21 +5,17 @@ use axum::{
     http::header::CONTENT_TYPE,
     routing::{MethodRouter, get},
 };
-use obs_core::{Telemetry, encode::PrometheusPage, metrics::Temporality};
-use std::{net::SocketAddr, sync::Arc};
+use obs_core::{Telemetry, encode::PrometheusPage};
+use std::net::SocketAddr;
 
 /// A route that renders what was recorded so far.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(telemetry: &Telemetry) -> MethodRouter<S> {
-    let resource = telemetry
-        .resource()
-        .into_iter()
-        .flat_map(|resource| resource.iter());
-    let page = PrometheusPage::new(resource);
-    let reader = Arc::new(telemetry.reader(Temporality::Cumulative));
+    let telemetry = *telemetry;
     get(async move || {
-        let mut text = String::new();
-        page.render(&reader.collect(), &mut text);
-        ([(CONTENT_TYPE, PrometheusPage::CONTENT_TYPE)], text)
+        (
+            [(CONTENT_TYPE, PrometheusPage::CONTENT_TYPE)],
+            telemetry.prometheus(),
+        )
     })
 }
 
