@@ -47,14 +47,15 @@ fn drop_rare<T>(old: Option<Box<T>>) {
 /// The current operation by value, for the length of `work`, which must not unwind.
 #[inline(always)]
 pub(crate) fn peek<R>(work: impl FnOnce(Option<&mut Live>) -> R) -> R {
-    CURRENT.with(|cell| match cell.take() {
+    // Two short visits: a closure around `work` would be kept out of line.
+    match CURRENT.with(|cell| cell.take()) {
         Some(mut live) => {
             let result = work(Some(&mut live));
-            put(cell, Some(live));
+            CURRENT.with(|cell| put(cell, Some(live)));
             result
         }
         None => work(None),
-    })
+    }
 }
 
 /// Runs `work` with the operation that is current on this thread, if there is one and it is recorded.

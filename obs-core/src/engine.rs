@@ -53,7 +53,7 @@ pub(crate) struct Engine {
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
     shards: Shards<Shard>,
-    fallback: Mutex<Option<Local>>,
+    fallback: Mutex<Option<Box<Local>>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
 }

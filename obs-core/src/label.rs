@@ -98,10 +98,10 @@ impl Labels {
 
     /// Eight bits that tell label sets apart well enough for a cache.
     #[inline(always)]
-    pub(crate) const fn hash8(self, salt: u16) -> usize {
+    pub(crate) const fn hash8(self, salt: u16) -> u8 {
         let mixed = (self.0[0] ^ self.0[1].rotate_left(23) ^ (salt as u64) << 56)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 56) as usize
+        (mixed >> 56) as u8
     }
 }
 

@@ -4,6 +4,7 @@ use crate::attributes::{Key, Set};
 use crate::engine::finish::finish;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live, Reason};
+use crate::engine::local::Local;
 use crate::event::Event;
 use crate::handle::OpRef;
 use crate::label::{LabelId, Labels};
@@ -11,6 +12,7 @@ use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
 use crate::propagation::TraceParent;
+use crate::sampling::HeadSampler;
 use crate::session::Session;
 use crate::side::At;
 use opentelemetry::KeyValue;
@@ -27,13 +29,13 @@ pub struct Operation(pub(crate) Option<Box<Live>>);
 
 impl Kind {
     /// Starts an operation of this kind. `labels` may be set later too, except for those of the in-flight gauge.
-    #[inline]
     pub fn start(&'static self, labels: Labels, parent: Parent<'_>) -> Operation {
         self.start_with(labels, None, parent)
     }
 
-    /// The same with one more label given as text (the route, the method): its number is looked up on the way.
-    #[inline(never)]
+    /// The same with one more label given as text (the route, the method): its number is looked up on the way. Inlined,
+    /// for layers that call it in one place.
+    #[inline(always)]
     pub fn start_with(
         &'static self,
         mut labels: Labels,
@@ -42,46 +44,59 @@ impl Kind {
     ) -> Operation {
         let engine = self.engine;
         let start = self.clock.ticks();
-        engine.with_local(|local| {
-            if let Some((index, text)) = text
-                && let Some(space) = self.set.spaces.get(index)
-            {
-                labels = labels.with(index, local.intern(space, text));
+        let mut local = engine.take_local();
+        if let Some((index, text)) = text
+            && let Some(space) = self.set.spaces.get(index)
+        {
+            labels = labels.with(index, local.intern(space, text));
+        }
+        let level = self.level_of(labels);
+        let live = (level != StatsLevel::Disabled)
+            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        engine.put_local(local);
+        Operation(live)
+    }
+
+    #[inline(always)]
+    fn begin(
+        &'static self,
+        local: &mut Local,
+        (start, level): (u64, StatsLevel),
+        labels: Labels,
+        parent: &Parent<'_>,
+    ) -> Box<Live> {
+        let engine = self.engine;
+        let mut live = local.take(self);
+        live.kind = self;
+        live.start = start;
+        live.deadline = u64::MAX;
+        live.labels = labels;
+        live.level = level;
+        live.reason = Reason::None;
+        live.measured = 0;
+        live.inherit(parent);
+        if engine.config.ids.is_some() {
+            live.own_ids();
+        } else {
+            if live.trace_id == 0 {
+                live.trace_id = local.rng.trace_bits();
+                live.trace_flags = crate::ids::RANDOM.to_u8();
             }
-            let level = self.level_of(labels);
-            if level == StatsLevel::Disabled {
-                return Operation(None);
+            live.span_id = local.rng.next_nonzero();
+        }
+        if live.flags.has(Flags::UNDECIDED) {
+            live.decide_head(&engine.sampler);
+        }
+        if let Some((gauge, mask)) = &self.gauge {
+            let owned = local.owned;
+            let (index, slot) = local.series(gauge, labels.masked(*mask));
+            live.in_flight = slot.series;
+            live.in_flight_slot = index;
+            if let Some(cells) = &slot.cells {
+                cells.add(0, 1, owned);
             }
-            let mut live = local.take(self);
-            live.kind = self;
-            live.start = start;
-            live.deadline = u64::MAX;
-            live.labels = labels;
-            live.level = level;
-            live.reason = Reason::None;
-            live.measured = 0;
-            live.inherit(&parent);
-            if engine.config.ids.is_some() {
-                live.own_ids();
-            } else {
-                if live.trace_id == 0 {
-                    live.trace_id = u128::from_be_bytes(local.rng.trace_id().to_bytes());
-                    live.trace_flags = crate::ids::RANDOM.to_u8();
-                }
-                live.span_id = u64::from_be_bytes(local.rng.span_id().to_bytes());
-            }
-            if live.flags.has(Flags::UNDECIDED) {
-                live.decide_head();
-            }
-            if let Some((gauge, mask)) = &self.gauge {
-                let (series, cells, owned) = local.series(gauge, live.labels.masked(*mask));
-                live.in_flight = series;
-                if let Some(cells) = cells {
-                    cells.add(0, 1, owned);
-                }
-            }
-            Operation(Some(live))
-        })
+        }
+        live
     }
 }
 
@@ -104,10 +119,21 @@ impl Live {
     }
 
     /// The head decision for a trace that begins here, or whose parent came from outside.
-    #[inline]
-    fn decide_head(&mut self) {
-        let sampler = &self.kind.engine.sampler;
+    #[inline(always)]
+    fn decide_head(&mut self, sampler: &HeadSampler) {
+        let parent = self.flags.has(Flags::HAS_PARENT);
         self.flags.unset(Flags::UNDECIDED);
+        let sampled = match sampler.decide_plain(parent.then_some(self.trace_flags)) {
+            Some(sampled) if self.tracestate.1 == 0 => sampled,
+            _ => self.decide_with_tracestate(sampler),
+        };
+        self.trace_flags = self.trace_flags & !1 | u8::from(sampled);
+        self.flags = self.flags.with_if(Flags::SAMPLED, sampled);
+    }
+
+    /// By share, or where a `tracestate` says what others decided.
+    #[inline(never)]
+    fn decide_with_tracestate(&mut self, sampler: &HeadSampler) -> bool {
         let parent = self.flags.has(Flags::HAS_PARENT).then(|| TraceParent {
             trace_id: self.trace_id.into(),
             span_id: self.parent_id.into(),
@@ -119,11 +145,10 @@ impl Live {
             self.trace_id.into(),
             self.attributes.text_at(start, len),
         );
-        self.trace_flags = self.trace_flags & !1 | u8::from(decision.sampled);
-        self.flags = self.flags.with_if(Flags::SAMPLED, decision.sampled);
         if decision.changes_tracestate {
             self.write_threshold(decision.threshold);
         }
+        decision.sampled
     }
 
     /// A trace sampled by share says so downstream, so that backends can scale its counts.

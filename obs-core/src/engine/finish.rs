@@ -17,24 +17,28 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     live.end = kind.clock.ticks();
     live.ended = outcome.end;
     live.error = outcome.error;
-    live.labels = kind.with_error(live.labels, outcome.error.0);
+    if !outcome.error.is_none() {
+        live.labels = kind.with_error(live.labels, outcome.error.0);
+    }
     if live.flags.has(Flags::SHARED) {
         collect_side(&mut live, engine);
     }
     engine.with_local(|local| {
-        if let (_, Some(cells), owned) = local.series(&kind.set, live.labels) {
-            kind.record(&live, cells, owned);
+        let owned = local.owned;
+        let ticks = live.end.saturating_sub(live.start);
+        if let Some(cells) = &local.series(&kind.set, live.labels).1.cells {
+            kind.record(&live, ticks, cells, owned);
         }
         if let Some((gauge, _)) = &kind.gauge
-            && let Some(cells) = local.shard.cells(live.in_flight, gauge.cells)
+            && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
         {
-            cells.add(0, 1_u64.wrapping_neg(), local.shard.owned);
+            cells.add(0, 1_u64.wrapping_neg(), owned);
         }
         if live.flags.has(Flags::SAMPLED) {
             live.reason = Reason::Sampled;
             return export(live, local, engine);
         }
-        let reason = reason(&live, engine);
+        let reason = reason(&live, ticks, engine);
         if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
             return local.recycle(live);
         }
@@ -58,7 +62,7 @@ fn end_unsampled(mut live: Box<Live>, reason: Reason, local: &mut Local, engine:
 
 /// Why the record would be kept although the head said no.
 #[inline(always)]
-fn reason(live: &Live, engine: &Engine) -> Reason {
+fn reason(live: &Live, ticks: u64, engine: &Engine) -> Reason {
     if live.flags.has(Flags::FORCED) {
         return Reason::Forced;
     }
@@ -68,10 +72,7 @@ fn reason(live: &Live, engine: &Engine) -> Reason {
     if !live.error.is_none() && engine.config.keep_errors {
         return Reason::Error;
     }
-    if live
-        .kind
-        .is_slow(live.labels, live.end.saturating_sub(live.start))
-    {
+    if live.kind.is_slow(live.labels, ticks) {
         return Reason::Slow;
     }
     Reason::None

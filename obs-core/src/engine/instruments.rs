@@ -163,7 +163,7 @@ impl Bound {
         let set = self.handle.set;
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
-                write(set, cells, local.shard.owned);
+                write(set, cells, local.owned);
             }
         });
     }

@@ -7,7 +7,7 @@ use super::metric_set::{MetricSet, Shape, bucket};
 use crate::attributes::Bounds;
 use crate::clock::Clock;
 use crate::context::{self, ContextMode};
-use crate::descriptor::{Descriptor, Histogram, Stage};
+use crate::descriptor::{Descriptor, Histogram};
 use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
@@ -25,7 +25,7 @@ pub struct Kind {
     pub(crate) gauge: Option<(MetricSet, Labels)>,
     /// What `record` needs, beside each other.
     duration: Option<TickHistogram>,
-    stages: Box<[(Stage, TickHistogram)]>,
+    stages: Box<[HotStage]>,
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, &'static [f64])]>,
     pub(crate) context: ContextMode,
@@ -36,10 +36,23 @@ pub struct Kind {
     /// Ticks from which a call is slow; `u64::MAX` is never.
     slow: AtomicU64,
     slow_methods: Box<[AtomicU64]>,
+    /// The least of them: what is quicker is not slow, whichever method it is.
+    least_slow: AtomicU64,
     /// The keys of the labels, as [`walk`](crate::record::walk) compares them.
     pub(crate) label_keys: u64,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
+}
+
+/// A stage as the hot path sees it.
+#[derive(Debug)]
+struct HotStage {
+    level: StatsLevel,
+    /// `None` is the operation's start.
+    from: Option<Event>,
+    /// `None` is its end.
+    to: Option<Event>,
+    histogram: TickHistogram,
 }
 
 impl Kind {
@@ -67,13 +80,13 @@ impl Kind {
             .as_ref()
             .map(|histogram| hot(push(histogram, None, ticks), histogram));
         let stages = descriptor.stages.iter().map(|stage| {
-            (
-                *stage,
-                hot(
-                    push(&stage.histogram, stage.attribute, ticks),
-                    &stage.histogram,
-                ),
-            )
+            let offset = push(&stage.histogram, stage.attribute, ticks);
+            HotStage {
+                level: stage.level,
+                from: (stage.from != Event::RPC_START).then_some(stage.from),
+                to: (stage.to != Event::RPC_FINISH).then_some(stage.to),
+                histogram: hot(offset, &stage.histogram),
+            }
         });
         let stages = stages.collect();
         let asked = if engine.config.measures { 4 } else { 0 };
@@ -110,6 +123,7 @@ impl Kind {
             level: LevelCell::new(config.level.unwrap_or(engine.config.level)),
             methods: (0..methods).map(|_| LevelCell::inherit()).collect(),
             slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
+            least_slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
             duration,
             stages,
@@ -228,6 +242,18 @@ impl Kind {
             threshold.map_or(u64::MAX, |slow| self.engine.ticks(slow)),
             Ordering::Relaxed,
         );
+        self.find_least_slow();
+    }
+
+    /// After any of the thresholds has changed. Whoever changes one at the same time comes to the same least.
+    fn find_least_slow(&self) {
+        let own = self
+            .slow_methods
+            .iter()
+            .map(|slow| slow.load(Ordering::Relaxed));
+        let least = own.filter(|slow| *slow != 0).min().unwrap_or(u64::MAX);
+        let least = least.min(self.slow.load(Ordering::Relaxed));
+        self.least_slow.store(least, Ordering::Relaxed);
     }
 
     /// The same for one method; `None` lets it follow its kind again.
@@ -242,6 +268,7 @@ impl Kind {
             threshold.map_or(0, |slow| self.engine.ticks(slow).max(1)),
             Ordering::Relaxed,
         );
+        self.find_least_slow();
         true
     }
 
@@ -268,6 +295,12 @@ impl Kind {
 
     #[inline(always)]
     pub(crate) fn is_slow(&self, labels: Labels, ticks: u64) -> bool {
+        ticks >= self.least_slow.load(Ordering::Relaxed) && self.is_slow_for(labels, ticks)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_slow_for(&self, labels: Labels, ticks: u64) -> bool {
         let own = match self.descriptor.method {
             Some(index) => self
                 .slow_methods
@@ -302,28 +335,31 @@ impl Kind {
 
     /// Everything that a finished operation writes into cells, but for the gauge.
     #[inline(always)]
-    pub(crate) fn record(&self, live: &Live, cells: &Cells, owned: bool) {
-        let ticks = live.end.saturating_sub(live.start);
+    pub(crate) fn record(&self, live: &Live, ticks: u64, cells: &Cells, owned: bool) {
         if let Some(duration) = &self.duration {
             duration.record(cells, ticks, owned);
         }
-        for (stage, histogram) in &self.stages {
+        for stage in &self.stages {
             if live.level < stage.level {
                 continue;
             }
-            let from = if stage.from == Event::RPC_START {
-                Some(0)
-            } else {
-                live.timeline.at(stage.from)
+            let from = match stage.from {
+                None => 0,
+                Some(event) => match live.timeline.at(event) {
+                    Some(at) => at,
+                    None => continue,
+                },
             };
-            let to = if stage.to == Event::RPC_FINISH {
-                Some(ticks)
-            } else {
-                live.timeline.at(stage.to)
+            let to = match stage.to {
+                None => ticks,
+                Some(event) => match live.timeline.at(event) {
+                    Some(at) => at,
+                    None => continue,
+                },
             };
-            if let (Some(from), Some(to)) = (from, to) {
-                histogram.record(cells, to.saturating_sub(from), owned);
-            }
+            stage
+                .histogram
+                .record(cells, to.saturating_sub(from), owned);
         }
         for (index, (offset, bounds)) in self.measures.iter().enumerate() {
             if live.measured & (1 << index) != 0 {

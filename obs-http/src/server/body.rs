@@ -124,7 +124,7 @@ impl Drop for EndUnwinding<'_> {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
     if let Some(mut active) = operation.active() {
         active.set_measure(RESPONSE_SIZE, sent);
