@@ -97,7 +97,7 @@ impl Default for Config {
             total_series: 16_384,
             shards: cores * 4,
             ring: 256,
-            pool: 64,
+            pool: 256,
             family_children: 256,
             family_bytes: 256 << 10,
             parked_bytes: 32 << 20,

@@ -23,27 +23,33 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if live.flags.has(Flags::SHARED) {
         collect_side(&mut live, engine);
     }
-    engine.with_local(|local| {
-        let owned = local.owned;
-        let ticks = live.end.saturating_sub(live.start);
-        if let Some(cells) = &local.series(&kind.set, live.labels).1.cells {
-            kind.record(&live, ticks, cells, owned);
-        }
-        if let Some((gauge, _)) = &kind.gauge
-            && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
-        {
-            cells.add(0, 1_u64.wrapping_neg(), owned);
-        }
-        if live.flags.has(Flags::SAMPLED) {
-            live.reason = Reason::Sampled;
-            return export(live, local, engine);
-        }
-        let reason = reason(&live, ticks, engine);
-        if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
-            return local.recycle(live);
-        }
-        end_unsampled(live, reason, local, engine);
-    });
+    let mut local = engine.take_local();
+    conclude(live, &mut local, engine);
+    engine.put_local(local);
+}
+
+#[inline(always)]
+fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    let kind = live.kind;
+    let owned = local.owned;
+    let ticks = live.end.saturating_sub(live.start);
+    if let Some(cells) = &local.series(&kind.set, live.labels).1.cells {
+        kind.record(&live, ticks, cells, owned);
+    }
+    if let Some((gauge, _)) = &kind.gauge
+        && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
+    {
+        cells.add(0, 1_u64.wrapping_neg(), owned);
+    }
+    if live.flags.has(Flags::SAMPLED) {
+        live.reason = Reason::Sampled;
+        return export(live, local, engine);
+    }
+    let reason = reason(&live, ticks, engine);
+    if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
+        return local.recycle(live);
+    }
+    end_unsampled(live, reason, local, engine);
 }
 
 /// The head left it out, and it is wanted, or others are tied to it.

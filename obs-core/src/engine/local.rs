@@ -66,7 +66,7 @@ impl Local {
             owned: shard.owned,
             fallback: false,
             shard,
-            pool: Vec::new(),
+            pool: Vec::with_capacity(engine.config.pool),
             series: Box::new(std::array::from_fn(|_| SeriesSlot::default())),
             texts: Box::new(std::array::from_fn(|_| TextSlot::default())),
             rng: Rng::from_entropy(),
@@ -87,7 +87,7 @@ impl Local {
     #[cold]
     fn refill(&mut self, kind: &'static Kind) -> Box<Live> {
         if let Some(mut returned) = try_lock(&self.shard.returned) {
-            std::mem::swap(&mut *returned, &mut self.pool);
+            self.pool.append(&mut returned);
         }
         self.pool.pop().unwrap_or_else(|| Live::fresh(kind))
     }
@@ -95,7 +95,8 @@ impl Local {
     #[inline(always)]
     pub(crate) fn recycle(&mut self, mut live: Box<Live>) {
         live.clear();
-        if self.pool.len() < self.engine.config.pool {
+        // Made with room for all it may hold.
+        if self.pool.len() < self.pool.capacity() {
             self.pool.push(live);
         }
     }
