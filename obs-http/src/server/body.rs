@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
+    #[project = Projected]
     /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
@@ -62,45 +63,12 @@ impl<B: Body> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         if !this.operation.is_recording() {
-            return this.inner.poll_frame(cx);
-        }
-        this.operation.stamp(Event::WRITE_START);
-        let polled = if this.ahead.current {
-            let entered = this.operation.enter();
-            let polled = this.inner.as_mut().poll_frame(cx);
-            entered.leave();
-            polled
+            this.inner.poll_frame(cx)
+        } else if this.ahead.current {
+            this.poll_current(cx)
         } else {
-            let unwinding = EndUnwinding(this.operation);
-            let polled = this.inner.as_mut().poll_frame(cx);
-            std::mem::forget(unwinding);
-            polled
-        };
-        // Looked at where it lies, as in the future.
-        let over = match &polled {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-                Some(data) => {
-                    if *this.sent == 0 {
-                        this.operation.stamp(Event::STREAM_SEND);
-                    }
-                    *this.sent += data.remaining() as u64;
-                    // hyper asks no further in these cases, so this is the last moment to end it.
-                    this.ahead.bytes == *this.sent || this.inner.is_end_stream()
-                }
-                // Trailers: nothing follows them.
-                None => true,
-            },
-            Poll::Ready(Some(Err(_))) => {
-                this.ahead.outcome = BROKEN_BODY;
-                true
-            }
-            Poll::Ready(None) => true,
-        };
-        if over {
-            end(this.operation, this.ahead.outcome, *this.sent);
+            this.poll_counted(cx)
         }
-        polled
     }
 
     #[inline]
@@ -114,6 +82,71 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 }
 
+/// A frame is made where the caller wants it and looked at there: each of these has one result and one way out, or a chunk
+/// would be moved twice.
+impl<B: Body> Projected<'_, B> {
+    #[inline(always)]
+    fn poll_current(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.operation.stamp(Event::WRITE_START);
+        let entered = self.operation.enter();
+        let polled = self.inner.as_mut().poll_frame(cx);
+        entered.leave();
+        self.look_at(&polled);
+        polled
+    }
+
+    #[inline(always)]
+    fn poll_counted(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.operation.stamp(Event::WRITE_START);
+        let unwinding = EndUnwinding(self.operation);
+        let polled = self.inner.as_mut().poll_frame(cx);
+        std::mem::forget(unwinding);
+        self.look_at(&polled);
+        polled
+    }
+
+    #[inline(always)]
+    fn look_at(&mut self, polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
+        match polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+                Some(data) => {
+                    if *self.sent == 0 {
+                        self.operation.stamp(Event::STREAM_SEND);
+                    }
+                    *self.sent += data.remaining() as u64;
+                    // hyper asks no further in these cases, so this is the last moment to end it.
+                    if self.ahead.bytes == *self.sent || self.inner.is_end_stream() {
+                        self.end();
+                    }
+                }
+                // Trailers: nothing follows them.
+                None => self.end(),
+            },
+            Poll::Ready(Some(Err(_))) => {
+                self.ahead.outcome = BROKEN_BODY;
+                self.end();
+            }
+            Poll::Ready(None) => self.end(),
+        }
+    }
+
+    #[inline(never)]
+    fn end(&mut self) {
+        if let Some(mut active) = self.operation.active() {
+            active.set_measure(RESPONSE_SIZE, *self.sent);
+            active.stamp(Event::WRITE_FINISH);
+        }
+        self.operation.end_in_place(self.ahead.outcome);
+    }
+}
+
 /// Ends the operation as panicked if it is dropped: only an unwinding poll does. What is current has a guard of its own.
 struct EndUnwinding<'a>(&'a mut Operation);
 
@@ -122,13 +155,4 @@ impl Drop for EndUnwinding<'_> {
     fn drop(&mut self) {
         self.0.end_in_place(Outcome::PANICKED);
     }
-}
-
-#[inline(always)]
-fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
-    if let Some(mut active) = operation.active() {
-        active.set_measure(RESPONSE_SIZE, sent);
-        active.stamp(Event::WRITE_FINISH);
-    }
-    operation.end_in_place(outcome);
 }
