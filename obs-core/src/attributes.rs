@@ -279,8 +279,9 @@ impl Attributes {
             self.dropped += 1;
             return false;
         }
-        let more = text.len().max(self.text.len() / 4).next_multiple_of(32);
-        self.text.reserve_exact(more.min(left));
+        let more = text.len().max(self.text.len() / 4);
+        let whole = (self.text.len() + more).next_multiple_of(32);
+        self.text.reserve_exact(left.min(whole - self.text.len()));
         true
     }
 

@@ -111,40 +111,40 @@ impl<B: Body> Projected<'_, B> {
         polled
     }
 
+    /// Ends the operation where this frame is the last.
     #[inline(always)]
     fn look_at(&mut self, polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
-        match polled {
-            Poll::Pending => {}
-            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-                Some(data) => {
+        let outcome = match polled {
+            Poll::Pending => return,
+            Poll::Ready(Some(Ok(frame))) => {
+                // Trailers: nothing follows them.
+                if let Some(data) = frame.data_ref() {
                     if *self.sent == 0 {
                         self.operation.stamp(Event::STREAM_SEND);
                     }
                     *self.sent += data.remaining() as u64;
                     // hyper asks no further in these cases, so this is the last moment to end it.
-                    if self.ahead.bytes == *self.sent || self.inner.is_end_stream() {
-                        self.end();
+                    if self.ahead.bytes != *self.sent && !self.inner.is_end_stream() {
+                        return;
                     }
                 }
-                // Trailers: nothing follows them.
-                None => self.end(),
-            },
-            Poll::Ready(Some(Err(_))) => {
-                self.ahead.outcome = BROKEN_BODY;
-                self.end();
+                self.ahead.outcome
             }
-            Poll::Ready(None) => self.end(),
-        }
+            Poll::Ready(Some(Err(_))) => BROKEN_BODY,
+            Poll::Ready(None) => self.ahead.outcome,
+        };
+        end(self.operation, outcome, *self.sent);
     }
+}
 
-    #[inline(never)]
-    fn end(&mut self) {
-        if let Some(mut active) = self.operation.active() {
-            active.set_measure(RESPONSE_SIZE, *self.sent);
-            active.stamp(Event::WRITE_FINISH);
-        }
-        self.operation.end_in_place(self.ahead.outcome);
+/// Apart from the body: a reference to the projection would keep it in memory.
+#[inline(never)]
+fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
+    if let Some(mut active) = operation.active() {
+        active.set_measure(RESPONSE_SIZE, sent);
+        active.stamp(Event::WRITE_FINISH);
     }
+    operation.end_in_place(outcome);
 }
 
 /// Ends the operation as panicked if it is dropped: only an unwinding poll does. What is current has a guard of its own.
