@@ -249,7 +249,7 @@ impl Engine {
         if local.fallback {
             return self.put_fallback(local);
         }
-        LOCAL.with(|cell| crate::context::put(cell, Some(local)));
+        crate::context::put(&LOCAL, Some(local));
     }
 
     /// Brings this telemetry's part to the front of the thread's list, or makes it.
