@@ -31,7 +31,7 @@ mod driver;
 mod http;
 mod ledger;
 mod outbox;
-mod time;
+pub(crate) mod time;
 mod transport;
 
 pub use accounts::{Account, Accounts, DropReason, Dropped};

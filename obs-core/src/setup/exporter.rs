@@ -3,6 +3,7 @@
 use super::environment::PerSignal;
 use super::resource::Resource;
 use super::self_metrics;
+use crate::courier::time::within;
 use crate::courier::{Batch, Courier, Outbox, Signal};
 use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
@@ -45,7 +46,7 @@ impl Exporter {
             resource,
             reader: ReaderState::new(temporality),
             every,
-            due: crate::clock::now() + every,
+            due: within(every),
         }
     }
 
@@ -69,7 +70,7 @@ impl Exporter {
         if !self.signals.metrics || !(now || self.due <= crate::clock::now()) {
             return;
         }
-        self.due = crate::clock::now() + self.every;
+        self.due = within(self.every);
         self.engine.run_observables();
         let metrics = self.engine.collect_metrics(&mut self.reader);
         encode_metrics(

@@ -4,6 +4,7 @@ use super::builder::Builder;
 use super::control::Control;
 use super::resource::Resource;
 use crate::courier::Accounts;
+use crate::courier::time::within;
 use crate::descriptor::Descriptor;
 use crate::encode::PrometheusPage;
 use crate::engine::counts::EngineCounts;
@@ -175,7 +176,7 @@ impl Telemetry {
     /// When it could not be done within `deadline`.
     pub fn collect(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
-            Some(control) => control.collect(crate::clock::now() + deadline),
+            Some(control) => control.collect(within(deadline)),
             None => Ok(()),
         }
     }
@@ -186,7 +187,7 @@ impl Telemetry {
     /// When not everything was delivered within `deadline`; it says how much is left.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
-            Some(control) => control.flush(crate::clock::now() + deadline),
+            Some(control) => control.flush(within(deadline)),
             None => Ok(()),
         }
     }
@@ -223,7 +224,7 @@ impl Telemetry {
             return Ok(());
         }
         match self.control {
-            Some(control) => control.stop(crate::clock::now() + deadline),
+            Some(control) => control.stop(within(deadline)),
             None => Ok(()),
         }
     }

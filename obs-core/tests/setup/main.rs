@@ -1,0 +1,6 @@
+//! Set-up, waiting and shutdown: deadlines that are kept, results that are true, settings that say what became of them.
+
+#[path = "../support/support.rs"]
+mod support;
+
+mod deadlines;
