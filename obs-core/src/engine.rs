@@ -172,6 +172,14 @@ impl Engine {
         }
     }
 
+    /// Whether this is the collector's thread, which must not wait for itself.
+    pub(crate) fn is_collector(&self) -> bool {
+        let here = || std::thread::current().id();
+        self.collector
+            .get()
+            .is_some_and(|thread| thread.id() == here())
+    }
+
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
     }

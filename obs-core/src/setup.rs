@@ -9,6 +9,7 @@ mod exporter;
 pub mod resource;
 mod self_metrics;
 mod telemetry;
+mod turn;
 
 pub use builder::{Builder, KeepPolicy};
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

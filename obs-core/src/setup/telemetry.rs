@@ -173,7 +173,7 @@ impl Telemetry {
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
     ///
     /// # Errors
-    /// When it could not be done within `deadline`.
+    /// When it could not be done within `deadline`, or a subscriber could not hand on what it holds.
     pub fn collect(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
             Some(control) => control.collect(within(deadline)),
@@ -184,7 +184,7 @@ impl Telemetry {
     /// Like [`collect`](Self::collect), and waits until it is delivered.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is left.
+    /// When not everything was delivered within `deadline`; it says how much is left. When a subscriber failed.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
             Some(control) => control.flush(within(deadline)),
@@ -215,14 +215,12 @@ impl Telemetry {
             .unwrap_or_default()
     }
 
-    /// Delivers what there is and stops. Operations that start from now on record nothing.
+    /// Delivers what there is and stops. Operations that start from now on record nothing. Only the first call does it:
+    /// further ones wait for its result, until their own deadlines, and get the same.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is lost.
+    /// When not everything was delivered within `deadline`; it says how much is lost. When a subscriber failed.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        if !self.engine.shut_down() {
-            return Ok(());
-        }
         match self.control {
             Some(control) => control.stop(within(deadline)),
             None => Ok(()),
