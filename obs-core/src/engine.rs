@@ -15,6 +15,7 @@ pub(crate) mod live;
 pub(crate) mod local;
 pub(crate) mod log_queue;
 pub(crate) mod metric_set;
+pub(crate) mod observables;
 pub(crate) mod parked;
 pub(crate) mod registry;
 pub(crate) mod ring;
@@ -31,6 +32,7 @@ use instruments::Instruments;
 use kind::Kind;
 use local::Local;
 use log_queue::LogQueue;
+use observables::Observables;
 use parked::Parked;
 use registry::Registry;
 use shard::Shard;
@@ -49,6 +51,7 @@ pub(crate) struct Engine {
     pub(crate) counts: Counts,
     pub(crate) parked: Parked,
     pub(crate) instruments: Instruments,
+    pub(crate) observables: Observables,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
@@ -72,6 +75,7 @@ impl Engine {
             config,
             counts: Counts::default(),
             instruments: Instruments::default(),
+            observables: Observables::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
             fallback: Mutex::default(),

@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) patience: Duration,
     pub(crate) patience_ticks: OnceLock<u64>,
     pub(crate) observable_deadline: Duration,
+    /// Whether there may be threads at all.
+    pub(crate) threads: bool,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
@@ -107,6 +109,7 @@ impl Default for Config {
             patience: Duration::from_secs(30),
             patience_ticks: OnceLock::new(),
             observable_deadline: Duration::from_secs(1),
+            threads: false,
             log_bytes: 16 << 20,
             bounds: Bounds {
                 count: 128,

@@ -48,7 +48,7 @@ counts! {
     foreign_ends,
     /// Panics inside observables, subscribers and exporters.
     panics,
-    /// Observables that took longer than their deadline.
+    /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
     /// Log events for which there was no room.
     log_events_full,

@@ -24,21 +24,12 @@ pub struct Instrument {
     pub scope: &'static Scope,
 }
 
-/// Instruments and observables of one telemetry.
+/// Instruments of one telemetry.
 #[derive(Default)]
 pub(crate) struct Instruments {
     sets: RwLock<Vec<&'static MetricSet>>,
     /// What was said about conflicts, each once.
     warnings: Mutex<Vec<String>>,
-    observables: Mutex<Vec<Observable>>,
-    /// Registered since the last collection: beside, because an observable may register another.
-    fresh: Mutex<Vec<Observable>>,
-}
-
-struct Observable {
-    observe: Box<dyn FnMut() + Send>,
-    /// Collections to sit out after one that took too long.
-    skip: u32,
 }
 
 impl std::fmt::Debug for Instruments {
@@ -118,33 +109,6 @@ impl Engine {
         let mut warnings = lock_std(&self.instruments.warnings);
         if !warnings.contains(&warning) {
             warnings.push(warning);
-        }
-    }
-
-    pub(crate) fn observe(&self, observe: Box<dyn FnMut() + Send>) {
-        lock_std(&self.instruments.fresh).push(Observable { observe, skip: 0 });
-    }
-
-    /// Runs the observables, on the thread that collects. One that panics is counted and runs again; one that takes
-    /// longer than its deadline is counted and sits out the next ten collections, so that it delays nobody for long.
-    pub(crate) fn run_observables(&self) {
-        let mut observables = lock_std(&self.instruments.observables);
-        observables.append(&mut lock_std(&self.instruments.fresh));
-        for observable in observables.iter_mut() {
-            if observable.skip > 0 {
-                observable.skip -= 1;
-                continue;
-            }
-            let start = crate::clock::now();
-            let ran =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (observable.observe)()));
-            if ran.is_err() {
-                self.counts.panics.add(1);
-            }
-            if crate::clock::now() - start > self.config.observable_deadline {
-                self.counts.slow_observables.add(1);
-                observable.skip = 10;
-            }
         }
     }
 }

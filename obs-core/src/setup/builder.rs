@@ -233,7 +233,8 @@ impl Builder {
         self
     }
 
-    /// How long one observable may take before it sits out the next collections.
+    /// How long a collection waits for observables, by default a second. One that takes longer is counted, and sits out
+    /// the next ten.
     pub fn with_observable_deadline(mut self, deadline: Duration) -> Self {
         self.config.observable_deadline = deadline;
         self
@@ -298,6 +299,7 @@ impl Builder {
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
+        self.config.threads = !self.manual;
         let engine = Engine::new(self.clock, sampler, self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
         let exporter = courier.map(|courier| {

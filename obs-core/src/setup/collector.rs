@@ -45,7 +45,7 @@ impl Collector {
         self.collect_records();
         self.export(|exporter| {
             exporter.finish();
-            exporter.metrics(asked.is_some());
+            exporter.metrics(asked);
         });
         match asked {
             Some(deadline) => self.ask(|subscriber| subscriber.flush(left(deadline))),

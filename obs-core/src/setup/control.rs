@@ -158,6 +158,7 @@ impl Control {
             self.engine.shut_down();
             // Both, whatever became of the first: a late collector must not keep the courier running.
             let collected = self.stop_collecting(deadline);
+            self.engine.close_observables();
             let delivered = self
                 .courier
                 .as_ref()
@@ -182,7 +183,7 @@ impl Control {
     fn not_within(&self) -> Result<(), Error> {
         let within = match &self.mode {
             Mode::Manual(turns) => turns.is_mine(),
-            Mode::Thread => self.engine.is_collector(),
+            Mode::Thread => self.engine.is_collector() || self.engine.is_observing(),
         };
         if within {
             return Err(Error::failed(

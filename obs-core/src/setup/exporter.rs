@@ -66,12 +66,13 @@ impl Exporter {
         self.traces.finish(&mut to(&self.outbox, Signal::Traces));
     }
 
-    pub(crate) fn metrics(&mut self, now: bool) {
-        if !self.signals.metrics || !(now || self.due <= crate::clock::now()) {
+    /// When they are due, or `asked` for until some deadline.
+    pub(crate) fn metrics(&mut self, asked: Option<Instant>) {
+        if !self.signals.metrics || !(asked.is_some() || self.due <= crate::clock::now()) {
             return;
         }
         self.due = within(self.every);
-        self.engine.run_observables();
+        self.engine.run_observables(asked);
         let metrics = self.engine.collect_metrics(&mut self.reader);
         encode_metrics(
             &self.resource,

@@ -62,7 +62,7 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         let by_reason = DropReason::ALL.map(|reason| dropped.bind(&[reason.as_str(), name]));
         (signal, delivered.bind(&[name]), by_reason)
     });
-    engine.observe(Box::new(move || {
+    engine.mirror(Box::new(move || {
         let counts = engine.counts.read(engine.parked.bytes() as u64);
         let values = [
             counts.ring_full,

@@ -116,7 +116,9 @@ impl Telemetry {
         ))
     }
 
-    /// Calls `observe` at each collection, on the collecting thread: it sets gauges and absolute counters.
+    /// Calls `observe` at each collection: it sets gauges and absolute counters. It runs on a thread for observables,
+    /// never on that of whoever collects; in manual mode inside the collection. One that is not over at
+    /// [its deadline](Builder::with_observable_deadline) is waited for no longer: what was set last is shown.
     pub fn observe(&self, observe: impl FnMut() + Send + 'static) {
         self.engine.observe(Box::new(observe));
     }
@@ -151,8 +153,10 @@ impl Telemetry {
 
     /// The metrics page of now, in Prometheus's text format ([`PrometheusPage::CONTENT_TYPE`]): everything counts from
     /// the start, whatever other readers do. A metric that cannot be shown beside another is named in a comment.
+    ///
+    /// Waits for [observables](Self::observe), at most until their deadline.
     pub fn prometheus(&self) -> String {
-        self.engine.run_observables();
+        self.engine.run_observables(None);
         let metrics = self
             .engine
             .collect_metrics(&mut ReaderState::new(Temporality::Cumulative));
@@ -260,9 +264,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Everything recorded so far (cumulative), or since this reader's last call (delta).
+    /// Everything recorded so far (cumulative), or since this reader's last call (delta). Waits for
+    /// [observables](Telemetry::observe), at most until their deadline.
     pub fn collect(&self) -> Vec<Metric> {
-        self.engine.run_observables();
+        self.engine.run_observables(None);
         self.engine.collect_metrics(&mut lock_std(&self.state))
     }
 }

@@ -4,4 +4,5 @@
 mod support;
 
 mod deadlines;
+mod observables;
 mod waiting;
