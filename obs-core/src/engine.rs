@@ -211,7 +211,7 @@ impl Engine {
     }
 }
 
-/// The engine of [`Telemetry::noop`](crate::Telemetry::noop): one for all, everything disabled.
+/// The engine of [`Telemetry::noop`](crate::Telemetry::noop): one for all, shut down, so that nobody meets another in it.
 pub(crate) fn noop() -> &'static Engine {
     static NOOP: OnceLock<&'static Engine> = OnceLock::new();
     NOOP.get_or_init(|| {

@@ -11,5 +11,7 @@ mod self_metrics;
 mod telemetry;
 mod turn;
 
+pub(crate) use self_metrics::SCOPE;
+
 pub use builder::{Builder, KeepPolicy};
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

@@ -6,8 +6,8 @@ use super::shard::Shard;
 use crate::descriptor::Scope;
 use crate::label::{Label, LabelId, Labels, Space};
 use crate::sync::lock_std;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 /// What an instrument is.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,10 @@ impl Engine {
             .sets
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Under the lock that `silence` lists the sets under: either it lists this one, or this is true.
+        if self.is_shut_down() {
+            return Handle::inert(self);
+        }
         let mut name = instrument.name;
         let mut conflict = None;
         for set in sets.iter().copied() {
@@ -91,6 +95,7 @@ impl Engine {
             max_series: self.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
             seconds_per_tick: 1.0 / self.clock.ticks_per_second(),
@@ -99,6 +104,12 @@ impl Engine {
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }
+    }
+
+    /// From now on instruments record nothing.
+    pub(crate) fn silence(&self) {
+        self.instruments
+            .each_set(&mut |set| set.off.store(true, Ordering::Relaxed));
     }
 
     /// Counts each, says it once.
@@ -161,6 +172,28 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// One that records nothing, and stands in no telemetry's list.
+    fn inert(engine: &'static Engine) -> Self {
+        static INERT: LazyLock<MetricSet> = LazyLock::new(|| MetricSet {
+            id: 0,
+            scope: &crate::setup::SCOPE,
+            spaces: [].into(),
+            metrics: Vec::new(),
+            cells: 0,
+            max_series: 0,
+            series: AtomicU32::new(0),
+            full: AtomicBool::new(true),
+            off: AtomicBool::new(true),
+            overflowed: AtomicU64::new(0),
+            started: 0,
+            seconds_per_tick: 0.0,
+        });
+        Self {
+            engine,
+            set: &INERT,
+        }
+    }
+
     fn labels(&self, values: &[&str]) -> Labels {
         let labels = self.set.spaces.iter().zip(values).enumerate();
         labels.fold(Labels::NONE, |labels, (index, (space, value))| {
@@ -174,7 +207,11 @@ impl Handle {
     }
 
     fn bind(&self, values: &[&str]) -> Bound {
-        let series = self.engine.registry.series(self.set, self.labels(values));
+        let series = if self.set.is_off() {
+            0
+        } else {
+            self.engine.registry.series(self.set, self.labels(values))
+        };
         Bound {
             handle: *self,
             series,
@@ -192,6 +229,9 @@ impl Bound {
     #[inline(always)]
     fn write(&self, write: impl FnOnce(&MetricSet, &super::cells::Cells, bool)) {
         let set = self.handle.set;
+        if set.is_off() {
+            return;
+        }
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
                 write(set, cells, local.owned);
@@ -201,6 +241,15 @@ impl Bound {
 
     /// Values that are set live in one place, not one per thread.
     fn place(&self, value: u64) {
+        if !self.handle.set.is_off() {
+            self.place_always(value);
+        }
+    }
+
+    fn place_always(&self, value: u64) {
+        if self.handle.set.cells == 0 {
+            return;
+        }
         let shard: Arc<Shard> = self.handle.engine.common_shard();
         if let Some(cells) = shard.cells(self.series, self.handle.set.cells) {
             cells.set(0, value);
@@ -248,6 +297,11 @@ impl BoundCounter {
     /// Use either this or [`add`](Self::add) on one series.
     pub fn set_absolute(&self, total: u64) {
         self.0.place(total);
+    }
+
+    /// The same, after shutdown too: for what is told about the end.
+    pub(crate) fn mirror(&self, total: u64) {
+        self.0.place_always(total);
     }
 }
 

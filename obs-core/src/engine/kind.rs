@@ -153,6 +153,7 @@ impl Kind {
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
             seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),

@@ -159,6 +159,7 @@ impl Control {
             // Both, whatever became of the first: a late collector must not keep the courier running.
             let collected = self.stop_collecting(deadline);
             self.engine.close_observables();
+            self.engine.silence();
             let delivered = self
                 .courier
                 .as_ref()

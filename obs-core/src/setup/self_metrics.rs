@@ -76,7 +76,7 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         ];
         // What never happened is no series.
         for (counter, value) in here.iter().zip(values).filter(|(_, value)| *value > 0) {
-            counter.set_absolute(value);
+            counter.mirror(value);
         }
         let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {
             return;
@@ -84,11 +84,11 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         let accounts = courier.accounts();
         for (signal, delivered, by_reason) in &sent {
             let account = accounts.of(*signal);
-            delivered.set_absolute(account.delivered);
+            delivered.mirror(account.delivered);
             for (counter, reason) in by_reason.iter().zip(DropReason::ALL) {
                 let value = account.dropped.by(reason);
                 if value > 0 {
-                    counter.set_absolute(value);
+                    counter.mirror(value);
                 }
             }
         }

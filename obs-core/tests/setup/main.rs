@@ -4,5 +4,6 @@
 mod support;
 
 mod deadlines;
+mod inert;
 mod observables;
 mod waiting;
