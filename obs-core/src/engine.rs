@@ -3,8 +3,10 @@
 //! The hot path reads top to bottom in `operation.rs`, `engine/local.rs` and `engine/finish.rs`.
 
 pub(crate) mod cells;
+pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod counts;
+pub(crate) mod diagnostics;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;
@@ -28,6 +30,7 @@ use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
+use diagnostics::Diagnostics;
 use instruments::Instruments;
 use kind::Kind;
 use local::Local;
@@ -49,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) counts: Counts,
+    pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
     pub(crate) instruments: Instruments,
     pub(crate) observables: Observables,
@@ -74,6 +78,7 @@ impl Engine {
             shards: Shards::new(config.shards),
             config,
             counts: Counts::default(),
+            diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
             observables: Observables::default(),
             kinds: RwLock::default(),
@@ -104,6 +109,8 @@ impl Engine {
         )));
         if self.is_shut_down() {
             kind.switch_off();
+        } else {
+            self.check_kind(descriptor);
         }
         kinds.push(kind);
         kind

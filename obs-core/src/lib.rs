@@ -53,6 +53,7 @@ pub use descriptor::{
     DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
 };
 pub use engine::counts::EngineCounts;
+pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
     BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
 };

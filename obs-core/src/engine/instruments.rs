@@ -5,11 +5,14 @@ use super::metric_set::{MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::descriptor::Scope;
 use crate::label::{Label, LabelId, Labels, Space};
-use crate::sync::lock_std;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, RwLock};
+use std::sync::{Arc, LazyLock, RwLock};
 
 /// What an instrument is.
+///
+/// Input that makes no sense is put right and [warned about](crate::Telemetry::warnings): without a name nothing is
+/// recorded, of labels beyond the eighth and of those that are there twice or have no key nothing is exported, and the
+/// boundaries of a histogram are sorted, each once, without those that are not finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Instrument {
     /// Its name.
@@ -28,8 +31,6 @@ pub struct Instrument {
 #[derive(Default)]
 pub(crate) struct Instruments {
     sets: RwLock<Vec<&'static MetricSet>>,
-    /// What was said about conflicts, each once.
-    warnings: Mutex<Vec<String>>,
 }
 
 impl std::fmt::Debug for Instruments {
@@ -39,10 +40,6 @@ impl std::fmt::Debug for Instruments {
 }
 
 impl Instruments {
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        lock_std(&self.warnings).clone()
-    }
-
     pub(crate) fn each_set(&self, visit: &mut impl FnMut(&MetricSet)) {
         let sets = self
             .sets
@@ -58,14 +55,14 @@ impl Engine {
     /// Registered otherwise than before, under the same name and scope, it follows `metrics/sdk.md` of the specification,
     /// §"Duplicate instrument registration": somebody is warned, and both work and are exported. Boundaries are advice
     /// there and identify nothing: those that came first are used.
-    pub(crate) fn instrument(&'static self, instrument: &Instrument, shape: Shape) -> Handle {
+    pub(crate) fn instrument(&'static self, instrument: &Instrument, mut shape: Shape) -> Handle {
         let mut sets = self
             .instruments
             .sets
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         // Under the lock that `silence` lists the sets under: either it lists this one, or this is true.
-        if self.is_shut_down() {
+        if self.is_shut_down() || !self.check_instrument(instrument, &mut shape) {
             return Handle::inert(self);
         }
         let mut name = instrument.name;
@@ -117,10 +114,7 @@ impl Engine {
     fn warn_of_conflict(&self, name: &str, what: &str, then: &str) {
         self.counts.instrument_conflicts.add(1);
         let warning = format!("instrument `{name}` is registered again with other {what}; {then}");
-        let mut warnings = lock_std(&self.instruments.warnings);
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
+        self.diagnostics.warn(warning);
     }
 }
 
@@ -197,7 +191,10 @@ impl Handle {
     fn labels(&self, values: &[&str]) -> Labels {
         let labels = self.set.spaces.iter().zip(values).enumerate();
         labels.fold(Labels::NONE, |labels, (index, (space, value))| {
-            let id = if value.is_empty() {
+            let key = space.key().as_str();
+            let taken = |other: &Space| other.key().as_str() == key;
+            let unusable = key.is_empty() || self.set.spaces[..index].iter().any(taken);
+            let id = if value.is_empty() || unusable {
                 LabelId::ABSENT
             } else {
                 self.engine.with_local(|local| local.intern(space, value))

@@ -1,7 +1,7 @@
 //! The builder: plain data, by value.
 
 use super::collector::Collector;
-use super::control::{About, Control};
+use super::control::Control;
 use super::environment::{Environment, PerSignal, TemporalityPreference};
 use super::exporter::Exporter;
 use super::resource::Resource;
@@ -13,6 +13,7 @@ use crate::courier::Destinations;
 use crate::courier::{self, Courier, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
@@ -70,8 +71,18 @@ pub struct Builder {
     temporality: Option<Temporality>,
     config: Config,
     subscribers: Subscribers,
+    diagnostics: OnDiagnostic,
     manual: bool,
     collect_every: Duration,
+}
+
+#[derive(Default)]
+struct OnDiagnostic(Option<Hook>);
+
+impl std::fmt::Debug for OnDiagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "told" } else { "not told" })
+    }
 }
 
 #[derive(Default)]
@@ -97,6 +108,7 @@ impl Builder {
             temporality: None,
             config: Config::default(),
             subscribers: Subscribers::default(),
+            diagnostics: OnDiagnostic::default(),
             manual: false,
             collect_every: Duration::from_millis(200),
         }
@@ -246,6 +258,28 @@ impl Builder {
         self
     }
 
+    /// Who is told what is wrong: each of [`Telemetry::warnings`], and after a collection in which delivery failed the
+    /// [last problem](Telemetry::last_problem). Nothing is printed otherwise.
+    ///
+    /// It is called on the collector's thread, and a last time by whoever shuts down; in manual mode inside the calls.
+    /// Where `OTEL_SDK_DISABLED` is set there is no thread, and [`build`](Self::build) calls it. A panic in it is
+    /// contained and counted.
+    ///
+    /// ```
+    /// let telemetry = obs_core::Telemetry::builder()
+    ///     .with_diagnostics(|diagnostic| eprintln!("telemetry: {diagnostic}"))
+    ///     .manual()
+    ///     .build()?;
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
+    pub fn with_diagnostics(
+        mut self,
+        tell: impl Fn(Diagnostic<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.diagnostics = OnDiagnostic(Some(Box::new(tell)));
+        self
+    }
+
     /// No threads: nothing happens but inside [`Telemetry::collect`]. For functions, command-line tools, tests.
     pub fn manual(mut self) -> Self {
         self.manual = true;
@@ -274,9 +308,6 @@ impl Builder {
             .iter()
             .map(|warning| warning.to_string())
             .collect();
-        if environment.sdk_disabled {
-            return Ok(Telemetry::noop());
-        }
         let sampler = self
             .sampler
             .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
@@ -291,16 +322,34 @@ impl Builder {
                 .build()
             }
         };
-        for subscriber in &mut self.subscribers.0 {
-            subscriber.set_resource(&resource);
-        }
         limits_of(&environment, &mut self.config);
         self.config.propagator = self
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
+        let hook = self.diagnostics.0;
+        let start = |config| {
+            let engine = Engine::new(self.clock, sampler, config);
+            warnings
+                .into_iter()
+                .for_each(|warning| engine.diagnostics.warn(warning));
+            if let Some(hook) = hook {
+                engine.diagnostics.set_hook(hook);
+            }
+            engine
+        };
+        if environment.sdk_disabled {
+            self.config.level = StatsLevel::Disabled;
+            let engine = start(self.config);
+            engine.shut_down();
+            engine.diagnostics.tell(|| None);
+            return Ok(Telemetry::new(engine, None, resource));
+        }
+        for subscriber in &mut self.subscribers.0 {
+            subscriber.set_resource(&resource);
+        }
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
         self.config.threads = !self.manual;
-        let engine = Engine::new(self.clock, sampler, self.config);
+        let engine = start(self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
         let exporter = courier.map(|courier| {
             let preference =
@@ -321,13 +370,12 @@ impl Builder {
             )
         });
         let collector = Collector::new(engine, self.subscribers.0, exporter);
-        let about = About { resource, warnings };
         let control = if self.manual {
-            Control::manual(collector, engine, about)
+            Control::manual(collector, engine)
         } else {
-            Control::threaded(collector, engine, about, self.collect_every)?
+            Control::threaded(collector, engine, self.collect_every)?
         };
-        Ok(Telemetry::new(engine, control))
+        Ok(Telemetry::new(engine, Some(control), resource))
     }
 }
 

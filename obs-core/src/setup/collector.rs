@@ -113,10 +113,14 @@ impl Collector {
         let mut told = Ok(());
         for subscriber in &mut self.subscribers {
             let asked = catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut())));
-            told = told.and(asked.unwrap_or_else(|_| {
+            let answer = asked.unwrap_or_else(|_| {
                 self.engine.counts.panics.add(1);
                 Err(Error::failed("a subscriber panicked"))
-            }));
+            });
+            if let Err(failure) = &answer {
+                self.engine.diagnostics.failed(failure);
+            }
+            told = told.and(answer);
         }
         told
     }

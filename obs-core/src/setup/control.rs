@@ -1,7 +1,6 @@
 //! Who runs the collector and who may wait for it: a thread of ours, or whoever calls in manual mode.
 
 use super::collector::Collector;
-use super::resource::Resource;
 use super::turn::{Once, Turns};
 use crate::courier::Courier;
 use crate::engine::Engine;
@@ -14,7 +13,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Control {
     engine: &'static Engine,
-    pub(crate) about: About,
     /// Delivers what the collector encodes; has a thread of its own, or none in manual mode.
     pub(crate) courier: Option<Arc<Courier>>,
     mode: Mode,
@@ -22,13 +20,6 @@ pub(crate) struct Control {
     answered: Condvar,
     /// The result of the shutdown.
     ended: Once,
-}
-
-/// What is told about a telemetry.
-#[derive(Debug)]
-pub(crate) struct About {
-    pub(crate) resource: Resource,
-    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -51,27 +42,22 @@ struct Requests {
 
 impl Control {
     /// No thread: the collector runs inside the calls.
-    pub(crate) fn manual(
-        collector: Collector,
-        engine: &'static Engine,
-        about: About,
-    ) -> &'static Self {
+    pub(crate) fn manual(collector: Collector, engine: &'static Engine) -> &'static Self {
         let courier = collector.courier();
-        Self::leak(engine, about, courier, Mode::Manual(Turns::new(collector)))
+        Self::leak(engine, courier, Mode::Manual(Turns::new(collector)))
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.
     pub(crate) fn threaded(
         collector: Collector,
         engine: &'static Engine,
-        about: About,
         every: Duration,
     ) -> Result<&'static Self, Error> {
         let courier = collector.courier();
         if let Some(courier) = &courier {
             courier.start()?;
         }
-        let control = Self::leak(engine, about, courier, Mode::Thread);
+        let control = Self::leak(engine, courier, Mode::Thread);
         let thread = std::thread::Builder::new()
             .name("obs-collector".into())
             .spawn(move || control.run(collector, every))
@@ -83,15 +69,9 @@ impl Control {
         Ok(control)
     }
 
-    fn leak(
-        engine: &'static Engine,
-        about: About,
-        courier: Option<Arc<Courier>>,
-        mode: Mode,
-    ) -> &'static Self {
+    fn leak(engine: &'static Engine, courier: Option<Arc<Courier>>, mode: Mode) -> &'static Self {
         Box::leak(Box::new(Self {
             engine,
-            about,
             courier,
             mode,
             requests: Mutex::default(),
@@ -103,12 +83,17 @@ impl Control {
     /// Collects, and waits until all of it is delivered.
     pub(crate) fn flush(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
+        // From before the collection: what it encodes may be refused before it is over.
+        let lost_before = self.courier.as_ref().map_or(0, |courier| courier.lost());
         // Both: what one subscriber could not do is no reason to leave the rest where it is.
         let collected = self.collect(deadline);
         let delivered = self
             .courier
             .as_ref()
-            .map_or(Ok(()), |courier| courier.flush(deadline));
+            .map_or(Ok(()), |courier| courier.flush_since(deadline, lost_before));
+        if let Mode::Manual(_) = self.mode {
+            self.tell();
+        }
         delivered.and(collected)
     }
 
@@ -133,10 +118,19 @@ impl Control {
                 requests.failed = Some((asked, failure));
             }
             self.answered.notify_all();
+            drop(requests);
+            self.tell();
             if stop {
                 return;
             }
         }
+    }
+
+    /// Whoever wants to hear what is wrong does, once per collection.
+    fn tell(&self) {
+        let courier = || self.courier.as_ref().and_then(|courier| courier.trouble());
+        let panics = self.engine.diagnostics.tell(courier);
+        self.engine.counts.panics.add(panics);
     }
 
     /// Everything that ended before this call is with the subscribers and exporters when it returns.
@@ -145,6 +139,7 @@ impl Control {
         match &self.mode {
             Mode::Manual(turns) => {
                 let told = turns.with(deadline, |collector| collector.tick(Some(deadline)));
+                self.tell();
                 in_time(deadline).and(told)
             }
             Mode::Thread => self.ask(deadline, false),
@@ -164,6 +159,7 @@ impl Control {
                 .courier
                 .as_ref()
                 .map_or(Ok(()), |courier| courier.shutdown(deadline));
+            self.tell();
             delivered.and(collected)
         })
     }

@@ -8,6 +8,7 @@ use crate::courier::time::within;
 use crate::descriptor::Descriptor;
 use crate::encode::PrometheusPage;
 use crate::engine::counts::EngineCounts;
+use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
 use crate::engine::kind::Kind;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub struct Telemetry {
     engine: &'static Engine,
     control: Option<&'static Control>,
+    resource: Option<&'static Resource>,
 }
 
 static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
@@ -43,13 +45,20 @@ impl Telemetry {
         Self {
             engine: engine::noop(),
             control: None,
+            resource: None,
         }
     }
 
-    pub(crate) fn new(engine: &'static Engine, control: &'static Control) -> Self {
+    /// `control`: none for one that is switched off, and can only say who would have spoken, and what was wrong.
+    pub(crate) fn new(
+        engine: &'static Engine,
+        control: Option<&'static Control>,
+        resource: Resource,
+    ) -> Self {
         Self {
             engine,
-            control: Some(control),
+            control,
+            resource: Some(Box::leak(Box::new(resource))),
         }
     }
 
@@ -106,7 +115,7 @@ impl Telemetry {
         Gauge(self.engine.instrument(instrument, Shape::Gauge))
     }
 
-    /// A histogram of values.
+    /// A histogram of values. `bounds` are upper limits, inclusive, of all buckets but the last, in ascending order.
     pub fn histogram(&self, instrument: &Instrument, bounds: &[f64]) -> ValueHistogram {
         ValueHistogram(self.engine.instrument(
             instrument,
@@ -196,19 +205,33 @@ impl Telemetry {
         }
     }
 
-    /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for a telemetry
-    /// that records nothing.
+    /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for
+    /// [`noop`](Self::noop).
     pub fn resource(&self) -> Option<&'static Resource> {
-        self.control.map(|control| &control.about.resource)
+        self.resource
     }
 
-    /// What was passed over so far, and why: settings of the environment, instruments registered anew as something else.
-    /// Each is said once.
+    /// What was passed over so far, and why, each once and in order: settings of the environment, settings that do not
+    /// go together, and bad input when instruments and kinds are registered. To be printed once set-up is over; what
+    /// comes later is told to [`Builder::with_diagnostics`].
+    ///
+    /// ```
+    /// # let telemetry = obs_core::Telemetry::builder().manual().build()?;
+    /// for warning in telemetry.warnings() {
+    ///     eprintln!("telemetry: {warning}");
+    /// }
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
     pub fn warnings(&self) -> Vec<String> {
-        let set_up = self.control.map(|control| &control.about.warnings[..]);
-        let mut warnings = set_up.unwrap_or_default().to_vec();
-        warnings.extend(self.engine.instruments.warnings());
-        warnings
+        self.engine.diagnostics.warnings()
+    }
+
+    /// The last failure to deliver, of the exporter or of a subscriber, with its time. It may be over by now: what is
+    /// lost for good is in [`accounts`](Self::accounts).
+    pub fn last_problem(&self) -> Option<Problem> {
+        let courier = self.control.and_then(|control| control.courier.as_ref());
+        let delivery = courier.and_then(|courier| courier.trouble());
+        self.engine.diagnostics.last_problem(delivery)
     }
 
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.
