@@ -66,6 +66,8 @@ pub struct TraceEncoder {
     kinds: Vec<KindBytes>,
     points: Points,
     name: String,
+    /// Spans of one body.
+    batch: u64,
 }
 
 /// What all spans of a kind have in common.
@@ -85,12 +87,19 @@ impl TraceEncoder {
             kinds: Vec::new(),
             points: Points::default(),
             name: String::new(),
+            batch: u64::MAX,
         }
     }
 
     /// With another limit than [`BODY_LIMIT`].
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.request.set_limit(bytes);
+        self
+    }
+
+    /// With at most so many spans in a body, beside the limit in bytes.
+    pub fn with_batch(mut self, spans: usize) -> Self {
+        self.batch = spans.max(1) as u64;
         self
     }
 
@@ -105,6 +114,9 @@ impl TraceEncoder {
                 write_span(span, &record, kind, &mut self.points, &mut self.name);
             });
             self.request.added(kind.scope, from, 1, &mut *emit);
+            if self.request.count() >= self.batch {
+                self.request.finish(&mut *emit);
+            }
         }
     }
 

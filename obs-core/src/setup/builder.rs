@@ -14,6 +14,7 @@ use crate::courier::{self, Courier, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::diagnostics::{Diagnostic, Hook};
+use crate::engine::fold::Preference;
 use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
@@ -73,7 +74,7 @@ pub struct Builder {
     subscribers: Subscribers,
     diagnostics: OnDiagnostic,
     manual: bool,
-    collect_every: Duration,
+    collect_every: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -110,7 +111,7 @@ impl Builder {
             subscribers: Subscribers::default(),
             diagnostics: OnDiagnostic::default(),
             manual: false,
-            collect_every: Duration::from_millis(200),
+            collect_every: None,
         }
     }
 
@@ -286,9 +287,9 @@ impl Builder {
         self
     }
 
-    /// How often the collector's thread looks for finished operations.
+    /// How often the collector's thread looks for finished operations; by default `OTEL_BSP_SCHEDULE_DELAY`, else 200 ms.
     pub fn with_collect_interval(mut self, every: Duration) -> Self {
-        self.collect_every = every.max(Duration::from_millis(1));
+        self.collect_every = Some(every);
         self
     }
 
@@ -352,28 +353,26 @@ impl Builder {
         let engine = start(self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
         let exporter = courier.map(|courier| {
-            let preference =
-                environment
-                    .temporality_preference
-                    .map(|preference| match preference {
-                        TemporalityPreference::Cumulative => Temporality::Cumulative,
-                        _ => Temporality::Delta,
-                    });
+            let asked = environment.temporality_preference.map(Preference::from);
+            let preference = self.temporality.map(Preference::from).or(asked);
             let interval = self.metric_interval.or(environment.metric_export_interval);
             Exporter::new(
                 engine,
                 courier,
                 &resource,
-                self.temporality.or(preference).unwrap_or_default(),
+                preference.unwrap_or(Preference::Cumulative),
                 interval.unwrap_or(Duration::from_secs(60)),
                 signals_of(&environment),
+                environment.spans.max_export_batch_size,
             )
         });
         let collector = Collector::new(engine, self.subscribers.0, exporter);
         let control = if self.manual {
             Control::manual(collector, engine)
         } else {
-            Control::threaded(collector, engine, self.collect_every)?
+            let asked = self.collect_every.or(environment.spans.schedule_delay);
+            let every = asked.unwrap_or(Duration::from_millis(200));
+            Control::threaded(collector, engine, every.max(Duration::from_millis(1)))?
         };
         Ok(Telemetry::new(engine, Some(control), resource))
     }
@@ -449,18 +448,27 @@ fn propagator_of(environment: &Environment, warnings: &mut Vec<String>) -> Propa
     })
 }
 
-/// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=none` switches a signal off.
+/// Which signals are pushed: `none` switches one off, `prometheus` too.
 fn signals_of(environment: &Environment) -> PerSignal<bool> {
-    let on = |list: &Option<Vec<String>>| {
-        !list
-            .as_ref()
-            .is_some_and(|list| list.iter().all(|name| name == "none"))
+    let pushed = |list: &Option<Vec<String>>| {
+        let pushes = |name: &String| name != "none" && name != "prometheus";
+        list.as_ref().is_none_or(|list| list.iter().any(pushes))
     };
     let exporters = &environment.exporters;
     PerSignal {
-        traces: on(&exporters.traces),
-        metrics: on(&exporters.metrics),
-        logs: on(&exporters.logs),
+        traces: pushed(&exporters.traces),
+        metrics: pushed(&exporters.metrics),
+        logs: pushed(&exporters.logs),
+    }
+}
+
+impl From<TemporalityPreference> for Preference {
+    fn from(preference: TemporalityPreference) -> Self {
+        match preference {
+            TemporalityPreference::Cumulative => Self::Cumulative,
+            TemporalityPreference::Delta => Self::Delta,
+            TemporalityPreference::LowMemory => Self::LowMemory,
+        }
     }
 }
 

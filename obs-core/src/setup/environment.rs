@@ -3,12 +3,16 @@
 //! Reading is pure and cannot fail: a value that makes no sense becomes a [`Warning`] and counts as unset, as the
 //! specification asks (`configuration/sdk-environment-variables.md` and `protocol/exporter.md` of opentelemetry-specification).
 //! An empty value is an unset one. Code beats the environment; that precedence is the builder's to apply.
+//!
+//! # The variables
+#![doc = include_str!("environment/variables.md")]
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::courier::{Compression, Destination, Destinations, Signal};
 
+mod others;
 mod otlp;
 mod read;
 
@@ -30,7 +34,7 @@ pub struct Environment {
     pub traces_sampler: Option<String>,
     /// `OTEL_TRACES_SAMPLER_ARG`, not interpreted here.
     pub traces_sampler_arg: Option<String>,
-    /// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, e.g. `["otlp"]` or `["none"]`.
+    /// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, e.g. `["otlp"]` or `["none"]`; one that is not known here counts as `otlp`.
     pub exporters: PerSignal<Option<Vec<String>>>,
     /// `OTEL_EXPORTER_OTLP_*`, the signal's own variable before the common one.
     pub otlp: PerSignal<Otlp>,
@@ -72,9 +76,13 @@ impl Environment {
             traces_sampler: read.text("OTEL_TRACES_SAMPLER"),
             traces_sampler_arg: read.text("OTEL_TRACES_SAMPLER_ARG"),
             exporters: PerSignal {
-                traces: read.list("OTEL_TRACES_EXPORTER"),
-                metrics: read.list("OTEL_METRICS_EXPORTER"),
-                logs: read.list("OTEL_LOGS_EXPORTER"),
+                traces: others::exporters(&mut read, "OTEL_TRACES_EXPORTER", &["otlp", "none"]),
+                metrics: others::exporters(
+                    &mut read,
+                    "OTEL_METRICS_EXPORTER",
+                    &["otlp", "none", "prometheus"],
+                ),
+                logs: others::exporters(&mut read, "OTEL_LOGS_EXPORTER", &["otlp", "none"]),
             },
             otlp: otlp::read(&mut read),
             temporality_preference: read.choice(
@@ -90,7 +98,6 @@ impl Environment {
             spans: Batching {
                 schedule_delay: read.duration("OTEL_BSP_SCHEDULE_DELAY"),
                 export_timeout: read.timeout("OTEL_BSP_EXPORT_TIMEOUT"),
-                max_queue_size: read.count("OTEL_BSP_MAX_QUEUE_SIZE"),
                 max_export_batch_size: read.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
             },
             limits: SpanLimits {
@@ -108,6 +115,7 @@ impl Environment {
             http_known_methods: read.list("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"),
             warnings: Vec::new(),
         };
+        others::warn(&mut read);
         environment.warnings = read.into_warnings();
         environment
     }
@@ -122,9 +130,15 @@ impl Environment {
         let of = |signal| {
             let otlp = self.otlp.of(signal);
             let default = || Destinations::default().of(signal).clone();
+            let export_timeout = match signal {
+                Signal::Traces => self.spans.export_timeout,
+                Signal::Metrics => self.metric_export_timeout,
+                Signal::Logs => None,
+            };
             let mut destination = otlp.endpoint.as_ref().map_or_else(default, Destination::at);
             destination.headers = otlp.headers.clone().unwrap_or_default();
-            destination.timeout = otlp.timeout.unwrap_or(destination.timeout);
+            let timeout = otlp.timeout.unwrap_or(destination.timeout);
+            destination.timeout = export_timeout.map_or(timeout, |export| export.min(timeout));
             destination.compression = otlp.compression.unwrap_or(destination.compression);
             destination
         };
@@ -197,8 +211,6 @@ pub struct Batching {
     pub schedule_delay: Option<Duration>,
     /// For one export; [`Duration::MAX`] is no limit.
     pub export_timeout: Option<Duration>,
-    /// Spans that may wait.
-    pub max_queue_size: Option<usize>,
     /// Spans in one request.
     pub max_export_batch_size: Option<usize>,
 }

@@ -7,9 +7,8 @@ use crate::courier::time::within;
 use crate::courier::{Batch, Courier, Outbox, Signal};
 use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
-use crate::engine::fold::ReaderState;
+use crate::engine::fold::{Preference, ReaderState};
 use crate::log_event::LogEvent;
-use crate::metrics::Temporality;
 use crate::subscriber::Records;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,9 +31,10 @@ impl Exporter {
         engine: &'static Engine,
         courier: Arc<Courier>,
         resource: &Resource,
-        temporality: Temporality,
+        preference: Preference,
         every: Duration,
         signals: PerSignal<bool>,
+        batch: Option<usize>,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
         Self {
@@ -42,9 +42,9 @@ impl Exporter {
             outbox: courier.outbox(),
             courier,
             signals,
-            traces: TraceEncoder::new(&resource),
+            traces: TraceEncoder::new(&resource).with_batch(batch.unwrap_or(usize::MAX)),
             resource,
-            reader: ReaderState::new(temporality),
+            reader: ReaderState::new(preference),
             every,
             due: within(every),
         }

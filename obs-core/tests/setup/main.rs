@@ -8,6 +8,7 @@ mod deadlines;
 mod diagnostics;
 mod inert;
 mod observables;
+mod variables;
 mod waiting;
 
 use obs_core::setup::environment::Environment;
