@@ -5,6 +5,7 @@ use crate::context::ContextMode;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::propagation::Propagator;
+use crate::record::limits::Limits;
 use crate::side::SideBounds;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
     pub(crate) side: SideBounds,
+    /// What of all that is exported.
+    pub(crate) limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,6 +126,7 @@ impl Default for Config {
                 per_event: 128,
                 value_bytes: 16 << 10,
             },
+            limits: Limits::default(),
         }
     }
 }

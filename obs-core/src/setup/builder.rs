@@ -472,19 +472,28 @@ impl From<TemporalityPreference> for Preference {
     }
 }
 
+/// The limits hold where a span is handed out. What is kept of it until then is bounded for memory's sake, at least that
+/// widely: a character takes up to four bytes.
 fn limits_of(environment: &Environment, config: &mut Config) {
-    let limits = &environment.limits;
-    if let Some(count) = limits.attributes {
-        config.bounds.count = u32::try_from(count).unwrap_or(u32::MAX);
-        config.side.attributes = count;
+    let (asked, limits) = (&environment.limits, &mut config.limits);
+    limits.attributes = asked.attributes.unwrap_or(limits.attributes);
+    limits.events = asked.events.unwrap_or(limits.events);
+    limits.links = asked.links.unwrap_or(limits.links);
+    limits.per_event = asked.attributes_per_event.unwrap_or(limits.per_event);
+    limits.per_link = asked.attributes_per_link.unwrap_or(limits.per_link);
+    limits.characters = asked.value_length.unwrap_or(limits.characters);
+    let narrow = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+    let (bounds, side) = (&mut config.bounds, &mut config.side);
+    bounds.count = bounds.count.max(narrow(limits.attributes));
+    side.attributes = side.attributes.max(limits.attributes);
+    side.events = side.events.max(limits.events);
+    side.links = side.links.max(limits.links);
+    side.per_event = side.per_event.max(limits.per_event).max(limits.per_link);
+    if let Some(characters) = asked.value_length {
+        let bytes = characters.saturating_mul(4);
+        bounds.value_bytes = bounds.value_bytes.max(narrow(bytes));
+        side.value_bytes = side.value_bytes.max(bytes);
     }
-    if let Some(length) = limits.value_length {
-        config.bounds.value_bytes = u32::try_from(length).unwrap_or(u32::MAX);
-        config.side.value_bytes = length;
-    }
-    config.side.events = limits.events.unwrap_or(config.side.events);
-    config.side.links = limits.links.unwrap_or(config.side.links);
-    config.side.per_event = limits.attributes_per_event.unwrap_or(config.side.per_event);
     if config.known_http_methods.is_none() {
         config.known_http_methods = environment.http_known_methods.clone();
     }

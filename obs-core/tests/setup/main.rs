@@ -7,6 +7,7 @@ mod bad_input;
 mod deadlines;
 mod diagnostics;
 mod inert;
+mod limits;
 mod observables;
 mod variables;
 mod waiting;
