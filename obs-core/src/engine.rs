@@ -35,6 +35,7 @@ use instruments::Instruments;
 use kind::Kind;
 use local::Local;
 use log_queue::LogQueue;
+use metric_set::MetricSet;
 use observables::Observables;
 use parked::Parked;
 use registry::Registry;
@@ -132,14 +133,20 @@ impl Engine {
         (duration.as_secs_f64() * self.clock.ticks_per_second()) as u64
     }
 
-    /// Values that found their label's set full.
+    /// Values that found their label's set full, and records that found no room for their labels.
     pub(crate) fn overflowed_labels(&self) -> u64 {
-        let kinds = self.kinds();
-        let spaces = kinds.iter().flat_map(|kind| kind.set.spaces.iter());
-        let sets = kinds
-            .iter()
-            .map(|kind| kind.set.overflowed.load(Ordering::Relaxed));
-        spaces.map(|space| space.overflowed()).chain(sets).sum()
+        let mut sum = 0;
+        let mut count = |set: &MetricSet| {
+            sum += set.overflowed.load(Ordering::Relaxed);
+            sum += set
+                .spaces
+                .iter()
+                .map(|space| space.overflowed())
+                .sum::<u64>();
+        };
+        self.kinds().iter().for_each(|kind| count(&kind.set));
+        self.instruments.each_set(&mut count);
+        sum
     }
 
     /// A shard for a thread that records for the first time.

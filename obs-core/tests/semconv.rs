@@ -115,7 +115,14 @@ fn prefixes_of_headers_are_those_of_the_conventions() {
 
 #[test]
 fn what_is_ours_says_so() {
-    let metrics = [obs::HTTP_SERVER_HEAD_DURATION, obs::DROPPED, obs::DELIVERED];
+    let metrics = [
+        obs::HTTP_SERVER_HEAD_DURATION,
+        obs::DROPPED,
+        obs::DELIVERED,
+        obs::COLLECTED,
+        obs::ANOMALIES,
+        obs::PARKED,
+    ];
     for name in obs::ALL.iter().map(|key| key.as_str()).chain(metrics) {
         assert!(name.starts_with("obs."), "{name}");
     }

@@ -89,7 +89,12 @@ impl Engine {
             spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
             metrics: Vec::new(),
             cells: 0,
-            max_series: self.config.max_series,
+            // What a telemetry says about itself is a closed set, and must have room.
+            max_series: if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
+                u32::MAX
+            } else {
+                self.config.max_series
+            },
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             off: AtomicBool::new(false),

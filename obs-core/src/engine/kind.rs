@@ -280,6 +280,20 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
+    /// Counts members of a `tracestate` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_tracestate(&self, members: u64) {
+        self.engine.counts.dropped_tracestate.add(members);
+    }
+
+    /// Counts members of `baggage` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_baggage(&self, members: u64) {
+        self.engine.counts.dropped_baggage.add(members);
+    }
+
     /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set

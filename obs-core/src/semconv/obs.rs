@@ -9,6 +9,8 @@ names! {
     KEEP_TRUNCATED = "obs.keep.truncated";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
+    /// What was out of the ordinary.
+    ANOMALY = "obs.anomaly";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
 }
@@ -19,3 +21,9 @@ pub const HTTP_SERVER_HEAD_DURATION: &str = "obs.http.server.head.duration";
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
+/// Finished operations that the collector took over.
+pub const COLLECTED: &str = "obs.telemetry.collected";
+/// What was out of the ordinary, and lost nothing.
+pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of finished operations that wait for their roots.
+pub const PARKED: &str = "obs.telemetry.parked";

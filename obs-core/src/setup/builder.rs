@@ -33,7 +33,7 @@ pub struct KeepPolicy {
     pub late: bool,
     /// Operations that ended in an error, and their traces.
     pub errors: bool,
-    /// Operations slower than this, where their kind or method has no threshold of its own.
+    /// Operations slower than this, where their kind or method has no threshold of its own; by default none is slow.
     pub slow: Option<Duration>,
     /// Bytes of children that wait for undecided roots, over all traces.
     pub parked_bytes: usize,
@@ -127,13 +127,14 @@ impl Builder {
         self
     }
 
-    /// The service's name, beside what can be detected and what the environment says.
+    /// The service's name, beside what can be detected and what the environment says; it beats that of
+    /// [`with_resource`](Self::with_resource).
     pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
         self.service_name = Some(name.into());
         self
     }
 
-    /// Who is speaking, and nothing besides; by default what can be detected and what the environment says.
+    /// Who is speaking, and nothing besides but a name of [`with_service_name`](Self::with_service_name); by default what can be detected and what the environment says.
     pub fn with_resource(mut self, resource: Resource) -> Self {
         self.resource = Some(resource);
         self
@@ -234,6 +235,16 @@ impl Builder {
         self
     }
 
+    /// The HTTP methods that are labels of their own, as they are spelled: the whole list, in place of the usual ones; by
+    /// default `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`, else those of the conventions.
+    pub fn with_known_http_methods<M: Into<String>>(
+        mut self,
+        methods: impl IntoIterator<Item = M>,
+    ) -> Self {
+        self.config.known_http_methods = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// How many label sets a group of metrics may have; what comes later shares one series.
     pub fn with_max_series(mut self, series: u32) -> Self {
         self.config.max_series = series.max(1);
@@ -314,14 +325,11 @@ impl Builder {
             .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
         let resource = match self.resource.take() {
             Some(resource) => resource,
-            None => {
-                let resource = Resource::builder().with_environment(&environment);
-                match self.service_name.take() {
-                    Some(name) => resource.with_service_name(name),
-                    None => resource,
-                }
-                .build()
-            }
+            None => Resource::builder().with_environment(&environment).build(),
+        };
+        let resource = match self.service_name.take() {
+            Some(name) => resource.renamed(name),
+            None => resource,
         };
         limits_of(&environment, &mut self.config);
         self.config.propagator = self

@@ -62,7 +62,8 @@ impl Telemetry {
         }
     }
 
-    /// The HTTP methods that are labels of their own, if the environment or the builder names them.
+    /// The HTTP methods that are labels of their own, if [the builder](Builder::with_known_http_methods) or the environment
+    /// names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
         self.engine.config.known_http_methods.as_deref()
     }
@@ -181,6 +182,17 @@ impl Telemetry {
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
         self.engine.counts.read(self.engine.parked.bytes() as u64)
+    }
+
+    /// Counts something of everything that is counted, and says how much.
+    #[cfg(test)]
+    pub(crate) fn count_each(&self) -> Vec<(&'static str, u64)> {
+        let each = self.engine.counts.each().into_iter().zip(1_001..);
+        each.map(|((name, count), value)| {
+            count.add(value);
+            (name, value)
+        })
+        .collect()
     }
 
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.

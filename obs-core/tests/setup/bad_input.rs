@@ -177,3 +177,15 @@ fn a_kind_with_bad_bounds_or_too_many_labels_is_warned_about() {
         ],
     );
 }
+
+#[test]
+fn label_values_of_instruments_that_found_no_room_are_counted_and_the_telemetrys_own_have_room() {
+    let rig = crate::support::rig_with(false, |builder| builder.with_max_series(1));
+    let calls = rig.telemetry.counter(&labelled(&[A]));
+    for value in ["1", "2", "3"] {
+        calls.bind(&[value]).add(1);
+    }
+    let metrics = all(&rig.telemetry);
+    let reason = [("obs.drop.reason", "label_overflow")];
+    assert_eq!(number(&metrics, "obs.telemetry.dropped", &reason), 2.0);
+}

@@ -8,6 +8,7 @@ mod deadlines;
 mod diagnostics;
 mod inert;
 mod limits;
+mod names;
 mod observables;
 mod variables;
 mod waiting;
