@@ -1,6 +1,7 @@
 //! Set-up and shutdown: what the process environment says and who is speaking, the builder, the handle, and the thread
 //! between records and their destinations.
 
+mod asked;
 mod builder;
 mod collector;
 mod control;

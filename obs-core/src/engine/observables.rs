@@ -35,6 +35,8 @@ struct State {
     /// Which thread is at it; one that was left behind has an older number.
     thread: u64,
     alive: bool,
+    /// The process that thread lives in: a forked child has no such thread, and gets none.
+    owner: Option<u32>,
     running: bool,
     closed: bool,
 }
@@ -56,6 +58,10 @@ thread_local! {
 }
 
 impl State {
+    fn is_forked(&self) -> bool {
+        self.owner.is_some_and(|owner| owner != std::process::id())
+    }
+
     /// The next one to run in this round.
     fn due(&mut self, round: u64) -> Option<Observable> {
         let due = self.waiting.iter_mut().position(|observable| {
@@ -87,7 +93,7 @@ impl Engine {
             round: 0,
             skip: 0,
         });
-        if self.config.threads && !state.alive {
+        if self.config.threads && !state.alive && !state.is_forked() {
             self.start_observing(&mut state);
         }
     }
@@ -144,7 +150,7 @@ impl Engine {
 
     fn ask_for_round(&'static self, until: Option<Instant>) {
         let mut state = lock_std(&self.observables.state);
-        if state.closed || state.waiting.is_empty() && !state.running {
+        if state.closed || state.is_forked() || state.waiting.is_empty() && !state.running {
             return;
         }
         if !state.alive && !self.start_observing(&mut state) {
@@ -180,6 +186,7 @@ impl Engine {
     /// Says whether the system gave us the thread; without it values stay as they were set last.
     fn start_observing(&'static self, state: &mut State) -> bool {
         state.thread += 1;
+        state.owner = Some(std::process::id());
         let mine = state.thread;
         let started = std::thread::Builder::new()
             .name("obs-observables".into())
