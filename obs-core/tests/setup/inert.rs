@@ -62,7 +62,9 @@ fn an_observable_of_a_noop_telemetry_is_let_go_of() {
 #[test]
 fn after_shutdown_instruments_record_nothing_whenever_they_were_made() {
     for manual in [true, false] {
-        let builder = builder().with_transport(Capture::new());
+        let builder = builder()
+            .with_transport(Capture::new())
+            .with_observable_deadline(LONG);
         let builder = if manual { builder.manual() } else { builder };
         let telemetry = builder.build().expect("usable");
         write_all(telemetry);
