@@ -131,6 +131,7 @@
 
 mod classify;
 mod descriptor;
+mod exchange;
 mod head;
 mod headers;
 mod methods;
@@ -138,6 +139,7 @@ mod peer;
 mod redact;
 mod route;
 pub mod server;
+mod target;
 
 pub use classify::{Classify, ServerClassify};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};

@@ -16,13 +16,11 @@
 //! | `read_start`, `read_finish` | reading the request's body: it belongs to the service, which is given it untouched | absent | absent |
 //! | `wait_read_*`, `client_conn_*`, `encode_*`, `decode_*` | not a server's, or below this layer | absent | absent |
 
-mod body;
-mod future;
 mod layer;
 mod service;
-mod settings;
+pub(crate) mod settings;
 
-pub use body::ResponseBody;
-pub use future::ResponseFuture;
+pub use crate::exchange::body::ResponseBody;
+pub use crate::exchange::future::ResponseFuture;
 pub use layer::HttpServerLayer;
 pub use service::HttpServer;

@@ -5,12 +5,11 @@ use super::settings::{RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
 use crate::head::RequestHead;
-use crate::headers::is_secret;
+use crate::headers::captured::allowed;
 use crate::methods::Methods;
-use http::HeaderName;
 use obs_core::propagation::baggage::Allow;
 use obs_core::semconv::http::{REQUEST_HEADER, RESPONSE_HEADER};
-use obs_core::{Key, Kind, Telemetry, Trust};
+use obs_core::{Kind, Telemetry, Trust};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tower_layer::Layer;
@@ -154,16 +153,6 @@ impl<C> HttpServerLayer<C> {
         self.leaked = Arc::default();
         self
     }
-}
-
-fn allowed<'n>(names: impl IntoIterator<Item = &'n str>, prefix: &str) -> Vec<(HeaderName, Key)> {
-    let names = names
-        .into_iter()
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-    names
-        .filter(|name| !is_secret(name))
-        .map(|name| (name.clone(), Key::leak(format!("{prefix}{name}"))))
-        .collect()
 }
 
 impl<S, C: Clone> Layer<S> for HttpServerLayer<C> {

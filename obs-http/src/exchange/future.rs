@@ -1,10 +1,10 @@
 //! The future: the operation is current in each poll, and goes on into the body.
 
 use super::body::ResponseBody;
-use super::service::capture;
-use super::settings::Settings;
 use crate::classify::Classify;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
+use crate::headers::captured::capture;
+use crate::server::settings::Settings;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
 use obs_core::{Event, LabelId, Operation, Outcome};
