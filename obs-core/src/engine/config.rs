@@ -4,6 +4,7 @@ use crate::attributes::Bounds;
 use crate::context::ContextMode;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
+use crate::propagation::Propagator;
 use crate::side::SideBounds;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
     pub(crate) measures: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
+    /// What outgoing calls carry; without one the W3C's headers.
+    pub(crate) propagator: Option<Propagator>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
     /// Series of all groups.
@@ -93,6 +96,7 @@ impl Default for Config {
             ids: None,
             measures: false,
             known_http_methods: None,
+            propagator: None,
             max_series: 2_000,
             total_series: 16_384,
             shards: cores * 4,

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::metrics::Temporality;
+use crate::propagation::Propagator;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use std::sync::Arc;
@@ -205,6 +206,12 @@ impl Builder {
         self
     }
 
+    /// What outgoing calls carry. By default what `OTEL_PROPAGATORS` names, else the W3C's headers.
+    pub fn with_propagator(mut self, propagator: Propagator) -> Self {
+        self.config.propagator = Some(propagator);
+        self
+    }
+
     /// Whether measures (body sizes, message counts) are histograms too, and not only attributes of spans.
     pub fn with_measures(mut self, measures: bool) -> Self {
         self.config.measures = measures;
@@ -284,6 +291,9 @@ impl Builder {
             subscriber.set_resource(&resource);
         }
         limits_of(&environment, &mut self.config);
+        if self.config.propagator.is_none() {
+            self.config.propagator = propagator_of(&environment, &mut warnings);
+        }
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
         let engine = Engine::new(self.clock, sampler, self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
@@ -373,6 +383,20 @@ fn sampler_of(environment: &Environment, warnings: &mut Vec<String>) -> HeadSamp
         warnings.push(error.to_string());
         error.fallback()
     })
+}
+
+/// `OTEL_PROPAGATORS`; a name that is not known here leaves the W3C's headers.
+fn propagator_of(environment: &Environment, warnings: &mut Vec<String>) -> Option<Propagator> {
+    let names = environment.propagators.as_ref()?.join(",");
+    match Propagator::from_env_value(&names) {
+        Ok(propagator) => Some(propagator),
+        Err(name) => {
+            warnings.push(format!(
+                "OTEL_PROPAGATORS: `{name}` is not built in; hand it over with `Builder::with_propagator`"
+            ));
+            None
+        }
+    }
 }
 
 /// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=none` switches a signal off.
