@@ -2,3 +2,5 @@
 
 pub(crate) mod body;
 pub(crate) mod future;
+pub(crate) mod settings;
+pub(crate) mod side;

@@ -18,9 +18,15 @@
 
 mod layer;
 mod service;
-pub(crate) mod settings;
+mod settings;
+mod side;
 
-pub use crate::exchange::body::ResponseBody;
-pub use crate::exchange::future::ResponseFuture;
+use crate::exchange::{body, future};
 pub use layer::HttpServerLayer;
 pub use service::HttpServer;
+
+/// The future of an observed service's answer. Dropped before it is ready, the exchange is cancelled.
+pub type ResponseFuture<F, C> = future::ResponseFuture<F, side::Answering<C>>;
+
+/// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
+pub type ResponseBody<B> = body::ResponseBody<B, side::Answered>;

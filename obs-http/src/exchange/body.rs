@@ -1,7 +1,7 @@
 //! The body: the exchange lasts as long as it does, and ends with it exactly once.
 
 use super::future::Ahead;
-use crate::classify::BROKEN_BODY;
+use super::side::BodySide;
 use crate::descriptor::RESPONSE_SIZE;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -13,23 +13,34 @@ use std::task::{Context, Poll};
 pin_project! {
     /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
     #[derive(Debug)]
-    pub struct ResponseBody<B> {
+    pub struct ResponseBody<B, X> {
         #[pin]
         pub(crate) inner: B,
         pub(crate) operation: Operation,
         pub(crate) sent: u64,
         pub(crate) ahead: Ahead,
+        pub(crate) side: X,
+    }
+
+    impl<B, X> PinnedDrop for ResponseBody<B, X> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.operation.is_recording() {
+                dropped(this.operation, this.ahead);
+            }
+        }
     }
 }
 
-impl<B> ResponseBody<B> {
+impl<B, X> ResponseBody<B, X> {
     #[inline(always)]
-    pub(crate) fn unobserved(inner: B) -> Self {
+    pub(crate) fn unobserved(inner: B, side: X) -> Self {
         Self {
             inner,
             operation: Operation::disabled(),
             sent: 0,
             ahead: Ahead::NOTHING,
+            side,
         }
     }
 
@@ -45,13 +56,13 @@ impl<B> ResponseBody<B> {
 }
 
 /// A body that no exchange of ours hangs on: for layers outside that answer on their own, with a body of this type.
-impl<B: Default> Default for ResponseBody<B> {
+impl<B: Default, X: Default> Default for ResponseBody<B, X> {
     fn default() -> Self {
-        Self::unobserved(B::default())
+        Self::unobserved(B::default(), X::default())
     }
 }
 
-impl<B: Body> Body for ResponseBody<B> {
+impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -64,7 +75,7 @@ impl<B: Body> Body for ResponseBody<B> {
         if !this.operation.is_recording() {
             return this.inner.poll_frame(cx);
         }
-        this.operation.stamp(Event::WRITE_START);
+        this.operation.stamp(X::FIRST);
         let polled = if this.ahead.current {
             let entered = this.operation.enter();
             let polled = this.inner.as_mut().poll_frame(cx);
@@ -82,7 +93,7 @@ impl<B: Body> Body for ResponseBody<B> {
             Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
                 Some(data) => {
                     if *this.sent == 0 {
-                        this.operation.stamp(Event::STREAM_SEND);
+                        this.operation.stamp(X::DATA);
                     }
                     *this.sent += data.remaining() as u64;
                     // hyper asks no further in these cases, so this is the last moment to end it.
@@ -91,14 +102,14 @@ impl<B: Body> Body for ResponseBody<B> {
                 // Trailers: nothing follows them.
                 None => true,
             },
-            Poll::Ready(Some(Err(_))) => {
-                this.ahead.outcome = BROKEN_BODY;
+            Poll::Ready(Some(Err(error))) => {
+                this.ahead.outcome = this.side.of_broken(error);
                 true
             }
             Poll::Ready(None) => true,
         };
         if over {
-            end(this.operation, this.ahead.outcome, *this.sent);
+            end(this.operation, X::LAST, this.ahead.outcome, *this.sent);
         }
         polled
     }
@@ -124,11 +135,22 @@ impl Drop for EndUnwinding<'_> {
     }
 }
 
+/// Where the head says what that means; else the operation does, which ends with the body.
+#[cold]
 #[inline(never)]
-fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
+fn dropped(operation: &mut Operation, ahead: &Ahead) {
+    if let Some(outcome) = ahead.dropped
+        && !std::thread::panicking()
+    {
+        operation.end_in_place(outcome);
+    }
+}
+
+#[inline(never)]
+fn end(operation: &mut Operation, last: Event, outcome: Outcome, sent: u64) {
     if let Some(mut active) = operation.active() {
         active.set_measure(RESPONSE_SIZE, sent);
-        active.stamp(Event::WRITE_FINISH);
+        active.stamp(last);
     }
     operation.end_in_place(outcome);
 }

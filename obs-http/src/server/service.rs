@@ -1,10 +1,10 @@
 //! The service: from the request's head to a started operation.
 
 use super::settings::Settings;
+use super::side::Answering;
+use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
-use crate::exchange::body::ResponseBody;
-use crate::exchange::future::ResponseFuture;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::headers::{self, Found};
@@ -92,8 +92,10 @@ impl<S, C: Clone> HttpServer<S, C> {
         ResponseFuture {
             inner,
             operation,
-            settings: self.settings,
-            classify: self.classify.clone(),
+            side: Answering {
+                settings: self.settings,
+                classify: self.classify.clone(),
+            },
             head_only,
         }
     }
