@@ -276,6 +276,13 @@ impl Active<'_> {
         }
     }
 
+    /// A measure as it was last set.
+    #[inline(always)]
+    pub fn measure(&self, index: usize) -> Option<u64> {
+        let value = self.0.measures.get(index)?;
+        (self.0.measured & 1 << index != 0).then_some(*value)
+    }
+
     /// Session and user it is done for; children that start from now on carry them too.
     pub fn set_session(&mut self, session: Session) {
         self.0.set_session(session.shared());

@@ -139,6 +139,8 @@ fn what_is_ours_says_so() {
         obs::HTTP_CLIENT_HEAD_DURATION,
         obs::HTTP_CLIENT_STAGE_DURATION,
         obs::HTTP_CALL_DURATION,
+        obs::HTTP_CALL_REQUEST_BODY_SIZE,
+        obs::HTTP_CALL_RESPONSE_BODY_SIZE,
         obs::HTTP_CALL_ATTEMPTS,
         obs::DROPPED,
         obs::DELIVERED,

@@ -130,6 +130,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
+pub mod client;
 mod descriptor;
 mod exchange;
 mod head;
@@ -142,6 +143,8 @@ pub mod server;
 mod target;
 
 pub use classify::{Classify, ServerClassify};
+pub use client::HttpClientLayer;
+pub use descriptor::client::{HTTP_CALL, HTTP_CLIENT};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
 pub use head::RequestHead;
 pub use obs_core;

@@ -27,6 +27,10 @@ pub const HTTP_CLIENT_HEAD_DURATION: &str = "obs.http.client.head.duration";
 pub const HTTP_CLIENT_STAGE_DURATION: &str = "obs.http.client.stage.duration";
 /// Duration of a call with all its attempts, in seconds.
 pub const HTTP_CALL_DURATION: &str = "obs.http.call.duration";
+/// Sizes of the request bodies of calls, in bytes.
+pub const HTTP_CALL_REQUEST_BODY_SIZE: &str = "obs.http.call.request.body.size";
+/// Sizes of the response bodies of calls, in bytes.
+pub const HTTP_CALL_RESPONSE_BODY_SIZE: &str = "obs.http.call.response.body.size";
 /// How many attempts calls took.
 pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 /// What the telemetry let go of.
