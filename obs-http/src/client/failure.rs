@@ -74,6 +74,7 @@ const SAYINGS: &[(&str, ErrorType)] = &[
     // h2
     ("stream error received: ", STREAM_RESET),
     ("stream error", PROTOCOL),
+    ("stream closed because of a broken pipe", RESET),
     ("connection error received: ", GOAWAY),
     ("connection error detected: ", PROTOCOL),
     ("protocol error: ", PROTOCOL),
