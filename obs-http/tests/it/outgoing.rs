@@ -72,6 +72,13 @@ where
         .expect("an answer or an error")
 }
 
+/// Lets the tasks of this runtime run, until none has anything left to do: connections are back in their pool.
+pub(crate) async fn idle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Waits until as many requests are under way.
 #[track_caller]
 pub(crate) fn running(capture: &Capture, requests: i64) -> impl Future<Output = ()> {

@@ -37,11 +37,7 @@ async fn serve(mut stream: TcpStream, answer: &'static str, then: Then) {
     let _ = stream.write_all(answer.as_bytes()).await;
     match then {
         Then::Close => {}
-        Then::Reset => {
-            // What was written has to arrive first.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            stream.set_zero_linger().expect("a TCP socket");
-        }
+        Then::Reset => stream.set_zero_linger().expect("a TCP socket"),
         Then::Hold => std::future::pending().await,
     }
 }
