@@ -87,7 +87,10 @@ const SAYINGS: &[(&str, ErrorType)] = &[
     ("user body write aborted", REQUEST_BODY),
     ("message head is too large", PROTOCOL),
     ("received unexpected message from connection", PROTOCOL),
-    ("invalid ", PROTOCOL),
+    ("invalid HTTP ", PROTOCOL),
+    ("invalid content-length parsed", PROTOCOL),
+    ("invalid transfer-encoding parsed", PROTOCOL),
+    ("unexpected transfer-encoding parsed", PROTOCOL),
     // rustls; h2 says only the text of an operating system's error
     ("invalid peer certificate", TLS),
     ("received fatal alert", TLS),

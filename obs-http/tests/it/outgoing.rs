@@ -5,6 +5,7 @@ mod attributes;
 mod connections;
 mod endings;
 mod failing_servers;
+mod failures;
 mod http1;
 mod http2;
 mod injection;

@@ -93,6 +93,31 @@ async fn the_first_exchange_dials_and_the_second_reuses() {
     }
 }
 
+/// What dials for `https` agrees on keys after it; here on none, so that the server need not either.
+#[tokio::test]
+async fn keys_are_agreed_on_between_tcp_and_the_connection() {
+    let capture = detailed();
+    let server = start(Protocol::Http1).await;
+    let mut tcp = HttpConnector::new_with_resolver(ConnectorLayer::dns().layer(GaiResolver::new()));
+    tcp.enforce_http(false);
+    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(
+        ConnectorLayer::default().layer(ConnectorLayer::tcp().layer(tcp)),
+    );
+    let uri = format!("https://localhost:{}/hello", server.address.port());
+    let request = http::Request::get(uri).body(Empty::new());
+    fetch(layer(&capture).layer(client), request.expect("a request"))
+        .await
+        .expect("an answer");
+    assert_eq!(
+        capture.record().event_names().join(" "),
+        NEW.replace("tcp_finish", "tcp_finish tls_start tls_finish")
+    );
+    let tls = attrs!["obs.stage" => "tls"];
+    let points = capture.points();
+    let point = points.histogram("obs.http.client.stage.duration", &tls);
+    assert_eq!(point.expect("a point").count, 1);
+}
+
 #[tokio::test]
 async fn an_address_needs_no_look_up() {
     let capture = detailed();
