@@ -1,5 +1,5 @@
-//! A tower layer that makes an HTTP service observable: one span, its metrics, and every ending, by the OpenTelemetry
-//! conventions for HTTP (v1.44.0).
+//! Tower layers that make HTTP servers and clients observable: one span, its metrics, and every ending, by the
+//! OpenTelemetry conventions for HTTP (v1.44.0). This page is about servers; [`client`] is about the other side.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
