@@ -140,8 +140,8 @@
 //!
 //! The call is a span of kind internal, because the conventions allow no second client span around the attempts; it has
 //! `url.full` as it was asked for first, the last status, and `obs.http.call.attempts`. Attempts that start in another
-//! task are not counted; neither are redirects and retries that a client does by itself (reqwest's): those are within
-//! one span. A request that a layer between the two sends on its own account (for a token) counts as an attempt.
+//! task are not counted; neither are redirects and retries that a client does by itself (reqwest's, and hyper-util's for
+//! a request that its connection had not begun): those are within one span. A request that a layer between the two sends on its own account (for a token) counts as an attempt.
 //!
 //! # What a request carries
 //!

@@ -9,6 +9,7 @@ use obs_core::ErrorType;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The place of each in the descriptor's list of errors.
 const DNS: ErrorType = ErrorType::own(2);
@@ -106,8 +107,9 @@ fn said(error: &(dyn Error + 'static)) -> Option<ErrorType> {
         bytes: [0; 48],
         len: 0,
     };
-    // It fails where the text is longer than what is looked at.
-    let _ = write!(text, "{error}");
+    // It fails where the text is longer than what is looked at. An error that panics over its text is not ours to let
+    // through: its host goes on with it as it would without us.
+    let _ = catch_unwind(AssertUnwindSafe(|| write!(text, "{error}")));
     let text = text.as_bytes();
     let fits = SAYINGS
         .iter()

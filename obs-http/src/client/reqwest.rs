@@ -26,7 +26,9 @@ use tower_service::Service;
 /// ```
 ///
 /// Redirects that reqwest follows by itself, and its own retries, are within one span: `url.full` is what was asked for
-/// first. To have each as a span, switch them off and put a layer of tower or tower-http outside.
+/// first, and reqwest sends what was written for the first host to the others too, `traceparent` and `baggage` included.
+/// To have each as a span, told only to whom it may be told, switch redirects off (`redirect::Policy::none()`) and put
+/// tower-http's `FollowRedirectLayer` outside.
 #[derive(Clone, Debug, Default)]
 pub struct Reqwest(Client);
 

@@ -24,13 +24,15 @@ pub(crate) fn record(active: &mut Active<'_>, uri: &Uri, host: &str, scheme: u16
         Some(at) => (CREDENTIALS, &host[at + 1..]),
         None => ("", host),
     };
+    // `OPTIONS *` asks for no path.
+    let path = Some(uri.path()).filter(|path| *path != "*");
     let mark = if query.is_some() { "?" } else { "" };
     let parts = [
         scheme,
         "://",
         credentials,
         host,
-        uri.path(),
+        path.unwrap_or_default(),
         mark,
         &redacted,
     ];

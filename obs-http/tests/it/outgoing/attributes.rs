@@ -128,6 +128,8 @@ fn whom_it_asks_stands_in_the_target_and_else_in_host() {
         "http://h:8080/a?b",
     );
     server("/a", None, None, None, "http:///a");
+    server("*", Some("h"), Some("h"), Some(80), "http://h");
+    server("h:443", None, Some("h"), Some(443), "http://h:443");
 }
 
 #[track_caller]

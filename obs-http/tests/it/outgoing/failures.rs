@@ -160,6 +160,23 @@ impl Error for Circle {
     }
 }
 
+/// It cannot even say what it is.
+#[derive(Debug)]
+struct Speechless;
+
+impl fmt::Display for Speechless {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::panic::resume_unwind(Box::new("on purpose"))
+    }
+}
+
+impl Error for Speechless {}
+
+#[test]
+fn an_error_that_panics_over_its_text_reaches_the_application_all_the_same() {
+    check(Speechless, "service_error");
+}
+
 #[test]
 fn a_chain_without_an_end_is_followed_for_a_while() {
     check(Circle, "service_error");

@@ -32,8 +32,7 @@ fn arrives(layer: &HttpClientLayer, request: Ask) -> HeaderMap {
         async { Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::new()))) }
     });
     ask(layer.layer(server), request);
-    let seen = seen.lock().expect("nobody panics").clone();
-    seen
+    seen.lock().expect("nobody panics").clone()
 }
 
 fn to(uri: &str, headers: &[(&'static str, &str)]) -> Ask {
