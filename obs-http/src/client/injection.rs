@@ -196,21 +196,32 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
-/// Reserved or of one machine or network only: RFC 6761, 6762, 8375, ICANN's `.internal`, and Kubernetes' own.
-const SUFFIXES: &[&str] = &[".local", ".internal", ".svc", ".localhost", ".home.arpa"];
-
+/// Reserved, or of one machine or network only: RFC 6761, 6762, 8375, ICANN's `.internal`, and Kubernetes' own.
 fn is_inside(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let bytes = host.as_bytes();
-    if let Some(b'0'..=b'9') = bytes.first() {
-        // Names that are numbers, too: a resolver takes `134744072` for an address.
-        return host.parse().is_ok_and(is_inner_address);
+    // By hand: the last label is short, and there mostly is one.
+    let mut at = bytes.len();
+    while at > 0 && bytes[at - 1] != b'.' {
+        at -= 1;
     }
-    if bytes.contains(&b':') {
-        return host.parse().is_ok_and(is_inner_address);
+    let last = &bytes[at..];
+    let is = |name: &str| last.eq_ignore_ascii_case(name.as_bytes());
+    match last {
+        // `127.0.0.1`, `::ffff:127.0.0.1`; a name that is a number, for a resolver takes `134744072` for an address.
+        [b'0'..=b'9', ..] => host.parse().is_ok_and(is_inner_address),
+        // No dot: one word, or an address of six.
+        _ if at == 0 && last.contains(&b':') => host.parse().is_ok_and(is_inner_address),
+        _ if at == 0 => !last.is_empty(),
+        _ => match last.len() {
+            3 => is("svc"),
+            4 => is("arpa") && ends_with(host, ".home.arpa"),
+            5 => is("local"),
+            8 => is("internal"),
+            9 => is("localhost"),
+            _ => false,
+        },
     }
-    !bytes.is_empty()
-        && (!bytes.contains(&b'.') || SUFFIXES.iter().any(|suffix| ends_with(host, suffix)))
 }
 
 fn is_inner_address(address: IpAddr) -> bool {
@@ -254,6 +265,7 @@ mod tests {
             "ip-10-0-0-1.ec2.internal",
             "app.localhost",
             "printer.home.arpa",
+            "3d-printer.local",
         ] {
             inside(host, true);
         }
@@ -275,6 +287,9 @@ mod tests {
             "notlocal.example",
             "mylocal.dev",
             "internal.example.com",
+            "1.0.0.10.in-addr.arpa",
+            "home.arpa.example",
+            "example.com:80",
         ] {
             inside(host, false);
         }

@@ -119,6 +119,8 @@ fn start<B: Body>(
     let scheme = scheme(head.uri, settings.https);
     let host = host(head);
     let (name, port) = split_host(host.as_bytes());
+    // Compared where they lie: nothing was taken off the front.
+    let plain = std::ptr::eq(name.as_ptr(), host.as_ptr());
     let name = std::str::from_utf8(name).unwrap_or_default();
     let method = settings.methods.number(head.method);
     let mut labels = Labels::NONE.with(METHOD, method);
@@ -142,6 +144,7 @@ fn start<B: Body>(
     let Some(mut active) = operation.active() else {
         return operation;
     };
+    let host = (host, plain);
     url::record(&mut active, head.uri, host, scheme, settings.query);
     if address == LabelId::OVERFLOW {
         // No label of its own; the span still says where it went.
