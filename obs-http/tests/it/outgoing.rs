@@ -10,6 +10,7 @@ mod http1;
 mod http2;
 mod injection;
 mod others;
+mod tls;
 
 use crate::support::{PATIENCE, until};
 use bytes::Bytes;

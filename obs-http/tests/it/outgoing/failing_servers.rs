@@ -26,6 +26,19 @@ pub(crate) async fn answering(answer: &'static str, then: Then) -> SocketAddr {
     address
 }
 
+/// The same to whatever comes first.
+pub(crate) async fn answering_at_once(answer: &'static [u8], then: Then) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            tokio::spawn(finish(stream, answer, then));
+        }
+    });
+    address
+}
+
 async fn serve(mut stream: TcpStream, answer: &'static str, then: Then) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -34,7 +47,11 @@ async fn serve(mut stream: TcpStream, answer: &'static str, then: Then) {
             Err(_) => return,
         }
     }
-    let _ = stream.write_all(answer.as_bytes()).await;
+    finish(stream, answer.as_bytes(), then).await;
+}
+
+async fn finish(mut stream: TcpStream, answer: &'static [u8], then: Then) {
+    let _ = stream.write_all(answer).await;
     match then {
         Then::Close => {}
         Then::Reset => stream.set_zero_linger().expect("a TCP socket"),

@@ -1,7 +1,10 @@
 //! What requests carry to whom, and what happens to what stands in them already.
 
-use super::{Ask, layer};
+use super::{Ask, fetch, get, layer, observed};
+use crate::support::app::app;
 use crate::support::ask::ask;
+use crate::support::server::{Protocol, serve};
+use crate::support::until;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{Empty, Full};
 use obs_core::otel::Context;
@@ -275,4 +278,33 @@ fn any_propagator_of_the_ecosystem_will_do() {
         format!("{}-{}", record.trace_id, record.span_id)
     );
     assert_eq!(seen.len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_and_a_server_are_one_trace_over_both_protocols() {
+    for (protocol, http2, version) in [
+        (Protocol::Http1, false, "1.1"),
+        (Protocol::Http2, true, "2"),
+    ] {
+        let capture = Capture::new();
+        let server = HttpServerLayer::new(capture.telemetry()).layer(service_fn(app));
+        let server = serve(protocol, server).await;
+        let client = observed(&capture, http2);
+        fetch(client, get(server.address, "/hello"))
+            .await
+            .expect("an answer");
+        until("both", || capture.records().len() == 2).await;
+        let records = capture.records();
+        let of = |kind: &str| {
+            let found = records.iter().find(|record| record.descriptor == kind);
+            found.expect(kind)
+        };
+        let (client, server) = (of("http.client"), of("http.server"));
+        assert_eq!(server.trace_id, client.trace_id);
+        assert_eq!(server.parent_span_id, Some(client.span_id));
+        assert!(server.parent_is_remote && !client.parent_is_remote);
+        for record in [client, server] {
+            assert_eq!(record.text("network.protocol.version"), Some(version));
+        }
+    }
 }
