@@ -86,7 +86,7 @@
 //! | any other error of the service, of the response's body | failed | `service_error`, `body_error` |
 //! | the future is dropped before the head | cancelled | `cancelled` |
 //! | the body is dropped before its end: whoever has the head may have seen enough | cancelled | – |
-//! | either after the [deadline](HttpClientLayer::with_deadline); with one, a body that is dropped early is an error | timed out, cancelled | `timeout`, `cancelled` |
+//! | either after the [deadline](HttpClientLayer::with_deadline) | timed out | `timeout` |
 //! | the service or its body panics | panicked | `panic` |
 //!
 //! Why an error happened is read off its chain of sources: kinds of `std::io::Error`, and the texts of hyper, hyper-util,

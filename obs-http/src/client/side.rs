@@ -42,20 +42,14 @@ impl<C: Classify<E> + Clone, E> Side<E> for Asking<C> {
         self.classify.classify_error(error)
     }
 
-    /// Whoever has the head and drops the body has seen enough: that is no error, and an answer that was one stays it.
     #[inline(always)]
-    fn of_dropped_body(&self, outcome: Outcome) -> Option<Outcome> {
-        if outcome.is_error() {
-            Some(outcome)
-        } else if self.settings.common.deadline.is_none() {
-            Some(Outcome::cancelled_on_purpose())
+    fn at_head<B>(&self, active: &mut Active<'_>, response: &Response<B>, outcome: Outcome) {
+        // Whoever has the head and drops the body has seen enough: that is no error, and an answer that was one stays it.
+        active.set_dropped(if outcome.is_error() {
+            outcome
         } else {
-            None
-        }
-    }
-
-    #[inline(always)]
-    fn at_head<B>(&self, active: &mut Active<'_>, response: &Response<B>) {
+            Outcome::cancelled_on_purpose()
+        });
         // What was asked for may have become another version on the way.
         active.set_label(VERSION, version(response.version()));
         if self.settings.connections {

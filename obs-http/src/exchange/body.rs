@@ -5,7 +5,7 @@ use super::side::BodySide;
 use crate::descriptor::RESPONSE_SIZE;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use obs_core::{Event, Operation, Outcome};
+use obs_core::{Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,15 +20,6 @@ pin_project! {
         pub(crate) sent: u64,
         pub(crate) ahead: Ahead,
         pub(crate) side: X,
-    }
-
-    impl<B, X> PinnedDrop for ResponseBody<B, X> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if this.operation.is_recording() {
-                dropped(this.operation, this.ahead);
-            }
-        }
     }
 }
 
@@ -109,7 +100,7 @@ impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
             Poll::Ready(None) => true,
         };
         if over {
-            end(this.operation, X::LAST, this.ahead.outcome, *this.sent);
+            end::<X, B::Error>(this.operation, this.ahead.outcome, *this.sent);
         }
         polled
     }
@@ -135,22 +126,11 @@ impl Drop for EndUnwinding<'_> {
     }
 }
 
-/// Where the head says what that means; else the operation does, which ends with the body.
-#[cold]
 #[inline(never)]
-fn dropped(operation: &mut Operation, ahead: &Ahead) {
-    if let Some(outcome) = ahead.dropped
-        && !std::thread::panicking()
-    {
-        operation.end_in_place(outcome);
-    }
-}
-
-#[inline(never)]
-fn end(operation: &mut Operation, last: Event, outcome: Outcome, sent: u64) {
+fn end<X: BodySide<E>, E>(operation: &mut Operation, outcome: Outcome, sent: u64) {
     if let Some(mut active) = operation.active() {
         active.set_measure(RESPONSE_SIZE, sent);
-        active.stamp(last);
+        active.stamp(X::LAST);
     }
     operation.end_in_place(outcome);
 }

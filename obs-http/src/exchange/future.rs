@@ -70,8 +70,6 @@ pub(crate) struct Ahead {
     /// `u64::MAX` is unknown.
     pub(crate) bytes: u64,
     pub(crate) outcome: Outcome,
-    /// The outcome if the body is dropped before its end; without one, what dropping an operation means.
-    pub(crate) dropped: Option<Outcome>,
     /// Whether the operation is current while the body is polled.
     pub(crate) current: bool,
 }
@@ -80,7 +78,6 @@ impl Ahead {
     pub(crate) const NOTHING: Self = Self {
         bytes: u64::MAX,
         outcome: Outcome::ANSWERED,
-        dropped: None,
         current: false,
     };
 }
@@ -107,7 +104,6 @@ fn at_head<R: Body, X: Side<E>, E>(
     let outcome = side.of_status(status);
     let mut ahead = Ahead {
         outcome,
-        dropped: side.of_dropped_body(outcome),
         current: settings.current_in_body,
         ..Ahead::NOTHING
     };
@@ -116,7 +112,7 @@ fn at_head<R: Body, X: Side<E>, E>(
     };
     active.stamp_all(X::AT_HEAD);
     active.set_label(STATUS, LabelId::number(status.as_u16()));
-    side.at_head(&mut active, response);
+    side.at_head(&mut active, response, outcome);
     if !settings.response_headers.is_empty() {
         capture(&mut active, response.headers(), &settings.response_headers);
     }

@@ -23,14 +23,9 @@ pub trait Side<E> {
     /// What an error in the place of an answer means.
     fn of_error(&self, error: &E) -> Outcome;
 
-    /// What dropping the body before its end means, if the head already says.
-    fn of_dropped_body(&self, _outcome: Outcome) -> Option<Outcome> {
-        None
-    }
-
     /// What else the head says.
     #[inline(always)]
-    fn at_head<B>(&self, _active: &mut Active<'_>, _response: &Response<B>) {}
+    fn at_head<B>(&self, _active: &mut Active<'_>, _response: &Response<B>, _outcome: Outcome) {}
 
     /// What of it goes on with the body.
     fn body(&self) -> Self::Body;
