@@ -190,6 +190,8 @@ pub(crate) struct Attributes {
     entries: Vec<Entry>,
     text: Vec<u8>,
     statics: Vec<&'static str>,
+    /// What stands at the front of the text beside attributes.
+    kept: u32,
     dropped: u32,
 }
 
@@ -207,6 +209,7 @@ impl Attributes {
             entries: Vec::with_capacity(entries),
             text: Vec::with_capacity(text),
             statics: Vec::new(),
+            kept: 0,
             dropped: 0,
         }
     }
@@ -229,11 +232,11 @@ impl Attributes {
                 (Tag::Static, self.statics.len() as u64 - 1, 0)
             }
             Set::Ip(IpAddr::V4(address)) => (Tag::V4, u64::from(address.to_bits()), 0),
-            Set::Ip(IpAddr::V6(address)) => match self.copy(&address.octets(), bounds) {
+            Set::Ip(IpAddr::V6(address)) => match self.copy(key, &address.octets(), bounds) {
                 Some(start) => (Tag::V6, start, 16),
                 None => return,
             },
-            Set::Copied(text) => match self.copy(text.as_bytes(), bounds) {
+            Set::Copied(text) => match self.copy(key, text.as_bytes(), bounds) {
                 Some(start) => (Tag::Text, start, text.len()),
                 None => return self.copy_cut(key, text.as_bytes(), bounds),
             },
@@ -243,7 +246,7 @@ impl Attributes {
                     self.dropped += 1;
                     return;
                 }
-                match self.copy(bytes, bounds) {
+                match self.copy(key, bytes, bounds) {
                     Some(start) => (Tag::Text, start, bytes.len()),
                     None => return self.copy_cut(key, bytes, bounds),
                 }
@@ -259,22 +262,28 @@ impl Attributes {
 
     /// Where the text begins in ours; `None` if it does not fit as it is.
     #[inline(always)]
-    fn copy(&mut self, text: &[u8], bounds: &Bounds) -> Option<u64> {
-        let start = self.text.len();
+    fn copy(&mut self, key: Key, text: &[u8], bounds: &Bounds) -> Option<u64> {
         if text.len() > bounds.value_bytes as usize
-            || (self.text.capacity() - start < text.len() && !self.make_text_room(text, bounds))
+            || (self.text.capacity() - self.text.len() < text.len()
+                && !self.make_text_room(key, text, bounds))
         {
             return None;
         }
+        let start = self.text.len();
         self.text.extend_from_slice(text);
         Some(start as u64)
     }
 
-    /// A little at a time: what is in flight is many records, and doubling each would be most of their memory.
+    /// A little at a time: what is in flight is many records, and doubling each would be most of their memory. At the
+    /// limit by forgetting texts that were overwritten.
     #[cold]
     #[inline(never)]
-    fn make_text_room(&mut self, text: &[u8], bounds: &Bounds) -> bool {
-        let left = (bounds.total_bytes as usize).saturating_sub(self.text.len());
+    fn make_text_room(&mut self, key: Key, text: &[u8], bounds: &Bounds) -> bool {
+        let total = bounds.total_bytes as usize;
+        if self.text.len() + text.len() > total {
+            self.forget_overwritten(key);
+        }
+        let left = total.saturating_sub(self.text.len());
         if text.len() > left {
             self.dropped += 1;
             return false;
@@ -299,7 +308,7 @@ impl Attributes {
             value_bytes: u32::MAX,
             ..*bounds
         };
-        if let Some(word) = self.copy(cut.as_bytes(), &bounds) {
+        if let Some(word) = self.copy(key, cut.as_bytes(), &bounds) {
             self.entries.push(Entry {
                 key,
                 tag: Tag::Text,
@@ -321,35 +330,42 @@ impl Attributes {
                 .reserve_exact(more.min(count - self.entries.len()));
             return true;
         }
-        let mut index = 0;
-        while index < self.entries.len() {
-            let shadowed = |later: &Entry| later.key.as_str() == self.entries[index].key.as_str();
-            if self.entries[index + 1..].iter().any(shadowed)
-                || self.entries[index].key.as_str() == key.as_str()
-            {
-                self.entries.remove(index);
-            } else {
-                index += 1;
-            }
-        }
-        self.forget_statics();
+        self.forget_overwritten(key);
         let room = self.entries.len() < count;
         self.dropped += u32::from(!room);
         room
     }
 
-    /// Drops the static texts that no entry names any more: copied ones have a bound in bytes, these have none.
-    fn forget_statics(&mut self) {
-        let mut kept = Vec::new();
-        for entry in &mut self.entries {
-            if entry.tag == Tag::Static
-                && let Some(text) = self.statics.get(entry.word as usize)
-            {
-                entry.word = kept.len() as u64;
-                kept.push(*text);
+    /// Drops values that a later one or the one of `key` to come takes the place of, and their texts.
+    fn forget_overwritten(&mut self, key: Key) {
+        let mut index = 0;
+        while index < self.entries.len() {
+            let own = self.entries[index].key.as_str();
+            let mut later = self.entries[index + 1..].iter();
+            if own == key.as_str() || later.any(|later| later.key.as_str() == own) {
+                self.entries.remove(index);
+            } else {
+                index += 1;
             }
         }
-        self.statics = kept;
+        let (old, statics) = (self.text.clone(), std::mem::take(&mut self.statics));
+        self.text.truncate(self.kept as usize);
+        for entry in &mut self.entries {
+            match entry.tag {
+                Tag::Static => {
+                    let text = statics.get(entry.word as usize).copied();
+                    entry.word = self.statics.len() as u64;
+                    self.statics.push(text.unwrap_or_default());
+                }
+                Tag::Text | Tag::V6 => {
+                    let start = entry.word as usize;
+                    let text = old.get(start..start + entry.len as usize);
+                    entry.word = self.text.len() as u64;
+                    self.text.extend_from_slice(text.unwrap_or_default());
+                }
+                Tag::Bool | Tag::I64 | Tag::F64 | Tag::V4 => {}
+            }
+        }
     }
 
     /// What was set, in order; a key that was set again is there again.
@@ -392,11 +408,13 @@ impl Attributes {
         later.iter().any(|later| later.key.as_str() == key)
     }
 
-    /// Text kept beside the attributes (tracestate): its place, to be read with [`text_at`](Self::text_at).
+    /// Text kept beside the attributes, before the first of them is set (tracestate): its place, to be read with
+    /// [`text_at`](Self::text_at).
     pub(crate) fn keep_text(&mut self, text: &str) -> (u32, u32) {
         self.text.reserve_exact(text.len());
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text.as_bytes());
+        self.kept = self.text.len() as u32;
         (start, text.len() as u32)
     }
 
@@ -424,6 +442,7 @@ impl Attributes {
         }
         self.entries.clear();
         self.text.clear();
+        self.kept = 0;
         if !self.statics.is_empty() {
             self.statics.clear();
         }
@@ -524,6 +543,24 @@ mod tests {
     }
 
     #[test]
+    fn the_last_text_of_a_key_wins_however_often_it_was_set() {
+        let mut attributes = Attributes::default();
+        let (start, len) = attributes.keep_text("vendor=1");
+        let v6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        attributes.set(B, v6.into(), &WIDE);
+        for round in 0..100 {
+            attributes.set(A, format!("{round:050}").as_str().into(), &WIDE);
+        }
+        let last = format!("{:050}", 99);
+        assert_eq!(
+            read(&attributes),
+            [("b", Value::Ip(v6)), ("a", Value::Str(&last))]
+        );
+        assert_eq!(attributes.dropped(), 0);
+        assert_eq!(attributes.text_at(start, len), "vendor=1");
+    }
+
+    #[test]
     fn static_texts_that_were_overwritten_take_no_room() {
         let two = Bounds { count: 2, ..WIDE };
         let mut attributes = Attributes::default();
@@ -593,9 +630,10 @@ mod tests {
     #[test]
     fn text_beyond_the_records_total_is_dropped_and_counted() {
         let mut attributes = Attributes::default();
-        for _ in 0..30 {
-            attributes.set(A, "0123456789".repeat(5).as_str().into(), &WIDE);
+        for round in 0..30 {
+            let key = Key::leak(round.to_string());
+            attributes.set(key, "0123456789".repeat(5).as_str().into(), &WIDE);
         }
-        assert_eq!(attributes.dropped(), 10);
+        assert_eq!((read(&attributes).len(), attributes.dropped()), (20, 10));
     }
 }
