@@ -179,7 +179,7 @@ impl Live {
     pub(crate) fn stamp(&mut self, event: Event) {
         if self.level >= event.level() && !self.timeline.has(event) {
             let at = self.kind.clock.ticks().saturating_sub(self.start);
-            self.timeline.stamp(event, at);
+            self.timeline.stamp_first(event, at);
         }
     }
 
