@@ -23,8 +23,9 @@ use crate::harness::pair::Pair;
 pub(crate) const DURATION: &str = "http.server.request.duration";
 const ACTIVE: &str = "http.server.active_requests";
 
-/// What a thread's ring holds is less than what a peer's queue does: kept records of one burst fit into it.
-pub(crate) const BURST: u64 = 400;
+/// What a thread's ring and its pool hold is less than what a peer's queue does: the kept records of one burst, a request
+/// and its child, are no more than the half full ring with which the collector is woken.
+pub(crate) const BURST: u64 = 64;
 
 /// The attributes that the HTTP conventions require or recommend for what the benches send.
 const ATTRIBUTES: [&str; 12] = [

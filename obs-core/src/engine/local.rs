@@ -190,9 +190,12 @@ impl Local {
         std::mem::take(&mut self.scratch)
     }
 
+    #[inline(always)]
     pub(crate) fn put_scratch(&mut self, empty: Vec<Box<Live>>) {
-        if empty.is_empty() && empty.capacity() <= 4096 {
-            self.scratch = empty;
+        if empty.capacity() <= 4096 && self.scratch.capacity() == 0 {
+            debug_assert!(empty.is_empty());
+            // What was there owns nothing.
+            std::mem::forget(std::mem::replace(&mut self.scratch, empty));
         }
     }
 }
