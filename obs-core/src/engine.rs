@@ -5,6 +5,7 @@
 pub(crate) mod cells;
 pub(crate) mod config;
 pub(crate) mod counts;
+pub(crate) mod exemplars;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;
@@ -27,6 +28,7 @@ use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
+use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
 use local::Local;
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) counts: Counts,
     pub(crate) parked: Parked,
+    pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
@@ -65,6 +68,7 @@ impl Engine {
             clock,
             sampler,
             parked: Parked::new(config.parked_bytes),
+            exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),

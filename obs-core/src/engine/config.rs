@@ -20,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
     pub(crate) measures: bool,
+    pub(crate) exemplars: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
@@ -92,6 +93,7 @@ impl Default for Config {
             context: ContextMode::Full,
             ids: None,
             measures: false,
+            exemplars: true,
             known_http_methods: None,
             max_series: 2_000,
             total_series: 16_384,

@@ -33,7 +33,9 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     let kind = live.kind;
     let owned = local.owned;
     let ticks = live.end.saturating_sub(live.start);
-    if let Some(cells) = &local.series(&kind.set, live.labels).1.cells {
+    let slot = local.series(&kind.set, live.labels).1;
+    live.series = slot.series;
+    if let Some(cells) = &slot.cells {
         kind.record(&live, ticks, cells, owned);
     }
     if let Some((gauge, _)) = &kind.gauge

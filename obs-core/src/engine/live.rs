@@ -31,6 +31,8 @@ pub(crate) struct Live {
     /// The series of the gauge it counts in, and where that was found.
     pub(crate) in_flight: u32,
     pub(crate) in_flight_slot: u8,
+    /// The series of its metrics, once it has ended.
+    pub(crate) series: u32,
     pub(crate) level: StatsLevel,
     pub(crate) trace_flags: u8,
     pub(crate) ended: End,
@@ -146,6 +148,7 @@ impl Live {
             flags: Flags::default(),
             in_flight: 0,
             in_flight_slot: 0,
+            series: 0,
             level: StatsLevel::Base,
             trace_flags: 0,
             ended: End::Answered,

@@ -5,7 +5,7 @@ use super::control::Control;
 use super::resource::Resource;
 use crate::courier::Accounts;
 use crate::descriptor::Descriptor;
-use crate::encode::PrometheusPage;
+use crate::encode::{PageFormat, PrometheusPage};
 use crate::engine::counts::EngineCounts;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
@@ -137,15 +137,28 @@ impl Telemetry {
     /// The metrics page of now, in Prometheus's text format ([`PrometheusPage::CONTENT_TYPE`]): everything counts from
     /// the start, whatever other readers do. A metric that cannot be shown beside another is named in a comment.
     pub fn prometheus(&self) -> String {
+        self.prometheus_page(PageFormat::Text)
+    }
+
+    /// The same in the format that a reader [asks for](PageFormat::negotiate).
+    pub fn prometheus_page(&self, format: PageFormat) -> String {
         self.engine.run_observables();
         let metrics = self
             .engine
             .collect_metrics(&mut ReaderState::new(Temporality::Cumulative));
         let resource = self.resource().into_iter().flat_map(Resource::iter);
         let mut page = String::new();
-        let skipped = PrometheusPage::new(resource).render(&metrics, &mut page);
-        for skipped in skipped {
-            page.push_str(&format!("# not shown: {skipped}\n"));
+        let skipped = PrometheusPage::new(resource)
+            .with_format(format)
+            .render(&metrics, &mut page);
+        match format {
+            // It has no comments.
+            PageFormat::OpenMetrics => page.push_str("# EOF\n"),
+            PageFormat::Text => {
+                for skipped in skipped {
+                    page.push_str(&format!("# not shown: {skipped}\n"));
+                }
+            }
         }
         page
     }
