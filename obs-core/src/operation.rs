@@ -10,7 +10,9 @@ use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::TraceParent;
+use crate::propagation::baggage::Baggage;
+use crate::propagation::tracestate::TraceState as RemoteState;
+use crate::propagation::{Remote, TraceParent};
 use crate::session::Session;
 use crate::side::At;
 use opentelemetry::KeyValue;
@@ -334,6 +336,21 @@ impl Active<'_> {
             && !session.baggage.is_empty()
         {
             set(baggage::BAGGAGE, session.baggage.as_str());
+        }
+    }
+
+    /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.
+    pub fn outgoing(&self) -> Remote {
+        let tracestate = RemoteState::from_headers([self.trace_state().as_bytes()]);
+        Remote {
+            parent: Some(self.trace_parent()),
+            tracestate: tracestate.ok().flatten(),
+            baggage: self
+                .0
+                .session
+                .as_ref()
+                .map_or(Baggage::EMPTY, |session| session.baggage.clone()),
+            ..Remote::default()
         }
     }
 

@@ -4,6 +4,7 @@ use crate::attributes::Bounds;
 use crate::context::ContextMode;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
+use crate::propagation::Propagator;
 use crate::side::SideBounds;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) late_keep: bool,
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
     /// Series of one group of metrics.
@@ -91,6 +93,7 @@ impl Default for Config {
             late_keep: true,
             context: ContextMode::Full,
             ids: None,
+            propagator: Propagator::W3c,
             measures: false,
             known_http_methods: None,
             max_series: 2_000,

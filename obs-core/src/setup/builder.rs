@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::metrics::Temporality;
+use crate::propagation::Propagator;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub struct Builder {
     resource: Option<Resource>,
     service_name: Option<String>,
     sampler: Option<HeadSampler>,
+    propagator: Option<Propagator>,
     otlp: Otlp,
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
@@ -89,6 +91,7 @@ impl Builder {
             resource: None,
             service_name: None,
             sampler: None,
+            propagator: None,
             otlp: Otlp::default(),
             metric_interval: None,
             temporality: None,
@@ -160,6 +163,13 @@ impl Builder {
     /// The head decision; by default `OTEL_TRACES_SAMPLER`, else `parentbased_always_on`.
     pub fn with_sampler(mut self, sampler: HeadSampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// How layers of servers read what their callers send; by default `OTEL_PROPAGATORS` (`tracecontext`, `baggage`,
+    /// `none`), else the W3C's formats. Others than those are slower: they look headers up by name and allocate.
+    pub fn with_propagator(mut self, propagator: Propagator) -> Self {
+        self.propagator = Some(propagator);
         self
     }
 
@@ -284,6 +294,9 @@ impl Builder {
             subscriber.set_resource(&resource);
         }
         limits_of(&environment, &mut self.config);
+        self.config.propagator = self
+            .propagator
+            .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
         let engine = Engine::new(self.clock, sampler, self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
@@ -372,6 +385,17 @@ fn sampler_of(environment: &Environment, warnings: &mut Vec<String>) -> HeadSamp
     HeadSampler::from_env_values(name, arg).unwrap_or_else(|error| {
         warnings.push(error.to_string());
         error.fallback()
+    })
+}
+
+fn propagator_of(environment: &Environment, warnings: &mut Vec<String>) -> Propagator {
+    let names = environment.propagators.as_deref().unwrap_or_default();
+    Propagator::from_env_value(&names.join(",")).unwrap_or_else(|unknown| {
+        warnings.push(format!(
+            "OTEL_PROPAGATORS: `{}` is not known here; `tracecontext,baggage` is used (others: `Builder::with_propagator`)",
+            unknown.escape_debug()
+        ));
+        Propagator::W3c
     })
 }
 

@@ -15,6 +15,7 @@ use crate::engine::{self, Engine};
 use crate::error::Error;
 use crate::log_event::LogEvent;
 use crate::metrics::{Metric, Temporality};
+use crate::propagation::Propagator;
 use crate::sync::lock_std;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -53,6 +54,11 @@ impl Telemetry {
     /// The HTTP methods that are labels of their own, if the environment or the builder names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
         self.engine.config.known_http_methods.as_deref()
+    }
+
+    /// How layers read what callers send.
+    pub fn propagator(&self) -> &'static Propagator {
+        &self.engine.config.propagator
     }
 
     /// Makes it the one that [`global`](Self::global) returns.

@@ -11,5 +11,6 @@ mod endings;
 mod http1;
 mod http2;
 mod identity;
+mod propagators;
 mod redaction;
 mod support;
