@@ -1,14 +1,14 @@
 //! The service: from the request's head to a started operation.
 
 use super::body::ResponseBody;
-use super::future::ResponseFuture;
+use super::future::{Asked, ResponseFuture};
 use super::settings::Settings;
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, SCHEMES, VERSION};
 use crate::head::RequestHead;
 use crate::headers::{self, Carrier, Found};
 use crate::{peer, redact, route};
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response, Uri, Version};
 use http_body::Body;
 use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
@@ -65,7 +65,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), false);
+            return self.future(inner, Operation::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -78,21 +78,21 @@ impl<S, C: Clone> HttpServer<S, C> {
         S: Service<Request<B>>,
     {
         let mut operation = start(self.kind, self.settings, &request);
-        let head_only = *request.method() == Method::HEAD;
+        let asked = Asked::by(request.method());
         let entered = operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, head_only)
+        self.future(inner, operation, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, head_only: bool) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner,
             operation,
             settings: self.settings,
             classify: self.classify.clone(),
-            head_only,
+            asked,
         }
     }
 }
