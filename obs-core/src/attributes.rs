@@ -172,6 +172,8 @@ pub(crate) struct Attributes {
     entries: Vec<(Key, Slot)>,
     text: Vec<u8>,
     dropped: u32,
+    /// From how many entries on a setter goes the long way: the bound on their number, 0 where somebody watches.
+    long_way_at: u32,
 }
 
 /// What bounds the attributes of one record.
@@ -183,22 +185,45 @@ pub(crate) struct Bounds {
 }
 
 impl Attributes {
-    pub(crate) fn with_room(entries: usize, text: usize) -> Self {
+    pub(crate) fn with_room(entries: usize, text: usize, bounds: &Bounds) -> Self {
         Self {
             entries: Vec::with_capacity(entries),
             text: Vec::with_capacity(text),
             dropped: 0,
+            long_way_at: bounds.count,
         }
     }
 
-    /// Appends; of several values under one key the last is read back.
+    /// Whether a setter goes the long way: room has to be made first, or somebody is to be told.
+    #[inline(always)]
+    pub(crate) fn is_long_way(&self) -> bool {
+        self.entries.len() >= self.long_way_at as usize
+    }
+
+    /// From now on each setter goes the long way.
+    pub(crate) fn watch(&mut self) {
+        self.long_way_at = 0;
+    }
+
+    /// Until here.
+    pub(crate) fn unwatch(&mut self, bounds: &Bounds) {
+        self.long_way_at = bounds.count;
+    }
+
+    pub(crate) fn is_full(&self, bounds: &Bounds) -> bool {
+        self.len() >= bounds.count
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// Appends where there is room; of several values under one key the last is read back.
     ///
     /// Inlined, because at nearly every call it is known what kind of value comes: of the match one arm is left.
     #[inline(always)]
-    pub(crate) fn set(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
-        if self.entries.len() >= bounds.count as usize && !self.make_room(key, bounds) {
-            return;
-        }
+    pub(crate) fn push(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
         let slot = match value {
             Set::Bool(value) => Slot::Bool(value),
             Set::I64(value) => Slot::I64(value),
@@ -278,9 +303,8 @@ impl Attributes {
     }
 
     /// At the limit: makes room by forgetting values that were overwritten, or counts the attribute as dropped.
-    #[cold]
-    #[inline(never)]
-    fn make_room(&mut self, key: Key, bounds: &Bounds) -> bool {
+    /// `forgotten` is told the place of each, as of then.
+    pub(crate) fn make_room(&mut self, key: Key, bounds: &Bounds, mut forgotten: impl FnMut(u32)) {
         let mut index = 0;
         while index < self.entries.len() {
             let shadowed = |later: &(Key, Slot)| later.0.as_str() == self.entries[index].0.as_str();
@@ -288,13 +312,12 @@ impl Attributes {
                 || self.entries[index].0.as_str() == key.as_str()
             {
                 self.entries.remove(index);
+                forgotten(index as u32);
             } else {
                 index += 1;
             }
         }
-        let room = self.entries.len() < bounds.count as usize;
-        self.dropped += u32::from(!room);
-        room
+        self.dropped += u32::from(self.is_full(bounds));
     }
 
     /// What was set, in order; a key that was set again is there again.
@@ -397,6 +420,15 @@ mod tests {
         total_bytes: 1000,
     };
 
+    fn set(attributes: &mut Attributes, key: Key, value: Set<'_>, bounds: &Bounds) {
+        if attributes.is_full(bounds) {
+            attributes.make_room(key, bounds, |_| ());
+        }
+        if !attributes.is_full(bounds) {
+            attributes.push(key, value, bounds);
+        }
+    }
+
     fn read(attributes: &Attributes) -> Vec<(&'static str, Value<'_>)> {
         let last = |(index, (key, _)): &(usize, (Key, Scalar<'_>))| {
             !attributes.set_after(*index, key.as_str())
@@ -411,10 +443,10 @@ mod tests {
 
     #[test]
     fn the_last_value_of_a_key_wins() {
-        let mut attributes = Attributes::default();
-        attributes.set(A, 1_i64.into(), &WIDE);
-        attributes.set(B, "x".into(), &WIDE);
-        attributes.set(A, 2_i64.into(), &WIDE);
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
+        set(&mut attributes, A, 1_i64.into(), &WIDE);
+        set(&mut attributes, B, "x".into(), &WIDE);
+        set(&mut attributes, A, 2_i64.into(), &WIDE);
         assert_eq!(
             read(&attributes),
             [("b", Value::Str("x")), ("a", Value::I64(2))]
@@ -424,12 +456,12 @@ mod tests {
     #[test]
     fn at_the_limit_an_overwrite_still_lands_and_a_new_key_is_counted() {
         let two = Bounds { count: 2, ..WIDE };
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         for round in 0..1_000_i64 {
-            attributes.set(A, round.into(), &two);
-            attributes.set(B, round.into(), &two);
+            set(&mut attributes, A, round.into(), &two);
+            set(&mut attributes, B, round.into(), &two);
         }
-        attributes.set(Key::new(&"c"), 1_i64.into(), &two);
+        set(&mut attributes, Key::new(&"c"), 1_i64.into(), &two);
         assert_eq!(
             read(&attributes),
             [("a", Value::I64(999)), ("b", Value::I64(999))]
@@ -439,9 +471,10 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_at_a_character_and_says_by_how_much() {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         let text = "é".repeat(80);
-        attributes.set(
+        set(
+            &mut attributes,
             A,
             text.as_str().into(),
             &Bounds {
@@ -455,9 +488,14 @@ mod tests {
 
     #[test]
     fn text_beyond_the_records_total_is_dropped_and_counted() {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         for _ in 0..30 {
-            attributes.set(A, "0123456789".repeat(5).as_str().into(), &WIDE);
+            set(
+                &mut attributes,
+                A,
+                "0123456789".repeat(5).as_str().into(),
+                &WIDE,
+            );
         }
         assert_eq!(attributes.dropped(), 10);
     }

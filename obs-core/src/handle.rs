@@ -105,6 +105,8 @@ impl Live {
             }
             _ => Arc::new(Shared::new(identity)),
         };
+        shared.set_owners(self.attributes.len());
+        self.attributes.watch();
         self.shared = Some(shared.clone());
         shared
     }

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 /// The rare parts of a record.
 #[derive(Debug, Default)]
 pub(crate) struct Side {
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<SideAttribute>,
+    /// How many attributes the operation's owner has set by now.
+    pub(crate) owners: u32,
     pub(crate) events: Vec<SideEvent>,
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
@@ -16,6 +18,14 @@ pub(crate) struct Side {
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
+}
+
+/// An attribute beside those of the owner.
+#[derive(Debug, Clone)]
+pub(crate) struct SideAttribute {
+    pub(crate) pair: KeyValue,
+    /// How many attributes the owner had set when it was written: it beats those, and later ones beat it.
+    pub(crate) owners: u32,
 }
 
 /// An event with attributes: an exception, or one that user code added.
@@ -53,18 +63,33 @@ pub(crate) struct SideBounds {
 }
 
 impl Side {
-    pub(crate) fn set_attribute(&mut self, mut attribute: KeyValue, bounds: &SideBounds) {
-        cut_value(&mut attribute.value, bounds.value_bytes);
+    pub(crate) fn set_attribute(&mut self, mut pair: KeyValue, bounds: &SideBounds) {
+        cut_value(&mut pair.value, bounds.value_bytes);
+        let owners = self.owners;
+        self.put(SideAttribute { pair, owners }, bounds);
+    }
+
+    fn put(&mut self, attribute: SideAttribute, bounds: &SideBounds) {
+        let key = &attribute.pair.key;
         if let Some(known) = self
             .attributes
             .iter_mut()
-            .find(|known| known.key == attribute.key)
+            .find(|known| known.pair.key == *key)
         {
-            known.value = attribute.value;
+            *known = attribute;
         } else if self.attributes.len() < bounds.attributes {
             self.attributes.push(attribute);
         } else {
             self.dropped_attributes += 1;
+        }
+    }
+
+    /// The owner's attribute at this place is gone, and those behind it have moved up.
+    pub(crate) fn forget(&mut self, place: u32) {
+        for attribute in &mut self.attributes {
+            if attribute.owners > place {
+                attribute.owners -= 1;
+            }
         }
     }
 
@@ -113,10 +138,10 @@ impl Side {
         }
     }
 
-    /// Adds what was written on another thread.
+    /// Adds what was written through handles and the attached span, all of it after what is here.
     pub(crate) fn merge(&mut self, other: Self, bounds: &SideBounds) {
         for attribute in other.attributes {
-            self.set_attribute(attribute, bounds);
+            self.put(attribute, bounds);
         }
         let room = bounds.events.saturating_sub(self.events.len());
         self.dropped_events +=
@@ -137,7 +162,11 @@ impl Side {
     pub(crate) fn bytes(&self) -> usize {
         let of = |attributes: &[KeyValue]| attributes.iter().map(key_value_bytes).sum::<usize>();
         size_of::<Self>()
-            + of(&self.attributes)
+            + self
+                .attributes
+                .iter()
+                .map(|attribute| size_of::<u64>() + key_value_bytes(&attribute.pair))
+                .sum::<usize>()
             + self
                 .events
                 .iter()

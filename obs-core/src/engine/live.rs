@@ -152,7 +152,7 @@ impl Live {
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
-            attributes: Attributes::with_room(ENTRIES, TEXT),
+            attributes: Attributes::with_room(ENTRIES, TEXT, &kind.bounds),
             session: None,
             family: None,
             joined: None,
@@ -187,6 +187,7 @@ impl Live {
     /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.
     #[cold]
     fn release_shared(&mut self) {
+        self.attributes.unwatch(&self.kind.bounds);
         if let Some(shared) = &self.shared {
             if Arc::strong_count(shared) == 1 {
                 shared.release();
@@ -207,6 +208,8 @@ impl Live {
     #[inline]
     pub(crate) fn side(&mut self) -> &mut Side {
         self.flags.set(Flags::RARE);
-        self.side.get_or_insert_default()
+        let side = self.side.get_or_insert_default();
+        side.owners = self.attributes.len();
+        side
     }
 }
