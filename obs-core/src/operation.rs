@@ -346,7 +346,8 @@ impl Active<'_> {
 
     /// Names the span, instead of the kind's rule.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.0.write_side(|side, _| side.name = Some(name.into()));
+        self.0
+            .write_side(|side, bounds| side.set_name(name.into(), bounds));
     }
 
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.

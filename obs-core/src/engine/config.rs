@@ -119,6 +119,8 @@ impl Default for Config {
                 links: 128,
                 per_event: 128,
                 value_bytes: 16 << 10,
+                // A content event of a model call is up to 64 KiB; as much again beside it.
+                total_bytes: 128 << 10,
             },
         }
     }

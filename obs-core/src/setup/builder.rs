@@ -227,6 +227,13 @@ impl Builder {
         self
     }
 
+    /// How many bytes of dynamic attributes, events and links one operation may have, with what they take in memory; by
+    /// default 128 KiB, twice the content of a model call. What does not fit is counted on the span as dropped.
+    pub fn with_dynamic_bytes(mut self, bytes: usize) -> Self {
+        self.config.side.total_bytes = bytes;
+        self
+    }
+
     /// How many threads record without sharing; by default four per core.
     pub fn with_shards(mut self, shards: usize) -> Self {
         self.config.shards = shards;
