@@ -48,6 +48,8 @@ counts! {
     log_events_full,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
+    /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
+    instrument_conflicts,
 }
 
 #[derive(Debug, Default)]

@@ -189,9 +189,13 @@ impl Telemetry {
         self.control.map(|control| &control.about.resource)
     }
 
-    /// Settings of the environment that were passed over, and why.
-    pub fn warnings(&self) -> &'static [String] {
-        self.control.map_or(&[], |control| &control.about.warnings)
+    /// What was passed over so far, and why: settings of the environment, instruments registered anew as something else.
+    /// Each is said once.
+    pub fn warnings(&self) -> Vec<String> {
+        let set_up = self.control.map(|control| &control.about.warnings[..]);
+        let mut warnings = set_up.unwrap_or_default().to_vec();
+        warnings.extend(self.engine.instruments.warnings());
+        warnings
     }
 
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.

@@ -4,6 +4,7 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod duplicates;
 mod instruments;
 mod levels;
 mod observables;
