@@ -56,6 +56,7 @@ pub(crate) struct Engine {
     fallback: Mutex<Option<Local>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Engine {
@@ -76,6 +77,7 @@ impl Engine {
             fallback: Mutex::default(),
             collector: OnceLock::new(),
             shut_down: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }))
     }
 
@@ -140,7 +142,12 @@ impl Engine {
 
     fn make_shard(&self, owned: bool) -> Shard {
         let series = self.config.total_series + registry::OVERFLOWS;
-        Shard::new(owned, series, self.config.ring)
+        let shard = Shard::new(owned, series, self.config.ring);
+        // Shards are made under the lock that `close` lists them under: either it lists this one, or this is true.
+        if self.is_closed() {
+            shard.ring.close();
+        }
+        shard
     }
 
     /// The thread of this shard has ended.
@@ -167,6 +174,19 @@ impl Engine {
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// The collection that comes is the last: what ends later finds no room and is counted.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for shard in self.shards() {
+            shard.ring.close();
+        }
+        self.logs.close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.

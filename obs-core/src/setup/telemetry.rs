@@ -10,6 +10,7 @@ use crate::engine::counts::EngineCounts;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
 use crate::engine::kind::Kind;
+use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
 use crate::engine::{self, Engine};
 use crate::error::Error;
@@ -121,14 +122,21 @@ impl Telemetry {
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.
     pub fn emit(&self, mut event: LogEvent) {
+        let counts = &self.engine.counts;
         if self.engine.is_shut_down() {
+            // One that records nothing has nothing to account for.
+            if self.control.is_some() {
+                counts.log_events_after_shutdown.add(1);
+            }
             return;
         }
         if event.unix_nanos == 0 {
             event.unix_nanos = self.engine.clock.unix_nanos();
         }
-        if !self.engine.logs.push(event) {
-            self.engine.counts.log_events_full.add(1);
+        match self.engine.logs.push(event) {
+            Queued::Taken => {}
+            Queued::Full => counts.log_events_full.add(1),
+            Queued::Closed => counts.log_events_after_shutdown.add(1),
         }
     }
 

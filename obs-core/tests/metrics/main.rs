@@ -11,6 +11,7 @@ mod observables;
 mod operations;
 mod readers;
 mod series;
+mod shutdown;
 mod telemetries;
 mod threads;
 
