@@ -141,7 +141,7 @@ impl Engine {
     }
 
     fn make_shard(&self, owned: bool) -> Shard {
-        let series = self.config.total_series + registry::OVERFLOWS;
+        let series = self.config.total_series + registry::OVERFLOWS + registry::RESERVED;
         let shard = Shard::new(owned, series, self.config.ring);
         // Shards are made under the lock that `close` lists them under: either it lists this one, or this is true.
         if self.is_closed() {

@@ -8,6 +8,7 @@ mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
 mod endings;
+mod flood;
 mod http1;
 mod http2;
 mod identity;
