@@ -137,7 +137,7 @@ impl Builder {
     /// The same, to given destinations: code beats the environment.
     #[cfg(feature = "otlp")]
     pub fn with_otlp_to(mut self, destinations: Destinations) -> Self {
-        self.otlp = Otlp::To(destinations);
+        self.otlp = Otlp::To(Box::new(destinations));
         self
     }
 
@@ -344,7 +344,7 @@ enum Otlp {
     #[cfg(feature = "otlp")]
     Environment,
     #[cfg(feature = "otlp")]
-    To(Destinations),
+    To(Box<Destinations>),
     Through(Box<dyn FnOnce(courier::Settings) -> Courier>),
 }
 
