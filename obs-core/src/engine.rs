@@ -59,6 +59,7 @@ pub(crate) struct Engine {
     fallback: Mutex<Option<Box<Local>>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Engine {
@@ -80,6 +81,7 @@ impl Engine {
             fallback: Mutex::default(),
             collector: OnceLock::new(),
             shut_down: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }))
     }
 
@@ -143,8 +145,13 @@ impl Engine {
     }
 
     fn make_shard(&self, owned: bool) -> Shard {
-        let series = self.config.total_series + registry::OVERFLOWS;
-        Shard::new(owned, series, self.config.ring)
+        let series = self.config.total_series + registry::OVERFLOWS + registry::RESERVED;
+        let shard = Shard::new(owned, series, self.config.ring);
+        // Shards are made under the lock that `close` lists them under: either it lists this one, or this is true.
+        if self.is_closed() {
+            shard.ring.close();
+        }
+        shard
     }
 
     /// The thread of this shard has ended.
@@ -171,6 +178,19 @@ impl Engine {
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// The collection that comes is the last: what ends later finds no room and is counted.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for shard in self.shards() {
+            shard.ring.close();
+        }
+        self.logs.close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.

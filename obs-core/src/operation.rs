@@ -11,13 +11,17 @@ use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::TraceParent;
+use crate::propagation::baggage::Baggage;
+use crate::propagation::tracestate::TraceState as RemoteState;
+use crate::propagation::{Remote, TraceParent};
 use crate::sampling::HeadSampler;
 use crate::session::Session;
-use crate::side::At;
+use crate::shared::Shared;
+use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -172,7 +176,62 @@ impl Live {
 
     #[inline(always)]
     pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
-        self.attributes.set(key, value, &self.kind.bounds);
+        if self.attributes.is_long_way() {
+            return self.set_the_long_way(key, value);
+        }
+        self.attributes.push(key, value, &self.kind.bounds);
+    }
+
+    /// The attributes are full, or others can write beside them, who must know what was there when they did.
+    #[cold]
+    #[inline(never)]
+    fn set_the_long_way(&mut self, key: Key, value: Set<'_>) {
+        let bounds = &self.kind.bounds;
+        if self.attributes.is_full(bounds) && !self.make_room(key) {
+            return;
+        }
+        self.attributes.push(key, value, bounds);
+        if let Some(shared) = self.shared_part() {
+            shared.set_owners(self.attributes.len());
+        }
+    }
+
+    /// Places shift, and what is written beside them remembers places.
+    fn make_room(&mut self, key: Key) -> bool {
+        let (bounds, shared) = (&self.kind.bounds, self.shared_part().cloned());
+        let (attributes, mut own) = (&mut self.attributes, self.side.as_deref_mut());
+        let mut make = |mut beside: Option<&mut Side>| {
+            attributes.make_room(key, bounds, |place| {
+                for side in [own.as_deref_mut(), beside.as_deref_mut()] {
+                    side.into_iter().for_each(|side| side.forget(place));
+                }
+            });
+            attributes.len()
+        };
+        let left = match shared {
+            Some(shared) => shared.renumber(make),
+            None => make(None),
+        };
+        left < bounds.count
+    }
+
+    /// What others can reach, if anybody asked for it.
+    fn shared_part(&self) -> Option<&Arc<Shared>> {
+        self.shared
+            .as_ref()
+            .filter(|_| self.flags.has(Flags::SHARED))
+    }
+
+    /// Writes into the table of what few operations have: the one that others write into where there is one, so that
+    /// there is one order.
+    pub(crate) fn write_side(&mut self, write: impl FnOnce(&mut Side, &SideBounds)) {
+        match self.shared_part() {
+            Some(shared) => shared.write(write),
+            None => {
+                let bounds = &self.kind.engine.config.side;
+                write(self.side(), bounds);
+            }
+        }
     }
 
     #[inline(always)]
@@ -195,10 +254,8 @@ impl Live {
     }
 
     pub(crate) fn event(&mut self, name: Cow<'static, str>, attributes: Vec<KeyValue>) {
-        let engine = self.kind.engine;
-        let at = At::Ticks(engine.clock.ticks());
-        self.side()
-            .add_event(name, at, attributes, &engine.config.side);
+        let at = At::Ticks(self.kind.engine.clock.ticks());
+        self.write_side(|side, bounds| side.add_event(name, at, attributes, bounds));
     }
 
     pub(crate) fn span_context(&self) -> SpanContext {
@@ -235,8 +292,8 @@ impl Active<'_> {
 
     /// Sets an attribute whose key is made at run time, or whose value is a list. Allocates.
     pub fn set_dynamic(&mut self, attribute: KeyValue) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().set_attribute(attribute, bounds);
+        self.0
+            .write_side(|side, bounds| side.set_attribute(attribute, bounds));
     }
 
     /// Stamps an event point. The first stamp of an event counts; below the event's level nothing happens.
@@ -274,8 +331,8 @@ impl Active<'_> {
 
     /// Adds a link to another span.
     pub fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().add_link(context, attributes, bounds);
+        self.0
+            .write_side(|side, bounds| side.add_link(context, attributes, bounds));
     }
 
     /// Sets a label. Those of the in-flight gauge are fixed at the start: changing one here changes the other metrics
@@ -314,7 +371,8 @@ impl Active<'_> {
 
     /// Names the span, instead of the kind's rule.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.0.side().name = Some(name.into());
+        self.0
+            .write_side(|side, bounds| side.set_name(name.into(), bounds));
     }
 
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
@@ -359,6 +417,21 @@ impl Active<'_> {
             && !session.baggage.is_empty()
         {
             set(baggage::BAGGAGE, session.baggage.as_str());
+        }
+    }
+
+    /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.
+    pub fn outgoing(&self) -> Remote {
+        let tracestate = RemoteState::from_headers([self.trace_state().as_bytes()]);
+        Remote {
+            parent: Some(self.trace_parent()),
+            tracestate: tracestate.ok().flatten(),
+            baggage: self
+                .0
+                .session
+                .as_ref()
+                .map_or(Baggage::EMPTY, |session| session.baggage.clone()),
+            ..Remote::default()
         }
     }
 

@@ -106,7 +106,7 @@
 //!
 //! | what happens | outcome | `error.type` |
 //! |---|---|---|
-//! | the body is sent to its end, or there is none to send (HEAD, 101, 204, 304) | answered | – |
+//! | the body is sent to its end, or there is none to send (HEAD, CONNECT with 2xx, 101, 204, 304) | answered | – |
 //! | the same with a status of 5xx | failed | the status code |
 //! | the service returns an error | failed | `service_error` |
 //! | the body fails | failed | `body_error` |

@@ -232,10 +232,18 @@ fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     match local.shard.ring.push(live) {
         Pushed::Taken => {}
         Pushed::HalfFull => engine.wake(),
-        Pushed::Full(live) => {
-            engine.counts.ring_full.add(1);
-            engine.wake();
-            local.recycle(live);
-        }
+        Pushed::Full(live) => not_taken(live, local, engine),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_taken(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    if engine.is_closed() {
+        engine.counts.after_shutdown.add(1);
+    } else {
+        engine.counts.ring_full.add(1);
+        engine.wake();
+    }
+    local.recycle(live);
 }

@@ -298,12 +298,13 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
-    /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
+    /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones
+    /// cannot take them.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set
             .spaces
             .get(label)
-            .is_some_and(|space| space.intern(value).0 != LabelId::OVERFLOW)
+            .is_some_and(|space| space.reserve(value))
     }
 
     fn method_number(&self, method: &str) -> Option<usize> {

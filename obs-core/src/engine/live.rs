@@ -158,10 +158,7 @@ impl Live {
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
-            attributes: Attributes::with_room(
-                ENTRIES.min(kind.bounds.count as usize),
-                TEXT.min(kind.bounds.total_bytes as usize),
-            ),
+            attributes: Attributes::with_room(ENTRIES, TEXT, &kind.bounds),
             session: None,
             family: None,
             joined: None,
@@ -196,6 +193,7 @@ impl Live {
     /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.
     #[cold]
     fn release_shared(&mut self) {
+        self.attributes.unwatch(&self.kind.bounds);
         if let Some(shared) = &self.shared {
             if Arc::strong_count(shared) == 1 {
                 shared.release();
@@ -216,6 +214,8 @@ impl Live {
     #[inline]
     pub(crate) fn side(&mut self) -> &mut Side {
         self.flags.set(Flags::RARE);
-        self.side.get_or_insert_default()
+        let side = self.side.get_or_insert_default();
+        side.owners = self.attributes.len();
+        side
     }
 }

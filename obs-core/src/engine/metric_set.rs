@@ -53,6 +53,14 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    /// Upper limits of all buckets but the last; none where there are no buckets.
+    pub(crate) fn bounds(&self) -> &[f64] {
+        match self {
+            Self::Ticks { bounds } | Self::Values { bounds } => bounds,
+            _ => &[],
+        }
+    }
+
     pub(crate) fn cells(&self) -> usize {
         match self {
             Self::Ticks { bounds } | Self::Values { bounds } => bounds.len() + 2,

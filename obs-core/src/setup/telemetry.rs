@@ -10,11 +10,13 @@ use crate::engine::counts::EngineCounts;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
 use crate::engine::kind::Kind;
+use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
 use crate::engine::{self, Engine};
 use crate::error::Error;
 use crate::log_event::LogEvent;
 use crate::metrics::{Metric, Temporality};
+use crate::propagation::Propagator;
 use crate::sync::lock_std;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -53,6 +55,11 @@ impl Telemetry {
     /// The HTTP methods that are labels of their own, if the environment or the builder names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
         self.engine.config.known_http_methods.as_deref()
+    }
+
+    /// How layers read what callers send.
+    pub fn propagator(&self) -> &'static Propagator {
+        &self.engine.config.propagator
     }
 
     /// Makes it the one that [`global`](Self::global) returns.
@@ -115,14 +122,21 @@ impl Telemetry {
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.
     pub fn emit(&self, mut event: LogEvent) {
+        let counts = &self.engine.counts;
         if self.engine.is_shut_down() {
+            // One that records nothing has nothing to account for.
+            if self.control.is_some() {
+                counts.log_events_after_shutdown.add(1);
+            }
             return;
         }
         if event.unix_nanos == 0 {
             event.unix_nanos = self.engine.clock.unix_nanos();
         }
-        if !self.engine.logs.push(event) {
-            self.engine.counts.log_events_full.add(1);
+        match self.engine.logs.push(event) {
+            Queued::Taken => {}
+            Queued::Full => counts.log_events_full.add(1),
+            Queued::Closed => counts.log_events_after_shutdown.add(1),
         }
     }
 
@@ -196,9 +210,13 @@ impl Telemetry {
         self.control.map(|control| &control.about.resource)
     }
 
-    /// Settings of the environment that were passed over, and why.
-    pub fn warnings(&self) -> &'static [String] {
-        self.control.map_or(&[], |control| &control.about.warnings)
+    /// What was passed over so far, and why: settings of the environment, instruments registered anew as something else.
+    /// Each is said once.
+    pub fn warnings(&self) -> Vec<String> {
+        let set_up = self.control.map(|control| &control.about.warnings[..]);
+        let mut warnings = set_up.unwrap_or_default().to_vec();
+        warnings.extend(self.engine.instruments.warnings());
+        warnings
     }
 
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.

@@ -5,7 +5,7 @@ use super::service::capture;
 use super::settings::Settings;
 use crate::classify::Classify;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
 use obs_core::{Event, LabelId, Operation, Outcome};
 use pin_project_lite::pin_project;
@@ -21,7 +21,7 @@ pin_project! {
         pub(crate) operation: Operation,
         pub(crate) settings: &'static Settings,
         pub(crate) classify: C,
-        pub(crate) head_only: bool,
+        pub(crate) asked: Asked,
     }
 }
 
@@ -51,7 +51,7 @@ where
                 this.operation,
                 this.settings,
                 this.classify,
-                *this.head_only,
+                *this.asked,
             ),
             Poll::Ready(Err(error)) => failed(this.operation, this.classify, error),
         };
@@ -64,6 +64,40 @@ where
                 ahead,
             })
         })
+    }
+}
+
+/// What the request's method says of the answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// There may be one.
+    Any,
+    /// There is none.
+    Head,
+    /// There is none if the answer is 2xx: what follows is a tunnel and no HTTP (RFC 9110 §9.3.6). hyper 1.x drops the
+    /// body of such an answer unpolled and hands the connection, or with HTTP/2 the stream, to `hyper::upgrade`. It makes
+    /// no difference between CONNECT and the extended CONNECT of RFC 8441 (WebSockets), and neither does this layer: the
+    /// exchange ends at the head, as at 101, and what goes through the tunnel is not part of it.
+    Connect,
+}
+
+impl Asked {
+    #[inline(always)]
+    pub(crate) fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Any,
+        }
+    }
+
+    #[inline(always)]
+    fn is_without_body(self, status: StatusCode) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Head => true,
+            Self::Connect => status.is_success(),
+        }
     }
 }
 
@@ -101,7 +135,7 @@ fn at_head<R: Body, C: Classify<E>, E>(
     operation: &mut Operation,
     settings: &Settings,
     classify: &C,
-    head_only: bool,
+    asked: Asked,
 ) -> Ahead {
     let status = response.status();
     let outcome = classify.classify_status(status);
@@ -120,17 +154,18 @@ fn at_head<R: Body, C: Classify<E>, E>(
     }
     let body = response.body();
     // hyper drops a body at its announced length without asking for more.
-    let announced = if head_only || is_without_body(status) || body.is_end_stream() {
-        Some(0)
-    } else {
-        match body.size_hint().exact() {
-            Some(exact) => Some(exact),
-            None => content_length(response.headers()),
-        }
-    };
+    let announced =
+        if asked.is_without_body(status) || is_without_body(status) || body.is_end_stream() {
+            Some(0)
+        } else {
+            match body.size_hint().exact() {
+                Some(exact) => Some(exact),
+                None => content_length(response.headers()),
+            }
+        };
     // Bodies without a byte are never polled: the exchange is over with its head.
     if announced == Some(0) {
-        if !head_only && status != StatusCode::NOT_MODIFIED {
+        if asked != Asked::Head && status != StatusCode::NOT_MODIFIED {
             active.set_measure(RESPONSE_SIZE, 0);
         }
         operation.end_in_place(outcome);

@@ -8,6 +8,7 @@ use crate::head::RequestHead;
 use crate::headers::is_secret;
 use crate::methods::Methods;
 use http::HeaderName;
+use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
 use obs_core::semconv::http::{REQUEST_HEADER, RESPONSE_HEADER};
 use obs_core::{Key, Kind, Telemetry, Trust};
@@ -36,6 +37,10 @@ impl HttpServerLayer {
             settings: Settings {
                 methods: Methods::new(kind, telemetry.known_http_methods()),
                 trust: TrustRule::Always(Trust::Trusted),
+                propagator: match telemetry.propagator() {
+                    Propagator::W3c => None,
+                    other => Some(other),
+                },
                 baggage: None,
                 filter: None,
                 route: None,

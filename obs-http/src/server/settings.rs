@@ -3,6 +3,7 @@
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
+use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
 use obs_core::{Key, Trust};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(crate) struct Settings {
     pub(crate) methods: Methods,
     pub(crate) trust: TrustRule,
+    /// Where it is not the W3C's formats that are read.
+    pub(crate) propagator: Option<&'static Propagator>,
     pub(crate) baggage: Option<Allow>,
     pub(crate) filter: Option<Arc<FilterRule>>,
     pub(crate) route: Option<Arc<RouteRule>>,

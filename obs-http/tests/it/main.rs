@@ -8,8 +8,10 @@ mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
 mod endings;
+mod flood;
 mod http1;
 mod http2;
 mod identity;
+mod propagators;
 mod redaction;
 mod support;
