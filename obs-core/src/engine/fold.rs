@@ -240,7 +240,7 @@ fn points(
                 attributes,
                 now_cells,
                 last_cells,
-                set.seconds_per_tick,
+                set.ticks_per_second,
                 (start, now),
             );
             if let Data::Histogram { points, .. } = &mut target.data
@@ -274,7 +274,7 @@ fn add_point(
     attributes: PointAttributes,
     cells: &[u64],
     last: Option<&[u64]>,
-    scale: f64,
+    rate: f64,
     (start_unix_nanos, unix_nanos): (u64, u64),
 ) -> bool {
     let before = |index: usize| last.and_then(|last| last.get(index)).copied().unwrap_or(0);
@@ -291,7 +291,7 @@ fn add_point(
                 return false;
             }
             let sum = match shape {
-                Shape::Ticks { .. } => cells[0].wrapping_sub(before(0)) as f64 * scale,
+                Shape::Ticks { .. } => cells[0].wrapping_sub(before(0)) as f64 / rate,
                 _ => f64::from_bits(cells[0]) - f64::from_bits(before(0)),
             };
             points.push(HistogramPoint {

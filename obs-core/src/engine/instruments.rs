@@ -102,7 +102,7 @@ impl Engine {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / self.clock.ticks_per_second(),
+            ticks_per_second: self.clock.ticks_per_second(),
         };
         set.push((name, instrument.unit, instrument.description), shape);
         let set: &'static MetricSet = Box::leak(Box::new(set));

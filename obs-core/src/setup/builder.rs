@@ -221,6 +221,13 @@ impl Builder {
         self
     }
 
+    /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
+    /// it. Default: yes. What is not exported is never an exemplar.
+    pub fn with_exemplars(mut self, exemplars: bool) -> Self {
+        self.config.exemplars = exemplars;
+        self
+    }
+
     /// How many label sets a group of metrics may have; what comes later shares one series.
     pub fn with_max_series(mut self, series: u32) -> Self {
         self.config.max_series = series.max(1);
