@@ -134,6 +134,7 @@ mod descriptor;
 mod head;
 mod headers;
 mod methods;
+pub mod page;
 mod peer;
 mod redact;
 mod route;
@@ -143,6 +144,9 @@ pub use classify::{Classify, ServerClassify};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
 pub use head::RequestHead;
 pub use obs_core;
+#[cfg(feature = "listener")]
+pub use page::MetricsListener;
+pub use page::MetricsPage;
 pub use peer::PeerAddress;
 pub use redact::redact_query;
 pub use route::Route;

@@ -52,15 +52,15 @@ impl<B: Default> Default for ResponseBody<B> {
     }
 }
 
+/// What a body's poll gives.
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 impl<B: Body> Body for ResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
     #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
         if !this.operation.is_recording() {
             this.inner.poll_frame(cx)
@@ -86,10 +86,7 @@ impl<B: Body> Body for ResponseBody<B> {
 /// would be moved twice.
 impl<B: Body> Projected<'_, B> {
     #[inline(always)]
-    fn poll_current(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_current(&mut self, cx: &mut Context<'_>) -> Polled<B> {
         self.operation.stamp(Event::WRITE_START);
         let entered = self.operation.enter();
         let polled = self.inner.as_mut().poll_frame(cx);
@@ -99,10 +96,7 @@ impl<B: Body> Projected<'_, B> {
     }
 
     #[inline(always)]
-    fn poll_counted(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_counted(&mut self, cx: &mut Context<'_>) -> Polled<B> {
         self.operation.stamp(Event::WRITE_START);
         let unwinding = EndUnwinding(self.operation);
         let polled = self.inner.as_mut().poll_frame(cx);
@@ -113,7 +107,7 @@ impl<B: Body> Projected<'_, B> {
 
     /// Ends the operation where this frame is the last.
     #[inline(always)]
-    fn look_at(&mut self, polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
+    fn look_at(&mut self, polled: &Polled<B>) {
         let outcome = match polled {
             Poll::Pending => return,
             Poll::Ready(Some(Ok(frame))) => {

@@ -12,6 +12,7 @@ mod flood;
 mod http1;
 mod http2;
 mod identity;
+mod page;
 mod propagators;
 mod redaction;
 mod support;
