@@ -163,12 +163,17 @@ pub(crate) static ALL: &[Case] = &[
     ),
     added(
         "attr/static",
-        "attribute kept by pointer, of eight",
+        "attribute kept by pointer, of eight in one visit of the operation",
         inside::attribute_static,
     ),
     added(
+        "attr/static-each",
+        "same, each in a visit of its own",
+        inside::attribute_static_each,
+    ),
+    added(
         "attr/dynamic",
-        "attribute copied, of eight",
+        "attribute copied, of eight, each in a visit of its own",
         inside::attribute_dynamic,
     ),
     added(

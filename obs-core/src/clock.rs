@@ -13,7 +13,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Debug)]
 pub struct Clock(pub(crate) Source);
 
+/// With a tag of its own: hidden in the nanoseconds of the [`Instant`], each reading would take it apart.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 pub(crate) enum Source {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Tsc,

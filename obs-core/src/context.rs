@@ -6,6 +6,7 @@ use crate::operation::{Active, Operation};
 use opentelemetry::ContextGuard;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::thread::LocalKey;
 
 /// What of an operation the rest of OpenTelemetry sees while the operation is current.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,10 +28,14 @@ thread_local! {
     static CURRENT: ManuallyDrop<Cell<Option<Box<Live>>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
-/// Puts something into a cell that is empty. Assignment would call the drop glue of what was there each time.
+/// A box of this thread, by value: taken and put back. No destructor, no state to look at.
+pub(crate) type Slot<T> = LocalKey<ManuallyDrop<Cell<Option<Box<T>>>>>;
+
+/// Puts something into a slot that is empty. Assignment would call the drop glue of what was there each time, and a closure
+/// that does more than this is kept out of line.
 #[inline(always)]
-pub(crate) fn put<T>(cell: &Cell<Option<Box<T>>>, value: Option<Box<T>>) {
-    let old = cell.replace(value);
+pub(crate) fn put<T>(slot: &'static Slot<T>, value: Option<Box<T>>) {
+    let old = slot.with(|cell| cell.replace(value));
     if old.is_some() {
         drop_rare(old);
     } else {
@@ -47,14 +52,15 @@ fn drop_rare<T>(old: Option<Box<T>>) {
 /// The current operation by value, for the length of `work`, which must not unwind.
 #[inline(always)]
 pub(crate) fn peek<R>(work: impl FnOnce(Option<&mut Live>) -> R) -> R {
-    CURRENT.with(|cell| match cell.take() {
+    // Two short visits: a closure around `work` would be kept out of line.
+    match CURRENT.with(|cell| cell.take()) {
         Some(mut live) => {
             let result = work(Some(&mut live));
-            put(cell, Some(live));
+            put(&CURRENT, Some(live));
             result
         }
         None => work(None),
-    })
+    }
 }
 
 /// Runs `work` with the operation that is current on this thread, if there is one and it is recorded.
@@ -70,7 +76,7 @@ struct Borrowed(Option<Box<Live>>);
 impl Drop for Borrowed {
     #[inline(always)]
     fn drop(&mut self) {
-        CURRENT.with(|cell| put(cell, self.0.take()));
+        put(&CURRENT, self.0.take());
     }
 }
 

@@ -4,18 +4,24 @@ use crate::attributes::{Key, Set};
 use crate::engine::finish::finish;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live, Reason};
+use crate::engine::local::Local;
 use crate::event::Event;
 use crate::handle::OpRef;
 use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::TraceParent;
+use crate::propagation::baggage::Baggage;
+use crate::propagation::tracestate::TraceState as RemoteState;
+use crate::propagation::{Remote, TraceParent};
+use crate::sampling::HeadSampler;
 use crate::session::Session;
-use crate::side::At;
+use crate::shared::Shared;
+use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -27,13 +33,13 @@ pub struct Operation(pub(crate) Option<Box<Live>>);
 
 impl Kind {
     /// Starts an operation of this kind. `labels` may be set later too, except for those of the in-flight gauge.
-    #[inline]
     pub fn start(&'static self, labels: Labels, parent: Parent<'_>) -> Operation {
         self.start_with(labels, None, parent)
     }
 
-    /// The same with one more label given as text (the route, the method): its number is looked up on the way.
-    #[inline(never)]
+    /// The same with one more label given as text (the route, the method): its number is looked up on the way. Inlined,
+    /// for layers that call it in one place.
+    #[inline(always)]
     pub fn start_with(
         &'static self,
         mut labels: Labels,
@@ -42,46 +48,59 @@ impl Kind {
     ) -> Operation {
         let engine = self.engine;
         let start = self.clock.ticks();
-        engine.with_local(|local| {
-            if let Some((index, text)) = text
-                && let Some(space) = self.set.spaces.get(index)
-            {
-                labels = labels.with(index, local.intern(space, text));
+        let mut local = engine.take_local();
+        if let Some((index, text)) = text
+            && let Some(space) = self.set.spaces.get(index)
+        {
+            labels = labels.with(index, local.intern(space, text));
+        }
+        let level = self.level_of(labels);
+        let live = (level != StatsLevel::Disabled)
+            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        engine.put_local(local);
+        Operation(live)
+    }
+
+    #[inline(always)]
+    fn begin(
+        &'static self,
+        local: &mut Local,
+        (start, level): (u64, StatsLevel),
+        labels: Labels,
+        parent: &Parent<'_>,
+    ) -> Box<Live> {
+        let engine = self.engine;
+        let mut live = local.take(self);
+        live.kind = self;
+        live.start = start;
+        live.deadline = u64::MAX;
+        live.labels = labels;
+        live.level = level;
+        live.reason = Reason::None;
+        live.measured = 0;
+        live.inherit(parent);
+        if engine.config.ids.is_some() {
+            live.own_ids();
+        } else {
+            if live.trace_id == 0 {
+                live.trace_id = local.rng.trace_bits();
+                live.trace_flags = crate::ids::RANDOM.to_u8();
             }
-            let level = self.level_of(labels);
-            if level == StatsLevel::Disabled {
-                return Operation(None);
+            live.span_id = local.rng.next_nonzero();
+        }
+        if live.flags.has(Flags::UNDECIDED) {
+            live.decide_head(&engine.sampler);
+        }
+        if let Some((gauge, mask)) = &self.gauge {
+            let owned = local.owned;
+            let (index, slot) = local.series(gauge, labels.masked(*mask));
+            live.in_flight = slot.series;
+            live.in_flight_slot = index;
+            if let Some(cells) = &slot.cells {
+                cells.add(0, 1, owned);
             }
-            let mut live = local.take(self);
-            live.kind = self;
-            live.start = start;
-            live.deadline = u64::MAX;
-            live.labels = labels;
-            live.level = level;
-            live.reason = Reason::None;
-            live.measured = 0;
-            live.inherit(&parent);
-            if engine.config.ids.is_some() {
-                live.own_ids();
-            } else {
-                if live.trace_id == 0 {
-                    live.trace_id = u128::from_be_bytes(local.rng.trace_id().to_bytes());
-                    live.trace_flags = crate::ids::RANDOM.to_u8();
-                }
-                live.span_id = u64::from_be_bytes(local.rng.span_id().to_bytes());
-            }
-            if live.flags.has(Flags::UNDECIDED) {
-                live.decide_head();
-            }
-            if let Some((gauge, mask)) = &self.gauge {
-                let (series, cells, owned) = local.series(gauge, live.labels.masked(*mask));
-                live.in_flight = series;
-                if let Some(cells) = cells {
-                    cells.add(0, 1, owned);
-                }
-            }
-            Operation(Some(live))
-        })
+        }
+        live
     }
 }
 
@@ -104,10 +123,21 @@ impl Live {
     }
 
     /// The head decision for a trace that begins here, or whose parent came from outside.
-    #[inline]
-    fn decide_head(&mut self) {
-        let sampler = &self.kind.engine.sampler;
+    #[inline(always)]
+    fn decide_head(&mut self, sampler: &HeadSampler) {
+        let parent = self.flags.has(Flags::HAS_PARENT);
         self.flags.unset(Flags::UNDECIDED);
+        let sampled = match sampler.decide_plain(parent.then_some(self.trace_flags)) {
+            Some(sampled) if self.tracestate.1 == 0 => sampled,
+            _ => self.decide_with_tracestate(sampler),
+        };
+        self.trace_flags = self.trace_flags & !1 | u8::from(sampled);
+        self.flags = self.flags.with_if(Flags::SAMPLED, sampled);
+    }
+
+    /// By share, or where a `tracestate` says what others decided.
+    #[inline(never)]
+    fn decide_with_tracestate(&mut self, sampler: &HeadSampler) -> bool {
         let parent = self.flags.has(Flags::HAS_PARENT).then(|| TraceParent {
             trace_id: self.trace_id.into(),
             span_id: self.parent_id.into(),
@@ -119,11 +149,10 @@ impl Live {
             self.trace_id.into(),
             self.attributes.text_at(start, len),
         );
-        self.trace_flags = self.trace_flags & !1 | u8::from(decision.sampled);
-        self.flags = self.flags.with_if(Flags::SAMPLED, decision.sampled);
         if decision.changes_tracestate {
             self.write_threshold(decision.threshold);
         }
+        decision.sampled
     }
 
     /// A trace sampled by share says so downstream, so that backends can scale its counts.
@@ -147,14 +176,69 @@ impl Live {
 
     #[inline(always)]
     pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
-        self.attributes.set(key, value, &self.kind.bounds);
+        if self.attributes.is_long_way() {
+            return self.set_the_long_way(key, value);
+        }
+        self.attributes.push(key, value, &self.kind.bounds);
+    }
+
+    /// The attributes are full, or others can write beside them, who must know what was there when they did.
+    #[cold]
+    #[inline(never)]
+    fn set_the_long_way(&mut self, key: Key, value: Set<'_>) {
+        let bounds = &self.kind.bounds;
+        if self.attributes.is_full(bounds) && !self.make_room(key) {
+            return;
+        }
+        self.attributes.push(key, value, bounds);
+        if let Some(shared) = self.shared_part() {
+            shared.set_owners(self.attributes.len());
+        }
+    }
+
+    /// Places shift, and what is written beside them remembers places.
+    fn make_room(&mut self, key: Key) -> bool {
+        let (bounds, shared) = (&self.kind.bounds, self.shared_part().cloned());
+        let (attributes, mut own) = (&mut self.attributes, self.side.as_deref_mut());
+        let mut make = |mut beside: Option<&mut Side>| {
+            attributes.make_room(key, bounds, |place| {
+                for side in [own.as_deref_mut(), beside.as_deref_mut()] {
+                    side.into_iter().for_each(|side| side.forget(place));
+                }
+            });
+            attributes.len()
+        };
+        let left = match shared {
+            Some(shared) => shared.renumber(make),
+            None => make(None),
+        };
+        left < bounds.count
+    }
+
+    /// What others can reach, if anybody asked for it.
+    fn shared_part(&self) -> Option<&Arc<Shared>> {
+        self.shared
+            .as_ref()
+            .filter(|_| self.flags.has(Flags::SHARED))
+    }
+
+    /// Writes into the table of what few operations have: the one that others write into where there is one, so that
+    /// there is one order.
+    pub(crate) fn write_side(&mut self, write: impl FnOnce(&mut Side, &SideBounds)) {
+        match self.shared_part() {
+            Some(shared) => shared.write(write),
+            None => {
+                let bounds = &self.kind.engine.config.side;
+                write(self.side(), bounds);
+            }
+        }
     }
 
     #[inline(always)]
     pub(crate) fn stamp(&mut self, event: Event) {
         if self.level >= event.level() && !self.timeline.has(event) {
             let at = self.kind.clock.ticks().saturating_sub(self.start);
-            self.timeline.stamp(event, at);
+            self.timeline.stamp_first(event, at);
         }
     }
 
@@ -170,10 +254,8 @@ impl Live {
     }
 
     pub(crate) fn event(&mut self, name: Cow<'static, str>, attributes: Vec<KeyValue>) {
-        let engine = self.kind.engine;
-        let at = At::Ticks(engine.clock.ticks());
-        self.side()
-            .add_event(name, at, attributes, &engine.config.side);
+        let at = At::Ticks(self.kind.engine.clock.ticks());
+        self.write_side(|side, bounds| side.add_event(name, at, attributes, bounds));
     }
 
     pub(crate) fn span_context(&self) -> SpanContext {
@@ -210,8 +292,8 @@ impl Active<'_> {
 
     /// Sets an attribute whose key is made at run time, or whose value is a list. Allocates.
     pub fn set_dynamic(&mut self, attribute: KeyValue) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().set_attribute(attribute, bounds);
+        self.0
+            .write_side(|side, bounds| side.set_attribute(attribute, bounds));
     }
 
     /// Stamps an event point. The first stamp of an event counts; below the event's level nothing happens.
@@ -249,8 +331,8 @@ impl Active<'_> {
 
     /// Adds a link to another span.
     pub fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().add_link(context, attributes, bounds);
+        self.0
+            .write_side(|side, bounds| side.add_link(context, attributes, bounds));
     }
 
     /// Sets a label. Those of the in-flight gauge are fixed at the start: changing one here changes the other metrics
@@ -296,7 +378,8 @@ impl Active<'_> {
 
     /// Names the span, instead of the kind's rule.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.0.side().name = Some(name.into());
+        self.0
+            .write_side(|side, bounds| side.set_name(name.into(), bounds));
     }
 
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
@@ -350,6 +433,21 @@ impl Active<'_> {
             && !session.baggage.is_empty()
         {
             set(baggage::BAGGAGE, session.baggage.as_str());
+        }
+    }
+
+    /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.
+    pub fn outgoing(&self) -> Remote {
+        let tracestate = RemoteState::from_headers([self.trace_state().as_bytes()]);
+        Remote {
+            parent: Some(self.trace_parent()),
+            tracestate: tracestate.ok().flatten(),
+            baggage: self
+                .0
+                .session
+                .as_ref()
+                .map_or(Baggage::EMPTY, |session| session.baggage.clone()),
+            ..Remote::default()
         }
     }
 

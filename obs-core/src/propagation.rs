@@ -205,18 +205,7 @@ impl Propagator {
                 }
             }),
             Self::Custom(_) => {
-                let outgoing = Remote {
-                    parent: Some(operation.trace_parent()),
-                    tracestate: TraceState::from_headers([operation.trace_state().as_bytes()])
-                        .unwrap_or_default(),
-                    baggage: operation
-                        .0
-                        .session
-                        .as_ref()
-                        .map_or(Baggage::EMPTY, |session| session.baggage().clone()),
-                    dropped: Dropped::default(),
-                };
-                self.inject(&outgoing, &mut Setter(&mut set));
+                self.inject(&operation.outgoing(), &mut Setter(&mut set));
             }
         }
     }

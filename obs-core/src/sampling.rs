@@ -124,6 +124,18 @@ impl HeadSampler {
         }
     }
 
+    /// Decides where nothing has to be known but the flags of the parent, if there is one; `None` where it takes more.
+    /// Holds only where there is no `tracestate`.
+    #[inline(always)]
+    pub(crate) fn decide_plain(&self, parent_flags: Option<u8>) -> Option<bool> {
+        match (parent_flags, self.root) {
+            (Some(flags), _) if self.parent_based => Some(flags & 1 != 0),
+            (_, Root::On) => Some(true),
+            (_, Root::Off) => Some(false),
+            (_, Root::From(_)) => None,
+        }
+    }
+
     /// Decides about an operation. `trace_id` and `tracestate` are those it will have: its parent's, or for a root a
     /// new id and an empty text.
     #[inline]

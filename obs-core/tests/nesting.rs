@@ -392,6 +392,31 @@ fn off_shows_nothing_and_our_own_children_still_nest() {
     assert_eq!(of("child").parent, Some(of("w").span_id));
 }
 
+#[tokio::test]
+async fn tracings_extension_trait_in_scope_does_not_shadow_ours() {
+    // Implemented for every value, it hides any method of this name that takes `&self`.
+    #[allow(unused_imports, reason = "it is here to be in the way")]
+    use tracing::Instrument;
+    let world = World::new(true);
+    let mut operation = world.rig.root("w");
+    let handle = operation.handle().expect("recording");
+    let child = |step: &'static str| {
+        let (kind, labels) = (world.rig.kind, world.rig.labels(step));
+        async move { kind.start(labels, Parent::Current).end(Outcome::ANSWERED) }
+    };
+    tokio::spawn(handle.wrap(child("by handle")))
+        .await
+        .expect("no panic");
+    let current = operation.scope(|| current::wrap(child("by current")));
+    tokio::spawn(current).await.expect("no panic");
+    let own = async { Some(current::handle()?.span_context().span_id()) };
+    let own = operation.instrument(own, |_| Outcome::ANSWERED).await;
+    assert_eq!(Some(handle.span_context().span_id()), own);
+    let spans = world.exported();
+    let children = spans.iter().filter(|span| span.parent == own);
+    assert_eq!(children.count(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instrumented_future_is_current_in_each_poll_on_whatever_thread() {
     let world = World::new(true);

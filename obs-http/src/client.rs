@@ -71,7 +71,7 @@
 //!
 //! | what happens | outcome | `error.type` |
 //! |---|---|---|
-//! | the body is read to its end, or there is none to read (HEAD, 101, 204, 304) | answered | – |
+//! | the body is read to its end, or there is none to read (HEAD, 101, 204, 304, CONNECT with 2xx) | answered | – |
 //! | the same with a status of 4xx or 5xx; also if the body is then dropped, as retries do | failed | the status code |
 //! | the name cannot be resolved | failed | `dns_error` |
 //! | nobody listens; there is no way to it | failed | `connection_refused`; `unreachable` |

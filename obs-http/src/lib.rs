@@ -106,7 +106,7 @@
 //!
 //! | what happens | outcome | `error.type` |
 //! |---|---|---|
-//! | the body is sent to its end, or there is none to send (HEAD, 101, 204, 304) | answered | – |
+//! | the body is sent to its end, or there is none to send (HEAD, CONNECT with 2xx, 101, 204, 304) | answered | – |
 //! | the same with a status of 5xx | failed | the status code |
 //! | the service returns an error | failed | `service_error` |
 //! | the body fails | failed | `body_error` |
@@ -136,6 +136,7 @@ mod exchange;
 mod head;
 mod headers;
 mod methods;
+pub mod page;
 mod peer;
 mod redact;
 mod route;
@@ -148,6 +149,9 @@ pub use descriptor::client::{HTTP_CALL, HTTP_CLIENT};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
 pub use head::RequestHead;
 pub use obs_core;
+#[cfg(feature = "listener")]
+pub use page::MetricsListener;
+pub use page::MetricsPage;
 pub use peer::PeerAddress;
 pub use redact::redact_query;
 pub use route::Route;

@@ -24,58 +24,68 @@ pub(crate) fn version(version: Version) -> LabelId {
 }
 
 /// Name and port of `host:port`, `[v6]:port`, `user@host`.
-#[inline]
+#[inline(always)]
 pub(crate) fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
-    if is_bare_name(host) {
-        return (host, None);
-    }
-    match split_port(host) {
-        Some((name, port)) if is_bare_name(name) => (name, Some(port)),
-        _ => split_marked(host),
+    let (name, port) = match host.last() {
+        Some(b'0'..=b'9') => split_port(host),
+        _ => (host, None),
+    };
+    if is_bare_name(name) {
+        (name, port)
+    } else {
+        split_marked(host)
     }
 }
 
-/// What stands before `:` and up to five digits, and their number.
-#[inline]
-fn split_port(host: &[u8]) -> Option<(&[u8], u16)> {
+/// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
+#[inline(never)]
+fn split_port(host: &[u8]) -> (&[u8], Option<u16>) {
     let (mut at, mut port, mut scale) = (host.len(), 0_u32, 1_u32);
-    while scale <= 100_000 {
-        at = at.checked_sub(1)?;
+    while scale <= 100_000 && at > 0 {
+        at -= 1;
         match host[at] {
             digit @ b'0'..=b'9' => port += u32::from(digit - b'0') * scale,
-            b':' if scale > 1 => return Some((&host[..at], u16::try_from(port).ok()?)),
-            _ => return None,
+            b':' => match u16::try_from(port) {
+                Ok(port) => return (&host[..at], Some(port)),
+                Err(_) => return (host, None),
+            },
+            _ => return (host, None),
         }
         scale *= 10;
     }
-    None
+    (host, None)
 }
 
-/// Whether nothing in it has to be taken apart: eight bytes a step, because most hosts of a service are such names.
+/// Whether nothing in it has to be taken apart: eight bytes a step, the last ones twice.
 #[inline(always)]
-fn is_bare_name(host: &[u8]) -> bool {
-    let (words, rest) = host.as_chunks::<8>();
-    let marked = words
-        .iter()
-        .fold(0, |seen, word| seen | marks(u64::from_le_bytes(*word)));
-    let last = match host.last_chunk::<8>() {
-        Some(word) => marks(u64::from_le_bytes(*word)),
-        None => rest
-            .iter()
-            .fold(0, |seen, byte| seen | marks(u64::from(*byte))),
+fn is_bare_name(name: &[u8]) -> bool {
+    let Some(last) = name.last_chunk::<8>() else {
+        return !name.iter().any(|byte| matches!(byte, b':' | b'@' | b'['));
     };
-    marked | last == 0
+    let mut seen = marks(*last);
+    let (mut at, end) = (0, name.len() - 8);
+    while at < end {
+        if let Some(step) = name[at..].first_chunk::<8>() {
+            seen |= marks(*step);
+        }
+        at += 8;
+    }
+    seen & (ONES << 7) == 0
 }
 
-/// Not 0 if one of eight bytes is `:`, `@` or `[`. May see one that is not there (a letter above ASCII), never miss one.
+const ONES: u64 = u64::MAX / 255;
+
+/// The top bit of a byte is set if one of eight bytes is `:`, `@` or `[`. May be set without (for what stands between the
+/// first two, and letters above ASCII), is never missing.
 #[inline(always)]
-const fn marks(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const fn is(word: u64, byte: u8) -> u64 {
-        let zero = word ^ (ONES * byte as u64);
-        zero.wrapping_sub(ONES) & !zero
-    }
-    (is(word, b':') | is(word, b'@') | is(word, b'[')) & (ONES << 7)
+const fn marks(step: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(step);
+    let (from_colon, past_at) = (
+        word.wrapping_add(ONES * (0x80 - b':' as u64)),
+        word.wrapping_add(ONES * (0x7f - b'@' as u64)),
+    );
+    let bracket = word ^ (ONES * b'[' as u64);
+    word | (from_colon ^ past_at) | bracket.wrapping_sub(ONES)
 }
 
 /// By hand: hosts are shorter than a search's set-up.

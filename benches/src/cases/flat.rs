@@ -24,8 +24,9 @@ pub(crate) const DURATION: &str = "http.server.request.duration";
 pub(crate) const CLIENT_DURATION: &str = "http.client.request.duration";
 const ACTIVE: [&str; 2] = ["http.server.active_requests", "http.client.active_requests"];
 
-/// What a thread's ring holds is less than what a peer's queue does: kept records of one burst fit into it.
-pub(crate) const BURST: u64 = 400;
+/// What a thread's ring and its pool hold is less than what a peer's queue does: the kept records of one burst, a request
+/// and its child, are no more than the half full ring with which the collector is woken.
+pub(crate) const BURST: u64 = 64;
 
 /// The same for what a client sends through no socket.
 const CLIENT_ATTRIBUTES: [&str; 6] = [

@@ -40,8 +40,23 @@ const KEYS: [Key; 8] = [
     Key::new(&"bench.h"),
 ];
 
-/// An attribute whose text is kept by pointer; eight on each request.
+/// An attribute whose text is kept by pointer; eight on each request, set in one visit of the operation.
 pub(crate) fn attribute_static() -> Pair {
+    over(
+        Kept::None,
+        || {},
+        || {
+            current::with(|active| {
+                KEYS.iter()
+                    .for_each(|key| active.set_static(*key, "tenant-4711"));
+            });
+        },
+    )
+    .with_per_call(8)
+}
+
+/// The same, each in a visit of its own.
+pub(crate) fn attribute_static_each() -> Pair {
     over(
         Kept::None,
         || {},

@@ -34,7 +34,7 @@ impl LabelSets {
         if labels == Labels::NONE {
             return;
         }
-        let place = labels.hash8(0) % PLACES;
+        let place = usize::from(labels.hash8(0)) % PLACES;
         match self.places.get(place) {
             Some(known) if known.labels == labels => into.raw(known.bytes.as_slice()),
             _ => self.replace(place, field, kind, labels, into),

@@ -8,26 +8,36 @@ use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// The numbers of one series in one shard; cheap to clone for a thread's cache.
+///
+/// Cells of two threads must not lie on one pair of cache lines (which processors fetch together): shards are handed
+/// from thread to thread, so neighbours on the heap are not of one thread. So there is unused room on either side.
 #[derive(Clone, Debug)]
-pub(crate) struct Cells(Arc<[Line]>);
+pub(crate) struct Cells {
+    all: Arc<[AtomicU64]>,
+    /// Where those that count begin.
+    first: usize,
+}
 
-/// Two cache lines, which processors fetch together. Cells of two threads must not lie on one: shards are handed from
-/// thread to thread, so neighbours on the heap are not of one thread.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Line([AtomicU64; LINE]);
-
-const LINE: usize = 16;
+/// Cells on a pair of cache lines.
+const LINES: usize = 16;
 
 impl Cells {
     pub(crate) fn new(count: usize) -> Self {
-        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(0)));
-        Self((0..count.div_ceil(LINE)).map(line).collect())
+        let room = count.next_multiple_of(LINES) + LINES;
+        let all: Arc<[AtomicU64]> = (0..room).map(|_| AtomicU64::new(0)).collect();
+        // Loom's cells are larger, and it has no cache.
+        let first = if cfg!(loom) {
+            0
+        } else {
+            let at = all.as_ptr().addr() / size_of::<AtomicU64>();
+            at.next_multiple_of(LINES) - at
+        };
+        Self { all, first }
     }
 
     #[inline(always)]
     fn cell(&self, index: usize) -> Option<&AtomicU64> {
-        Some(&self.0.get(index / LINE)?.0[index % LINE])
+        self.all.get(self.first + index)
     }
 
     /// Adds, wrapping: a gauge that goes up on one thread and down on another is right in the sum of both.

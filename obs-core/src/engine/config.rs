@@ -20,10 +20,10 @@ pub(crate) struct Config {
     pub(crate) late_keep: bool,
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
+    pub(crate) exemplars: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
-    /// What outgoing calls carry; without one the W3C's headers.
-    pub(crate) propagator: Option<Propagator>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
     /// Series of all groups.
@@ -94,14 +94,15 @@ impl Default for Config {
             late_keep: true,
             context: ContextMode::Full,
             ids: None,
+            propagator: Propagator::W3c,
             measures: false,
+            exemplars: true,
             known_http_methods: None,
-            propagator: None,
             max_series: 2_000,
             total_series: 16_384,
             shards: cores * 4,
             ring: 256,
-            pool: 64,
+            pool: 256,
             family_children: 256,
             family_bytes: 256 << 10,
             parked_bytes: 32 << 20,
@@ -120,6 +121,8 @@ impl Default for Config {
                 links: 128,
                 per_event: 128,
                 value_bytes: 16 << 10,
+                // A content event of a model call is up to 64 KiB; as much again beside it.
+                total_bytes: 128 << 10,
             },
         }
     }

@@ -17,29 +17,41 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     live.end = kind.clock.ticks();
     live.ended = outcome.end;
     live.error = outcome.error;
-    live.labels = kind.with_error(live.labels, outcome.error.0);
+    if !outcome.error.is_none() {
+        live.labels = kind.with_error(live.labels, outcome.error.0);
+    }
     if live.flags.has(Flags::SHARED) {
         collect_side(&mut live, engine);
     }
-    engine.with_local(|local| {
-        if let (_, Some(cells), owned) = local.series(&kind.set, live.labels) {
-            kind.record(&live, cells, owned);
-        }
-        if let Some((gauge, _)) = &kind.gauge
-            && let Some(cells) = local.shard.cells(live.in_flight, gauge.cells)
-        {
-            cells.add(0, 1_u64.wrapping_neg(), local.shard.owned);
-        }
-        if live.flags.has(Flags::SAMPLED) {
-            live.reason = Reason::Sampled;
-            return export(live, local, engine);
-        }
-        let reason = reason(&live, engine);
-        if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
-            return local.recycle(live);
-        }
-        end_unsampled(live, reason, local, engine);
-    });
+    let mut local = engine.take_local();
+    conclude(live, &mut local, engine);
+    engine.put_local(local);
+}
+
+#[inline(always)]
+fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    let kind = live.kind;
+    let owned = local.owned;
+    let ticks = live.end.saturating_sub(live.start);
+    let slot = local.series(&kind.set, live.labels).1;
+    live.series = slot.series;
+    if let Some(cells) = &slot.cells {
+        kind.record(&live, ticks, cells, owned);
+    }
+    if let Some((gauge, _)) = &kind.gauge
+        && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
+    {
+        cells.add(0, 1_u64.wrapping_neg(), owned);
+    }
+    if live.flags.has(Flags::SAMPLED) {
+        live.reason = Reason::Sampled;
+        return export(live, local, engine);
+    }
+    let reason = reason(&live, ticks, engine);
+    if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
+        return local.recycle(live);
+    }
+    end_unsampled(live, reason, local, engine);
 }
 
 /// The head left it out, and it is wanted, or others are tied to it.
@@ -58,7 +70,7 @@ fn end_unsampled(mut live: Box<Live>, reason: Reason, local: &mut Local, engine:
 
 /// Why the record would be kept although the head said no.
 #[inline(always)]
-fn reason(live: &Live, engine: &Engine) -> Reason {
+fn reason(live: &Live, ticks: u64, engine: &Engine) -> Reason {
     if live.flags.has(Flags::FORCED) {
         return Reason::Forced;
     }
@@ -68,10 +80,7 @@ fn reason(live: &Live, engine: &Engine) -> Reason {
     if !live.error.is_none() && engine.config.keep_errors {
         return Reason::Error;
     }
-    if live
-        .kind
-        .is_slow(live.labels, live.end.saturating_sub(live.start))
-    {
+    if live.kind.is_slow(live.labels, ticks) {
         return Reason::Slow;
     }
     Reason::None
@@ -102,7 +111,8 @@ fn collect_side(live: &mut Live, engine: &Engine) {
 /// A root that others may wait for: its verdict is theirs.
 #[inline(never)]
 fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
-    let Some(family) = live.family.clone() else {
+    // Taken out and put back: a count of references more would be two locked instructions.
+    let Some(family) = live.family.take() else {
         return local.recycle(live);
     };
     let mut waiting = local.scratch();
@@ -113,8 +123,7 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
     };
     let decided = family.decide(own, &mut waiting);
     engine.parked.sub(decided.bytes);
-    // Released before the record goes back to the pool, where being the only holder means that it can be used again.
-    drop(family);
+    live.family = Some(family);
     if decided.verdict == Verdict::Keep {
         if decided.truncated > 0 {
             live.set(KEEP_TRUNCATED, decided.truncated.into());
@@ -131,8 +140,10 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
         live.flags.set(Flags::PARTIAL);
         export(live, local, engine);
     } else {
-        engine.counts.keep_dropped.add(waiting.len() as u64);
-        for child in waiting.drain(..) {
+        if !waiting.is_empty() {
+            engine.counts.keep_dropped.add(waiting.len() as u64);
+        }
+        while let Some(child) = waiting.pop() {
             local.recycle(child);
         }
         local.recycle(live);
@@ -142,7 +153,8 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
 
 #[inline(never)]
 fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
-    let Some(family) = live.joined.clone() else {
+    // From here on it belongs to nobody: whatever becomes of it, the family is let go of once.
+    let Some(family) = live.joined.take() else {
         return local.recycle(live);
     };
     if family.verdict() == Verdict::Pending && reason != Reason::None {
@@ -220,10 +232,18 @@ fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     match local.shard.ring.push(live) {
         Pushed::Taken => {}
         Pushed::HalfFull => engine.wake(),
-        Pushed::Full(live) => {
-            engine.counts.ring_full.add(1);
-            engine.wake();
-            local.recycle(live);
-        }
+        Pushed::Full(live) => not_taken(live, local, engine),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_taken(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    if engine.is_closed() {
+        engine.counts.after_shutdown.add(1);
+    } else {
+        engine.counts.ring_full.add(1);
+        engine.wake();
+    }
+    local.recycle(live);
 }

@@ -7,7 +7,7 @@ use super::metric_set::{MetricSet, Shape, bucket};
 use crate::attributes::Bounds;
 use crate::clock::Clock;
 use crate::context::{self, ContextMode};
-use crate::descriptor::{Descriptor, Histogram, Stage};
+use crate::descriptor::{Descriptor, Histogram};
 use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
@@ -25,7 +25,7 @@ pub struct Kind {
     pub(crate) gauge: Option<(MetricSet, Labels)>,
     /// What `record` needs, beside each other.
     duration: Option<TickHistogram>,
-    stages: Box<[(Stage, TickHistogram)]>,
+    stages: Box<[HotStage]>,
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, &'static [f64])]>,
     pub(crate) context: ContextMode,
@@ -36,10 +36,42 @@ pub struct Kind {
     /// Ticks from which a call is slow; `u64::MAX` is never.
     slow: AtomicU64,
     slow_methods: Box<[AtomicU64]>,
+    /// The least of them: what is quicker is not slow, whichever method it is.
+    least_slow: AtomicU64,
     /// The keys of the labels, as [`walk`](crate::record::walk) compares them.
     pub(crate) label_keys: u64,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
+}
+
+/// A stage as the hot path sees it.
+#[derive(Debug)]
+struct HotStage {
+    level: StatsLevel,
+    /// `None` is the operation's start.
+    from: Option<Event>,
+    /// `None` is its end.
+    to: Option<Event>,
+    histogram: TickHistogram,
+}
+
+impl HotStage {
+    /// Ticks from its one moment to the other, if both happened and the level asks for it.
+    #[inline(always)]
+    fn took(&self, live: &Live, ticks: u64) -> Option<u64> {
+        if live.level < self.level {
+            return None;
+        }
+        let from = match self.from {
+            None => 0,
+            Some(event) => live.timeline.at(event)?,
+        };
+        let to = match self.to {
+            None => ticks,
+            Some(event) => live.timeline.at(event)?,
+        };
+        Some(to.saturating_sub(from))
+    }
 }
 
 impl Kind {
@@ -67,13 +99,13 @@ impl Kind {
             .as_ref()
             .map(|histogram| hot(push(histogram, None, ticks), histogram));
         let stages = descriptor.stages.iter().map(|stage| {
-            (
-                *stage,
-                hot(
-                    push(&stage.histogram, stage.attribute, ticks),
-                    &stage.histogram,
-                ),
-            )
+            let offset = push(&stage.histogram, stage.attribute, ticks);
+            HotStage {
+                level: stage.level,
+                from: (stage.from != Event::RPC_START).then_some(stage.from),
+                to: (stage.to != Event::RPC_FINISH).then_some(stage.to),
+                histogram: hot(offset, &stage.histogram),
+            }
         });
         let stages = stages.collect();
         let asked = if engine.config.measures { 4 } else { 0 };
@@ -110,6 +142,7 @@ impl Kind {
             level: LevelCell::new(config.level.unwrap_or(engine.config.level)),
             methods: (0..methods).map(|_| LevelCell::inherit()).collect(),
             slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
+            least_slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
             duration,
             stages,
@@ -141,7 +174,7 @@ impl Kind {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),
+            ticks_per_second: engine.clock.ticks_per_second(),
         }
     }
 
@@ -228,6 +261,18 @@ impl Kind {
             threshold.map_or(u64::MAX, |slow| self.engine.ticks(slow)),
             Ordering::Relaxed,
         );
+        self.find_least_slow();
+    }
+
+    /// After any of the thresholds has changed. Whoever changes one at the same time comes to the same least.
+    fn find_least_slow(&self) {
+        let own = self
+            .slow_methods
+            .iter()
+            .map(|slow| slow.load(Ordering::Relaxed));
+        let least = own.filter(|slow| *slow != 0).min().unwrap_or(u64::MAX);
+        let least = least.min(self.slow.load(Ordering::Relaxed));
+        self.least_slow.store(least, Ordering::Relaxed);
     }
 
     /// The same for one method; `None` lets it follow its kind again.
@@ -242,6 +287,7 @@ impl Kind {
             threshold.map_or(0, |slow| self.engine.ticks(slow).max(1)),
             Ordering::Relaxed,
         );
+        self.find_least_slow();
         true
     }
 
@@ -252,12 +298,13 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
-    /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
+    /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones
+    /// cannot take them.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set
             .spaces
             .get(label)
-            .is_some_and(|space| space.intern(value).0 != LabelId::OVERFLOW)
+            .is_some_and(|space| space.reserve(value))
     }
 
     fn method_number(&self, method: &str) -> Option<usize> {
@@ -268,6 +315,12 @@ impl Kind {
 
     #[inline(always)]
     pub(crate) fn is_slow(&self, labels: Labels, ticks: u64) -> bool {
+        ticks >= self.least_slow.load(Ordering::Relaxed) && self.is_slow_for(labels, ticks)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_slow_for(&self, labels: Labels, ticks: u64) -> bool {
         let own = match self.descriptor.method {
             Some(index) => self
                 .slow_methods
@@ -302,27 +355,13 @@ impl Kind {
 
     /// Everything that a finished operation writes into cells, but for the gauge.
     #[inline(always)]
-    pub(crate) fn record(&self, live: &Live, cells: &Cells, owned: bool) {
-        let ticks = live.end.saturating_sub(live.start);
+    pub(crate) fn record(&self, live: &Live, ticks: u64, cells: &Cells, owned: bool) {
         if let Some(duration) = &self.duration {
             duration.record(cells, ticks, owned);
         }
-        for (stage, histogram) in &self.stages {
-            if live.level < stage.level {
-                continue;
-            }
-            let from = if stage.from == Event::RPC_START {
-                Some(0)
-            } else {
-                live.timeline.at(stage.from)
-            };
-            let to = if stage.to == Event::RPC_FINISH {
-                Some(ticks)
-            } else {
-                live.timeline.at(stage.to)
-            };
-            if let (Some(from), Some(to)) = (from, to) {
-                histogram.record(cells, to.saturating_sub(from), owned);
+        for stage in &self.stages {
+            if let Some(took) = stage.took(live, ticks) {
+                stage.histogram.record(cells, took, owned);
             }
         }
         for (index, (offset, bounds)) in self.measures.iter().enumerate() {
@@ -330,6 +369,27 @@ impl Kind {
                 let value = live.measures[index & 3] as f64;
                 cells.add_f64(*offset, value, owned);
                 cells.add(offset + 1 + bucket(bounds, value), 1, owned);
+            }
+        }
+    }
+
+    /// What [`record`](Self::record) wrote: the cell of each bucket that it counted in, and the value in the metric's unit.
+    pub(crate) fn each_value(&self, live: &Live, mut visit: impl FnMut(usize, f64)) {
+        let ticks = live.end.saturating_sub(live.start);
+        // Divided, not multiplied: 30 ms read 0.03 and not 0.030000000000000002.
+        let seconds = |ticks: u64| ticks as f64 / self.set.ticks_per_second;
+        if let Some(duration) = &self.duration {
+            visit(duration.cell(ticks), seconds(ticks));
+        }
+        for stage in &self.stages {
+            if let Some(took) = stage.took(live, ticks) {
+                visit(stage.histogram.cell(took), seconds(took));
+            }
+        }
+        for (index, (offset, bounds)) in self.measures.iter().enumerate() {
+            if live.measured & (1 << index) != 0 {
+                let value = live.measures[index & 3] as f64;
+                visit(offset + 1 + bucket(bounds, value), value);
             }
         }
     }

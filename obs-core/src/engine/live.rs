@@ -28,7 +28,11 @@ pub(crate) struct Live {
     pub(crate) deadline: u64,
     pub(crate) labels: Labels,
     pub(crate) flags: Flags,
+    /// The series of the gauge it counts in, and where that was found.
     pub(crate) in_flight: u32,
+    pub(crate) in_flight_slot: u8,
+    /// The series of its metrics, once it has ended.
+    pub(crate) series: u32,
     pub(crate) level: StatsLevel,
     pub(crate) trace_flags: u8,
     pub(crate) ended: End,
@@ -145,6 +149,8 @@ impl Live {
             labels: Labels::NONE,
             flags: Flags::default(),
             in_flight: 0,
+            in_flight_slot: 0,
+            series: 0,
             level: StatsLevel::Base,
             trace_flags: 0,
             ended: End::Answered,
@@ -154,7 +160,7 @@ impl Live {
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
-            attributes: Attributes::with_room(ENTRIES, TEXT),
+            attributes: Attributes::with_room(ENTRIES, TEXT, &kind.bounds),
             session: None,
             family: None,
             joined: None,
@@ -189,6 +195,7 @@ impl Live {
     /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.
     #[cold]
     fn release_shared(&mut self) {
+        self.attributes.unwatch(&self.kind.bounds);
         if let Some(shared) = &self.shared {
             if Arc::strong_count(shared) == 1 {
                 shared.release();
@@ -209,6 +216,8 @@ impl Live {
     #[inline]
     pub(crate) fn side(&mut self) -> &mut Side {
         self.flags.set(Flags::RARE);
-        self.side.get_or_insert_default()
+        let side = self.side.get_or_insert_default();
+        side.owners = self.attributes.len();
+        side
     }
 }

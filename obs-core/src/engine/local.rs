@@ -18,8 +18,12 @@ use std::sync::Arc;
 pub(crate) struct Local {
     engine: &'static Engine,
     pub(crate) shard: Arc<Shard>,
-    owned: bool,
-    pool: Vec<Box<Live>>,
+    pub(crate) owned: bool,
+    /// It is the one that threads share at their ends, and goes back there.
+    fallback: bool,
+    /// Records to be used again, from the front; as many places as it may hold.
+    pool: Box<[Option<Box<Live>>]>,
+    pooled: usize,
     series: Box<[SeriesSlot; SERIES]>,
     texts: Box<[TextSlot; TEXTS]>,
     pub(crate) rng: Rng,
@@ -32,11 +36,22 @@ const SERIES: usize = 256;
 const TEXTS: usize = 64;
 
 #[derive(Clone, Debug, Default)]
-struct SeriesSlot {
+pub(crate) struct SeriesSlot {
     labels: Labels,
     set: u32,
-    series: u32,
-    cells: Option<Cells>,
+    pub(crate) series: u32,
+    pub(crate) cells: Option<Cells>,
+}
+
+impl SeriesSlot {
+    /// Without a branch but the last.
+    #[inline(always)]
+    fn holds(&self, set: &MetricSet, labels: Labels) -> bool {
+        let differs = (self.labels.0[0] ^ labels.0[0])
+            | (self.labels.0[1] ^ labels.0[1])
+            | u64::from(self.set ^ u32::from(set.id));
+        differs == 0 && self.cells.is_some()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,8 +66,12 @@ impl Local {
         Self {
             engine,
             owned: shard.owned,
+            fallback: false,
             shard,
-            pool: Vec::new(),
+            pool: std::iter::repeat_with(|| None)
+                .take(engine.config.pool)
+                .collect(),
+            pooled: 0,
             series: Box::new(std::array::from_fn(|_| SeriesSlot::default())),
             texts: Box::new(std::array::from_fn(|_| TextSlot::default())),
             rng: Rng::from_entropy(),
@@ -64,41 +83,63 @@ impl Local {
     /// A record from the pool, as it was left: the caller sets every field of the operation.
     #[inline(always)]
     pub(crate) fn take(&mut self, kind: &'static Kind) -> Box<Live> {
-        match self.pool.pop() {
+        match self.unpool() {
             Some(live) => live,
             None => self.refill(kind),
         }
     }
 
+    #[inline(always)]
+    fn unpool(&mut self) -> Option<Box<Live>> {
+        let last = self.pooled.wrapping_sub(1);
+        let live = self.pool.get_mut(last)?.take();
+        self.pooled = last;
+        live
+    }
+
+    #[inline(always)]
+    fn pool(&mut self, live: Box<Live>) {
+        if let Some(place) = self.pool.get_mut(self.pooled) {
+            // Empty, so there is nothing to drop.
+            std::mem::forget(place.replace(live));
+            self.pooled += 1;
+        }
+    }
+
     #[cold]
     fn refill(&mut self, kind: &'static Kind) -> Box<Live> {
-        if let Some(mut returned) = try_lock(&self.shard.returned) {
-            std::mem::swap(&mut *returned, &mut self.pool);
+        let shard = self.shard.clone();
+        if let Some(mut returned) = try_lock(&shard.returned) {
+            returned.drain(..).for_each(|live| self.pool(live));
         }
-        self.pool.pop().unwrap_or_else(|| Live::fresh(kind))
+        self.unpool().unwrap_or_else(|| Live::fresh(kind))
     }
 
     #[inline(always)]
     pub(crate) fn recycle(&mut self, mut live: Box<Live>) {
         live.clear();
-        if self.pool.len() < self.engine.config.pool {
-            self.pool.push(live);
-        }
+        self.pool(live);
     }
 
-    /// The series of a label set and its cells here: this thread's cache, then the telemetry's map. Says too whether
-    /// the cells are this thread's own.
+    /// The series of a label set and its cells here, from this thread's cache or the telemetry's map; the slot it is in.
     #[inline(always)]
-    pub(crate) fn series(
-        &mut self,
-        set: &MetricSet,
-        labels: Labels,
-    ) -> (u32, Option<&Cells>, bool) {
-        let slot = &mut self.series[labels.hash8(set.id)];
-        if slot.labels != labels || slot.set != u32::from(set.id) || slot.cells.is_none() {
+    pub(crate) fn series(&mut self, set: &MetricSet, labels: Labels) -> (u8, &SeriesSlot) {
+        let index = labels.hash8(set.id);
+        let slot = &mut self.series[usize::from(index)];
+        if !slot.holds(set, labels) {
             Self::series_slow(slot, self.engine, &self.shard, set, labels);
         }
-        (slot.series, slot.cells.as_ref(), self.owned)
+        (index, slot)
+    }
+
+    /// The cells of a series that [`series`](Self::series) found in slot `index`, perhaps on another thread.
+    #[inline(always)]
+    pub(crate) fn cells_again(&self, set: &MetricSet, index: u8, series: u32) -> Option<&Cells> {
+        let slot = &self.series[usize::from(index)];
+        match &slot.cells {
+            Some(cells) if slot.series == series => Some(cells),
+            _ => self.shard.cells(series, set.cells),
+        }
     }
 
     #[cold]
@@ -149,17 +190,20 @@ impl Local {
         std::mem::take(&mut self.scratch)
     }
 
+    #[inline(always)]
     pub(crate) fn put_scratch(&mut self, empty: Vec<Box<Live>>) {
-        if empty.is_empty() && empty.capacity() <= 4096 {
-            self.scratch = empty;
+        if empty.capacity() <= 4096 && self.scratch.capacity() == 0 {
+            debug_assert!(empty.is_empty());
+            // What was there owns nothing.
+            std::mem::forget(std::mem::replace(&mut self.scratch, empty));
         }
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        let mut pool = std::mem::take(&mut self.pool);
-        self.shard.give_back(&mut pool, self.engine.config.pool);
+        let mut pooled = self.pool.iter_mut().map_while(Option::take).collect();
+        self.shard.give_back(&mut pooled, self.engine.config.pool);
         self.engine.release(&self.shard);
     }
 }
@@ -204,26 +248,37 @@ impl Drop for Exit {
 
 impl Engine {
     /// Runs `work` with this thread's part of the telemetry. Falls back to a part that threads share where the thread
-    /// is past its end, or where `work` of another call is below us on the stack.
+    /// is past its end.
     #[inline(always)]
     pub(crate) fn with_local<R>(&'static self, work: impl FnOnce(&mut Local) -> R) -> R {
-        LOCAL.with(|cell| {
-            let mut local = match cell.take() {
-                Some(local) if std::ptr::eq(local.engine, self) => local,
-                other => match self.find_local(other) {
-                    Some(local) => local,
-                    None => return self.with_fallback(work),
-                },
-            };
-            let result = work(&mut local);
-            crate::context::put(cell, Some(local));
-            result
-        })
+        let mut local = self.take_local();
+        let result = work(&mut local);
+        self.put_local(local);
+        result
+    }
+
+    /// This thread's part by value. No closure is run with it, which would be kept out of line with all that it captures
+    /// in memory; whoever takes it gives it back with [`put_local`](Self::put_local).
+    #[inline(always)]
+    pub(crate) fn take_local(&'static self) -> Box<Local> {
+        match LOCAL.with(|cell| cell.take()) {
+            Some(local) if std::ptr::eq(local.engine, self) => local,
+            other => self.find_local(other),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_local(&'static self, local: Box<Local>) {
+        if local.fallback {
+            return self.put_fallback(local);
+        }
+        crate::context::put(&LOCAL, Some(local));
     }
 
     /// Brings this telemetry's part to the front of the thread's list, or makes it.
     #[cold]
-    fn find_local(&'static self, mut chain: Option<Box<Local>>) -> Option<Box<Local>> {
+    #[inline(never)]
+    fn find_local(&'static self, mut chain: Option<Box<Local>>) -> Box<Local> {
         let found = unlink(&mut chain, self).or_else(|| {
             if GONE.get() {
                 return None;
@@ -235,19 +290,30 @@ impl Engine {
         match found {
             Some(mut local) => {
                 local.next = chain;
-                Some(local)
+                local
             }
             None => {
                 LOCAL.with(|cell| cell.set(chain));
-                None
+                self.fallback()
             }
         }
     }
 
+    /// One that stands by, or a further one: whoever finds it taken is one of many threads that end.
+    fn fallback(&'static self) -> Box<Local> {
+        let waiting = crate::sync::lock_std(&self.fallback).take();
+        waiting.unwrap_or_else(|| {
+            let mut local = Box::new(Local::new(self, self.common_shard()));
+            local.fallback = true;
+            local
+        })
+    }
+
     #[cold]
-    fn with_fallback<R>(&'static self, work: impl FnOnce(&mut Local) -> R) -> R {
-        let mut fallback = crate::sync::lock_std(&self.fallback);
-        work(fallback.get_or_insert_with(|| Local::new(self, self.common_shard())))
+    #[inline(never)]
+    fn put_fallback(&'static self, local: Box<Local>) {
+        let surplus = crate::sync::lock_std(&self.fallback).replace(local);
+        drop(surplus);
     }
 }
 

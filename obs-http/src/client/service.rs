@@ -7,10 +7,11 @@ use super::{Resend, ResponseBody, ResponseFuture, UrlTemplate, url};
 use crate::classify::Classify;
 use crate::descriptor::client::{ADDRESS, ATTEMPTS, HTTP_CALL, HTTP_CLIENT, PORT};
 use crate::descriptor::{METHOD, REQUEST_SIZE, SCHEME, TEMPLATE};
+use crate::exchange::future::Asked;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::target::{scheme, split_host};
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use obs_core::semconv::{http as keys, network};
 use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
@@ -64,7 +65,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), false);
+            return self.future(inner, Operation::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -77,15 +78,15 @@ impl<S, C: Clone> HttpClient<S, C> {
         S: Service<Request<B>>,
     {
         let mut operation = start(self.kind, self.settings, &mut request);
-        let head_only = *request.method() == Method::HEAD;
+        let asked = Asked::by(request.method());
         let entered = operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, head_only)
+        self.future(inner, operation, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, head_only: bool) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner,
             operation,
@@ -93,7 +94,7 @@ impl<S, C: Clone> HttpClient<S, C> {
                 settings: self.settings,
                 classify: self.classify.clone(),
             },
-            head_only,
+            asked,
         }
     }
 }

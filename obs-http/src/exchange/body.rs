@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
+    #[project = Projected]
     /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
     #[derive(Debug)]
     pub struct ResponseBody<B, X> {
@@ -53,56 +54,23 @@ impl<B: Default, X: Default> Default for ResponseBody<B, X> {
     }
 }
 
+/// What a body's poll gives.
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
     type Data = B::Data;
     type Error = B::Error;
 
     #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
         if !this.operation.is_recording() {
-            return this.inner.poll_frame(cx);
-        }
-        this.operation.stamp(X::FIRST);
-        let polled = if this.ahead.current {
-            let entered = this.operation.enter();
-            let polled = this.inner.as_mut().poll_frame(cx);
-            entered.leave();
-            polled
+            this.inner.poll_frame(cx)
+        } else if this.ahead.current {
+            this.poll_current(cx)
         } else {
-            let unwinding = EndUnwinding(this.operation);
-            let polled = this.inner.as_mut().poll_frame(cx);
-            std::mem::forget(unwinding);
-            polled
-        };
-        // Looked at where it lies, as in the future.
-        let over = match &polled {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-                Some(data) => {
-                    if *this.sent == 0 {
-                        this.operation.stamp(X::DATA);
-                    }
-                    *this.sent += data.remaining() as u64;
-                    // hyper asks no further in these cases, so this is the last moment to end it.
-                    this.ahead.bytes == *this.sent || this.inner.is_end_stream()
-                }
-                // Trailers: nothing follows them.
-                None => true,
-            },
-            Poll::Ready(Some(Err(error))) => {
-                this.ahead.outcome = this.side.of_broken(error);
-                true
-            }
-            Poll::Ready(None) => true,
-        };
-        if over {
-            end::<X, B::Error>(this.operation, this.ahead.outcome, *this.sent);
+            this.poll_counted(cx)
         }
-        polled
     }
 
     #[inline]
@@ -116,6 +84,65 @@ impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
     }
 }
 
+/// A frame is made where the caller wants it and looked at there: each of these has one result and one way out, or a chunk
+/// would be moved twice.
+impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
+    #[inline(always)]
+    fn poll_current(&mut self, cx: &mut Context<'_>) -> Polled<B> {
+        self.operation.stamp(X::FIRST);
+        let entered = self.operation.enter();
+        let polled = self.inner.as_mut().poll_frame(cx);
+        entered.leave();
+        self.look_at(&polled);
+        polled
+    }
+
+    #[inline(always)]
+    fn poll_counted(&mut self, cx: &mut Context<'_>) -> Polled<B> {
+        self.operation.stamp(X::FIRST);
+        let unwinding = EndUnwinding(self.operation);
+        let polled = self.inner.as_mut().poll_frame(cx);
+        std::mem::forget(unwinding);
+        self.look_at(&polled);
+        polled
+    }
+
+    /// Ends the operation where this frame is the last.
+    #[inline(always)]
+    fn look_at(&mut self, polled: &Polled<B>) {
+        let outcome = match polled {
+            Poll::Pending => return,
+            Poll::Ready(Some(Ok(frame))) => {
+                // Trailers: nothing follows them.
+                if let Some(data) = frame.data_ref() {
+                    if *self.sent == 0 {
+                        self.operation.stamp(X::DATA);
+                    }
+                    *self.sent += data.remaining() as u64;
+                    // hyper asks no further in these cases, so this is the last moment to end it.
+                    if self.ahead.bytes != *self.sent && !self.inner.is_end_stream() {
+                        return;
+                    }
+                }
+                self.ahead.outcome
+            }
+            Poll::Ready(Some(Err(error))) => self.side.of_broken(error),
+            Poll::Ready(None) => self.ahead.outcome,
+        };
+        end::<X, B::Error>(self.operation, outcome, *self.sent);
+    }
+}
+
+/// Apart from the body: a reference to the projection would keep it in memory.
+#[inline(never)]
+fn end<X: BodySide<E>, E>(operation: &mut Operation, outcome: Outcome, sent: u64) {
+    if let Some(mut active) = operation.active() {
+        active.set_measure(RESPONSE_SIZE, sent);
+        active.stamp(X::LAST);
+    }
+    operation.end_in_place(outcome);
+}
+
 /// Ends the operation as panicked if it is dropped: only an unwinding poll does. What is current has a guard of its own.
 struct EndUnwinding<'a>(&'a mut Operation);
 
@@ -124,13 +151,4 @@ impl Drop for EndUnwinding<'_> {
     fn drop(&mut self) {
         self.0.end_in_place(Outcome::PANICKED);
     }
-}
-
-#[inline(never)]
-fn end<X: BodySide<E>, E>(operation: &mut Operation, outcome: Outcome, sent: u64) {
-    if let Some(mut active) = operation.active() {
-        active.set_measure(RESPONSE_SIZE, sent);
-        active.stamp(X::LAST);
-    }
-    operation.end_in_place(outcome);
 }

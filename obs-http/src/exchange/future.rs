@@ -4,7 +4,7 @@ use super::body::ResponseBody;
 use super::side::Side;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
 use crate::headers::captured::capture;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
 use obs_core::{LabelId, Operation, Outcome};
 use pin_project_lite::pin_project;
@@ -19,7 +19,7 @@ pin_project! {
         pub(crate) inner: F,
         pub(crate) operation: Operation,
         pub(crate) side: X,
-        pub(crate) head_only: bool,
+        pub(crate) asked: Asked,
     }
 }
 
@@ -46,9 +46,7 @@ where
         // Looked at where it lies: moving an answer costs more than reading it.
         let ahead = match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => {
-                at_head(response, this.operation, this.side, *this.head_only)
-            }
+            Poll::Ready(Ok(response)) => at_head(response, this.operation, this.side, *this.asked),
             Poll::Ready(Err(error)) => failed(this.operation, this.side, error),
         };
         let operation = std::mem::replace(this.operation, Operation::disabled());
@@ -61,6 +59,40 @@ where
                 side: this.side.body(),
             })
         })
+    }
+}
+
+/// What the request's method says of the answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// There may be one.
+    Any,
+    /// There is none.
+    Head,
+    /// There is none if the answer is 2xx: what follows is a tunnel and no HTTP (RFC 9110 §9.3.6). hyper 1.x drops the
+    /// body of such an answer unpolled and hands the connection, or with HTTP/2 the stream, to `hyper::upgrade`. It makes
+    /// no difference between CONNECT and the extended CONNECT of RFC 8441 (WebSockets), and neither does this layer: the
+    /// exchange ends at the head, as at 101, and what goes through the tunnel is not part of it.
+    Connect,
+}
+
+impl Asked {
+    #[inline(always)]
+    pub(crate) fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Any,
+        }
+    }
+
+    #[inline(always)]
+    fn is_without_body(self, status: StatusCode) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Head => true,
+            Self::Connect => status.is_success(),
+        }
     }
 }
 
@@ -97,7 +129,7 @@ fn at_head<R: Body, X: Side<E>, E>(
     response: &Response<R>,
     operation: &mut Operation,
     side: &X,
-    head_only: bool,
+    asked: Asked,
 ) -> Ahead {
     let status = response.status();
     let settings = side.common();
@@ -118,17 +150,18 @@ fn at_head<R: Body, X: Side<E>, E>(
     }
     let body = response.body();
     // hyper drops a body at its announced length without asking for more.
-    let announced = if head_only || is_without_body(status) || body.is_end_stream() {
-        Some(0)
-    } else {
-        match body.size_hint().exact() {
-            Some(exact) => Some(exact),
-            None => content_length(response.headers()),
-        }
-    };
+    let announced =
+        if asked.is_without_body(status) || is_without_body(status) || body.is_end_stream() {
+            Some(0)
+        } else {
+            match body.size_hint().exact() {
+                Some(exact) => Some(exact),
+                None => content_length(response.headers()),
+            }
+        };
     // Bodies without a byte are never polled: the exchange is over with its head.
     if announced == Some(0) {
-        if !head_only && status != StatusCode::NOT_MODIFIED {
+        if asked != Asked::Head && status != StatusCode::NOT_MODIFIED {
             active.set_measure(RESPONSE_SIZE, 0);
         }
         operation.end_in_place(outcome);

@@ -7,6 +7,7 @@ use crate::descriptor::HTTP_SERVER;
 use crate::exchange::settings::{Common, common_setters};
 use crate::head::RequestHead;
 use crate::methods::Methods;
+use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
 use obs_core::{Kind, Telemetry, Trust};
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,10 @@ impl HttpServerLayer {
                     ..Common::new(Methods::new(kind, telemetry.known_http_methods()))
                 },
                 trust: TrustRule::Always(Trust::Trusted),
+                propagator: match telemetry.propagator() {
+                    Propagator::W3c => None,
+                    other => Some(other),
+                },
                 baggage: None,
                 route: None,
                 addresses: true,

@@ -5,16 +5,17 @@ use super::side::Answering;
 use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
+use crate::exchange::future::Asked;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
-use crate::headers::{self, Found};
+use crate::headers::{self, Carrier, Found};
 use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
-use obs_core::propagation::{self, TraceParent};
+use obs_core::propagation::{self, Propagator, TraceParent};
 use obs_core::semconv::{self, http as keys, network};
 use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Session, Trust};
 use std::task::{Context, Poll};
@@ -67,7 +68,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), false);
+            return self.future(inner, Operation::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -80,15 +81,15 @@ impl<S, C: Clone> HttpServer<S, C> {
         S: Service<Request<B>>,
     {
         let mut operation = start(self.kind, self.settings, &request);
-        let head_only = *request.method() == Method::HEAD;
+        let asked = Asked::by(request.method());
         let entered = operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, head_only)
+        self.future(inner, operation, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, head_only: bool) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner,
             operation,
@@ -96,7 +97,7 @@ impl<S, C: Clone> HttpServer<S, C> {
                 settings: self.settings,
                 classify: self.classify.clone(),
             },
-            head_only,
+            asked,
         }
     }
 }
@@ -113,7 +114,7 @@ fn start<B: Body>(
     {
         return Operation::disabled();
     }
-    let found = headers::scan(head.headers);
+    let mut found = headers::scan(head.headers);
     let scheme = scheme(head.uri, settings.https);
     let method = settings.methods.number(head.method);
     let labels = Labels::NONE
@@ -125,7 +126,14 @@ fn start<B: Body>(
         None => route::find(head.extensions),
     };
     let mut joined = String::new();
-    let parent = parent(&found, head, (kind, settings), &mut joined);
+    let parent = match settings.propagator {
+        None => parent(&found, head, (kind, settings), &mut joined),
+        Some(other) => {
+            let (parent, baggage) = parent_by(other, head, (kind, settings), &mut joined);
+            found.baggage = baggage;
+            parent
+        }
+    };
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
     if let Some(mut active) = operation.active() {
         describe(&mut active, head, &found, (scheme, method), settings);
@@ -162,11 +170,9 @@ fn describe(
     if let Some(host) = host {
         let (name, port) = split_host(host);
         if !name.is_empty() {
+            let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
             active.set(network::SERVER_ADDRESS, name);
-            active.set(
-                network::SERVER_PORT,
-                port.unwrap_or(if scheme == 0 { 80 } else { 443 }),
-            );
+            active.set(network::SERVER_PORT, port);
         }
     }
     if let Some(agent) = found.user_agent {
@@ -200,8 +206,14 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
     if settings.trust.of(head) != Trust::Trusted {
         return;
     }
-    let values = head.headers.get_all(BAGGAGE).iter();
-    let (baggage, _) = Baggage::from_headers(values.map(http::HeaderValue::as_bytes));
+    let baggage = match settings.propagator {
+        None => {
+            let values = head.headers.get_all(BAGGAGE).iter();
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes)).0
+        }
+        // Read a second time: only where there is an allow list, and then this is not the expensive part.
+        Some(other) => other.extract(&Carrier(head.headers)).baggage,
+    };
     let baggage = baggage.keep(allow);
     if baggage.is_empty() {
         return;
@@ -240,6 +252,36 @@ fn parent<'a>(
         tracestate,
         trust,
     }
+}
+
+/// The same by any other propagator, and whether there is baggage. It looks up, parses and allocates as it likes.
+#[cold]
+#[inline(never)]
+fn parent_by<'a>(
+    propagator: &Propagator,
+    head: RequestHead<'_>,
+    (kind, settings): (&Kind, &Settings),
+    joined: &'a mut String,
+) -> (Parent<'a>, bool) {
+    let remote = propagator.extract(&Carrier(head.headers));
+    let baggage = !remote.baggage.is_empty();
+    if remote.dropped.traceparent.is_some() && !kind.is_current() {
+        kind.count_invalid_parent();
+    }
+    let parent = match remote.parent {
+        Some(parent) if !kind.is_current() => {
+            if let Some(tracestate) = &remote.tracestate {
+                joined.push_str(tracestate.as_str());
+            }
+            Parent::Remote {
+                parent,
+                tracestate: joined,
+                trust: settings.trust.of(head),
+            }
+        }
+        _ => Parent::Current,
+    };
+    (parent, baggage)
 }
 
 /// The one header as it came where it needs no repair, else what is left of all of them.

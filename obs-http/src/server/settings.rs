@@ -3,6 +3,7 @@
 use crate::exchange::settings::Common;
 use crate::head::RequestHead;
 use obs_core::Trust;
+use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 pub(crate) struct Settings {
     pub(crate) common: Common,
     pub(crate) trust: TrustRule,
+    /// Where it is not the W3C's formats that are read.
+    pub(crate) propagator: Option<&'static Propagator>,
     pub(crate) baggage: Option<Allow>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) addresses: bool,

@@ -154,7 +154,7 @@ impl Shared {
             return;
         };
         let (shared, mut chance) = (Arc::clone(self), chance.fork());
-        let work = handle.instrument(async move {
+        let work = handle.wrap(async move {
             let child = shared.child();
             for _ in 0..chance.below(4) {
                 tokio::task::yield_now().await;
