@@ -39,7 +39,7 @@ pub fn handle() -> Option<OpRef> {
 }
 
 /// Makes `future` part of the current operation, for `spawn`; where nothing is current it passes through.
-pub fn instrument<F: Future>(future: F) -> Within<F> {
+pub fn wrap<F: Future>(future: F) -> Within<F> {
     Within::new(handle().map(|handle| handle.context()), future)
 }
 

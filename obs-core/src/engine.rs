@@ -7,6 +7,7 @@ pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod counts;
 pub(crate) mod diagnostics;
+pub(crate) mod exemplars;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;
@@ -31,6 +32,7 @@ use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
 use diagnostics::Diagnostics;
+use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
 use local::Local;
@@ -55,6 +57,7 @@ pub(crate) struct Engine {
     pub(crate) counts: Counts,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
+    pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) observables: Observables,
     pub(crate) logs: LogQueue,
@@ -74,6 +77,7 @@ impl Engine {
             clock,
             sampler,
             parked: Parked::new(config.parked_bytes),
+            exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),
@@ -159,7 +163,7 @@ impl Engine {
     }
 
     fn make_shard(&self, owned: bool) -> Shard {
-        let series = self.config.total_series + registry::OVERFLOWS;
+        let series = self.config.total_series + registry::OVERFLOWS + registry::RESERVED;
         let shard = Shard::new(owned, series, self.config.ring);
         // Shards are made under the lock that `close` lists them under: either it lists this one, or this is true.
         if self.is_closed() {

@@ -73,8 +73,9 @@ impl OpRef {
         work()
     }
 
-    /// Polls `future` as part of the operation: for `spawn`.
-    pub fn instrument<F: Future>(&self, future: F) -> Within<F> {
+    /// Polls `future` as part of the operation: for `spawn`. Not `instrument`, which `tracing::Instrument` gives to every
+    /// value, and by which it would come before ours.
+    pub fn wrap<F: Future>(&self, future: F) -> Within<F> {
         Within::new(Some(self.context()), future)
     }
 
@@ -105,6 +106,8 @@ impl Live {
             }
             _ => Arc::new(Shared::new(identity)),
         };
+        shared.set_owners(self.attributes.len());
+        self.attributes.watch();
         self.shared = Some(shared.clone());
         shared
     }

@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
+    pub(crate) exemplars: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
@@ -100,6 +101,7 @@ impl Default for Config {
             ids: None,
             propagator: Propagator::W3c,
             measures: false,
+            exemplars: true,
             known_http_methods: None,
             max_series: 2_000,
             total_series: 16_384,
@@ -125,6 +127,8 @@ impl Default for Config {
                 links: 128,
                 per_event: 128,
                 value_bytes: 16 << 10,
+                // A content event of a model call is up to 64 KiB; as much again beside it.
+                total_bytes: 128 << 10,
             },
             limits: Limits::default(),
         }

@@ -100,7 +100,7 @@ impl Engine {
             off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / self.clock.ticks_per_second(),
+            ticks_per_second: self.clock.ticks_per_second(),
         };
         set.push((name, instrument.unit, instrument.description), shape);
         let set: &'static MetricSet = Box::leak(Box::new(set));
@@ -185,7 +185,7 @@ impl Handle {
             off: AtomicBool::new(true),
             overflowed: AtomicU64::new(0),
             started: 0,
-            seconds_per_tick: 0.0,
+            ticks_per_second: 1.0,
         });
         Self {
             engine,

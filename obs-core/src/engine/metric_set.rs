@@ -25,7 +25,7 @@ pub(crate) struct MetricSet {
     /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
     /// Fixed like the start: a rate that is measured better with time would let a sum of durations run backwards.
-    pub(crate) seconds_per_tick: f64,
+    pub(crate) ticks_per_second: f64,
 }
 
 /// One metric of a group.

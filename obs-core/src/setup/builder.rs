@@ -71,6 +71,7 @@ pub struct Builder {
     otlp: Otlp,
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
+    exemplars: Option<bool>,
     config: Config,
     subscribers: Subscribers,
     diagnostics: OnDiagnostic,
@@ -108,6 +109,7 @@ impl Builder {
             otlp: Otlp::default(),
             metric_interval: None,
             temporality: None,
+            exemplars: None,
             config: Config::default(),
             subscribers: Subscribers::default(),
             diagnostics: OnDiagnostic::default(),
@@ -152,7 +154,7 @@ impl Builder {
     /// The same, to given destinations: code beats the environment.
     #[cfg(feature = "otlp")]
     pub fn with_otlp_to(mut self, destinations: Destinations) -> Self {
-        self.otlp = Otlp::To(destinations);
+        self.otlp = Otlp::To(Box::new(destinations));
         self
     }
 
@@ -246,9 +248,23 @@ impl Builder {
         self
     }
 
+    /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
+    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is not exported is never an exemplar.
+    pub fn with_exemplars(mut self, exemplars: bool) -> Self {
+        self.exemplars = Some(exemplars);
+        self
+    }
+
     /// How many label sets a group of metrics may have; what comes later shares one series.
     pub fn with_max_series(mut self, series: u32) -> Self {
         self.config.max_series = series.max(1);
+        self
+    }
+
+    /// How many bytes of dynamic attributes, events and links one operation may have, with what they take in memory; by
+    /// default 128 KiB, twice the content of a model call. What does not fit is counted on the span as dropped.
+    pub fn with_dynamic_bytes(mut self, bytes: usize) -> Self {
+        self.config.side.total_bytes = bytes;
         self
     }
 
@@ -333,6 +349,7 @@ impl Builder {
             None => resource,
         };
         limits_of(&environment, &mut self.config);
+        self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
         self.config.propagator = self
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
@@ -395,7 +412,7 @@ enum Otlp {
     #[cfg(feature = "otlp")]
     Environment,
     #[cfg(feature = "otlp")]
-    To(Destinations),
+    To(Box<Destinations>),
     Through(Box<dyn FnOnce(courier::Settings) -> Courier>),
 }
 

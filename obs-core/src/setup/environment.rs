@@ -8,6 +8,7 @@
 #![doc = include_str!("environment/variables.md")]
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::courier::{Compression, Destination, Destinations, Signal};
@@ -40,6 +41,8 @@ pub struct Environment {
     pub otlp: PerSignal<Otlp>,
     /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
     pub temporality_preference: Option<TemporalityPreference>,
+    /// `OTEL_METRICS_EXEMPLAR_FILTER`: whether there are exemplars. `trace_based` is the only way there is.
+    pub exemplars: Option<bool>,
     /// `OTEL_METRIC_EXPORT_INTERVAL`.
     pub metric_export_interval: Option<Duration>,
     /// `OTEL_METRIC_EXPORT_TIMEOUT`; [`Duration::MAX`] is no limit.
@@ -93,6 +96,10 @@ impl Environment {
                     ("lowmemory", TemporalityPreference::LowMemory),
                 ],
             ),
+            exemplars: read.choice(
+                "OTEL_METRICS_EXEMPLAR_FILTER",
+                &[("always_off", false), ("trace_based", true)],
+            ),
             metric_export_interval: read.interval("OTEL_METRIC_EXPORT_INTERVAL"),
             metric_export_timeout: read.timeout("OTEL_METRIC_EXPORT_TIMEOUT"),
             spans: Batching {
@@ -140,6 +147,7 @@ impl Environment {
             let timeout = otlp.timeout.unwrap_or(destination.timeout);
             destination.timeout = export_timeout.map_or(timeout, |export| export.min(timeout));
             destination.compression = otlp.compression.unwrap_or(destination.compression);
+            destination.certificate = otlp.certificate.clone();
             destination
         };
         Destinations {
@@ -189,6 +197,8 @@ pub struct Otlp {
     pub timeout: Option<Duration>,
     /// Of request bodies.
     pub compression: Option<Compression>,
+    /// A file of PEM certificates: who signs the destination's.
+    pub certificate: Option<PathBuf>,
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.

@@ -6,7 +6,7 @@ use super::resource::Resource;
 use crate::courier::Accounts;
 use crate::courier::time::within;
 use crate::descriptor::Descriptor;
-use crate::encode::PrometheusPage;
+use crate::encode::{PageFormat, PrometheusPage};
 use crate::engine::counts::EngineCounts;
 use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
@@ -68,7 +68,7 @@ impl Telemetry {
         self.engine.config.known_http_methods.as_deref()
     }
 
-    /// How layers read what callers send.
+    /// How layers read what callers send, and write what calls carry.
     pub fn propagator(&self) -> &'static Propagator {
         &self.engine.config.propagator
     }
@@ -166,15 +166,28 @@ impl Telemetry {
     ///
     /// Waits for [observables](Self::observe), at most until their deadline.
     pub fn prometheus(&self) -> String {
+        self.prometheus_page(PageFormat::Text)
+    }
+
+    /// The same in the format that a reader [asks for](PageFormat::negotiate).
+    pub fn prometheus_page(&self, format: PageFormat) -> String {
         self.engine.run_observables(None);
         let metrics = self
             .engine
             .collect_metrics(&mut ReaderState::new(Temporality::Cumulative));
         let resource = self.resource().into_iter().flat_map(Resource::iter);
         let mut page = String::new();
-        let skipped = PrometheusPage::new(resource).render(&metrics, &mut page);
-        for skipped in skipped {
-            page.push_str(&format!("# not shown: {skipped}\n"));
+        let skipped = PrometheusPage::new(resource)
+            .with_format(format)
+            .render(&metrics, &mut page);
+        match format {
+            // It has no comments.
+            PageFormat::OpenMetrics => page.push_str("# EOF\n"),
+            PageFormat::Text => {
+                for skipped in skipped {
+                    page.push_str(&format!("# not shown: {skipped}\n"));
+                }
+            }
         }
         page
     }

@@ -1,7 +1,7 @@
 //! More label values and label sets than there is room for: shared series, exact totals.
 
 use crate::support::points::{all, finished, histogram, histograms, numbers};
-use crate::support::{CODE, METHOD, rig, rig_with};
+use crate::support::{CODE, METHOD, Rig, rig, rig_with};
 use crate::{CALLS, DURATION};
 use obs_core::{Instrument, Key, Label, LabelId, Outcome, Parent, Values};
 
@@ -77,4 +77,72 @@ fn totals_are_exact_when_many_metrics_fill_the_telemetrys_room_for_series() {
             .sum();
         assert_eq!(total, EACH as f64, "{name}");
     }
+}
+
+/// 100,000 label sets that nobody configured, `steps` values of one label times enough of another.
+fn flood(rig: &Rig, steps: &[&str]) -> u64 {
+    let codes = 100_000 / steps.len() as u32;
+    for step in steps {
+        for code in 0..codes {
+            let labels = rig.labels(step).with(CODE, LabelId::number(code as u16));
+            rig.kind.start(labels, Parent::Root).end(Outcome::ANSWERED);
+        }
+    }
+    u64::from(codes) * steps.len() as u64
+}
+
+fn run(rig: &Rig, step: &str, codes: std::ops::Range<u16>) {
+    for code in codes {
+        let labels = rig.labels(step).with(CODE, LabelId::number(code));
+        rig.kind.start(labels, Parent::Root).end(Outcome::ANSWERED);
+    }
+}
+
+#[test]
+fn configured_values_stay_exact_under_a_flood_of_100_000_label_sets() {
+    let rig = rig(false);
+    for step in ["known", "other"] {
+        assert!(rig.kind.reserve(METHOD, step));
+    }
+    run(&rig, "known", 200..205);
+    let flooded = flood(&rig, &["f0", "f1", "f2", "f3", "f4"]);
+    assert_eq!(flooded, 100_000);
+    // Some of these existed before the flood, the others come after it.
+    run(&rig, "known", 200..230);
+    run(&rig, "other", 200..230);
+    let metrics = all(&rig.telemetry);
+    let count = |step: &str, code: u16| {
+        let labels = [("test.step", step), ("test.status", &code.to_string())];
+        histogram(&metrics, DURATION, &labels).count
+    };
+    for code in 200..230 {
+        assert_eq!(
+            count("known", code),
+            if code < 205 { 2 } else { 1 },
+            "{code}"
+        );
+        assert_eq!(count("other", code), 1, "{code}");
+    }
+    assert_eq!(finished(&rig.telemetry), flooded + 65);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_flood_with_a_configured_value_in_it_takes_nothing_from_the_others() {
+    let rig = rig(false);
+    for step in ["flooded", "quiet"] {
+        assert!(rig.kind.reserve(METHOD, step));
+    }
+    let flooded = flood(&rig, &["f0", "flooded"]);
+    run(&rig, "quiet", 200..230);
+    let metrics = all(&rig.telemetry);
+    let series = histograms(&metrics, DURATION);
+    // The cap, its overflow, and what the two may have beyond it.
+    assert_eq!(series.len(), 2_000 + 1 + 64 + 30);
+    for code in 200..230_u16 {
+        let labels = [("test.step", "quiet"), ("test.status", &code.to_string())];
+        assert_eq!(histogram(&metrics, DURATION, &labels).count, 1, "{code}");
+    }
+    assert_eq!(finished(&rig.telemetry), flooded + 30);
+    rig.assert_at_rest();
 }

@@ -230,8 +230,7 @@ impl Carrier {
             work()
         };
         match self {
-            // By the type's own path: `tracing::Instrument` is implemented for everything and comes first on a value.
-            Self::Ours(handle) => OpRef::instrument(&handle, work).await,
+            Self::Ours(handle) => handle.wrap(work).await,
             Self::Context(context) => work.with_context(context).await,
             Self::Span(span) => work.instrument(span).await,
         }

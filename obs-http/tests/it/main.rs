@@ -8,9 +8,12 @@ mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
 mod endings;
+mod flood;
 mod http1;
 mod http2;
 mod identity;
+mod outgoing;
+mod page;
 mod propagators;
 mod redaction;
 mod support;

@@ -11,11 +11,6 @@ type Other = (
 
 const OTHERS: &[Other] = &[
     (
-        &["OTEL_METRICS_EXEMPLAR_FILTER"],
-        &["always_off"],
-        "no exemplars are recorded",
-    ),
-    (
         &["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"],
         &["explicit_bucket_histogram"],
         "histograms have explicit buckets",
@@ -42,16 +37,6 @@ const OTHERS: &[Other] = &[
         ],
         &[],
         "log events are bounded in bytes, all together",
-    ),
-    (
-        &[
-            "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
-        ],
-        &[],
-        "destinations are verified against the usual roots",
     ),
     (
         &[

@@ -63,13 +63,10 @@ fn what_the_table_calls_not_honoured_is_warned_about_and_nothing_else_is() {
 
 #[test]
 fn what_asks_for_what_is_done_anyway_is_no_warning() {
-    let asked = [
-        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
-        (
-            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-            "explicit_bucket_histogram",
-        ),
-    ];
+    let asked = [(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "explicit_bucket_histogram",
+    )];
     assert_eq!(read(&asked).warnings(), []);
 }
 
@@ -108,4 +105,14 @@ fn the_timeout_of_an_export_bounds_an_attempt() {
         ]),
         [long, short, long]
     );
+}
+
+#[test]
+fn exemplars_can_be_switched_off() {
+    let filter = |value| read(&[("OTEL_METRICS_EXEMPLAR_FILTER", value)]).exemplars;
+    assert_eq!(
+        (filter("always_off"), filter("trace_based")),
+        (Some(false), Some(true))
+    );
+    check_warned("OTEL_METRICS_EXEMPLAR_FILTER", "always_on", "`trace_based`");
 }
