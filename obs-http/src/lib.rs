@@ -6,19 +6,31 @@
 //! use obs_core::Telemetry;
 //! use obs_http::HttpServerLayer;
 //! use std::time::Duration;
+//! use tokio::signal::unix::{SignalKind, signal};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let telemetry = Telemetry::builder().with_otlp().build()?;
+//!     let _flushed = telemetry.shutdown_on_drop(Duration::from_secs(5));
 //!     let app = Router::new()
 //!         .route("/items/{id}", get(|| async { "an item" }))
 //!         .layer(HttpServerLayer::new(&telemetry));
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!     axum::serve(listener, app).await?;
-//!     telemetry.shutdown(Duration::from_secs(5))?;
+//!
+//!     let mut terminate = signal(SignalKind::terminate())?;
+//!     let stop = async move {
+//!         tokio::select! {
+//!             _ = terminate.recv() => {}
+//!             _ = tokio::signal::ctrl_c() => {}
+//!         }
+//!     };
+//!     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
 //!     Ok(())
 //! }
 //! ```
+//!
+//! The guard delivers what is left when `main` returns, and only then: a process that SIGTERM ends takes its last spans and
+//! the metrics of its last minute with it, so a signal has to end the server and not the process.
 //!
 //! Any service that takes an [`http::Request`] and answers with an [`http::Response`] can be wrapped: hyper, tonic, axum,
 //! warp. The feature `axum` finds route templates and peers by itself; put the layer on the outermost router, for axum
