@@ -2,7 +2,7 @@
 //!
 //! A look-up by name hashes it (over 200 instructions); a pass compares lengths first (about 20 per header).
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 /// What the pass found. Values are the first of their name, but for `traceparent`, of which two are an error.
 #[derive(Debug, Default)]
@@ -43,33 +43,10 @@ pub(crate) fn scan(headers: &HeaderMap) -> Found<'_> {
     found
 }
 
-/// Headers that are never captured, whatever is configured.
-pub(crate) fn is_secret(name: &HeaderName) -> bool {
-    const SECRET: &[&str] = &[
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "x-api-key",
-        "api-key",
-        "x-auth-token",
-        "x-amz-security-token",
-        "x-goog-api-key",
-        "x-csrf-token",
-        "x-xsrf-token",
-        "www-authenticate",
-        "proxy-authenticate",
-    ];
-    let name = name.as_str();
-    SECRET.contains(&name)
-        || name.ends_with("-token")
-        || name.ends_with("-secret")
-        || name.ends_with("-key")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     #[test]
     fn the_first_of_a_name_is_taken_and_repeats_are_counted() {
@@ -92,19 +69,5 @@ mod tests {
         assert_eq!(found.user_agent.unwrap(), "u");
         assert_eq!(found.tracestates, 1);
         assert!(!found.baggage);
-    }
-
-    #[test]
-    fn secrets_are_recognised_by_name_and_by_suffix() {
-        for name in [
-            "authorization",
-            "cookie",
-            "x-session-token",
-            "x-my-secret",
-            "openai-api-key",
-        ] {
-            assert!(is_secret(&HeaderName::from_static(name)), "{name}");
-        }
-        assert!(!is_secret(&HeaderName::from_static("x-request-id")));
     }
 }

@@ -130,8 +130,8 @@
 //!
 //! # What it never records
 //!
-//! Bodies. Headers that were not asked for, and those that carry secrets (`authorization`, cookies, keys, tokens) even
-//! if they were. Values of secret keys in queries. User and password of a target. Paths, queries, addresses and error
+//! Bodies. Headers that were not asked for, and those whose names speak of secrets (of authorisation, cookies, keys,
+//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]). User and password of a target. Paths, queries, addresses and error
 //! texts as attributes of metrics.
 //!
 //! # What it costs
@@ -149,6 +149,7 @@ mod methods;
 mod peer;
 mod redact;
 mod route;
+mod secret;
 pub mod server;
 
 pub use classify::{Classify, ServerClassify};

@@ -5,8 +5,8 @@ use super::settings::{RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
 use crate::head::RequestHead;
-use crate::headers::is_secret;
 use crate::methods::Methods;
+use crate::secret::is_secret;
 use http::HeaderName;
 use obs_core::propagation::baggage::Allow;
 use obs_core::semconv::http::{REQUEST_HEADER, RESPONSE_HEADER};
@@ -124,8 +124,8 @@ impl<C> HttpServerLayer<C> {
         self.set(|settings| settings.addresses = addresses)
     }
 
-    /// Request headers to record, by their lower-case names. Those that carry secrets (`authorization`, cookies, API
-    /// keys, tokens) are left out whatever is asked.
+    /// Request headers to record, by their lower-case names. Those whose names speak of secrets (`auth`, `cookie`,
+    /// `token`, `api-key`, `session`, `signature` and the like, wherever they stand in it) are left out whatever is asked.
     pub fn with_request_headers<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Self {
         let headers = allowed(names, REQUEST_HEADER);
         self.set(|settings| settings.request_headers = headers)
@@ -161,7 +161,7 @@ fn allowed<'n>(names: impl IntoIterator<Item = &'n str>, prefix: &str) -> Vec<(H
         .into_iter()
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     names
-        .filter(|name| !is_secret(name))
+        .filter(|name| !is_secret(name.as_str().as_bytes()))
         .map(|name| (name.clone(), Key::leak(format!("{prefix}{name}"))))
         .collect()
 }
