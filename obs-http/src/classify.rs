@@ -1,12 +1,17 @@
 //! What an answer, an error or a broken body means.
 
+use crate::contained;
 use crate::descriptor::{BODY_ERROR, SERVICE_ERROR};
 use http::StatusCode;
-use obs_core::{ErrorType, Outcome};
+use obs_core::{ErrorType, Kind, Outcome};
 
 /// Turns what a service did into an [`Outcome`] with a closed `error.type`. Implemented by the service's author where
-/// the default is not enough; cloned per request, so keep it small.
+/// the default is not enough; cloned per request, so keep it small. Where it panics, [`ServerClassify`]'s answer stands.
 pub trait Classify<E> {
+    /// Whether it cannot panic, so that nothing has to be caught.
+    #[doc(hidden)]
+    const NEVER_PANICS: bool = false;
+
     /// An answer with this status. It is the outcome unless the body fails.
     fn classify_status(&self, status: StatusCode) -> Outcome;
 
@@ -20,6 +25,8 @@ pub trait Classify<E> {
 pub struct ServerClassify;
 
 impl<E> Classify<E> for ServerClassify {
+    const NEVER_PANICS: bool = true;
+
     #[inline]
     fn classify_status(&self, status: StatusCode) -> Outcome {
         if status.is_server_error() {
@@ -32,6 +39,20 @@ impl<E> Classify<E> for ServerClassify {
     fn classify_error(&self, _error: &E) -> Outcome {
         Outcome::failed(SERVICE_ERROR)
     }
+}
+
+#[inline(always)]
+pub(crate) fn status<C: Classify<E>, E>(kind: &Kind, classify: &C, status: StatusCode) -> Outcome {
+    if C::NEVER_PANICS {
+        return classify.classify_status(status);
+    }
+    let default = Classify::<E>::classify_status(&ServerClassify, status);
+    contained::or(kind, default, || classify.classify_status(status))
+}
+
+pub(crate) fn error<C: Classify<E>, E>(kind: &Kind, classify: &C, error: &E) -> Outcome {
+    let default = ServerClassify.classify_error(error);
+    contained::or(kind, default, || classify.classify_error(error))
 }
 
 /// A broken body is one whatever the status said.

@@ -126,7 +126,9 @@
 //! | the same after the [deadline](HttpServerLayer::with_deadline) | timed out | `timeout` |
 //! | the service or its body panics | panicked | `panic` |
 //!
-//! [`Classify`] changes what counts as an error.
+//! [`Classify`] changes what counts as an error. It and the other functions that a layer is given may panic: that is caught
+//! and [counted](obs_core::EngineCounts::panics), and the request is observed, on no route, from a stranger, and ends as its
+//! status says.
 //!
 //! # What it never records
 //!
@@ -142,6 +144,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
+mod contained;
 mod descriptor;
 mod head;
 mod headers;

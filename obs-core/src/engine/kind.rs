@@ -279,6 +279,13 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
+    /// Counts a panic in a function that a setting holds, which was caught.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_panic(&self) {
+        self.engine.counts.panics.add(1);
+    }
+
     /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set

@@ -3,7 +3,7 @@
 use super::body::ResponseBody;
 use super::service::capture;
 use super::settings::Settings;
-use crate::classify::Classify;
+use crate::classify::{self, Classify};
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
@@ -53,7 +53,7 @@ where
                 this.classify,
                 *this.head_only,
             ),
-            Poll::Ready(Err(error)) => failed(this.operation, this.classify, error),
+            Poll::Ready(Err(error)) => failed(this.operation, this.settings, this.classify, error),
         };
         let operation = std::mem::replace(this.operation, Operation::disabled());
         polled.map_ok(|response| {
@@ -87,11 +87,16 @@ impl Ahead {
 
 #[cold]
 #[inline(never)]
-fn failed<C: Classify<E>, E>(operation: &mut Operation, classify: &C, error: &E) -> Ahead {
+fn failed<C: Classify<E>, E>(
+    operation: &mut Operation,
+    settings: &Settings,
+    classify: &C,
+    error: &E,
+) -> Ahead {
     if let Some(mut active) = operation.active() {
         active.stamp(Event::SERVER_HANDLE_FINISH);
     }
-    operation.end_in_place(classify.classify_error(error));
+    operation.end_in_place(classify::error(settings.kind, classify, error));
     Ahead::NOTHING
 }
 
@@ -104,7 +109,7 @@ fn at_head<R: Body, C: Classify<E>, E>(
     head_only: bool,
 ) -> Ahead {
     let status = response.status();
-    let outcome = classify.classify_status(status);
+    let outcome = classify::status(settings.kind, classify, status);
     let mut ahead = Ahead {
         outcome,
         current: settings.current_in_body,

@@ -34,6 +34,7 @@ impl HttpServerLayer {
         Self {
             kind,
             settings: Settings {
+                kind,
                 methods: Methods::new(kind, telemetry.known_http_methods()),
                 trust: TrustRule::Always(Trust::Trusted),
                 baggage: None,

@@ -105,7 +105,7 @@ fn start<B: Body>(
 ) -> Operation {
     let head = RequestHead::of(request);
     if let Some(filter) = &settings.filter
-        && !filter(head)
+        && !settings.observes(filter.as_ref(), head)
     {
         return Operation::disabled();
     }
@@ -117,7 +117,7 @@ fn start<B: Body>(
         .with(SCHEME, LabelId::closed(scheme))
         .with(VERSION, version(head.version));
     let route = match &settings.route {
-        Some(rule) => rule(head),
+        Some(rule) => settings.route(rule.as_ref(), head),
         None => route::find(head.extensions),
     };
     let mut joined = String::new();
@@ -191,7 +191,7 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
     let Some(allow) = &settings.baggage else {
         return;
     };
-    if settings.trust.of(head) != Trust::Trusted {
+    if settings.trust(head) != Trust::Trusted {
         return;
     }
     let values = head.headers.get_all(BAGGAGE).iter();
@@ -251,7 +251,7 @@ fn parent<'a>(
         return Parent::Current;
     };
     let tracestate = tracestate(found, head.headers, joined);
-    let trust = settings.trust.of(head);
+    let trust = settings.trust(head);
     Parent::Remote {
         parent,
         tracestate,

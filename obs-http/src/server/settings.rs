@@ -1,15 +1,17 @@
 //! What a layer was told, as plain data behind one reference.
 
+use crate::contained;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
 use obs_core::propagation::baggage::Allow;
-use obs_core::{Key, Trust};
+use obs_core::{Key, Kind, Trust};
 use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) kind: &'static Kind,
     pub(crate) methods: Methods,
     pub(crate) trust: TrustRule,
     pub(crate) baggage: Option<Allow>,
@@ -33,12 +35,22 @@ pub(crate) enum TrustRule {
     By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
 }
 
-impl TrustRule {
-    pub(crate) fn of(&self, head: RequestHead<'_>) -> Trust {
-        match self {
-            Self::Always(trust) => *trust,
-            Self::By(rule) => rule(head),
+/// What functions decide; where one panics, what is safe: a stranger, observed, on no route.
+impl Settings {
+    pub(crate) fn trust(&self, head: RequestHead<'_>) -> Trust {
+        match &self.trust {
+            TrustRule::Always(trust) => *trust,
+            TrustRule::By(rule) => contained::or(self.kind, Trust::LinkOnly, || rule(head)),
         }
+    }
+
+    #[cold]
+    pub(crate) fn observes(&self, filter: &FilterRule, head: RequestHead<'_>) -> bool {
+        contained::or(self.kind, true, || filter(head))
+    }
+
+    pub(crate) fn route<'a>(&self, rule: &RouteRule, head: RequestHead<'a>) -> Option<&'a str> {
+        contained::or(self.kind, None, || rule(head))
     }
 }
 

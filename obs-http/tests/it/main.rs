@@ -7,6 +7,7 @@
 mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
+mod contained;
 mod endings;
 mod http1;
 mod http2;
