@@ -95,6 +95,7 @@
 //! | `http.request.header.<name>`, `http.response.header.<name>` | asked for ([`with_request_headers`](HttpServerLayer::with_request_headers), [`with_response_headers`](HttpServerLayer::with_response_headers)) | stable |
 //! | `http.request.body.size` | its length is announced | development |
 //! | `http.response.body.size` | the body ended, and was none of an answer to HEAD | development |
+//! | `session.id`, `user.id`, other entries of the caller's baggage | allowed by name, from a trusted caller ([`with_baggage`](HttpServerLayer::with_baggage)) | development |
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
 //!
 //! At [`Detailed`](obs_core::StatsLevel::Detailed) it has span events too: [`server`] lists the points, and says which are
@@ -133,8 +134,9 @@
 //! # What it never records
 //!
 //! Bodies. Headers that were not asked for, and those whose names speak of secrets (of authorisation, cookies, keys,
-//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]). User and password of a target. Paths, queries, addresses and error
-//! texts as attributes of metrics.
+//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]). Baggage that was not
+//! allowed by name ([`with_baggage`](HttpServerLayer::with_baggage)), or comes from a stranger. User and password of a
+//! target. Paths, queries, addresses and error texts as attributes of metrics.
 //!
 //! # What it costs
 //!

@@ -65,7 +65,8 @@ impl<C> HttpServerLayer<C> {
         }
     }
 
-    /// How far a `traceparent` from outside is believed: [`Trust::LinkOnly`] on public listeners.
+    /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: a
+    /// `traceparent` and its `tracestate` are taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.set(|settings| settings.trust = TrustRule::Always(trust))
     }
@@ -79,7 +80,7 @@ impl<C> HttpServerLayer<C> {
     }
 
     /// Which entries of a trusted caller's `baggage` are taken over: as attributes, as session and user
-    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are.
+    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are, and from a stranger none ever.
     pub fn with_baggage(self, allow: Allow) -> Self {
         self.set(|settings| settings.baggage = Some(allow))
     }

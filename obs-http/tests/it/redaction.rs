@@ -201,7 +201,8 @@ fn pair() -> impl Strategy<Value = Pair> {
         secret: Some(value),
         harmless: None,
     });
-    let harmless = ("[a-z]{1,3}[0-9]", value()).prop_map(|(key, value)| Pair {
+    // Of letters that make no word of the rule: `jwt1` is no harmless name.
+    let harmless = ("[aeiu]{1,3}[0-9]", value()).prop_map(|(key, value)| Pair {
         text: format!("{key}={value}"),
         secret: None,
         harmless: Some(value),
