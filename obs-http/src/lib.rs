@@ -86,11 +86,13 @@
 //! | `http.route` | a route matched | stable |
 //! | `http.response.status_code` | there was an answer | stable |
 //! | `error.type` | the outcome is an error: see below | stable |
-//! | `url.scheme`, `url.path` | always | stable |
+//! | `url.scheme`, `url.path` | always; the scheme from [proxies](HttpServerLayer::with_forwarded) if they are believed | stable |
 //! | `url.query` | there is one ([`with_query`](HttpServerLayer::with_query)); secrets are redacted | stable |
-//! | `server.address`, `server.port` | the target or `host` says | stable |
+//! | `server.address`, `server.port` | [proxies](HttpServerLayer::with_forwarded), the target or `host` say | stable |
 //! | `network.protocol.version` | always | stable |
-//! | `network.peer.address`, `network.peer.port`, `client.address` | the peer is known ([`with_addresses`](HttpServerLayer::with_addresses)) | stable |
+//! | `network.peer.address`, `network.peer.port` | the peer is known ([`with_addresses`](HttpServerLayer::with_addresses)) | stable |
+//! | `client.address` | the same: the peer's, or what [proxies](HttpServerLayer::with_forwarded) say | stable |
+//! | `client.port` | proxies say it | stable |
 //! | `user_agent.original` | the request says | stable |
 //! | `http.request.header.<name>`, `http.response.header.<name>` | asked for ([`with_request_headers`](HttpServerLayer::with_request_headers), [`with_response_headers`](HttpServerLayer::with_response_headers)) | stable |
 //! | `http.request.body.size` | its length is announced | development |
@@ -148,6 +150,7 @@
 mod classify;
 mod contained;
 mod descriptor;
+mod forwarded;
 mod head;
 mod headers;
 mod methods;
@@ -159,6 +162,7 @@ pub mod server;
 
 pub use classify::{Classify, ServerClassify};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
+pub use forwarded::{Client, Forwarded, Original};
 pub use head::RequestHead;
 pub use obs_core;
 pub use peer::PeerAddress;

@@ -4,6 +4,7 @@ use super::service::HttpServer;
 use super::settings::{RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
+use crate::forwarded::Forwarded;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use crate::secret::is_secret;
@@ -38,7 +39,9 @@ impl HttpServerLayer {
                 methods: Methods::new(kind, telemetry.known_http_methods()),
                 trust: TrustRule::Always(Trust::Trusted),
                 baggage: None,
+                looks_ahead: false,
                 filter: None,
+                forwarded: None,
                 route: None,
                 https: false,
                 query: true,
@@ -90,7 +93,21 @@ impl<C> HttpServerLayer<C> {
         self,
         filter: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.filter = Some(Arc::new(filter)))
+        self.set(|settings| {
+            settings.filter = Some(Arc::new(filter));
+            settings.looks_ahead = true;
+        })
+    }
+
+    /// What proxies in front of the listener say of the original request is believed: `client.address` and `client.port`,
+    /// `url.scheme`, `server.address` and `server.port` are the client's, by the conventions. By default nothing of it is
+    /// read, for anybody can send these headers. It says nothing of traces: [`with_trust`](Self::with_trust) does, and
+    /// behind a proxy that lets `traceparent` pass, callers are as foreign as without.
+    pub fn with_forwarded(self, rule: Forwarded) -> Self {
+        self.set(|settings| {
+            settings.forwarded = Some(rule);
+            settings.looks_ahead = true;
+        })
     }
 
     /// Where the route's template comes from, for routers other than axum's. It must be a template from a small set,

@@ -5,6 +5,7 @@ use super::future::ResponseFuture;
 use super::settings::Settings;
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, SCHEMES, VERSION};
+use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::{self, Found};
 use crate::{peer, redact, route};
@@ -77,7 +78,11 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut operation = start(self.kind, self.settings, &request);
+        let mut operation = if self.settings.looks_ahead {
+            start_looking(self.kind, self.settings, &request)
+        } else {
+            start(self.kind, self.settings, &request)
+        };
         let head_only = *request.method() == Method::HEAD;
         let entered = operation.enter();
         let inner = self.inner.call(request);
@@ -103,14 +108,37 @@ fn start<B: Body>(
     settings: &'static Settings,
     request: &Request<B>,
 ) -> Operation {
+    start_as(kind, settings, request, None)
+}
+
+/// The same where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
+#[inline(never)]
+fn start_looking<B: Body>(
+    kind: &'static Kind,
+    settings: &'static Settings,
+    request: &Request<B>,
+) -> Operation {
     let head = RequestHead::of(request);
-    if let Some(filter) = &settings.filter
-        && !settings.observes(filter.as_ref(), head)
-    {
+    if !settings.observes(head) {
         return Operation::disabled();
     }
+    let original = settings.original(head);
+    start_as(kind, settings, request, original.as_ref())
+}
+
+#[inline(always)]
+fn start_as<B: Body>(
+    kind: &'static Kind,
+    settings: &'static Settings,
+    request: &Request<B>,
+    original: Option<&Original<'_>>,
+) -> Operation {
+    let head = RequestHead::of(request);
     let found = headers::scan(head.headers);
-    let scheme = scheme(head.uri, settings.https);
+    let scheme = match original.and_then(|original| original.https) {
+        Some(https) => u16::from(https),
+        None => scheme(head.uri, settings.https),
+    };
     let method = settings.methods.number(head.method);
     let labels = Labels::NONE
         .with(METHOD, method)
@@ -124,7 +152,8 @@ fn start<B: Body>(
     let parent = parent(&found, head, (kind, settings), &mut joined);
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
     if let Some(mut active) = operation.active() {
-        describe(&mut active, head, &found, (scheme, method), settings);
+        let labels = (scheme, method);
+        describe(&mut active, head, (&found, original), labels, settings);
         if let Some(body) = request.body().size_hint().exact() {
             active.set_measure(REQUEST_SIZE, body);
         }
@@ -141,7 +170,7 @@ fn start<B: Body>(
 fn describe(
     active: &mut Active<'_>,
     head: RequestHead<'_>,
-    found: &Found<'_>,
+    (found, original): (&Found<'_>, Option<&Original<'_>>),
     (scheme, method): (u16, LabelId),
     settings: &Settings,
 ) {
@@ -151,13 +180,20 @@ fn describe(
     {
         active.set(keys::URL_QUERY, redact::redact_query(query).as_ref());
     }
-    let host = match head.uri.authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None => found.host.map(http::HeaderValue::as_bytes),
+    let forwarded = original.and_then(|original| original.host.as_deref());
+    let host = match (forwarded, head.uri.authority()) {
+        (Some(host), _) => Some(host.as_bytes()),
+        (None, Some(authority)) => Some(authority.as_str().as_bytes()),
+        (None, None) => found.host.map(http::HeaderValue::as_bytes),
     };
     if let Some(host) = host {
-        let (name, port) = split_host(host);
+        let (name, mut port) = split_host(host);
         if !name.is_empty() {
+            if let Some(original) = original
+                && (port.is_none() || forwarded.is_none())
+            {
+                port = original.port.or(port);
+            }
             let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
             active.set(network::SERVER_ADDRESS, name);
             active.set(network::SERVER_PORT, port);
@@ -171,7 +207,18 @@ fn describe(
     {
         active.set(network::PEER_ADDRESS, peer.ip());
         active.set(network::PEER_PORT, peer.port());
-        active.set(network::CLIENT_ADDRESS, peer.ip());
+        if original.is_none_or(|original| original.client == Client::Unsaid) {
+            active.set(network::CLIENT_ADDRESS, peer.ip());
+        }
+    }
+    if let Some(original) = original
+        && settings.addresses
+        && let Client::Known(address, port) = original.client
+    {
+        active.set(network::CLIENT_ADDRESS, address);
+        if let Some(port) = port {
+            active.set(network::CLIENT_PORT, port);
+        }
     }
     if method == LabelId::OVERFLOW {
         active.set(keys::REQUEST_METHOD_ORIGINAL, head.method.as_str());

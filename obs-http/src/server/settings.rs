@@ -1,8 +1,10 @@
 //! What a layer was told, as plain data behind one reference.
 
 use crate::contained;
+use crate::forwarded::{Forwarded, Original};
 use crate::head::RequestHead;
 use crate::methods::Methods;
+use crate::peer;
 use http::HeaderName;
 use obs_core::propagation::baggage::Allow;
 use obs_core::{Key, Kind, Trust};
@@ -15,7 +17,10 @@ pub(crate) struct Settings {
     pub(crate) methods: Methods,
     pub(crate) trust: TrustRule,
     pub(crate) baggage: Option<Allow>,
+    /// Whether a request is looked at before anything else: there is a filter, or proxies are believed.
+    pub(crate) looks_ahead: bool,
     pub(crate) filter: Option<Arc<FilterRule>>,
+    pub(crate) forwarded: Option<Forwarded>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) https: bool,
     pub(crate) query: bool,
@@ -35,7 +40,8 @@ pub(crate) enum TrustRule {
     By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
 }
 
-/// What functions decide; where one panics, what is safe: a stranger, observed, on no route.
+/// What functions decide; where one panics, what is safe: a stranger, observed, on no route, from no
+/// proxy.
 impl Settings {
     pub(crate) fn trust(&self, head: RequestHead<'_>) -> Trust {
         match &self.trust {
@@ -44,9 +50,19 @@ impl Settings {
         }
     }
 
-    #[cold]
-    pub(crate) fn observes(&self, filter: &FilterRule, head: RequestHead<'_>) -> bool {
-        contained::or(self.kind, true, || filter(head))
+    pub(crate) fn observes(&self, head: RequestHead<'_>) -> bool {
+        match &self.filter {
+            Some(filter) => contained::or(self.kind, true, || filter(head)),
+            None => true,
+        }
+    }
+
+    /// What believed proxies say.
+    pub(crate) fn original<'a>(&self, head: RequestHead<'a>) -> Option<Original<'a>> {
+        let forwarded = self.forwarded.as_ref()?;
+        let peer = peer::find(head.extensions).map(|peer| peer.ip());
+        let believed = contained::or(self.kind, false, || forwarded.is_believed(peer));
+        believed.then(|| forwarded.read(head.headers))
     }
 
     pub(crate) fn route<'a>(&self, rule: &RouteRule, head: RequestHead<'a>) -> Option<&'a str> {

@@ -9,6 +9,7 @@ mod attributes;
 mod axum_routes;
 mod contained;
 mod endings;
+mod forwarded;
 mod http1;
 mod http2;
 mod identity;
