@@ -122,15 +122,17 @@ const NOTHING: Expected = (Client::Unsaid, None, None, None);
 
 /// From the beginning; `None` where it is not well-formed as a whole, which is not for this reading to judge.
 fn standard(input: &Input) -> Option<Expected> {
-    let text = input.lines("forwarded").join(&b',');
-    let text = String::from_utf8(text)
-        .ok()
-        .filter(|text| text.is_ascii())?;
     if input.proxies == 0 {
         return Some(NOTHING);
     }
+    // Each line by itself: nobody writes a string over two.
+    let lines = input.lines("forwarded").into_iter().map(|line| {
+        let text = std::str::from_utf8(line).ok()?;
+        split(text, ',').filter(|_| text.is_ascii())
+    });
+    let lines: Option<Vec<_>> = lines.collect();
     let mut elements = Vec::new();
-    for element in split(&text, ',')? {
+    for element in lines?.concat() {
         let element = element.trim_matches(BLANK);
         if element.is_empty() {
             continue;
@@ -186,7 +188,7 @@ fn standard(input: &Input) -> Option<Expected> {
 }
 
 /// What the optional white space around a member may be.
-const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
+const BLANK: [char; 2] = [' ', '\t'];
 
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
