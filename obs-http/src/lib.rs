@@ -33,8 +33,9 @@
 //! the metrics of its last minute with it, so a signal has to end the server and not the process.
 //!
 //! Any service that takes an [`http::Request`] and answers with an [`http::Response`] can be wrapped: hyper, tonic, axum,
-//! warp. The feature `axum` finds route templates and peers by itself; put the layer on the outermost router, for axum
-//! strips the path on the way in. Elsewhere see [`HttpServerLayer::with_route`] and [`PeerAddress`].
+//! warp. The feature `axum` finds route templates, peers and, in nested routers, whole paths by itself; functions that are
+//! given the request see what such a router left of its target. Elsewhere see [`HttpServerLayer::with_route`] and
+//! [`PeerAddress`].
 //!
 //! In tests nothing is global and nothing goes over the network:
 //!
@@ -96,7 +97,7 @@
 //! | `user_agent.original` | the request says | stable |
 //! | `http.request.header.<name>`, `http.response.header.<name>` | asked for ([`with_request_headers`](HttpServerLayer::with_request_headers), [`with_response_headers`](HttpServerLayer::with_response_headers)) | stable |
 //! | `http.request.body.size` | its length is announced | development |
-//! | `http.response.body.size` | the body ended, and was none of an answer to HEAD | development |
+//! | `http.response.body.size` | the body ended or failed, and the answer was none to HEAD and no 304 | development |
 //! | `session.id`, `user.id`, other entries of the caller's baggage | allowed by name, from a trusted caller ([`with_baggage`](HttpServerLayer::with_baggage)) | development |
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
 //!

@@ -174,7 +174,7 @@ fn describe(
     (scheme, method): (u16, LabelId),
     settings: &Settings,
 ) {
-    active.set(keys::URL_PATH, head.uri.path());
+    active.set(keys::URL_PATH, route::path(&head));
     if settings.query
         && let Some(query) = head.uri.query()
     {

@@ -10,6 +10,7 @@ mod axum_routes;
 mod contained;
 mod endings;
 mod forwarded;
+mod front_page;
 mod http1;
 mod http2;
 mod identity;
