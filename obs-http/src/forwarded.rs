@@ -138,12 +138,15 @@ pub enum Client {
     Known(IpAddr, Option<u16>),
 }
 
+/// What stands before the last separator, if there is one, and what behind it.
+type Split<'a> = (Option<&'a [u8]>, &'a [u8]);
+
 /// The element that the outermost proxy wrote: as many from the end as there are proxies, else the first there is.
 fn pick<'a>(
     headers: &'a HeaderMap,
     name: &str,
     proxies: usize,
-    split: fn(&[u8], u8) -> Option<(Option<&[u8]>, &[u8])>,
+    split: fn(&[u8], u8) -> Option<Split<'_>>,
 ) -> Option<&'a [u8]> {
     let (mut picked, mut seen) = (None, 0);
     // Lines of one name are one list.
@@ -167,8 +170,8 @@ fn pick<'a>(
     picked
 }
 
-/// What stands before the last separator outside of quotes, and what behind it. `None` if quotes do not match.
-fn split_last(list: &[u8], separator: u8) -> Option<(Option<&[u8]>, &[u8])> {
+/// At the last separator outside of quotes. `None` if quotes do not match.
+fn split_last(list: &[u8], separator: u8) -> Option<Split<'_>> {
     let (mut at, mut quoted) = (list.len(), false);
     while at > 0 {
         at -= 1;
@@ -193,7 +196,7 @@ fn split_last(list: &[u8], separator: u8) -> Option<(Option<&[u8]>, &[u8])> {
     clippy::unnecessary_wraps,
     reason = "stands where one that can fail does"
 )]
-fn split_last_plain(list: &[u8], separator: u8) -> Option<(Option<&[u8]>, &[u8])> {
+fn split_last_plain(list: &[u8], separator: u8) -> Option<Split<'_>> {
     Some(match list.iter().rposition(|byte| *byte == separator) {
         Some(at) => (Some(&list[..at]), &list[at + 1..]),
         None => (None, list),

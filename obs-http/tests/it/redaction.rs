@@ -227,11 +227,15 @@ proptest! {
         ask(layer(&capture).layer(Yes), build(get(&format!("/p?{}", texts.join(separator)))));
         let record = capture.record();
         let all = everything(&record, &capture);
+        // Behind a semicolon and a secret anything may be a part of it.
+        let mut may_be_lost = false;
         for pair in &pairs {
             if let Some(secret) = &pair.secret {
                 prop_assert!(!all.contains(secret), "{secret} in {all}");
+                may_be_lost |= separator == ";";
             }
-            if let Some(harmless) = &pair.harmless {
+            may_be_lost &= !pair.text.contains('&');
+            if let Some(harmless) = pair.harmless.as_ref().filter(|_| !may_be_lost) {
                 let query = record.text("url.query").unwrap_or_default();
                 prop_assert!(query.contains(harmless), "{harmless} lost from {query}");
             }

@@ -244,7 +244,7 @@ fn node(text: &str) -> Option<Client> {
             None => (text, None),
         }
     };
-    if name.to_ascii_lowercase() == "unknown" || hidden(name) {
+    if name.eq_ignore_ascii_case("unknown") || hidden(name) {
         return Some(Client::Hidden);
     }
     let v6 = name
