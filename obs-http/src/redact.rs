@@ -75,6 +75,7 @@ fn decode(key: &[u8]) -> Cow<'_, [u8]> {
 
 /// One pass that never misses a secret key, and takes few others for one: most queries end here. An automaton made of
 /// the rule's words, a step per byte of a key; values are passed over.
+#[inline(never)]
 fn may_hold_secret(query: &[u8]) -> bool {
     let mut at = 0;
     loop {

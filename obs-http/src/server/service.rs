@@ -81,7 +81,7 @@ impl<S, C: Clone> HttpServer<S, C> {
         let mut operation = if self.settings.looks_ahead {
             start_looking(self.kind, self.settings, &request)
         } else {
-            start(self.kind, self.settings, &request)
+            start(self.kind, self.settings, &request, None)
         };
         let head_only = *request.method() == Method::HEAD;
         let entered = operation.enter();
@@ -102,16 +102,7 @@ impl<S, C: Clone> HttpServer<S, C> {
     }
 }
 
-#[inline(never)]
-fn start<B: Body>(
-    kind: &'static Kind,
-    settings: &'static Settings,
-    request: &Request<B>,
-) -> Operation {
-    start_as(kind, settings, request, None)
-}
-
-/// The same where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
+/// Where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
 #[inline(never)]
 fn start_looking<B: Body>(
     kind: &'static Kind,
@@ -123,11 +114,11 @@ fn start_looking<B: Body>(
         return Operation::disabled();
     }
     let original = settings.original(head);
-    start_as(kind, settings, request, original.as_ref())
+    start(kind, settings, request, original.as_ref())
 }
 
-#[inline(always)]
-fn start_as<B: Body>(
+#[inline(never)]
+fn start<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
@@ -180,45 +171,32 @@ fn describe(
     {
         active.set(keys::URL_QUERY, redact::redact_query(query).as_ref());
     }
-    let forwarded = original.and_then(|original| original.host.as_deref());
-    let host = match (forwarded, head.uri.authority()) {
-        (Some(host), _) => Some(host.as_bytes()),
-        (None, Some(authority)) => Some(authority.as_str().as_bytes()),
-        (None, None) => found.host.map(http::HeaderValue::as_bytes),
-    };
-    if let Some(host) = host {
-        let (name, mut port) = split_host(host);
-        if !name.is_empty() {
-            if let Some(original) = original
-                && (port.is_none() || forwarded.is_none())
-            {
-                port = original.port.or(port);
-            }
-            let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
-            active.set(network::SERVER_ADDRESS, name);
-            active.set(network::SERVER_PORT, port);
-        }
-    }
     if let Some(agent) = found.user_agent {
         active.set(keys::USER_AGENT_ORIGINAL, agent.as_bytes());
     }
-    if settings.addresses
-        && let Some(peer) = peer::find(head.extensions)
-    {
-        active.set(network::PEER_ADDRESS, peer.ip());
-        active.set(network::PEER_PORT, peer.port());
-        if original.is_none_or(|original| original.client == Client::Unsaid) {
-            active.set(network::CLIENT_ADDRESS, peer.ip());
+    match original {
+        None => {
+            let host = match head.uri.authority() {
+                Some(authority) => Some(authority.as_str().as_bytes()),
+                None => found.host.map(http::HeaderValue::as_bytes),
+            };
+            if let Some(host) = host {
+                let (name, port) = split_host(host);
+                if !name.is_empty() {
+                    let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
+                    active.set(network::SERVER_ADDRESS, name);
+                    active.set(network::SERVER_PORT, port);
+                }
+            }
+            if settings.addresses
+                && let Some(peer) = peer::find(head.extensions)
+            {
+                active.set(network::PEER_ADDRESS, peer.ip());
+                active.set(network::PEER_PORT, peer.port());
+                active.set(network::CLIENT_ADDRESS, peer.ip());
+            }
         }
-    }
-    if let Some(original) = original
-        && settings.addresses
-        && let Client::Known(address, port) = original.client
-    {
-        active.set(network::CLIENT_ADDRESS, address);
-        if let Some(port) = port {
-            active.set(network::CLIENT_PORT, port);
-        }
+        Some(original) => describe_ends(active, head, (found, original), scheme, settings),
     }
     if method == LabelId::OVERFLOW {
         active.set(keys::REQUEST_METHOD_ORIGINAL, head.method.as_str());
@@ -228,6 +206,53 @@ fn describe(
     }
     if let Some(deadline) = settings.deadline {
         active.set_deadline(deadline);
+    }
+}
+
+/// The server and the client of a request that proxies speak for.
+#[cold]
+#[inline(never)]
+fn describe_ends(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    (found, original): (&Found<'_>, &Original<'_>),
+    scheme: u16,
+    settings: &Settings,
+) {
+    let forwarded = original.host.as_deref().map(str::as_bytes);
+    let authority = head.uri.authority().map(|it| it.as_str().as_bytes());
+    let host = forwarded.or(authority);
+    if let Some(host) = host.or(found.host.map(http::HeaderValue::as_bytes)) {
+        let (name, port) = split_host(host);
+        if !name.is_empty() {
+            // The port that goes with the name, then the one that is said apart, then the one of the last hop.
+            let port = match forwarded {
+                Some(_) => port.or(original.port),
+                None => original.port.or(port),
+            };
+            let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
+            active.set(network::SERVER_ADDRESS, name);
+            active.set(network::SERVER_PORT, port);
+        }
+    }
+    if !settings.addresses {
+        return;
+    }
+    let peer = peer::find(head.extensions);
+    if let Some(peer) = peer {
+        active.set(network::PEER_ADDRESS, peer.ip());
+        active.set(network::PEER_PORT, peer.port());
+    }
+    let (client, port) = match original.client {
+        Client::Known(client, port) => (Some(client), port),
+        Client::Unsaid => (peer.map(|peer| peer.ip()), None),
+        Client::Hidden => (None, None),
+    };
+    if let Some(client) = client {
+        active.set(network::CLIENT_ADDRESS, client);
+    }
+    if let Some(port) = port {
+        active.set(network::CLIENT_PORT, port);
     }
 }
 

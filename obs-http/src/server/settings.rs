@@ -34,10 +34,12 @@ pub(crate) struct Settings {
 pub(crate) type FilterRule = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
 
+pub(crate) type ByRule = dyn Fn(RequestHead<'_>) -> Trust + Send + Sync;
+
 #[derive(Clone)]
 pub(crate) enum TrustRule {
     Always(Trust),
-    By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
+    By(Arc<ByRule>),
 }
 
 /// What functions decide; where one panics, what is safe: a stranger, observed, on no route, from no
@@ -46,8 +48,14 @@ impl Settings {
     pub(crate) fn trust(&self, head: RequestHead<'_>) -> Trust {
         match &self.trust {
             TrustRule::Always(trust) => *trust,
-            TrustRule::By(rule) => contained::or(self.kind, Trust::LinkOnly, || rule(head)),
+            TrustRule::By(rule) => self.trust_by(rule.as_ref(), head),
         }
+    }
+
+    /// Apart, as is [`route`](Self::route): what catches takes room on the stack of whoever it is put in line with.
+    #[inline(never)]
+    fn trust_by(&self, rule: &ByRule, head: RequestHead<'_>) -> Trust {
+        contained::or(self.kind, Trust::LinkOnly, || rule(head))
     }
 
     pub(crate) fn observes(&self, head: RequestHead<'_>) -> bool {
@@ -65,6 +73,7 @@ impl Settings {
         believed.then(|| forwarded.read(head.headers))
     }
 
+    #[inline(never)]
     pub(crate) fn route<'a>(&self, rule: &RouteRule, head: RequestHead<'a>) -> Option<&'a str> {
         contained::or(self.kind, None, || rule(head))
     }
