@@ -299,6 +299,13 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
+    /// Counts a panic in a function that a setting holds, which was caught.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_panic(&self) {
+        self.engine.counts.panics.add(1);
+    }
+
     /// Counts members of a `tracestate` from outside that were dropped.
     #[doc(hidden)]
     #[cold]

@@ -273,3 +273,38 @@ fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
         assert!(page.lines().any(shown), "{page}");
     }
 }
+
+/// What of a caller's baggage goes out again with a call that its handler makes.
+fn baggage_sent(trust: Trust, allowed: Option<&[&str]>) -> Option<String> {
+    use std::sync::{Arc, Mutex};
+
+    let capture = Capture::new();
+    let mut layer = layer(&capture).with_trust(trust);
+    if let Some(allowed) = allowed {
+        layer = layer.with_baggage(Allow::names(allowed.iter().copied()));
+    }
+    let sent = Arc::new(Mutex::new(None));
+    let seen = sent.clone();
+    let calls = tower::util::MapRequest::new(Yes, move |request: Request<_>| {
+        obs_core::current::inject(|name, value| {
+            if name == "baggage" {
+                *seen.lock().unwrap() = Some(value.to_owned());
+            }
+        });
+        request
+    });
+    let request = get("/").header("baggage", "tenant=acme,other=x");
+    ask(layer.layer(calls), build(request));
+    sent.lock().unwrap().take()
+}
+
+#[test]
+fn baggage_goes_on_to_other_services_only_as_far_as_it_is_allowed() {
+    let tenant = Some(&["tenant"][..]);
+    assert_eq!(baggage_sent(Trust::Trusted, None), None);
+    assert_eq!(
+        baggage_sent(Trust::Trusted, tenant).as_deref(),
+        Some("tenant=acme")
+    );
+    assert_eq!(baggage_sent(Trust::LinkOnly, tenant), None);
+}

@@ -7,8 +7,11 @@
 mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
+mod contained;
 mod endings;
 mod flood;
+mod forwarded;
+mod front_page;
 mod http1;
 mod http2;
 mod identity;
