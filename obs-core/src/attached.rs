@@ -4,11 +4,13 @@ use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live};
 use crate::shared::{Identity, Shared};
 use crate::side::At;
+use crate::thread;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue};
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -81,13 +83,17 @@ impl Span for AttachedSpan {
     }
 }
 
-/// Attaches the context of the operation, which is made at the first call and kept for the further polls.
+/// Attaches the context of the operation, which is made at the first call and kept for the further polls. Nothing where the
+/// thread is past OpenTelemetry's own context.
 #[inline]
-pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> ContextGuard {
-    match &live.context {
+pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> Option<ContextGuard> {
+    if !thread::sees_otel() {
+        return None;
+    }
+    Some(match &live.context {
         Some(context) => context.clone().attach(),
         None => make(live, mode).attach(),
-    }
+    })
 }
 
 #[inline(never)]
@@ -134,21 +140,22 @@ enum Probe {
 }
 
 thread_local! {
-    static PROBE: Cell<Probe> = const { Cell::new(Probe::Idle) };
+    /// Without a destructor: contexts are dropped in other thread-locals' destructors too. It is idle but for the length of
+    /// a question.
+    static PROBE: ManuallyDrop<Cell<Probe>> = const { ManuallyDrop::new(Cell::new(Probe::Idle)) };
 }
 
 /// Whether the current OpenTelemetry span is one of ours, and then whose. OpenTelemetry hands out no reference to the
 /// span object, so it is asked a harmless question (`is_recording`) that ours answers in a thread-local beside.
+///
+/// Only where the thread [sees](thread::sees_otel) that context.
 pub(crate) fn find_current() -> Option<Found> {
-    PROBE
-        .try_with(|probe| {
-            probe.set(Probe::Asking);
-            Context::map_current(|context| context.span().is_recording());
-            match probe.take() {
-                Probe::Found(shared) => Some(Found(shared)),
-                _ => None,
-            }
-        })
-        .ok()
-        .flatten()
+    PROBE.with(|probe| {
+        probe.set(Probe::Asking);
+        Context::map_current(|context| context.span().is_recording());
+        match probe.take() {
+            Probe::Found(shared) => Some(Found(shared)),
+            _ => None,
+        }
+    })
 }

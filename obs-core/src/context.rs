@@ -97,7 +97,7 @@ impl Operation {
         };
         let context = match live.kind.context {
             ContextMode::Off => None,
-            mode => Some(attached::attach(live, mode)),
+            mode => attached::attach(live, mode),
         };
         let previous = CURRENT.with(|cell| cell.replace(self.0.take()));
         Entered {

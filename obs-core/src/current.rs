@@ -40,7 +40,7 @@ pub fn handle() -> Option<OpRef> {
 
 /// Makes `future` part of the current operation, for `spawn`; where nothing is current it passes through.
 pub fn instrument<F: Future>(future: F) -> Within<F> {
-    Within::new(handle().map(|handle| handle.context()), future)
+    Within::new(handle().and_then(|handle| handle.context()), future)
 }
 
 /// Writes what an outgoing call of the current operation carries: see [`Active::inject`]. Says whether there is one.

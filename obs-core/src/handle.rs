@@ -6,6 +6,7 @@ use crate::instrument::Within;
 use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
+use crate::thread;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
@@ -69,17 +70,19 @@ impl OpRef {
 
     /// Runs `work` as part of the operation: what it starts becomes the operation's child, also on another thread.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _guard = self.context().attach();
+        let _guard = self.context().map(Context::attach);
         work()
     }
 
     /// Polls `future` as part of the operation: for `spawn`.
     pub fn instrument<F: Future>(&self, future: F) -> Within<F> {
-        Within::new(Some(self.context()), future)
+        Within::new(self.context(), future)
     }
 
-    pub(crate) fn context(&self) -> Context {
-        Context::current().with_span(attached::AttachedSpan::new(self.0.clone()))
+    /// What OpenTelemetry is shown; nothing on a thread that is past its context.
+    pub(crate) fn context(&self) -> Option<Context> {
+        let span = || attached::AttachedSpan::new(self.0.clone());
+        thread::sees_otel().then(|| Context::map_current(|current| current.with_span(span())))
     }
 
     pub(crate) fn identity_for_child(&self) -> Identity {

@@ -2,6 +2,7 @@
 
 use crate::operation::Operation;
 use crate::outcome::Outcome;
+use crate::thread;
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -75,7 +76,8 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _guard = this.context.clone().map(Context::attach);
+        let seen = this.context.as_ref().filter(|_| thread::sees_otel());
+        let _guard = seen.cloned().map(Context::attach);
         this.inner.poll(cx)
     }
 }

@@ -41,6 +41,7 @@ mod shared;
 mod side;
 mod subscriber;
 mod sync;
+mod thread;
 mod timeline;
 pub mod trust;
 

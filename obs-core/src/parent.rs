@@ -7,6 +7,7 @@ use crate::engine::live::{Flags, Live};
 use crate::handle::OpRef;
 use crate::propagation::TraceParent;
 use crate::shared::Identity;
+use crate::thread;
 use crate::trust::Trust;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -148,7 +149,7 @@ impl Live {
     /// No operation is polled on this thread: perhaps one's context was carried here, perhaps a user's span is open.
     #[inline]
     fn inherit_attached(&mut self) {
-        if !Context::map_current(|context| context.has_active_span()) {
+        if !thread::sees_otel() || !Context::map_current(|context| context.has_active_span()) {
             return;
         }
         match attached::find_current() {
@@ -200,6 +201,9 @@ impl Live {
 /// The OpenTelemetry span that user code opened inside the current operation, if any.
 #[inline]
 fn deeper_than(live: &Live) -> Option<SpanContext> {
+    if !thread::sees_otel() {
+        return None;
+    }
     Context::map_current(|context| {
         if !context.has_active_span() {
             return None;
