@@ -2,6 +2,8 @@
 
 use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live};
+use crate::handle::OpRef;
+use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
 use crate::thread;
@@ -20,13 +22,6 @@ use std::time::SystemTime;
 pub(crate) struct AttachedSpan {
     context: SpanContext,
     shared: Arc<Shared>,
-}
-
-impl AttachedSpan {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let context = crate::handle::OpRef(shared.clone()).span_context();
-        Self { context, shared }
-    }
 }
 
 impl Span for AttachedSpan {
@@ -99,10 +94,7 @@ pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> Option<ContextGuard>
 #[inline(never)]
 fn make(live: &mut Live, mode: ContextMode) -> Context {
     let context = match mode {
-        ContextMode::IdsOnly => {
-            let ids = live.span_context();
-            Context::map_current(|current| current.with_remote_span_context(ids))
-        }
+        ContextMode::IdsOnly => ids_only(live.span_context()),
         _ => {
             let span = AttachedSpan {
                 context: live.span_context(),
@@ -111,15 +103,39 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             Context::map_current(|current| current.with_span(span))
         }
     };
-    let context = match &live.session {
+    let context = with_baggage(context, live.session.as_deref());
+    live.flags.set(Flags::RARE);
+    live.context = Some(context.clone());
+    context
+}
+
+/// The context of an operation that is polled elsewhere.
+pub(crate) fn of_handle(shared: &Arc<Shared>, mode: ContextMode) -> Context {
+    let handle = OpRef(shared.clone());
+    let context = match mode {
+        ContextMode::IdsOnly => ids_only(handle.span_context()),
+        _ => {
+            let span = AttachedSpan {
+                context: handle.span_context(),
+                shared: shared.clone(),
+            };
+            Context::map_current(|current| current.with_span(span))
+        }
+    };
+    with_baggage(context, handle.session().as_deref())
+}
+
+fn ids_only(ids: SpanContext) -> Context {
+    Context::map_current(|current| current.with_remote_span_context(ids))
+}
+
+fn with_baggage(context: Context, session: Option<&Session>) -> Context {
+    match session {
         Some(session) if !session.baggage().is_empty() => {
             context.with_baggage(session.baggage().to_otel())
         }
         _ => context,
-    };
-    live.flags.set(Flags::RARE);
-    live.context = Some(context.clone());
-    context
+    }
 }
 
 /// The operation behind a span of ours.

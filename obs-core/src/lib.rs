@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod ambient;
 mod attached;
 mod attributes;
 mod clock;
@@ -32,6 +33,7 @@ mod parent;
 pub mod propagation;
 mod record;
 pub mod sampling;
+mod scope;
 #[cfg(feature = "sdk")]
 pub mod sdk;
 pub mod semconv;

@@ -1,6 +1,7 @@
 //! Structured events: log records with a name and a body, tied to the operation they belong to. Content (prompts,
 //! outputs) and evaluations travel on them, never as attributes of a span.
 
+use crate::ambient::Ambient;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId};
 
@@ -91,7 +92,7 @@ impl Severity {
 impl LogEvent {
     /// An event of the operation that is current on this thread, if there is one.
     pub fn new(name: &'static str, body: Body) -> Self {
-        let ids = crate::current::with(|active| active.trace_parent());
+        let ids = Ambient::here().map(|ambient| ambient.ids);
         Self {
             name,
             severity: Severity::default(),

@@ -258,18 +258,9 @@ impl Active<'_> {
 
     /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
     pub fn record_exception(&mut self, kind: &str, message: &str, stacktrace: Option<&str>) {
-        use crate::semconv::exception as keys;
-        let mut attributes = vec![
-            KeyValue::new(keys::TYPE.as_str(), kind.to_owned()),
-            KeyValue::new(keys::MESSAGE.as_str(), message.to_owned()),
-        ];
-        if let Some(stacktrace) = stacktrace {
-            attributes.push(KeyValue::new(
-                keys::STACKTRACE.as_str(),
-                stacktrace.to_owned(),
-            ));
-        }
-        self.0.event(keys::EVENT.into(), attributes);
+        let attributes = crate::handle::exception_attributes(kind, message, stacktrace);
+        self.0
+            .event(crate::semconv::exception::EVENT.into(), attributes);
     }
 
     /// Adds a link to another span.
@@ -344,22 +335,9 @@ impl Active<'_> {
 
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
     /// there are any. Allocates nothing of its own.
-    pub fn inject(&self, mut set: impl FnMut(&'static str, &str)) {
-        use crate::propagation::{baggage, traceparent, tracestate};
-        let mut text = [0; traceparent::LEN];
-        traceparent::write(&self.trace_parent(), &mut text);
-        set(
-            traceparent::TRACEPARENT,
-            std::str::from_utf8(&text).unwrap_or_default(),
-        );
-        if !self.trace_state().is_empty() {
-            set(tracestate::TRACESTATE, self.trace_state());
-        }
-        if let Some(session) = &self.0.session
-            && !session.baggage.is_empty()
-        {
-            set(baggage::BAGGAGE, session.baggage.as_str());
-        }
+    pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
+        let session = self.0.session.as_deref();
+        crate::ambient::write(&self.trace_parent(), self.trace_state(), session, set);
     }
 
     /// A handle for other tasks and threads, and for children that start there.

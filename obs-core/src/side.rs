@@ -1,6 +1,7 @@
 //! What few operations have: links, events with attributes, and what user code set through a handle or through the
 //! current OpenTelemetry span. Bounded; what does not fit is counted.
 
+use crate::event::Event;
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{KeyValue, Value};
 use std::borrow::Cow;
@@ -13,6 +14,8 @@ pub(crate) struct Side {
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) status: Option<Status>,
+    /// Event points stamped through a handle, by when: ticks of the telemetry's clock.
+    pub(crate) stamps: Vec<(Event, u64)>,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
@@ -104,6 +107,13 @@ impl Side {
             attributes,
             dropped_attributes,
         });
+    }
+
+    /// The first stamp of an event counts, so there are never more than events.
+    pub(crate) fn stamp(&mut self, event: Event, at: u64) {
+        if !self.stamps.iter().any(|(known, _)| *known == event) {
+            self.stamps.push((event, at));
+        }
     }
 
     /// The order of the conventions: Ok is final, Error beats unset, and setting it to unset says nothing.

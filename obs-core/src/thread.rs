@@ -20,6 +20,8 @@ thread_local! {
 const USABLE: u8 = 1;
 /// It is gone, or about to be.
 const GONE: u8 = 1 << 1;
+/// A [handle's scope](crate::scope) is on the stack.
+const SCOPED: u8 = 1 << 2;
 
 struct Sentinel;
 
@@ -33,6 +35,24 @@ impl Drop for Sentinel {
 #[inline(always)]
 pub(crate) fn sees_otel() -> bool {
     STATE.get() & USABLE != 0 || first_look()
+}
+
+/// Whether there is nothing to say of this thread but that it [sees](sees_otel) OpenTelemetry's context: both questions in
+/// one.
+#[inline(always)]
+pub(crate) fn is_plain() -> bool {
+    STATE.get() == USABLE
+}
+
+/// Whether a handle's scope is on the stack.
+#[inline(always)]
+pub(crate) fn is_scoped() -> bool {
+    STATE.get() & SCOPED != 0
+}
+
+pub(crate) fn set_scoped(scoped: bool) {
+    let state = STATE.get() & !SCOPED;
+    STATE.set(if scoped { state | SCOPED } else { state });
 }
 
 /// Once for each thread, and at its end.

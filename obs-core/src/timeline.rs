@@ -23,6 +23,20 @@ impl Timeline {
             .push(since_start << 8 | u64::from(event.index()));
     }
 
+    /// Adds what was stamped elsewhere: of two stamps of an event the earlier one stands.
+    pub(crate) fn merge(&mut self, others: impl Iterator<Item = (Event, u64)>) {
+        for (event, since_start) in others {
+            match self.at(event) {
+                Some(at) if at <= since_start => continue,
+                Some(_) => self.stamps.retain(|stamp| *stamp as u8 != event.index()),
+                None => self.seen |= event.bit(),
+            }
+            self.stamps
+                .push(since_start << 8 | u64::from(event.index()));
+        }
+        self.stamps.sort_unstable();
+    }
+
     #[inline(always)]
     pub(crate) fn has(&self, event: Event) -> bool {
         self.seen & event.bit() != 0

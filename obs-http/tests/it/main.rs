@@ -12,4 +12,5 @@ mod http1;
 mod http2;
 mod identity;
 mod redaction;
+mod spawned;
 mod support;
