@@ -145,6 +145,10 @@ impl Found {
     pub(crate) fn identity_for_child(&self) -> Identity {
         self.0.identity_for_child()
     }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.identity()
+    }
 }
 
 #[derive(Default)]

@@ -97,7 +97,11 @@ pub fn instrument<F: Future>(future: F) -> Within<F> {
     Within::new(handle(), future)
 }
 
-/// Writes what an outgoing call of the current operation carries: see [`Active::inject`]. Says whether there is one.
+/// Writes what an outgoing call from here carries, as the W3C's headers: the ids that [`Parent::Current`] would make a parent
+/// of, so those of a user's span where one is open inside the operation (or without any), and the operation's baggage.
+/// Says whether there is anything. An operation's own ids are [`Active::inject`]'s.
+///
+/// [`Parent::Current`]: crate::Parent::Current
 pub fn inject(set: impl FnMut(&'static str, &str)) -> bool {
     ambient::inject(set)
 }

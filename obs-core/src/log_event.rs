@@ -90,7 +90,8 @@ impl Severity {
 }
 
 impl LogEvent {
-    /// An event of the operation that is current on this thread, if there is one.
+    /// An event of the operation that is current on this thread, or of the user's span that is open inside it, if there is
+    /// one: of what [`Parent::Current`](crate::Parent::Current) would make a parent of.
     pub fn new(name: &'static str, body: Body) -> Self {
         let ids = Ambient::here().map(|ambient| ambient.ids);
         Self {

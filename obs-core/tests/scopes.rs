@@ -4,10 +4,15 @@
 #[path = "support/support.rs"]
 mod support;
 
-use obs_core::otel::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use obs_core::otel::Context;
+use obs_core::otel::trace::{
+    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, Tracer, TracerProvider,
+};
+use obs_core::propagation::baggage::Baggage;
 use obs_core::{
     Body, ContextMode, Event, Key, LogEvent, OpRef, Outcome, Parent, Session, StatsLevel, current,
 };
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::{Rig, rig, rig_with};
@@ -332,4 +337,110 @@ fn a_stamp_through_a_handle_counts_where_it_is_the_first_and_its_level_allows() 
             ("write_start", 2_000_000)
         ]
     );
+}
+
+/// What goes out and what is written down inside a user's span inside an operation, polled here or in its handle's scope.
+#[track_caller]
+fn check_below(mode: ContextMode, in_scope: bool, users: bool) {
+    let rig = rig_with(true, |builder| builder.with_context_mode(mode));
+    let tracer = SdkTracerProvider::builder().build().tracer("user");
+    let mut root = rig.root("root");
+    let baggage = Baggage::from_headers([&b"tenant=acme"[..]]).0;
+    let session = Session::from_baggage(baggage);
+    root.active().expect("recording").set_session(session);
+    let ids = root.active().expect("recording").span_context();
+    let handle = root.handle().expect("recording");
+    let work = || {
+        tracer.in_span("user's", |context| {
+            let expected = if users {
+                context.span().span_context().clone()
+            } else {
+                ids.clone()
+            };
+            let headers = injected().expect("something is current");
+            let event = LogEvent::new("asked", Body::Empty);
+            let child = rig.start("child", Parent::Current);
+            child.end(Outcome::ANSWERED);
+            (expected, headers, event)
+        })
+    };
+    let (expected, headers, event) = if in_scope {
+        handle.in_scope(work)
+    } else {
+        root.scope(work)
+    };
+    root.end(Outcome::ANSWERED);
+    assert_eq!(
+        headers["traceparent"],
+        traceparent(&expected),
+        "{mode:?} {in_scope}"
+    );
+    assert_eq!(headers["baggage"], "tenant=acme");
+    assert_eq!(
+        (event.trace_id, event.span_id),
+        (Some(ids.trace_id()), Some(expected.span_id()))
+    );
+    let spans = rig.spans();
+    let child = spans
+        .iter()
+        .find(|span| span.step() == "child")
+        .expect("exported");
+    assert_eq!(child.parent, Some(expected.span_id()), "as its parent is");
+}
+
+#[test]
+fn what_goes_out_inside_a_users_span_is_that_spans_as_its_children_are() {
+    for in_scope in [false, true] {
+        check_below(ContextMode::Full, in_scope, true);
+        check_below(ContextMode::IdsOnly, in_scope, true);
+        // Neither sees the other.
+        check_below(ContextMode::Off, in_scope, false);
+    }
+}
+
+#[test]
+fn what_goes_out_inside_a_users_span_carries_its_flags_and_tracestate() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    let user = SpanContext::new(
+        root.active().expect("recording").span_context().trace_id(),
+        SpanId::from(9),
+        TraceFlags::default(),
+        false,
+        "vendor=1".parse().expect("a tracestate"),
+    );
+    root.scope(|| {
+        let _attached = Context::current()
+            .with_remote_span_context(user.clone())
+            .attach();
+        let headers = injected().expect("something is current");
+        assert_eq!(headers["traceparent"], traceparent(&user));
+        assert_eq!(headers["tracestate"], "vendor=1");
+        assert_eq!(LogEvent::new("asked", Body::Empty).trace_flags, 0);
+    });
+    root.end(Outcome::ANSWERED);
+}
+
+#[test]
+fn a_span_that_only_opentelemetry_knows_goes_out_too() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    let ids = root.active().expect("recording").span_context();
+    let context = root.scope(Context::current);
+    for expected in [ids, linked()] {
+        let carried = context.with_remote_span_context(linked());
+        let context = if expected == linked() {
+            carried
+        } else {
+            context.clone()
+        };
+        let _attached = context.attach();
+        assert_eq!(
+            injected().expect("a span")["traceparent"],
+            traceparent(&expected)
+        );
+        let event = LogEvent::new("asked", Body::Empty);
+        assert_eq!(event.span_id, Some(expected.span_id()));
+    }
+    root.end(Outcome::ANSWERED);
 }
