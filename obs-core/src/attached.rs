@@ -103,6 +103,10 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             Context::map_current(|current| current.with_span(span))
         }
     };
+    let context = match live.flags.has(Flags::STRANGERS) && !context.baggage().is_empty() {
+        true => context.with_cleared_baggage(),
+        false => context,
+    };
     let context = with_baggage(context, live.session.as_deref());
     live.flags.set(Flags::RARE);
     live.context = Some(context.clone());

@@ -180,6 +180,8 @@ impl Live {
             shared.set_session(session.clone());
         }
         self.session = Some(session);
+        // The next poll's is made with its baggage.
+        self.context = None;
     }
 
     fn identity(&self) -> Identity {

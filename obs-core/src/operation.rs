@@ -292,9 +292,17 @@ impl Active<'_> {
         }
     }
 
-    /// Session and user it is done for; children that start from now on carry them too.
+    /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their
+    /// baggage. OpenTelemetry's context has it from the next time on that the operation becomes current: the next poll.
     pub fn set_session(&mut self, session: Session) {
         self.0.set_session(session.shared());
+    }
+
+    /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.
+    /// So it is anyway where the parent is [linked only](crate::Trust::LinkOnly).
+    pub fn clear_baggage(&mut self) {
+        self.0.flags.set(Flags::STRANGERS);
+        self.0.context = None;
     }
 
     /// Keeps it although the head decision left it out.

@@ -86,6 +86,7 @@ impl Live {
             Parent::Operation(handle) => self.inherit_identity(handle.identity_for_child()),
             Parent::Of(context) => self.inherit_context(context),
             Parent::Remote { parent, .. } => {
+                self.flags.set(Flags::STRANGERS);
                 let link = SpanContext::new(
                     parent.trace_id,
                     parent.span_id,

@@ -188,12 +188,13 @@ fn describe(
 /// becomes attributes. Without an allow list, or from a stranger, it is as if it were not there.
 #[cold]
 fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Settings) {
+    if settings.trust.of(head) != Trust::Trusted {
+        // A layer outside may have put it into OpenTelemetry's context.
+        return active.clear_baggage();
+    }
     let Some(allow) = &settings.baggage else {
         return;
     };
-    if settings.trust.of(head) != Trust::Trusted {
-        return;
-    }
     let values = head.headers.get_all(BAGGAGE).iter();
     let (baggage, _) = Baggage::from_headers(values.map(http::HeaderValue::as_bytes));
     let baggage = baggage.keep(allow);
