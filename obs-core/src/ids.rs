@@ -19,7 +19,8 @@ pub const RANDOM: TraceFlags = TraceFlags::new(0x02);
 /// Makes the ids of new traces and operations.
 ///
 /// Implementations are called on the caller's thread for every operation that needs an id: they must not block, and
-/// must not return an all-zero id, which is invalid on every wire.
+/// should not return an all-zero id, which is invalid on every wire. Where one does, or panics (which is contained and
+/// counted), the operation gets a random id.
 pub trait IdGenerator: fmt::Debug + Send + Sync {
     /// The id of a new trace; never [`TraceId::INVALID`].
     fn new_trace_id(&self) -> TraceId;

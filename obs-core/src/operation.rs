@@ -7,6 +7,7 @@ use crate::engine::live::{Flags, Live, Reason};
 use crate::engine::local::Local;
 use crate::event::Event;
 use crate::handle::OpRef;
+use crate::ids::{IdGenerator, RandomIds};
 use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::side::At;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -101,21 +103,36 @@ impl Kind {
 }
 
 impl Live {
-    /// Ids by the service's own generator.
+    /// Ids by the service's own generator; by ours where that panics or makes none.
     #[cold]
     fn own_ids(&mut self) {
-        let Some(ids) = &self.kind.engine.config.ids else {
+        let engine = self.kind.engine;
+        let Some(own) = &engine.config.ids else {
             return;
         };
-        if self.trace_id == 0 {
-            self.trace_id = u128::from_be_bytes(ids.new_trace_id().to_bytes());
-            self.trace_flags = if ids.has_random_trace_ids() {
-                crate::ids::RANDOM.to_u8()
-            } else {
-                0
+        let begins = self.trace_id == 0;
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let trace = begins.then(|| (own.new_trace_id(), own.has_random_trace_ids()));
+            (trace, own.new_span_id())
+        }));
+        let (trace, span) = made.unwrap_or_else(|_| {
+            engine.counts.panics.add(1);
+            (begins.then_some((TraceId::INVALID, true)), SpanId::INVALID)
+        });
+        if let Some((id, random)) = trace {
+            let (id, random) = match id {
+                TraceId::INVALID => (RandomIds.new_trace_id(), true),
+                id => (id, random),
             };
+            self.trace_id = u128::from_be_bytes(id.to_bytes());
+            let flags = random.then_some(crate::ids::RANDOM);
+            self.trace_flags = flags.map_or(0, TraceFlags::to_u8);
         }
-        self.span_id = u64::from_be_bytes(ids.new_span_id().to_bytes());
+        let span = match span {
+            SpanId::INVALID => RandomIds.new_span_id(),
+            span => span,
+        };
+        self.span_id = u64::from_be_bytes(span.to_bytes());
     }
 
     /// The head decision for a trace that begins here, or whose parent came from outside.

@@ -13,6 +13,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub(crate) mod walk;
@@ -129,7 +130,24 @@ impl<'a> Record<'a> {
     pub fn write_name(&self, into: &mut String) {
         match self.live.side.as_ref().and_then(|side| side.name.as_ref()) {
             Some(name) => into.push_str(name),
-            None => (self.live.kind.descriptor.span_name)(self, into),
+            None => self.write_kinds_name(into),
+        }
+    }
+
+    /// By the kind's rule. A panic in it is counted, and the span named after its kind: nothing else of the record is lost,
+    /// and nothing of those behind it.
+    pub(crate) fn write_kinds_name(&self, into: &mut String) {
+        let kind = self.live.kind;
+        let before = into.len();
+        let rule = AssertUnwindSafe(|| (kind.descriptor.span_name)(self, into));
+        if catch_unwind(rule).is_err() {
+            kind.engine.counts.panics.add(1);
+            into.truncate(if into.is_char_boundary(before) {
+                before
+            } else {
+                0
+            });
+            into.push_str(kind.descriptor.name);
         }
     }
 

@@ -184,7 +184,7 @@ fn write_span(
         Some(name) => span.text(field::NAME, name),
         None => {
             name.clear();
-            (live.kind.descriptor.span_name)(record, name);
+            record.write_kinds_name(name);
             span.text(field::NAME, name);
         }
     }

@@ -40,7 +40,7 @@ counts! {
     late_calls,
     /// `end()` called by user code on the operation's own span.
     foreign_ends,
-    /// Panics inside observables, subscribers and exporters.
+    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans.
     panics,
     /// Observables that took longer than their deadline.
     slow_observables,
