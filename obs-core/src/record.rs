@@ -270,19 +270,17 @@ impl<'a> Record<'a> {
                 .map_or(0, |side| side.dropped_attributes)
     }
 
-    /// Calls `visit` for each event: at Detailed the event points, at every level those with attributes.
+    /// Calls `visit` for each event: at Detailed the event points, at every level those that the service
+    /// [defined](crate::Event::define) for it and those with attributes.
     pub fn visit_events(&self, visit: &mut dyn FnMut(RecordEvent<'_>)) {
         let start = self.start_unix_nanos();
-        if self.live.level == StatsLevel::Detailed {
-            for (event, ticks) in self.live.timeline.iter() {
-                let unix_nanos = start + self.anchor.nanos(ticks);
-                visit(RecordEvent {
-                    name: event.name(),
-                    unix_nanos,
-                    attributes: &[],
-                    dropped_attributes: 0,
-                });
-            }
+        for (index, ticks) in self.live.timeline.shown(self.live.level) {
+            visit(RecordEvent {
+                name: crate::Event::from_index(index).name(),
+                unix_nanos: start + self.anchor.nanos(ticks),
+                attributes: &[],
+                dropped_attributes: 0,
+            });
         }
         for event in self
             .live

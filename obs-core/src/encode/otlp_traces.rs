@@ -11,7 +11,6 @@ use crate::clock::Anchor;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
 use crate::label::{LabelId, Labels, Space};
-use crate::level::StatsLevel;
 use crate::record::{Record, Sink};
 use crate::side::{At, Link, Side, SideEvent};
 use crate::subscriber::Records;
@@ -199,10 +198,8 @@ fn write_span(
         field::DROPPED_ATTRIBUTES,
         u64::from(record.dropped_attributes()),
     );
-    if live.level == StatsLevel::Detailed {
-        for (index, ticks) in live.timeline.indices() {
-            points.write(span, index, start + anchor.nanos(ticks));
-        }
+    for (index, ticks) in live.timeline.shown(live.level) {
+        points.write(span, index, start + anchor.nanos(ticks));
     }
     if let Some(side) = side {
         write_side(span, side, live, anchor, start);
