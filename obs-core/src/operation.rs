@@ -50,12 +50,51 @@ impl Kind {
         if let Some((index, text)) = text
             && let Some(space) = self.set.spaces.get(index)
         {
-            labels = labels.with(index, local.intern(space, text));
+            match local.known(space, text) {
+                Some(id) => labels = labels.with(index, id),
+                None => {
+                    let words = (labels.0[0], labels.0[1]);
+                    return self.start_unmet(local, start, words, (index, text), parent);
+                }
+            }
         }
         let level = self.level_of(labels);
-        let live = (level != StatsLevel::Disabled)
-            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        // No closure: it would be kept out of line with all that it captures in memory.
+        let live = if level == StatsLevel::Disabled {
+            None
+        } else {
+            Some(self.begin(&mut local, (start, level), labels, &parent))
+        };
         engine.put_local(local);
+        Operation(live)
+    }
+
+    /// The same with a text that this thread has not met, or for which there is no number left. All by value: what is passed by
+    /// its place would lie in memory for the others too.
+    #[cold]
+    #[inline(never)]
+    fn start_unmet(
+        &'static self,
+        mut local: Box<Local>,
+        start: u64,
+        labels: (u64, u64),
+        (index, text): (usize, &str),
+        parent: Parent<'_>,
+    ) -> Operation {
+        let id = match self.set.spaces.get(index) {
+            Some(space) => local.intern(space, text),
+            None => LabelId::ABSENT,
+        };
+        let labels = Labels([labels.0, labels.1]).with(index, id);
+        let level = self.level_of(labels);
+        let mut live = (level != StatsLevel::Disabled)
+            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        self.engine.put_local(local);
+        if let Some(live) = &mut live
+            && id == LabelId::OVERFLOW
+        {
+            live.keep_label(index, text);
+        }
         Operation(live)
     }
 
@@ -182,6 +221,19 @@ impl Live {
         self.tracestate = self.attributes.keep_text(&text);
     }
 
+    /// The text of a label for whose metrics there is no number left: the span has it all the same.
+    #[cold]
+    #[inline(never)]
+    fn keep_label(&mut self, index: usize, text: &str) {
+        let (kind, limit) = (self.kind, self.kind.bounds.value_bytes as usize);
+        if let Some(space) = kind.set.spaces.get(index)
+            && space.is_open()
+        {
+            let text = crate::attributes::cut(text, limit);
+            self.side().set_label(index as u8, &text);
+        }
+    }
+
     pub(crate) fn tracestate(&self) -> &str {
         self.attributes
             .text_at(self.tracestate.0, self.tracestate.1)
@@ -293,11 +345,14 @@ impl Active<'_> {
         self.0.labels = self.0.labels.with(index, value);
     }
 
-    /// Sets a label by its text, through this thread's cache.
+    /// Sets a label by its text, through this thread's cache. Where the label's set is full the span has the text all the same.
     #[inline]
     pub fn set_label_text(&mut self, index: usize, value: &str) {
         let id = self.0.kind.label(index, value);
         self.set_label(index, id);
+        if id == LabelId::OVERFLOW {
+            self.0.keep_label(index, value);
+        }
     }
 
     /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).

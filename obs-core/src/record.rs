@@ -14,6 +14,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) mod walk;
@@ -216,8 +217,12 @@ impl<'a> Record<'a> {
         self.live.labels.get(index)
     }
 
-    /// Label `index` of its kind, as exported; `None` if absent.
+    /// Label `index` of its kind, as exported; `None` if absent. Where the label's set was full it is `_OTHER` on metrics and
+    /// the text itself here.
     pub fn label_value(&self, index: usize) -> Option<LabelValue> {
+        if let Some(text) = self.label_text(index) {
+            return Some(LabelValue::Text(text.clone()));
+        }
         self.live
             .kind
             .set
@@ -226,9 +231,20 @@ impl<'a> Record<'a> {
             .resolve(self.live.labels.get(index))
     }
 
+    /// The text of a label that found its set full.
+    pub(crate) fn label_text(&self, index: usize) -> Option<&'a Arc<str>> {
+        let side = self.live.side.as_deref()?;
+        (self.live.labels.get(index) == LabelId::OVERFLOW)
+            .then(|| side.label(index))
+            .flatten()
+    }
+
     /// Writes label `index` of its kind as exported, without an allocation of its own; nothing if it is absent. For rules
     /// that name spans.
     pub fn write_label(&self, index: usize, into: &mut String) {
+        if let Some(text) = self.label_text(index) {
+            return into.push_str(text);
+        }
         let Some(space) = self.live.kind.set.spaces.get(index) else {
             return;
         };

@@ -5,6 +5,7 @@ use crate::event::Event;
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{KeyValue, Value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The rare parts of a record.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Side {
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) status: Option<Status>,
+    /// Texts of labels that found their sets full, by the labels' indices.
+    labels: Vec<(u8, Arc<str>)>,
     /// Event points stamped through a handle, by when: ticks of the telemetry's clock.
     pub(crate) stamps: Vec<(Event, u64)>,
     pub(crate) dropped_attributes: u32,
@@ -109,6 +112,24 @@ impl Side {
         });
     }
 
+    /// Of one label the last text counts.
+    pub(crate) fn set_label(&mut self, index: u8, text: &str) {
+        self.labels.retain(|(known, _)| *known != index);
+        self.labels.push((index, text.into()));
+    }
+
+    /// What a label that found its set full says.
+    pub(crate) fn label(&self, index: usize) -> Option<&Arc<str>> {
+        let mut labels = self.labels.iter();
+        labels
+            .find(|(known, _)| usize::from(*known) == index)
+            .map(|(_, text)| text)
+    }
+
+    pub(crate) fn has_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
     /// The first stamp of an event counts, so there are never more than events.
     pub(crate) fn stamp(&mut self, event: Event, at: u64) {
         if !self.stamps.iter().any(|(known, _)| *known == event) {
@@ -146,7 +167,9 @@ impl Side {
 
     pub(crate) fn bytes(&self) -> usize {
         let of = |attributes: &[KeyValue]| attributes.iter().map(key_value_bytes).sum::<usize>();
+        let labels: usize = self.labels.iter().map(|(_, text)| text.len()).sum();
         size_of::<Self>()
+            + labels
             + of(&self.attributes)
             + self
                 .events
