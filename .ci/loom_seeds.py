@@ -48,6 +48,12 @@ SEEDS = [
         "rings::nothing_is_given_back_while_there_is_room",
     ),
     (
+        "engine/ring.rs",
+        "self.capacity.store(0, Ordering::Relaxed);",
+        "let _ = &self.capacity;",
+        "rings::what_comes_while_a_ring_is_closed_is_drained_or_given_back",
+    ),
+    (
         "engine/family.rs",
         "let mut inner = lock(&self.inner);\n        // Under the lock",
         "if let decided @ (Verdict::Keep | Verdict::Drop) = self.verdict() {\n"
@@ -71,9 +77,9 @@ SEEDS = [
     ),
     (
         "shared.rs",
-        "if state.open {\n            write(",
-        "let open = state.open;\n        drop(state);\n        let mut state = lock(&self.0);\n"
-        "        if open {\n            write(",
+        "if state.open {\n            let side",
+        "let open = state.open;\n        drop(state);\n        let mut state = lock(&self.state);\n"
+        "        if open {\n            let side",
         "shared::an_attribute_arrives_or_is_counted_as_late",
     ),
     (

@@ -57,7 +57,8 @@ impl Span for AttachedSpan {
     }
 
     fn set_status(&mut self, status: Status) {
-        self.shared.write(|side, _| side.set_status(status));
+        self.shared
+            .write(|side, bounds| side.set_status(status, bounds));
     }
 
     fn update_name<T>(&mut self, new_name: T)
@@ -65,7 +66,7 @@ impl Span for AttachedSpan {
         T: Into<Cow<'static, str>>,
     {
         self.shared
-            .write(|side, _| side.name = Some(new_name.into()));
+            .write(|side, bounds| side.set_name(new_name.into(), bounds));
     }
 
     fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {

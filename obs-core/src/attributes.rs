@@ -89,6 +89,12 @@ enum Tag {
     Text,
 }
 
+impl Tag {
+    const fn has_text(self) -> bool {
+        matches!(self, Self::Text | Self::V6)
+    }
+}
+
 /// A scalar as the encoders need it: text as bytes, known to be UTF-8 and not checked again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scalar<'a> {
@@ -190,7 +196,11 @@ pub(crate) struct Attributes {
     entries: Vec<Entry>,
     text: Vec<u8>,
     statics: Vec<&'static str>,
+    /// What stands at the front of the text beside attributes.
+    kept: u32,
     dropped: u32,
+    /// From how many entries on a setter goes the long way: the bound on their number, 0 where somebody watches.
+    long_way_at: u32,
 }
 
 /// What bounds the attributes of one record.
@@ -202,24 +212,47 @@ pub(crate) struct Bounds {
 }
 
 impl Attributes {
-    pub(crate) fn with_room(entries: usize, text: usize) -> Self {
+    pub(crate) fn with_room(entries: usize, text: usize, bounds: &Bounds) -> Self {
         Self {
-            entries: Vec::with_capacity(entries),
-            text: Vec::with_capacity(text),
+            entries: Vec::with_capacity(entries.min(bounds.count as usize)),
+            text: Vec::with_capacity(text.min(bounds.total_bytes as usize)),
             statics: Vec::new(),
+            kept: 0,
             dropped: 0,
+            long_way_at: bounds.count,
         }
     }
 
-    /// Appends; of several values under one key the last is read back.
-    ///
-    /// Inlined, because at nearly every call it is known what kind of value comes: of the match one arm is left. That
-    /// there is room is one comparison: neither vector ever has a capacity beyond the bounds.
+    /// Whether a setter goes the long way: room has to be made first, or somebody is to be told.
     #[inline(always)]
-    pub(crate) fn set(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
-        if self.entries.len() == self.entries.capacity() && !self.make_room(key, bounds) {
-            return;
-        }
+    pub(crate) fn is_long_way(&self) -> bool {
+        self.entries.len() >= self.long_way_at as usize
+    }
+
+    /// From now on each setter goes the long way.
+    pub(crate) fn watch(&mut self) {
+        self.long_way_at = 0;
+    }
+
+    /// Until here.
+    pub(crate) fn unwatch(&mut self, bounds: &Bounds) {
+        self.long_way_at = bounds.count;
+    }
+
+    pub(crate) fn is_full(&self, bounds: &Bounds) -> bool {
+        self.len() >= bounds.count
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// Appends where there is room; of several values under one key the last is read back.
+    ///
+    /// Inlined, because at nearly every call it is known what kind of value comes: of the match one arm is left.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, key: Key, value: Set<'_>, bounds: &Bounds) {
         let (tag, word, len) = match value {
             Set::Bool(value) => (Tag::Bool, u64::from(value), 0),
             Set::I64(value) => (Tag::I64, value.cast_unsigned(), 0),
@@ -229,11 +262,11 @@ impl Attributes {
                 (Tag::Static, self.statics.len() as u64 - 1, 0)
             }
             Set::Ip(IpAddr::V4(address)) => (Tag::V4, u64::from(address.to_bits()), 0),
-            Set::Ip(IpAddr::V6(address)) => match self.copy(&address.octets(), bounds) {
+            Set::Ip(IpAddr::V6(address)) => match self.copy(key, &address.octets(), bounds) {
                 Some(start) => (Tag::V6, start, 16),
                 None => return,
             },
-            Set::Copied(text) => match self.copy(text.as_bytes(), bounds) {
+            Set::Copied(text) => match self.copy(key, text.as_bytes(), bounds) {
                 Some(start) => (Tag::Text, start, text.len()),
                 None => return self.copy_cut(key, text.as_bytes(), bounds),
             },
@@ -243,12 +276,15 @@ impl Attributes {
                     self.dropped += 1;
                     return;
                 }
-                match self.copy(bytes, bounds) {
+                match self.copy(key, bytes, bounds) {
                     Some(start) => (Tag::Text, start, bytes.len()),
                     None => return self.copy_cut(key, bytes, bounds),
                 }
             }
         };
+        if self.entries.len() == self.entries.capacity() {
+            self.grow();
+        }
         self.entries.push(Entry {
             key,
             tag,
@@ -257,31 +293,73 @@ impl Attributes {
         });
     }
 
+    /// A little at a time: what is in flight is many records, and doubling each would be most of their memory.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.entries.reserve_exact((self.entries.len() / 4).max(2));
+    }
+
     /// Where the text begins in ours; `None` if it does not fit as it is.
     #[inline(always)]
-    fn copy(&mut self, text: &[u8], bounds: &Bounds) -> Option<u64> {
-        let start = self.text.len();
+    fn copy(&mut self, key: Key, text: &[u8], bounds: &Bounds) -> Option<u64> {
         if text.len() > bounds.value_bytes as usize
-            || (self.text.capacity() - start < text.len() && !self.make_text_room(text, bounds))
+            || (self.text.capacity() - self.text.len() < text.len()
+                && !self.make_text_room(key, text, bounds))
         {
             return None;
         }
+        let start = self.text.len();
         self.text.extend_from_slice(text);
         Some(start as u64)
     }
 
-    /// A little at a time: what is in flight is many records, and doubling each would be most of their memory.
+    /// A little at a time, as with entries. At the limit the texts of values that were overwritten make room.
     #[cold]
     #[inline(never)]
-    fn make_text_room(&mut self, text: &[u8], bounds: &Bounds) -> bool {
-        let left = (bounds.total_bytes as usize).saturating_sub(self.text.len());
-        if text.len() > left {
+    fn make_text_room(&mut self, key: Key, text: &[u8], bounds: &Bounds) -> bool {
+        let total = bounds.total_bytes as usize;
+        if self.text.len() + text.len() > total && !self.forget_texts(key, text.len(), total) {
             self.dropped += 1;
             return false;
         }
+        let left = total.saturating_sub(self.text.len());
         let more = text.len().max(self.text.len() / 4);
         let whole = (self.text.len() + more).next_multiple_of(32);
         self.text.reserve_exact(left.min(whole - self.text.len()));
+        true
+    }
+
+    /// Drops texts that nobody will read: of values that were set again, and of `key`, which is about to be. Entries stay
+    /// in their places. Does nothing if `more` bytes do not fit then either.
+    fn forget_texts(&mut self, key: Key, more: usize, total: usize) -> bool {
+        let stays = |index: usize, entry: &Entry| {
+            entry.key.as_str() != key.as_str() && !self.set_after(index, entry.key.as_str())
+        };
+        let stay: Vec<bool> = (0..)
+            .zip(&self.entries)
+            .map(|(index, entry)| stays(index, entry))
+            .collect();
+        let texts = self
+            .entries
+            .iter()
+            .zip(&stay)
+            .filter(|(entry, stay)| **stay && entry.tag.has_text());
+        let left: usize = texts.map(|(entry, _)| entry.len as usize).sum();
+        if self.kept as usize + left + more > total {
+            return false;
+        }
+        let old = self.text.clone();
+        self.text.truncate(self.kept as usize);
+        for (entry, stays) in self.entries.iter_mut().zip(stay) {
+            if entry.tag.has_text() {
+                let start = entry.word as usize;
+                let text = old.get(start..start + entry.len as usize).filter(|_| stays);
+                let text = text.unwrap_or_default();
+                (entry.word, entry.len) = (self.text.len() as u64, text.len() as u32);
+                self.text.extend_from_slice(text);
+            }
+        }
         true
     }
 
@@ -299,7 +377,7 @@ impl Attributes {
             value_bytes: u32::MAX,
             ..*bounds
         };
-        if let Some(word) = self.copy(cut.as_bytes(), &bounds) {
+        if let Some(word) = self.copy(key, cut.as_bytes(), &bounds) {
             self.entries.push(Entry {
                 key,
                 tag: Tag::Text,
@@ -309,45 +387,34 @@ impl Attributes {
         }
     }
 
-    /// More room as long as the bounds allow; then by forgetting values that were overwritten. Else the attribute counts
-    /// as dropped.
-    #[cold]
-    #[inline(never)]
-    fn make_room(&mut self, key: Key, bounds: &Bounds) -> bool {
-        let count = bounds.count as usize;
-        if self.entries.len() < count {
-            let more = (self.entries.len() / 4).max(2);
-            self.entries
-                .reserve_exact(more.min(count - self.entries.len()));
-            return true;
-        }
+    /// At the limit: makes room by forgetting values that were overwritten, or counts the attribute as dropped.
+    /// `forgotten` is told the place of each, as of then.
+    pub(crate) fn make_room(&mut self, key: Key, bounds: &Bounds, mut forgotten: impl FnMut(u32)) {
         let mut index = 0;
         while index < self.entries.len() {
-            let shadowed = |later: &Entry| later.key.as_str() == self.entries[index].key.as_str();
-            if self.entries[index + 1..].iter().any(shadowed)
-                || self.entries[index].key.as_str() == key.as_str()
-            {
+            let own = self.entries[index].key.as_str();
+            if own == key.as_str() || self.set_after(index, own) {
                 self.entries.remove(index);
+                forgotten(index as u32);
             } else {
                 index += 1;
             }
         }
         self.forget_statics();
-        let room = self.entries.len() < count;
-        self.dropped += u32::from(!room);
-        room
+        self.dropped += u32::from(self.is_full(bounds));
     }
 
     /// Drops the static texts that no entry names any more: copied ones have a bound in bytes, these have none.
     fn forget_statics(&mut self) {
         let mut kept = Vec::new();
-        for entry in &mut self.entries {
-            if entry.tag == Tag::Static
-                && let Some(text) = self.statics.get(entry.word as usize)
-            {
-                entry.word = kept.len() as u64;
-                kept.push(*text);
-            }
+        for entry in self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.tag == Tag::Static)
+        {
+            let text = self.statics.get(entry.word as usize).copied();
+            entry.word = kept.len() as u64;
+            kept.push(text.unwrap_or_default());
         }
         self.statics = kept;
     }
@@ -392,11 +459,13 @@ impl Attributes {
         later.iter().any(|later| later.key.as_str() == key)
     }
 
-    /// Text kept beside the attributes (tracestate): its place, to be read with [`text_at`](Self::text_at).
+    /// Text kept beside the attributes, before the first of them is set (tracestate): its place, to be read with
+    /// [`text_at`](Self::text_at).
     pub(crate) fn keep_text(&mut self, text: &str) -> (u32, u32) {
         self.text.reserve_exact(text.len());
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text.as_bytes());
+        self.kept = self.text.len() as u32;
         (start, text.len() as u32)
     }
 
@@ -424,6 +493,7 @@ impl Attributes {
         }
         self.entries.clear();
         self.text.clear();
+        self.kept = 0;
         if !self.statics.is_empty() {
             self.statics.clear();
         }
@@ -447,7 +517,7 @@ impl Attributes {
 /// Eight bytes a step, the last ones twice: the standard one goes byte by byte where its steps end.
 #[inline(always)]
 fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = u64::MAX / 255 << 7;
+    const HIGH: u64 = (u64::MAX / 255) << 7;
     let (words, rest) = bytes.as_chunks::<8>();
     let seen = words
         .iter()
@@ -483,6 +553,15 @@ mod tests {
         total_bytes: 1000,
     };
 
+    fn set(attributes: &mut Attributes, key: Key, value: Set<'_>, bounds: &Bounds) {
+        if attributes.is_full(bounds) {
+            attributes.make_room(key, bounds, |_| ());
+        }
+        if !attributes.is_full(bounds) {
+            attributes.push(key, value, bounds);
+        }
+    }
+
     fn read(attributes: &Attributes) -> Vec<(&'static str, Value<'_>)> {
         let last = |(index, (key, _)): &(usize, (Key, Scalar<'_>))| {
             !attributes.set_after(*index, key.as_str())
@@ -497,10 +576,10 @@ mod tests {
 
     #[test]
     fn the_last_value_of_a_key_wins() {
-        let mut attributes = Attributes::default();
-        attributes.set(A, 1_i64.into(), &WIDE);
-        attributes.set(B, "x".into(), &WIDE);
-        attributes.set(A, 2_i64.into(), &WIDE);
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
+        set(&mut attributes, A, 1_i64.into(), &WIDE);
+        set(&mut attributes, B, "x".into(), &WIDE);
+        set(&mut attributes, A, 2_i64.into(), &WIDE);
         assert_eq!(
             read(&attributes),
             [("b", Value::Str("x")), ("a", Value::I64(2))]
@@ -510,12 +589,12 @@ mod tests {
     #[test]
     fn at_the_limit_an_overwrite_still_lands_and_a_new_key_is_counted() {
         let two = Bounds { count: 2, ..WIDE };
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         for round in 0..1_000_i64 {
-            attributes.set(A, round.into(), &two);
-            attributes.set(B, round.into(), &two);
+            set(&mut attributes, A, round.into(), &two);
+            set(&mut attributes, B, round.into(), &two);
         }
-        attributes.set(Key::new(&"c"), 1_i64.into(), &two);
+        set(&mut attributes, Key::new(&"c"), 1_i64.into(), &two);
         assert_eq!(
             read(&attributes),
             [("a", Value::I64(999)), ("b", Value::I64(999))]
@@ -524,12 +603,35 @@ mod tests {
     }
 
     #[test]
+    fn the_last_text_of_a_key_wins_however_often_it_was_set() {
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
+        let (start, len) = attributes.keep_text("vendor=1");
+        let v6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        set(&mut attributes, B, v6.into(), &WIDE);
+        for round in 0..100 {
+            set(
+                &mut attributes,
+                A,
+                format!("{round:050}").as_str().into(),
+                &WIDE,
+            );
+        }
+        let last = format!("{:050}", 99);
+        assert_eq!(
+            read(&attributes),
+            [("b", Value::Ip(v6)), ("a", Value::Str(&last))]
+        );
+        assert_eq!(attributes.dropped(), 0);
+        assert_eq!(attributes.text_at(start, len), "vendor=1");
+    }
+
+    #[test]
     fn static_texts_that_were_overwritten_take_no_room() {
         let two = Bounds { count: 2, ..WIDE };
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         for _ in 0..1_000 {
-            attributes.set(A, Set::Static("a"), &two);
-            attributes.set(B, Set::Static("b"), &two);
+            set(&mut attributes, A, Set::Static("a"), &two);
+            set(&mut attributes, B, Set::Static("b"), &two);
         }
         assert_eq!(
             read(&attributes),
@@ -544,7 +646,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_reads_back_as_it_was_set() {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         let v6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
         let cases: [(Set<'_>, Value<'_>); 8] = [
             (true.into(), Value::Bool(true)),
@@ -560,7 +662,7 @@ mod tests {
             ("hütte".as_bytes().into(), Value::Str("hütte")),
         ];
         for (value, expected) in cases {
-            attributes.set(A, value, &WIDE);
+            set(&mut attributes, A, value, &WIDE);
             assert_eq!(read(&attributes), [("a", expected)]);
         }
     }
@@ -568,17 +670,18 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_counted() {
         for bytes in [&b"\xff"[..], b"a long one \xc3", b"\xe9 at its head"] {
-            let mut attributes = Attributes::default();
-            attributes.set(A, bytes.into(), &WIDE);
+            let mut attributes = Attributes::with_room(0, 0, &WIDE);
+            set(&mut attributes, A, bytes.into(), &WIDE);
             assert_eq!((read(&attributes), attributes.dropped()), (vec![], 1));
         }
     }
 
     #[test]
     fn long_text_is_cut_at_a_character_and_says_by_how_much() {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
         let text = "é".repeat(80);
-        attributes.set(
+        set(
+            &mut attributes,
             A,
             text.as_str().into(),
             &Bounds {
@@ -592,10 +695,16 @@ mod tests {
 
     #[test]
     fn text_beyond_the_records_total_is_dropped_and_counted() {
-        let mut attributes = Attributes::default();
-        for _ in 0..30 {
-            attributes.set(A, "0123456789".repeat(5).as_str().into(), &WIDE);
+        let mut attributes = Attributes::with_room(0, 0, &WIDE);
+        for round in 0..30 {
+            let key = Key::leak(round.to_string());
+            set(
+                &mut attributes,
+                key,
+                "0123456789".repeat(5).as_str().into(),
+                &WIDE,
+            );
         }
-        assert_eq!(attributes.dropped(), 10);
+        assert_eq!((read(&attributes).len(), attributes.dropped()), (20, 10));
     }
 }

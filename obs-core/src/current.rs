@@ -2,7 +2,7 @@
 //!
 //! Current is the innermost of the operation that is polled here ([`Operation::scope`](crate::Operation::scope),
 //! [`Operation::instrument`](crate::Operation::instrument), a layer) and the one behind a handle in whose scope this is
-//! ([`instrument`], [`OpRef::in_scope`], [`OpRef::instrument`]): a part of an operation that was spawned.
+//! ([`wrap`], [`OpRef::in_scope`], [`OpRef::wrap`]): a part of an operation that was spawned.
 //!
 //! Where it is polled the record itself is at hand. In a handle's scope it is elsewhere, perhaps at work on another thread:
 //! attributes, events, links and stamps are left where its end collects them, which allocates and takes a lock of that one
@@ -93,7 +93,7 @@ pub fn handle() -> Option<OpRef> {
 }
 
 /// Makes `future` part of the current operation, for `spawn`; where nothing is current it passes through.
-pub fn instrument<F: Future>(future: F) -> Within<F> {
+pub fn wrap<F: Future>(future: F) -> Within<F> {
     Within::new(handle(), future)
 }
 

@@ -14,6 +14,7 @@ mod otlp_metrics;
 mod otlp_traces;
 mod points;
 mod prometheus;
+mod prometheus_format;
 mod prometheus_names;
 mod protobuf;
 mod request;
@@ -24,6 +25,7 @@ pub use otlp_logs::encode_logs;
 pub use otlp_metrics::encode_metrics;
 pub use otlp_traces::TraceEncoder;
 pub use prometheus::{PrometheusPage, Skipped, Why};
+pub use prometheus_format::PageFormat;
 pub use resource::ResourceBytes;
 pub use tree::TraceTree;
 

@@ -5,6 +5,7 @@
 pub(crate) mod cells;
 pub(crate) mod config;
 pub(crate) mod counts;
+pub(crate) mod exemplars;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;
@@ -27,6 +28,7 @@ use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
+use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
 use local::Local;
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) counts: Counts,
     pub(crate) parked: Parked,
+    pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
@@ -56,6 +59,7 @@ pub(crate) struct Engine {
     fallback: Mutex<Option<Box<Local>>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Engine {
@@ -65,6 +69,7 @@ impl Engine {
             clock,
             sampler,
             parked: Parked::new(config.parked_bytes),
+            exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),
@@ -76,6 +81,7 @@ impl Engine {
             fallback: Mutex::default(),
             collector: OnceLock::new(),
             shut_down: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }))
     }
 
@@ -139,8 +145,13 @@ impl Engine {
     }
 
     fn make_shard(&self, owned: bool) -> Shard {
-        let series = self.config.total_series + registry::OVERFLOWS;
-        Shard::new(owned, series, self.config.ring)
+        let series = self.config.total_series + registry::OVERFLOWS + registry::RESERVED;
+        let shard = Shard::new(owned, series, self.config.ring);
+        // Shards are made under the lock that `close` lists them under: either it lists this one, or this is true.
+        if self.is_closed() {
+            shard.ring.close();
+        }
+        shard
     }
 
     /// The thread of this shard has ended.
@@ -167,6 +178,19 @@ impl Engine {
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// The collection that comes is the last: what ends later finds no room and is counted.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for shard in self.shards() {
+            shard.ring.close();
+        }
+        self.logs.close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// From now on nothing new starts; what runs may end. Says whether this was the first call.

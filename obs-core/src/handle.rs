@@ -100,8 +100,9 @@ impl OpRef {
         work()
     }
 
-    /// Polls `future` as part of the operation, as [`in_scope`](Self::in_scope) does: for `spawn`.
-    pub fn instrument<F: Future>(&self, future: F) -> Within<F> {
+    /// Polls `future` as part of the operation, as [`in_scope`](Self::in_scope) does: for `spawn`. Not `instrument`, which
+    /// `tracing::Instrument` gives to every value, and by which it would come before ours.
+    pub fn wrap<F: Future>(&self, future: F) -> Within<F> {
         Within::new(Some(self.clone()), future)
     }
 
@@ -168,6 +169,8 @@ impl Live {
             }
             _ => Arc::new(Shared::new(identity)),
         };
+        shared.set_owners(self.attributes.len());
+        self.attributes.watch();
         self.shared = Some(shared.clone());
         shared
     }

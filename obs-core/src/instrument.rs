@@ -56,7 +56,7 @@ where
 }
 
 pin_project! {
-    /// A future polled within an operation that somebody else owns: see [`OpRef::instrument`](crate::OpRef::instrument).
+    /// A future polled within an operation that somebody else owns: see [`OpRef::wrap`](crate::OpRef::wrap).
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Within<F> {

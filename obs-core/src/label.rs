@@ -4,7 +4,7 @@
 
 use crate::attributes::Key;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -168,6 +168,8 @@ pub(crate) struct Space {
     errors: &'static [&'static str],
     full: AtomicBool,
     overflowed: AtomicU64,
+    /// Whether any value is reserved.
+    reserves: AtomicBool,
     table: RwLock<Table>,
 }
 
@@ -175,6 +177,7 @@ pub(crate) struct Space {
 struct Table {
     ids: HashMap<Arc<str>, u16>,
     texts: Vec<Arc<str>>,
+    reserved: HashSet<u16>,
 }
 
 impl Space {
@@ -186,6 +189,7 @@ impl Space {
             errors,
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
+            reserves: AtomicBool::new(false),
             table: RwLock::default(),
         }
     }
@@ -267,6 +271,35 @@ impl Space {
         let id = table.texts.len() as u16;
         table.ids.insert(text.clone(), id);
         (LabelId(id), Some(text))
+    }
+
+    /// A number for a configured value, whose series then have room of their own. Says whether there was one left.
+    pub(crate) fn reserve(&self, text: &str) -> bool {
+        let (id, _) = self.intern(text);
+        if id == LabelId::OVERFLOW {
+            return false;
+        }
+        // A closed set is no flood's.
+        if matches!(self.label.values, Values::Open { .. }) {
+            let mut table = self
+                .table
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            table.reserved.insert(id.0);
+            self.reserves.store(true, Ordering::Release);
+        }
+        true
+    }
+
+    /// Whether the value behind a number is a configured one.
+    pub(crate) fn is_reserved(&self, id: LabelId) -> bool {
+        self.reserves.load(Ordering::Acquire) && {
+            let table = self
+                .table
+                .read()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            table.reserved.contains(&id.0)
+        }
     }
 
     /// The value behind a number; `None` for an absent label.

@@ -2,6 +2,7 @@
 
 use crate::descriptor::Scope;
 use crate::label::LabelValue;
+use opentelemetry::trace::{SpanId, TraceId};
 use std::borrow::Cow;
 
 /// Whether points count from the start or from the last collection.
@@ -89,6 +90,22 @@ pub struct HistogramPoint {
     pub bounds: Vec<f64>,
     /// How many values in each bucket: one more than there are bounds.
     pub buckets: Vec<u64>,
+    /// At most one per bucket, in their order; its trace was exported before.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// A single value that a histogram counted, and the operation that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Exemplar {
+    /// The value, in the unit of the metric.
+    pub value: f64,
+    /// When the operation ended, in nanoseconds since the Unix epoch.
+    pub unix_nanos: u64,
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its span.
+    pub span_id: SpanId,
 }
 
 /// A point of a sum or gauge.

@@ -12,14 +12,18 @@ use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::TraceParent;
+use crate::propagation::baggage::Baggage;
+use crate::propagation::tracestate::TraceState as RemoteState;
+use crate::propagation::{Remote, TraceParent};
 use crate::sampling::HeadSampler;
 use crate::session::Session;
-use crate::side::At;
+use crate::shared::Shared;
+use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -241,14 +245,69 @@ impl Live {
 
     #[inline(always)]
     pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
-        self.attributes.set(key, value, &self.kind.bounds);
+        if self.attributes.is_long_way() {
+            return self.set_the_long_way(key, value);
+        }
+        self.attributes.push(key, value, &self.kind.bounds);
+    }
+
+    /// The attributes are full, or others can write beside them, who must know what was there when they did.
+    #[cold]
+    #[inline(never)]
+    fn set_the_long_way(&mut self, key: Key, value: Set<'_>) {
+        let bounds = &self.kind.bounds;
+        if self.attributes.is_full(bounds) && !self.make_room(key) {
+            return;
+        }
+        self.attributes.push(key, value, bounds);
+        if let Some(shared) = self.shared_part() {
+            shared.set_owners(self.attributes.len());
+        }
+    }
+
+    /// Places shift, and what is written beside them remembers places.
+    fn make_room(&mut self, key: Key) -> bool {
+        let (bounds, shared) = (&self.kind.bounds, self.shared_part().cloned());
+        let (attributes, mut own) = (&mut self.attributes, self.side.as_deref_mut());
+        let mut make = |mut beside: Option<&mut Side>| {
+            attributes.make_room(key, bounds, |place| {
+                for side in [own.as_deref_mut(), beside.as_deref_mut()] {
+                    side.into_iter().for_each(|side| side.forget(place));
+                }
+            });
+            attributes.len()
+        };
+        let left = match shared {
+            Some(shared) => shared.renumber(make),
+            None => make(None),
+        };
+        left < bounds.count
+    }
+
+    /// What others can reach, if anybody asked for it.
+    fn shared_part(&self) -> Option<&Arc<Shared>> {
+        self.shared
+            .as_ref()
+            .filter(|_| self.flags.has(Flags::SHARED))
+    }
+
+    /// Writes into the table of what few operations have: the one that others write into where there is one, so that
+    /// there is one order.
+    pub(crate) fn write_side(&mut self, write: impl FnOnce(&mut Side, &SideBounds)) {
+        match self.shared_part() {
+            Some(shared) => shared.write(write),
+            None => {
+                let bounds = &self.kind.engine.config.side;
+                write(self.side(), bounds);
+            }
+        }
     }
 
     #[inline(always)]
     pub(crate) fn stamp(&mut self, event: Event) {
         if self.level >= event.level() && !self.timeline.has(event) {
             let at = self.kind.clock.ticks().saturating_sub(self.start);
-            self.timeline.stamp(event, at);
+            self.timeline.stamp_first(event, at);
         }
     }
 
@@ -264,10 +323,8 @@ impl Live {
     }
 
     pub(crate) fn event(&mut self, name: Cow<'static, str>, attributes: Vec<KeyValue>) {
-        let engine = self.kind.engine;
-        let at = At::Ticks(engine.clock.ticks());
-        self.side()
-            .add_event(name, at, attributes, &engine.config.side);
+        let at = At::Ticks(self.kind.engine.clock.ticks());
+        self.write_side(|side, bounds| side.add_event(name, at, attributes, bounds));
     }
 
     pub(crate) fn span_context(&self) -> SpanContext {
@@ -304,8 +361,8 @@ impl Active<'_> {
 
     /// Sets an attribute whose key is made at run time, or whose value is a list. Allocates.
     pub fn set_dynamic(&mut self, attribute: KeyValue) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().set_attribute(attribute, bounds);
+        self.0
+            .write_side(|side, bounds| side.set_attribute(attribute, bounds));
     }
 
     /// Stamps an event point. The first stamp of an event counts; below the event's level nothing happens.
@@ -334,8 +391,8 @@ impl Active<'_> {
 
     /// Adds a link to another span.
     pub fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        let bounds = &self.0.kind.engine.config.side;
-        self.0.side().add_link(context, attributes, bounds);
+        self.0
+            .write_side(|side, bounds| side.add_link(context, attributes, bounds));
     }
 
     /// Sets a label. Those of the in-flight gauge are fixed at the start: changing one here changes the other metrics
@@ -364,6 +421,13 @@ impl Active<'_> {
         }
     }
 
+    /// A measure as it was last set.
+    #[inline(always)]
+    pub fn measure(&self, index: usize) -> Option<u64> {
+        let value = self.0.measures.get(index)?;
+        (self.0.measured & 1 << index != 0).then_some(*value)
+    }
+
     /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their
     /// baggage. OpenTelemetry's context has it from the next time on that the operation becomes current: the next poll.
     pub fn set_session(&mut self, session: Session) {
@@ -385,12 +449,22 @@ impl Active<'_> {
 
     /// Names the span, instead of the kind's rule.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.0.side().name = Some(name.into());
+        self.0
+            .write_side(|side, bounds| side.set_name(name.into(), bounds));
     }
 
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
     pub fn set_deadline(&mut self, after: Duration) {
         self.0.deadline = self.0.start.saturating_add(self.0.kind.engine.ticks(after));
+    }
+
+    /// From now on, ending by being dropped means `outcome` and not cancelled: whoever drops it has got what it
+    /// wanted, or knows already that it failed. A panic still is one, and so is a deadline that has passed, unless the
+    /// outcome is an error of its own.
+    pub fn set_dropped(&mut self, outcome: Outcome) {
+        self.0.flags.set(Flags::FORESEEN);
+        self.0.ended = outcome.end();
+        self.0.error = outcome.error();
     }
 
     /// Its ids, as OpenTelemetry's type.
@@ -418,6 +492,21 @@ impl Active<'_> {
     pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
         let session = self.0.session.as_deref();
         crate::ambient::write(&self.trace_parent(), self.trace_state(), session, set);
+    }
+
+    /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.
+    pub fn outgoing(&self) -> Remote {
+        let tracestate = RemoteState::from_headers([self.trace_state().as_bytes()]);
+        Remote {
+            parent: Some(self.trace_parent()),
+            tracestate: tracestate.ok().flatten(),
+            baggage: self
+                .0
+                .session
+                .as_ref()
+                .map_or(Baggage::EMPTY, |session| session.baggage.clone()),
+            ..Remote::default()
+        }
     }
 
     /// A handle for other tasks and threads, and for children that start there.
@@ -492,20 +581,26 @@ impl Operation {
         }
     }
 
-    /// Ends it as whoever drops it would: panicked if a poll unwound, timed out if its deadline has passed, cancelled
-    /// otherwise.
+    /// Ends it as whoever drops it would: panicked if a poll unwound, as foreseen if that is an error, timed out if its
+    /// deadline has passed, as foreseen, cancelled otherwise.
     #[cold]
     #[inline(never)]
     fn end_dropped(mut live: Box<Live>) {
         if std::thread::panicking() {
             live.flags.set(Flags::PANICKED);
         }
+        let foreseen = live.flags.has(Flags::FORESEEN).then_some(Outcome {
+            end: live.ended,
+            error: live.error,
+        });
         let outcome = if live.flags.has(Flags::PANICKED) {
             Outcome::PANICKED
+        } else if let Some(error) = foreseen.filter(|outcome| outcome.is_error()) {
+            error
         } else if live.deadline <= live.kind.engine.clock.ticks() {
             Outcome::TIMED_OUT
         } else {
-            Outcome::CANCELLED
+            foreseen.unwrap_or(Outcome::CANCELLED)
         };
         finish(live, outcome);
     }

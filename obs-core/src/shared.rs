@@ -6,11 +6,15 @@ use crate::engine::Engine;
 use crate::engine::live::TraceFamily;
 use crate::session::Session;
 use crate::side::{Side, SideBounds};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU32, Mutex, Ordering, lock};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// How many attributes the owner has set: what is written here beats those and no later ones.
+    owners: AtomicU32,
+}
 
 #[derive(Debug)]
 struct State {
@@ -48,16 +52,19 @@ impl Identity {
 
 impl Shared {
     pub(crate) fn new(identity: Identity) -> Self {
-        Self(Mutex::new(State {
-            open: true,
-            side: None,
-            identity,
-        }))
+        Self {
+            state: Mutex::new(State {
+                open: true,
+                side: None,
+                identity,
+            }),
+            owners: AtomicU32::new(0),
+        }
     }
 
     /// For the next operation of the same pooled record; nobody else holds it.
     pub(crate) fn reopen(&self, identity: Identity) {
-        *lock(&self.0) = State {
+        *lock(&self.state) = State {
             open: true,
             side: None,
             identity,
@@ -66,27 +73,44 @@ impl Shared {
 
     /// Runs `write` on the side table while the operation runs; afterwards the call is counted as late.
     pub(crate) fn write(&self, write: impl FnOnce(&mut Side, &SideBounds)) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         let engine = state.identity.engine;
         if state.open {
-            write(state.side.get_or_insert_default(), &engine.config.side);
+            let side = state.side.get_or_insert_default();
+            // Whoever synchronises with the owner sees its number; without that there is no order to keep.
+            side.owners = self.owners.load(Ordering::Relaxed);
+            write(side, &engine.config.side);
         } else {
             engine.counts.late_calls.add(1);
         }
     }
 
+    /// The owner's, whose attributes are numbered anew by `work`, in what others have written too: all of it at once. It
+    /// says how many are left.
+    pub(crate) fn renumber(&self, work: impl FnOnce(Option<&mut Side>) -> u32) -> u32 {
+        let mut state = lock(&self.state);
+        let left = work(state.side.as_deref_mut());
+        self.set_owners(left);
+        left
+    }
+
+    /// The owner's: how many attributes it has set.
+    pub(crate) fn set_owners(&self, count: u32) {
+        self.owners.store(count, Ordering::Relaxed);
+    }
+
     pub(crate) fn engine(&self) -> &'static Engine {
-        lock(&self.0).identity.engine
+        lock(&self.state).identity.engine
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        lock(&self.0).open
+        lock(&self.state).open
     }
 
     /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one; there is
     /// one where somebody still carries the operation and its trace is undecided.
     pub(crate) fn close(&self, carried: bool) -> (Option<Box<Side>>, Option<Arc<TraceFamily>>) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if carried {
             state.identity.ensure_family();
         }
@@ -95,16 +119,16 @@ impl Shared {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        lock(&self.0).identity.clone()
+        lock(&self.state).identity.clone()
     }
 
     pub(crate) fn set_session(&self, session: Arc<Session>) {
-        lock(&self.0).identity.session = Some(session);
+        lock(&self.state).identity.session = Some(session);
     }
 
     /// The identity for a child, which joins the family; the first one to ask makes it, if the trace is undecided.
     pub(crate) fn identity_for_child(&self) -> Identity {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.open {
             state.identity.ensure_family();
         }
@@ -113,7 +137,7 @@ impl Shared {
 
     /// Drops what the identity holds, when the record goes back to its pool.
     pub(crate) fn release(&self) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.identity.family = None;
         state.identity.session = None;
     }

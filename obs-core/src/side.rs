@@ -10,7 +10,11 @@ use std::sync::Arc;
 /// The rare parts of a record.
 #[derive(Debug, Default)]
 pub(crate) struct Side {
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<SideAttribute>,
+    /// How many attributes the operation's owner has set by now.
+    pub(crate) owners: u32,
+    /// Of attributes, events and links.
+    bytes: usize,
     pub(crate) events: Vec<SideEvent>,
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
@@ -22,6 +26,14 @@ pub(crate) struct Side {
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
+}
+
+/// An attribute beside those of the owner.
+#[derive(Debug, Clone)]
+pub(crate) struct SideAttribute {
+    pub(crate) pair: KeyValue,
+    /// How many attributes the owner had set when it was written: it beats those, and later ones beat it.
+    pub(crate) owners: u32,
 }
 
 /// An event with attributes: an exception, or one that user code added.
@@ -56,21 +68,55 @@ pub(crate) struct SideBounds {
     pub(crate) links: usize,
     pub(crate) per_event: usize,
     pub(crate) value_bytes: usize,
+    /// Of all attributes, events and links of one operation, with what they take in memory.
+    pub(crate) total_bytes: usize,
 }
 
 impl Side {
-    pub(crate) fn set_attribute(&mut self, mut attribute: KeyValue, bounds: &SideBounds) {
-        cut_value(&mut attribute.value, bounds.value_bytes);
-        if let Some(known) = self
+    pub(crate) fn set_attribute(&mut self, mut pair: KeyValue, bounds: &SideBounds) {
+        cut_value(&mut pair.value, bounds.value_bytes);
+        let owners = self.owners;
+        self.put(SideAttribute { pair, owners }, bounds);
+    }
+
+    fn put(&mut self, attribute: SideAttribute, bounds: &SideBounds) {
+        let key = &attribute.pair.key;
+        let known = self
             .attributes
-            .iter_mut()
-            .find(|known| known.key == attribute.key)
-        {
-            known.value = attribute.value;
-        } else if self.attributes.len() < bounds.attributes {
-            self.attributes.push(attribute);
-        } else {
-            self.dropped_attributes += 1;
+            .iter()
+            .position(|known| known.pair.key == *key);
+        if let Some(known) = known {
+            self.bytes -= self.attributes[known].bytes();
+        }
+        let room = known.is_some() || self.attributes.len() < bounds.attributes;
+        match (known, room && self.take_bytes(attribute.bytes(), bounds)) {
+            (Some(known), true) => self.attributes[known] = attribute,
+            (None, true) => self.attributes.push(attribute),
+            (known, false) => {
+                // What it said before is no longer true.
+                if let Some(known) = known {
+                    self.attributes.remove(known);
+                }
+                self.dropped_attributes += 1;
+            }
+        }
+    }
+
+    /// Whether there is room for as many more.
+    fn take_bytes(&mut self, bytes: usize, bounds: &SideBounds) -> bool {
+        let room = self.bytes.saturating_add(bytes) <= bounds.total_bytes;
+        if room {
+            self.bytes += bytes;
+        }
+        room
+    }
+
+    /// The owner's attribute at this place is gone, and those behind it have moved up.
+    pub(crate) fn forget(&mut self, place: u32) {
+        for attribute in &mut self.attributes {
+            if attribute.owners > place {
+                attribute.owners -= 1;
+            }
         }
     }
 
@@ -81,17 +127,22 @@ impl Side {
         attributes: Vec<KeyValue>,
         bounds: &SideBounds,
     ) {
-        if self.events.len() >= bounds.events {
-            self.dropped_events += 1;
-            return;
-        }
         let (attributes, dropped_attributes) = bounded(attributes, bounds);
-        self.events.push(SideEvent {
-            name,
+        let event = SideEvent {
+            name: cut_text(name, bounds.value_bytes),
             at,
             attributes,
             dropped_attributes,
-        });
+        };
+        self.push_event(event, bounds);
+    }
+
+    fn push_event(&mut self, event: SideEvent, bounds: &SideBounds) {
+        if self.events.len() < bounds.events && self.take_bytes(event.bytes(), bounds) {
+            self.events.push(event);
+        } else {
+            self.dropped_events += 1;
+        }
     }
 
     pub(crate) fn add_link(
@@ -100,16 +151,25 @@ impl Side {
         attributes: Vec<KeyValue>,
         bounds: &SideBounds,
     ) {
-        if self.links.len() >= bounds.links {
-            self.dropped_links += 1;
-            return;
-        }
         let (attributes, dropped_attributes) = bounded(attributes, bounds);
-        self.links.push(Link {
+        let link = Link {
             context,
             attributes,
             dropped_attributes,
-        });
+        };
+        self.push_link(link, bounds);
+    }
+
+    fn push_link(&mut self, link: Link, bounds: &SideBounds) {
+        if self.links.len() < bounds.links && self.take_bytes(link.bytes(), bounds) {
+            self.links.push(link);
+        } else {
+            self.dropped_links += 1;
+        }
+    }
+
+    pub(crate) fn set_name(&mut self, name: Cow<'static, str>, bounds: &SideBounds) {
+        self.name = Some(cut_text(name, bounds.value_bytes));
     }
 
     /// Of one label the last text counts.
@@ -138,50 +198,76 @@ impl Side {
     }
 
     /// The order of the conventions: Ok is final, Error beats unset, and setting it to unset says nothing.
-    pub(crate) fn set_status(&mut self, status: Status) {
+    pub(crate) fn set_status(&mut self, status: Status, bounds: &SideBounds) {
         if status > *self.status.as_ref().unwrap_or(&Status::Unset) {
-            self.status = Some(status);
+            self.status = Some(match status {
+                Status::Error { description } => Status::Error {
+                    description: cut_text(description, bounds.value_bytes),
+                },
+                other => other,
+            });
         }
     }
 
-    /// Adds what was written on another thread.
+    /// Adds what was written through handles and the attached span, all of it after what is here.
     pub(crate) fn merge(&mut self, other: Self, bounds: &SideBounds) {
         for attribute in other.attributes {
-            self.set_attribute(attribute, bounds);
+            self.put(attribute, bounds);
         }
-        let room = bounds.events.saturating_sub(self.events.len());
-        self.dropped_events +=
-            other.dropped_events + other.events.len().saturating_sub(room) as u32;
-        self.events.extend(other.events.into_iter().take(room));
-        let room = bounds.links.saturating_sub(self.links.len());
-        self.dropped_links += other.dropped_links + other.links.len().saturating_sub(room) as u32;
-        self.links.extend(other.links.into_iter().take(room));
+        for event in other.events {
+            self.push_event(event, bounds);
+        }
+        for link in other.links {
+            self.push_link(link, bounds);
+        }
+        self.dropped_events += other.dropped_events;
+        self.dropped_links += other.dropped_links;
         self.dropped_attributes += other.dropped_attributes;
         if other.name.is_some() {
             self.name = other.name;
         }
         if let Some(status) = other.status {
-            self.set_status(status);
+            self.set_status(status, bounds);
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let of = |attributes: &[KeyValue]| attributes.iter().map(key_value_bytes).sum::<usize>();
+        let description = match &self.status {
+            Some(Status::Error { description }) => description.len(),
+            _ => 0,
+        };
+        let name = self.name.as_ref().map_or(0, |name| name.len());
         let labels: usize = self.labels.iter().map(|(_, text)| text.len()).sum();
-        size_of::<Self>()
-            + labels
-            + of(&self.attributes)
-            + self
-                .events
-                .iter()
-                .map(|event| size_of::<SideEvent>() + of(&event.attributes))
-                .sum::<usize>()
-            + self
-                .links
-                .iter()
-                .map(|link| size_of::<Link>() + of(&link.attributes))
-                .sum::<usize>()
+        size_of::<Self>() + self.bytes + name + description + labels
     }
+}
+
+impl SideAttribute {
+    fn bytes(&self) -> usize {
+        size_of::<u64>() + key_value_bytes(&self.pair)
+    }
+}
+
+impl SideEvent {
+    fn bytes(&self) -> usize {
+        let attributes: usize = self.attributes.iter().map(key_value_bytes).sum();
+        size_of::<Self>() + self.name.len() + attributes
+    }
+}
+
+impl Link {
+    fn bytes(&self) -> usize {
+        let attributes: usize = self.attributes.iter().map(key_value_bytes).sum();
+        size_of::<Self>() + self.context.trace_state().header().len() + attributes
+    }
+}
+
+/// The text itself where it is short enough.
+fn cut_text(text: Cow<'static, str>, limit: usize) -> Cow<'static, str> {
+    if text.len() <= limit {
+        return text;
+    }
+    crate::attributes::cut(&text, limit).into_owned().into()
 }
 
 fn bounded(mut attributes: Vec<KeyValue>, bounds: &SideBounds) -> (Vec<KeyValue>, u32) {

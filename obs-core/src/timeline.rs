@@ -15,11 +15,15 @@ pub(crate) struct Timeline {
 impl Timeline {
     #[inline(always)]
     pub(crate) fn stamp(&mut self, event: Event, since_start: u64) {
-        let bit = event.bit();
-        if self.seen & bit != 0 {
-            return;
+        if !self.has(event) {
+            self.stamp_first(event, since_start);
         }
-        self.seen |= bit;
+    }
+
+    /// For those who asked whether it [`has`](Self::has) the event.
+    #[inline(always)]
+    pub(crate) fn stamp_first(&mut self, event: Event, since_start: u64) {
+        self.seen |= event.bit();
         self.stamps
             .push(since_start << 8 | u64::from(event.index()));
     }
@@ -48,8 +52,10 @@ impl Timeline {
         if !self.has(event) {
             return None;
         }
+        // From the end: stages end late.
         self.stamps
             .iter()
+            .rev()
             .find(|stamp| **stamp as u8 == event.index())
             .map(|stamp| stamp >> 8)
     }

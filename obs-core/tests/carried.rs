@@ -203,3 +203,30 @@ fn baggage_that_a_handler_sets_is_in_opentelemetrys_context_at_the_next_poll() {
         [("tenant".to_owned(), "acme".to_owned())]
     );
 }
+
+#[test]
+fn the_environment_chooses_the_propagator_code_beats_it_and_a_name_not_known_is_warned_about() {
+    use obs_core::Telemetry;
+    use obs_core::propagation::Propagator;
+    use obs_core::setup::environment::Environment;
+    let build = |names: &str, code: Option<Propagator>| {
+        let environment =
+            Environment::from_fn(|name| (name == "OTEL_PROPAGATORS").then(|| names.to_owned()));
+        let mut builder = Telemetry::builder().manual().with_environment(environment);
+        if let Some(code) = code {
+            builder = builder.with_propagator(code);
+        }
+        let telemetry = builder.build().unwrap();
+        let chosen = format!("{:?}", telemetry.propagator());
+        (chosen, telemetry.warnings().join("\n"))
+    };
+    let quiet = |chosen: &str| (chosen.to_owned(), String::new());
+    assert_eq!(build("", None), quiet("W3c"));
+    assert_eq!(build("baggage,tracecontext", None), quiet("W3c"));
+    assert_eq!(build("tracecontext", None), quiet("TraceContext"));
+    assert_eq!(build("none", None), quiet("None"));
+    assert_eq!(build("none", Some(Propagator::Baggage)), quiet("Baggage"));
+    let (chosen, warnings) = build("tracecontext,b3", None);
+    assert_eq!(chosen, "W3c");
+    assert!(warnings.contains("OTEL_PROPAGATORS: `b3`"), "{warnings}");
+}

@@ -403,6 +403,31 @@ fn off_shows_nothing_and_our_own_children_still_nest() {
     assert_eq!(of("child").parent, Some(of("w").span_id));
 }
 
+#[tokio::test]
+async fn tracings_extension_trait_in_scope_does_not_shadow_ours() {
+    // Implemented for every value, it hides any method of this name that takes `&self`.
+    #[allow(unused_imports, reason = "it is here to be in the way")]
+    use tracing::Instrument;
+    let world = World::new(true);
+    let mut operation = world.rig.root("w");
+    let handle = operation.handle().expect("recording");
+    let child = |step: &'static str| {
+        let (kind, labels) = (world.rig.kind, world.rig.labels(step));
+        async move { kind.start(labels, Parent::Current).end(Outcome::ANSWERED) }
+    };
+    tokio::spawn(handle.wrap(child("by handle")))
+        .await
+        .expect("no panic");
+    let current = operation.scope(|| current::wrap(child("by current")));
+    tokio::spawn(current).await.expect("no panic");
+    let own = async { Some(current::handle()?.span_context().span_id()) };
+    let own = operation.instrument(own, |_| Outcome::ANSWERED).await;
+    assert_eq!(Some(handle.span_context().span_id()), own);
+    let spans = world.exported();
+    let children = spans.iter().filter(|span| span.parent == own);
+    assert_eq!(children.count(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instrumented_future_is_current_in_each_poll_on_whatever_thread() {
     let world = World::new(true);
@@ -433,6 +458,41 @@ async fn an_instrumented_future_is_current_in_each_poll_on_whatever_thread() {
             .count()
     };
     assert_eq!((below("ours"), below("sdk")), (20, 20));
+}
+
+/// Panicked, foreseen as an error, late, foreseen, cancelled: the first that is so.
+#[test]
+fn what_being_dropped_means_can_be_foreseen() {
+    let enough = Outcome::cancelled_on_purpose();
+    let busy = Outcome::failed(obs_core::ErrorType::code(503));
+    for (foreseen, late, expect) in [
+        (None, false, Outcome::CANCELLED),
+        (None, true, Outcome::TIMED_OUT),
+        (Some(enough), false, enough),
+        (Some(enough), true, Outcome::TIMED_OUT),
+        (Some(busy), false, busy),
+        (Some(busy), true, busy),
+    ] {
+        let rig = rig(true);
+        let mut operation = rig.root("dropped");
+        let mut active = operation.active().expect("it records");
+        active.set_deadline(std::time::Duration::from_secs(1));
+        if let Some(foreseen) = foreseen {
+            active.set_dropped(foreseen);
+        }
+        if late {
+            rig.clock.advance(std::time::Duration::from_secs(2));
+        }
+        drop(operation);
+        // The next of the same pooled record knows nothing of it.
+        drop(rig.root("next"));
+        let outcomes: Vec<_> = rig.spans().iter().map(|span| span.outcome).collect();
+        assert_eq!(
+            outcomes,
+            [expect, Outcome::CANCELLED],
+            "{foreseen:?} {late}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

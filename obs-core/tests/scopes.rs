@@ -61,10 +61,8 @@ impl Place {
         let task = match self {
             Self::InScope => return handle.in_scope(work),
             Self::InScopeOfItself => return operation.scope(|| handle.in_scope(work)),
-            Self::CurrentInstrument => {
-                operation.scope(|| tokio::spawn(current::instrument(later(work))))
-            }
-            Self::HandleInstrument => tokio::spawn(handle.instrument(later(work))),
+            Self::CurrentInstrument => operation.scope(|| tokio::spawn(current::wrap(later(work)))),
+            Self::HandleInstrument => tokio::spawn(handle.wrap(later(work))),
             Self::SpawnBlocking => tokio::task::spawn_blocking(move || handle.in_scope(work)),
             Self::Thread => {
                 return std::thread::spawn(move || handle.in_scope(work))

@@ -379,9 +379,7 @@ fn agent_run(sampled: bool, outcome: Outcome) -> (Vec<Vec<Span>>, support::Rig) 
                 1 => run.scope(|| kind.start(tool, Parent::Current)),
                 _ => {
                     let work = async move { kind.start(tool, Parent::Current) };
-                    tokio::spawn(handle.instrument(work))
-                        .await
-                        .expect("no panic")
+                    tokio::spawn(handle.wrap(work)).await.expect("no panic")
                 }
             };
             if index >= CHILDREN - OUTLIVING {

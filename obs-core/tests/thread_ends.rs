@@ -64,7 +64,7 @@ fn everything(rig: &Rig, handle: &OpRef) {
         rig.start("in scope", Parent::Current)
             .end(Outcome::TIMED_OUT)
     });
-    let wrapped = handle.instrument(async {});
+    let wrapped = handle.wrap(async {});
     futures_poll(wrapped);
 }
 

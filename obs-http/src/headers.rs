@@ -2,7 +2,10 @@
 //!
 //! A look-up by name hashes it (over 200 instructions); a pass compares lengths first (about 20 per header).
 
+pub(crate) mod captured;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+use obs_core::otel::propagation::Extractor;
 
 /// What the pass found. Values are the first of their name, but for `traceparent`, of which two are an error.
 #[derive(Debug, Default)]
@@ -41,6 +44,25 @@ pub(crate) fn scan(headers: &HeaderMap) -> Found<'_> {
         }
     }
     found
+}
+
+/// Headers for propagators other than ours. Values that are no visible ASCII are not shown to them.
+pub(crate) struct Carrier<'a>(pub(crate) &'a HeaderMap);
+
+impl Extractor for Carrier<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let values = self.0.get_all(key).iter();
+        let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then_some(values)
+    }
 }
 
 /// Headers that are never captured, whatever is configured.

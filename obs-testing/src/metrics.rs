@@ -16,6 +16,7 @@
 
 mod lookup;
 mod quantile;
+mod settle;
 
 pub use lookup::PointSet;
 

@@ -19,6 +19,8 @@ use super::{pair::Pair, report::Report};
 pub(crate) fn run_counted(pair: &mut Pair) {
     pair.warm_up();
     let lengths = lengths(pair.burst);
+    // The longest stretch without a settling below: it is what pools have to have seen.
+    pair.try_out(lengths[0] + lengths[1]);
     for calls in lengths {
         (0..lengths[0]).for_each(|_| (pair.bare)());
         counted_run(&mut *pair.bare, calls);

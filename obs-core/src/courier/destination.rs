@@ -1,6 +1,7 @@
 //! Where each signal goes, and how: plain data, from code or from the environment.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Signal;
@@ -17,6 +18,8 @@ pub struct Destination {
     pub timeout: Duration,
     /// Of request bodies.
     pub compression: Compression,
+    /// A file of PEM certificates: over `https`, who signs the destination's, instead of the public authorities.
+    pub certificate: Option<PathBuf>,
 }
 
 impl Destination {
@@ -41,6 +44,7 @@ impl Destination {
             headers: Headers::default(),
             timeout: DEFAULT_TIMEOUT,
             compression: Compression::Gzip,
+            certificate: None,
         }
     }
 
@@ -53,6 +57,12 @@ impl Destination {
     /// Limits one attempt.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Trusts the authorities in this file of PEM certificates, and no others.
+    pub fn with_certificate(mut self, file: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(file.into());
         self
     }
 
@@ -73,6 +83,7 @@ impl fmt::Debug for Destination {
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::write::GzEncoder;
@@ -18,19 +19,26 @@ use super::{Batch, Sent, Signal, Transport};
 use crate::error::Error;
 
 mod answer;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "http/no_tls.rs"]
+mod tls;
 
 /// Delivers to OTLP/HTTP endpoints with a blocking client. Needs no runtime.
 ///
 /// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), never for this host itself.
-/// `https` needs the feature `tls`. Redirects are not followed: they would carry credentials elsewhere.
+/// `https` needs the feature `tls`; who is trusted is [`Destination::certificate`]'s to say, and a server that is not is a
+/// refusal, not a reason to try again. Redirects are not followed: they would carry credentials elsewhere.
 #[derive(Debug)]
 pub struct HttpTransport {
-    agent: Agent,
     routes: [Route; Signal::ALL.len()],
 }
 
 #[derive(Debug)]
 struct Route {
+    /// One for all destinations that trust the same authorities: connections are shared.
+    agent: Agent,
     uri: Uri,
     /// The URL as it may be shown.
     shown: String,
@@ -45,22 +53,20 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// A [configuration error](Error::is_configuration) for a URL or header that cannot be used.
+    /// A [configuration error](Error::is_configuration) for a URL, header or certificate that cannot be used.
     pub fn new(destinations: &Destinations) -> Result<Self, Error> {
-        let route = |signal| Route::new(signal, destinations.of(signal));
-        let routes = [
-            route(Signal::Traces)?,
-            route(Signal::Metrics)?,
-            route(Signal::Logs)?,
-        ];
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(USER_AGENT)
-            .build();
+        let mut agents = Vec::new();
+        let mut route = |signal| {
+            let destination = destinations.of(signal);
+            let agent = agent_for(destination.certificate.as_deref(), &mut agents);
+            Route::new(signal, destination, agent)
+        };
         Ok(Self {
-            agent: config.new_agent(),
-            routes,
+            routes: [
+                route(Signal::Traces)?,
+                route(Signal::Metrics)?,
+                route(Signal::Logs)?,
+            ],
         })
     }
 }
@@ -91,15 +97,19 @@ impl Transport for HttpTransport {
             Ok(request) => request,
             Err(error) => return Sent::refused(format_args!("{}: {error}", route.shown)),
         };
-        let mut config = self
+        let mut config = route
             .agent
             .configure_request(request)
             .timeout_global(Some(left));
         if route.loopback {
             config = config.proxy(None);
         }
-        match self.agent.run(config.build()) {
+        match route.agent.run(config.build()) {
             Ok(response) => understand(response, &route.shown),
+            Err(error) if tls::is_not_trusted(&error) => Sent::refused(format_args!(
+                "{}: the certificate of the server is not trusted: {error} (`OTEL_EXPORTER_OTLP_CERTIFICATE` names a file of authorities)",
+                route.shown
+            )),
             Err(error) if may_pass(&error) => Sent::retry(format_args!("{}: {error}", route.shown)),
             Err(error) => Sent::refused(format_args!("{}: {error}", route.shown)),
         }
@@ -107,7 +117,11 @@ impl Transport for HttpTransport {
 }
 
 impl Route {
-    fn new(signal: Signal, destination: &Destination) -> Result<Self, Error> {
+    fn new(
+        signal: Signal,
+        destination: &Destination,
+        agent: Result<Agent, Error>,
+    ) -> Result<Self, Error> {
         let shown = without_secrets(&destination.url);
         let unusable = |what: &str| {
             Error::configuration(format!("OTLP endpoint for {signal} `{shown}`: {what}"))
@@ -149,6 +163,7 @@ impl Route {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         Ok(Self {
+            agent: agent.map_err(|error| unusable("its certificate").with_source(error))?,
             loopback: is_loopback(host),
             headers,
             timeout: destination.timeout,
@@ -157,6 +172,21 @@ impl Route {
             shown,
         })
     }
+}
+
+type Agents<'a> = Vec<(Option<&'a Path>, Agent)>;
+
+fn agent_for<'a>(certificate: Option<&'a Path>, agents: &mut Agents<'a>) -> Result<Agent, Error> {
+    if let Some((_, known)) = agents.iter().find(|(known, _)| *known == certificate) {
+        return Ok(known.clone());
+    }
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .user_agent(USER_AGENT);
+    let agent = tls::trusting(config, certificate)?.build().new_agent();
+    agents.push((certificate, agent.clone()));
+    Ok(agent)
 }
 
 /// Who we are, as the OTLP exporter specification asks.

@@ -34,7 +34,14 @@ mod field {
         pub(in super::super) const SUM: u8 = 5;
         pub(in super::super) const BUCKETS: u8 = 6;
         pub(in super::super) const BOUNDS: u8 = 7;
+        pub(in super::super) const EXEMPLARS: u8 = 8;
         pub(in super::super) const ATTRIBUTES: u8 = 9;
+    }
+    pub(super) mod exemplar {
+        pub(in super::super) const TIME: u8 = 2;
+        pub(in super::super) const DOUBLE: u8 = 3;
+        pub(in super::super) const SPAN_ID: u8 = 4;
+        pub(in super::super) const TRACE_ID: u8 = 5;
     }
 }
 
@@ -174,6 +181,14 @@ fn write_histogram(buffer: &mut Buffer, point: &HistogramPoint) {
     );
     let bounds = point.bounds.iter().map(|bound| bound.to_bits());
     packed(buffer, field::histogram::BOUNDS, bounds);
+    for exemplar in &point.exemplars {
+        buffer.nested::<1>(field::histogram::EXEMPLARS, |into| {
+            into.fixed64(field::exemplar::TIME, exemplar.unix_nanos);
+            into.fixed64(field::exemplar::DOUBLE, exemplar.value.to_bits());
+            into.bytes(field::exemplar::SPAN_ID, &exemplar.span_id.to_bytes());
+            into.bytes(field::exemplar::TRACE_ID, &exemplar.trace_id.to_bytes());
+        });
+    }
     write_attributes(buffer, field::histogram::ATTRIBUTES, &point.attributes);
 }
 

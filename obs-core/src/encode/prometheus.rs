@@ -1,22 +1,27 @@
-//! The page that Prometheus scrapes, in its classic text format.
+//! The page that Prometheus scrapes, in its text format or as OpenMetrics.
 
+use super::prometheus_format::PageFormat;
 use super::prometheus_names::{NameOf, label_name, metric_name};
 use crate::label::LabelValue;
-use crate::metrics::{Data, HistogramPoint, Metric, Number, PointAttributes, Temporality};
+use crate::metrics::{
+    Data, Exemplar, HistogramPoint, Metric, Number, PointAttributes, Temporality,
+};
 use opentelemetry::{Key, Value};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-/// Renders points as a page of the text format, version 0.0.4.
+/// Renders points as a page of the text format, version 0.0.4, or of OpenMetrics, which shows their exemplars too.
 ///
 /// Names follow the OpenTelemetry specification: dots become underscores, units become words, counters end in `_total`.
 /// The resource is the metric `target_info`. Each series is written once; what would be a second one under its name is
 /// left out and reported.
 #[derive(Clone, Debug, Default)]
 pub struct PrometheusPage {
-    target_info: String,
+    /// What the resource says, as labels.
+    target: String,
     scope_labels: bool,
+    format: PageFormat,
 }
 
 /// Points that are not on the page.
@@ -61,24 +66,25 @@ impl std::fmt::Display for Skipped {
 }
 
 impl PrometheusPage {
-    /// The media type of the page.
-    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+    /// The media type of the page in the text format.
+    pub const CONTENT_TYPE: &'static str = PageFormat::Text.content_type();
 
     /// A page for what this resource says; without attributes it has no `target_info`.
     pub fn new<'a>(resource: impl IntoIterator<Item = (&'a Key, &'a Value)>) -> Self {
         let pairs = resource
             .into_iter()
             .map(|(key, value)| (key.as_str().to_owned(), value.to_string()));
-        let labels = labels(pairs, &[]);
-        let mut target_info = String::new();
-        if !labels.is_empty() {
-            header(&mut target_info, TARGET_INFO, "Target metadata", "gauge");
-            sample(&mut target_info, TARGET_INFO, &labels, "", "1");
-        }
         Self {
-            target_info,
+            target: labels(pairs, &[]),
             scope_labels: false,
+            format: PageFormat::Text,
         }
+    }
+
+    /// In which format.
+    pub fn with_format(mut self, format: PageFormat) -> Self {
+        self.format = format;
+        self
     }
 
     /// Whether each series says who emits it, in `otel_scope_name` and `otel_scope_version`. Off unless set: metrics of
@@ -90,7 +96,10 @@ impl PrometheusPage {
 
     /// Appends the page to `into` and says what is not on it.
     pub fn render(&self, metrics: &[Metric], into: &mut String) -> Vec<Skipped> {
-        into.push_str(&self.target_info);
+        if !self.target.is_empty() {
+            self.header(into, TARGET_INFO, "Target metadata", "gauge");
+            sample(into, TARGET_INFO, &self.target, "", "1");
+        }
         let mut skipped = Vec::new();
         for family in families(metrics, &mut skipped) {
             let help = family
@@ -98,7 +107,7 @@ impl PrometheusPage {
                 .iter()
                 .map(|metric| &*metric.description)
                 .find(|description| !description.is_empty());
-            header(into, &family.name, help.unwrap_or_default(), family.kind);
+            self.header(into, &family.name, help.unwrap_or_default(), family.kind);
             let mut series = HashSet::new();
             for metric in family.metrics {
                 let written = self.points(metric, &family.name, &mut series, into);
@@ -125,7 +134,7 @@ impl PrometheusPage {
                 for point in points {
                     let labels = self.labels(metric, &point.attributes, &["le"]);
                     if series.insert(labels.clone()) {
-                        histogram(into, name, &labels, point);
+                        self.histogram(into, name, &labels, point);
                         written += 1;
                     }
                 }
@@ -145,6 +154,50 @@ impl PrometheusPage {
             }
         }
         written
+    }
+
+    fn header(&self, into: &mut String, name: &str, help: &str, kind: &str) {
+        let open = self.format == PageFormat::OpenMetrics;
+        // OpenMetrics names the family; the last word of a sample's name belongs to its type.
+        let (name, kind) = match kind {
+            "counter" if open => (name.strip_suffix("_total").unwrap_or(name), kind),
+            _ if open && name == TARGET_INFO => ("target", "info"),
+            _ => (name, kind),
+        };
+        if !help.is_empty() {
+            let mut help = help.replace('\\', "\\\\").replace('\n', "\\n");
+            if open {
+                help = help.replace('"', "\\\"");
+            }
+            let _ = writeln!(into, "# HELP {name} {help}");
+        }
+        let _ = writeln!(into, "# TYPE {name} {kind}");
+    }
+
+    /// Cumulative buckets, sum and count.
+    fn histogram(&self, into: &mut String, name: &str, labels: &str, point: &HistogramPoint) {
+        let open = self.format == PageFormat::OpenMetrics;
+        let bound = |bound: &f64| match number(*bound) {
+            // As OpenMetrics writes numbers that are bounds; the text format has them as they are.
+            whole if open && !whole.contains(['.', 'e']) => whole + ".0",
+            other => other,
+        };
+        let bounds = point.bounds.iter().map(bound);
+        let infinity = std::iter::once("+Inf".to_owned());
+        let mut exemplars = point.exemplars.iter().filter(|_| open).peekable();
+        let mut total = 0;
+        for (at, (bound, count)) in bounds.chain(infinity).zip(&point.buckets).enumerate() {
+            total += count;
+            let mut labels = labels.to_owned();
+            push_label(&mut labels, "le", &bound);
+            sample(into, name, &labels, "_bucket", &total.to_string());
+            let upper = point.bounds.get(at).copied().unwrap_or(f64::INFINITY);
+            if let Some(exemplar) = exemplars.next_if(|exemplar| exemplar.value <= upper) {
+                write_exemplar(into, exemplar);
+            }
+        }
+        sample(into, name, labels, "_sum", &number(point.sum));
+        sample(into, name, labels, "_count", &total.to_string());
     }
 
     fn labels(&self, metric: &Metric, attributes: &PointAttributes, taken: &[&str]) -> String {
@@ -255,29 +308,6 @@ fn skip(metric: &Metric, name: &str, points: usize, why: Why) -> Skipped {
     }
 }
 
-fn header(into: &mut String, name: &str, help: &str, kind: &str) {
-    if !help.is_empty() {
-        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        let _ = writeln!(into, "# HELP {name} {help}");
-    }
-    let _ = writeln!(into, "# TYPE {name} {kind}");
-}
-
-/// Cumulative buckets, sum and count.
-fn histogram(into: &mut String, name: &str, labels: &str, point: &HistogramPoint) {
-    let bounds = point.bounds.iter().map(|bound| number(*bound));
-    let infinity = std::iter::once("+Inf".to_owned());
-    let mut total = 0;
-    for (bound, count) in bounds.chain(infinity).zip(&point.buckets) {
-        total += count;
-        let mut labels = labels.to_owned();
-        push_label(&mut labels, "le", &bound);
-        sample(into, name, &labels, "_bucket", &total.to_string());
-    }
-    sample(into, name, labels, "_sum", &number(point.sum));
-    sample(into, name, labels, "_count", &total.to_string());
-}
-
 fn sample(into: &mut String, name: &str, labels: &str, suffix: &str, value: &str) {
     into.push_str(name);
     into.push_str(suffix);
@@ -285,6 +315,23 @@ fn sample(into: &mut String, name: &str, labels: &str, suffix: &str, value: &str
         let _ = write!(into, "{{{labels}}}");
     }
     let _ = writeln!(into, " {value}");
+}
+
+/// At the end of the line just written.
+fn write_exemplar(into: &mut String, exemplar: &Exemplar) {
+    into.pop();
+    let (seconds, nanos) = (
+        exemplar.unix_nanos / 1_000_000_000,
+        exemplar.unix_nanos % 1_000_000_000,
+    );
+    let _ = writeln!(
+        into,
+        " # {{trace_id=\"{}\",span_id=\"{}\"}} {} {seconds}.{:03}",
+        exemplar.trace_id,
+        exemplar.span_id,
+        number(exemplar.value),
+        nanos / 1_000_000,
+    );
 }
 
 /// Labels as they stand between the braces. Where two keys become one name, their values are joined in the order of the

@@ -4,6 +4,7 @@ use crate::attributes::Bounds;
 use crate::context::ContextMode;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
+use crate::propagation::Propagator;
 use crate::side::SideBounds;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,7 +20,9 @@ pub(crate) struct Config {
     pub(crate) late_keep: bool,
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
+    pub(crate) exemplars: bool,
     pub(crate) known_http_methods: Option<Vec<String>>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
@@ -91,7 +94,9 @@ impl Default for Config {
             late_keep: true,
             context: ContextMode::Full,
             ids: None,
+            propagator: Propagator::W3c,
             measures: false,
+            exemplars: true,
             known_http_methods: None,
             max_series: 2_000,
             total_series: 16_384,
@@ -116,6 +121,8 @@ impl Default for Config {
                 links: 128,
                 per_event: 128,
                 value_bytes: 16 << 10,
+                // A content event of a model call is up to 64 KiB; as much again beside it.
+                total_bytes: 128 << 10,
             },
         }
     }

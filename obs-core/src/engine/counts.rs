@@ -11,6 +11,10 @@ macro_rules! counts {
         }
 
         /// What a telemetry did with records so far, and what it let go of and why.
+        ///
+        /// A record that is to be exported, or waits for its root to say whether it is, ends up in exactly one of
+        /// `collected`, `ring_full`, `after_shutdown`, `keep_truncated` and `keep_dropped`. What became of the collected
+        /// ones is in [`Telemetry::accounts`](crate::Telemetry::accounts).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct EngineCounts {
@@ -32,6 +36,8 @@ counts! {
     collected,
     /// Kept records for which a thread's ring had no room.
     ring_full,
+    /// Kept records of operations that ended after the last collection before shutdown.
+    after_shutdown,
     /// Children of undecided traces that were let go because too many waited, or for too long.
     keep_truncated,
     /// Children that waited and went with a trace nobody wanted.
@@ -46,8 +52,12 @@ counts! {
     slow_observables,
     /// Log events for which there was no room.
     log_events_full,
+    /// Log events that were emitted after shutdown.
+    log_events_after_shutdown,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
+    /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
+    instrument_conflicts,
 }
 
 #[derive(Debug, Default)]

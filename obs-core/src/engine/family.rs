@@ -101,15 +101,20 @@ impl<T> Family<T> {
         Parked::Waiting
     }
 
-    /// Decides, once: the first verdict stands. Gives back the children that waited.
+    /// Decides, once: the first verdict stands. Gives back the children that waited, in `into`, which is empty.
     pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> Decided {
         let mut inner = lock(&self.inner);
-        if self.verdict() == Verdict::Pending {
-            self.verdict.store(verdict as u8, Ordering::Release);
-        }
-        into.append(&mut inner.waiting);
+        let verdict = match self.verdict() {
+            Verdict::Pending => {
+                self.verdict.store(verdict as u8, Ordering::Release);
+                verdict
+            }
+            decided => decided,
+        };
+        debug_assert!(into.is_empty());
+        std::mem::swap(&mut inner.waiting, into);
         Decided {
-            verdict: self.verdict(),
+            verdict,
             bytes: std::mem::take(&mut inner.bytes),
             truncated: inner.truncated,
         }

@@ -33,7 +33,9 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     let kind = live.kind;
     let owned = local.owned;
     let ticks = live.end.saturating_sub(live.start);
-    if let Some(cells) = &local.series(&kind.set, live.labels).1.cells {
+    let slot = local.series(&kind.set, live.labels).1;
+    live.series = slot.series;
+    if let Some(cells) = &slot.cells {
         kind.record(&live, ticks, cells, owned);
     }
     if let Some((gauge, _)) = &kind.gauge
@@ -118,7 +120,8 @@ fn collect_side(live: &mut Live, engine: &Engine) {
 /// A root that others may wait for: its verdict is theirs.
 #[inline(never)]
 fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
-    let Some(family) = live.family.clone() else {
+    // Taken out and put back: a count of references more would be two locked instructions.
+    let Some(family) = live.family.take() else {
         return local.recycle(live);
     };
     let mut waiting = local.scratch();
@@ -129,8 +132,7 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
     };
     let decided = family.decide(own, &mut waiting);
     engine.parked.sub(decided.bytes);
-    // Released before the record goes back to the pool, where being the only holder means that it can be used again.
-    drop(family);
+    live.family = Some(family);
     if decided.verdict == Verdict::Keep {
         if decided.truncated > 0 {
             live.set(KEEP_TRUNCATED, decided.truncated.into());
@@ -147,8 +149,10 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
         live.flags.set(Flags::PARTIAL);
         export(live, local, engine);
     } else {
-        engine.counts.keep_dropped.add(waiting.len() as u64);
-        for child in waiting.drain(..) {
+        if !waiting.is_empty() {
+            engine.counts.keep_dropped.add(waiting.len() as u64);
+        }
+        while let Some(child) = waiting.pop() {
             local.recycle(child);
         }
         local.recycle(live);
@@ -158,7 +162,8 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
 
 #[inline(never)]
 fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
-    let Some(family) = live.joined.clone() else {
+    // From here on it belongs to nobody: whatever becomes of it, the family is let go of once.
+    let Some(family) = live.joined.take() else {
         return local.recycle(live);
     };
     if family.verdict() == Verdict::Pending && reason != Reason::None {
@@ -236,10 +241,18 @@ fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     match local.shard.ring.push(live) {
         Pushed::Taken => {}
         Pushed::HalfFull => engine.wake(),
-        Pushed::Full(live) => {
-            engine.counts.ring_full.add(1);
-            engine.wake();
-            local.recycle(live);
-        }
+        Pushed::Full(live) => not_taken(live, local, engine),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_taken(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    if engine.is_closed() {
+        engine.counts.after_shutdown.add(1);
+    } else {
+        engine.counts.ring_full.add(1);
+        engine.wake();
+    }
+    local.recycle(live);
 }

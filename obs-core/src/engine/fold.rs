@@ -1,12 +1,13 @@
 //! The fold: the cells of all shards become points, for any number of readers with a temporality each.
 
 use super::Engine;
+use super::exemplars::{Stored, View};
 use super::metric_set::{MetricSet, Shape};
 use super::registry::OVERFLOW;
 use super::shard::Shard;
 use crate::label::{LabelId, LabelValue, Labels};
 use crate::metrics::{
-    Data, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
+    Data, Exemplar, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
 };
 use crate::semconv;
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ pub(crate) struct ReaderState {
     counters: HashMap<u32, (u64, u64)>,
     /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
     last_nanos: u64,
+    /// The batches whose exemplars it has had.
+    exemplars_seen: u64,
 }
 
 impl ReaderState {
@@ -31,6 +34,7 @@ impl ReaderState {
             last: HashMap::new(),
             counters: HashMap::new(),
             last_nanos: 0,
+            exemplars_seen: 0,
         }
     }
 
@@ -63,15 +67,32 @@ impl Engine {
             by_set.entry(set).or_default().push((series, labels));
         }
         let mut metrics = Vec::new();
+        reader.exemplars_seen = self.exemplars.read(reader.exemplars_seen, |exemplars| {
+            self.fold_all(&shards, &by_set, exemplars, reader, now, &mut metrics);
+            exemplars.round()
+        });
+        reader.last_nanos = now;
+        metrics
+    }
+
+    fn fold_all(
+        &self,
+        shards: &[Arc<Shard>],
+        by_set: &HashMap<u16, Vec<(u32, Labels)>>,
+        exemplars: View<'_>,
+        reader: &mut ReaderState,
+        now: u64,
+        metrics: &mut Vec<Metric>,
+    ) {
         let mut fold = |set: &MetricSet| {
             let Some(series) = by_set.get(&set.id) else {
                 return;
             };
             let folded: Vec<_> = series
                 .iter()
-                .filter_map(|(id, labels)| fold_series(set, *id, *labels, &shards))
+                .filter_map(|(id, labels)| fold_series(set, *id, *labels, shards))
                 .collect();
-            points(set, &folded, reader, now, &mut metrics);
+            points(set, &folded, exemplars, reader, now, metrics);
         };
         for kind in self.kinds() {
             fold(&kind.set);
@@ -80,8 +101,6 @@ impl Engine {
             }
         }
         self.instruments.each_set(&mut fold);
-        reader.last_nanos = now;
-        metrics
     }
 }
 
@@ -117,6 +136,17 @@ fn fold_series(
     })
 }
 
+impl From<Stored> for Exemplar {
+    fn from(stored: Stored) -> Self {
+        Self {
+            value: stored.value,
+            unix_nanos: stored.unix_nanos,
+            trace_id: stored.trace_id.into(),
+            span_id: stored.span_id.into(),
+        }
+    }
+}
+
 fn add_f64(sum: u64, value: u64) -> u64 {
     (f64::from_bits(sum) + f64::from_bits(value)).to_bits()
 }
@@ -124,6 +154,7 @@ fn add_f64(sum: u64, value: u64) -> u64 {
 fn points(
     set: &MetricSet,
     folded: &[Folded],
+    exemplars: View<'_>,
     reader: &mut ReaderState,
     now: u64,
     metrics: &mut Vec<Metric>,
@@ -202,16 +233,23 @@ fn points(
             let now_cells = &series.cells[range.clone()];
             let last_cells = before
                 .filter(|_| delta)
-                .and_then(|before| before.get(range));
-            add_point(
+                .and_then(|before| before.get(range.clone()));
+            let added = add_point(
                 target,
                 &metric.shape,
                 attributes,
                 now_cells,
                 last_cells,
-                set.seconds_per_tick,
+                set.ticks_per_second,
                 (start, now),
             );
+            if let Data::Histogram { points, .. } = &mut target.data
+                && let Some(point) = points.last_mut()
+                && added
+            {
+                let found = exemplars.of(series.series, range);
+                point.exemplars = found.into_iter().map(Into::into).collect();
+            }
         }
     }
     if delta {
@@ -236,9 +274,9 @@ fn add_point(
     attributes: PointAttributes,
     cells: &[u64],
     last: Option<&[u64]>,
-    scale: f64,
+    rate: f64,
     (start_unix_nanos, unix_nanos): (u64, u64),
-) {
+) -> bool {
     let before = |index: usize| last.and_then(|last| last.get(index)).copied().unwrap_or(0);
     match (&mut target.data, shape) {
         (
@@ -250,10 +288,10 @@ fn add_point(
                 .collect();
             let count = buckets.iter().sum();
             if count == 0 {
-                return;
+                return false;
             }
             let sum = match shape {
-                Shape::Ticks { .. } => cells[0].wrapping_sub(before(0)) as f64 * scale,
+                Shape::Ticks { .. } => cells[0].wrapping_sub(before(0)) as f64 / rate,
                 _ => f64::from_bits(cells[0]) - f64::from_bits(before(0)),
             };
             points.push(HistogramPoint {
@@ -264,6 +302,7 @@ fn add_point(
                 sum,
                 bounds: bounds.to_vec(),
                 buckets,
+                exemplars: Vec::new(),
             });
         }
         (
@@ -298,8 +337,9 @@ fn add_point(
                 value,
             });
         }
-        _ => {}
+        _ => return false,
     }
+    true
 }
 
 fn attributes(set: &MetricSet, labels: Labels) -> PointAttributes {

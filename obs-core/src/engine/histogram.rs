@@ -42,10 +42,16 @@ impl TickHistogram {
         bucket
     }
 
+    /// The cell of the bucket that a duration counts in.
+    #[inline(always)]
+    pub(crate) fn cell(&self, ticks: u64) -> usize {
+        self.offset + 1 + self.bucket(ticks)
+    }
+
     #[inline(always)]
     pub(crate) fn record(&self, cells: &Cells, ticks: u64, owned: bool) {
         cells.add(self.offset, ticks, owned);
-        cells.add(self.offset + 1 + self.bucket(ticks), 1, owned);
+        cells.add(self.cell(ticks), 1, owned);
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Instrument {
 #[derive(Default)]
 pub(crate) struct Instruments {
     sets: RwLock<Vec<&'static MetricSet>>,
+    /// What was said about conflicts, each once.
+    warnings: Mutex<Vec<String>>,
     observables: Mutex<Vec<Observable>>,
     /// Registered since the last collection: beside, because an observable may register another.
     fresh: Mutex<Vec<Observable>>,
@@ -46,6 +48,10 @@ impl std::fmt::Debug for Instruments {
 }
 
 impl Instruments {
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        lock_std(&self.warnings).clone()
+    }
+
     pub(crate) fn each_set(&self, visit: &mut impl FnMut(&MetricSet)) {
         let sets = self
             .sets
@@ -57,19 +63,32 @@ impl Instruments {
 
 impl Engine {
     /// The group of cells of an instrument; the same instrument again is the same group.
+    ///
+    /// Registered otherwise than before, under the same name and scope, it follows `metrics/sdk.md` of the specification,
+    /// §"Duplicate instrument registration": somebody is warned, and both work and are exported. Boundaries are advice
+    /// there and identify nothing: those that came first are used.
     pub(crate) fn instrument(&'static self, instrument: &Instrument, shape: Shape) -> Handle {
         let mut sets = self
             .instruments
             .sets
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let known = |set: &&&'static MetricSet| {
-            set.metrics
-                .first()
-                .is_some_and(|metric| metric.name == instrument.name)
-        };
-        if let Some(set) = sets.iter().find(known) {
-            return Handle { engine: self, set };
+        let mut name = instrument.name;
+        let mut conflict = None;
+        for set in sets.iter().copied() {
+            match Registered::compare(set, instrument, &shape) {
+                Registered::Same => return Handle { engine: self, set },
+                Registered::WithOther("boundaries", _) => {
+                    self.warn_of_conflict(name, "boundaries", "the first are used");
+                    return Handle { engine: self, set };
+                }
+                // Names are the same whatever their case, and the first one is exported.
+                Registered::WithOther(what, first) => (name, conflict) = (first, Some(what)),
+                Registered::Not => {}
+            }
+        }
+        if let Some(what) = conflict {
+            self.warn_of_conflict(name, what, "both are exported");
         }
         let labels = &instrument.labels[..instrument.labels.len().min(8)];
         let mut set = MetricSet {
@@ -83,15 +102,23 @@ impl Engine {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / self.clock.ticks_per_second(),
+            ticks_per_second: self.clock.ticks_per_second(),
         };
-        set.push(
-            (instrument.name, instrument.unit, instrument.description),
-            shape,
-        );
+        set.push((name, instrument.unit, instrument.description), shape);
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }
+    }
+
+    /// Counts each, says it once.
+    #[cold]
+    fn warn_of_conflict(&self, name: &str, what: &str, then: &str) {
+        self.counts.instrument_conflicts.add(1);
+        let warning = format!("instrument `{name}` is registered again with other {what}; {then}");
+        let mut warnings = lock_std(&self.instruments.warnings);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     pub(crate) fn observe(&self, observe: Box<dyn FnMut() + Send>) {
@@ -119,6 +146,46 @@ impl Engine {
                 observable.skip = 10;
             }
         }
+    }
+}
+
+/// What a group of cells is to an instrument that is registered.
+enum Registered {
+    Not,
+    Same,
+    /// What differs, and the name it has.
+    WithOther(&'static str, &'static str),
+}
+
+impl Registered {
+    fn compare(set: &MetricSet, instrument: &Instrument, shape: &Shape) -> Self {
+        let Some(known) = set.metrics.first() else {
+            return Self::Not;
+        };
+        let scope = |scope: &Scope| (scope.name, scope.version, scope.schema_url);
+        if !known.name.eq_ignore_ascii_case(instrument.name)
+            || scope(set.scope) != scope(instrument.scope)
+        {
+            return Self::Not;
+        }
+        let (spaces, labels) = (&set.spaces, instrument.labels);
+        let pairs = spaces.iter().zip(labels);
+        let differs = if std::mem::discriminant(&known.shape) != std::mem::discriminant(shape) {
+            "kind"
+        } else if known.unit != instrument.unit {
+            "unit"
+        } else if known.description != instrument.description {
+            "description"
+        } else if spaces.len() != labels.len().min(8) || { pairs }
+            .any(|(space, label)| space.key() != label.key)
+        {
+            "labels"
+        } else if known.shape.bounds() != shape.bounds() {
+            "boundaries"
+        } else {
+            return Self::Same;
+        };
+        Self::WithOther(differs, known.name)
     }
 }
 

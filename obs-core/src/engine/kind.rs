@@ -56,6 +56,25 @@ struct HotStage {
     histogram: TickHistogram,
 }
 
+impl HotStage {
+    /// Ticks from its one moment to the other, if both happened and the level asks for it.
+    #[inline(always)]
+    fn took(&self, live: &Live, ticks: u64) -> Option<u64> {
+        if live.level < self.level {
+            return None;
+        }
+        let from = match self.from {
+            None => 0,
+            Some(event) => live.timeline.at(event)?,
+        };
+        let to = match self.to {
+            None => ticks,
+            Some(event) => live.timeline.at(event)?,
+        };
+        Some(to.saturating_sub(from))
+    }
+}
+
 impl Kind {
     pub(crate) fn new(
         engine: &'static Engine,
@@ -156,7 +175,7 @@ impl Kind {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),
+            ticks_per_second: engine.clock.ticks_per_second(),
         }
     }
 
@@ -288,12 +307,13 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
-    /// Reserves a place for a configured value of a label, so that a flood of unknown ones cannot take it.
+    /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones
+    /// cannot take them.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
         self.set
             .spaces
             .get(label)
-            .is_some_and(|space| space.intern(value).0 != LabelId::OVERFLOW)
+            .is_some_and(|space| space.reserve(value))
     }
 
     fn method_number(&self, method: &str) -> Option<usize> {
@@ -349,32 +369,36 @@ impl Kind {
             duration.record(cells, ticks, owned);
         }
         for stage in &self.stages {
-            if live.level < stage.level {
-                continue;
+            if let Some(took) = stage.took(live, ticks) {
+                stage.histogram.record(cells, took, owned);
             }
-            let from = match stage.from {
-                None => 0,
-                Some(event) => match live.timeline.at(event) {
-                    Some(at) => at,
-                    None => continue,
-                },
-            };
-            let to = match stage.to {
-                None => ticks,
-                Some(event) => match live.timeline.at(event) {
-                    Some(at) => at,
-                    None => continue,
-                },
-            };
-            stage
-                .histogram
-                .record(cells, to.saturating_sub(from), owned);
         }
         for (index, (offset, bounds)) in self.measures.iter().enumerate() {
             if live.measured & (1 << index) != 0 {
                 let value = live.measures[index & 3] as f64;
                 cells.add_f64(*offset, value, owned);
                 cells.add(offset + 1 + bucket(bounds, value), 1, owned);
+            }
+        }
+    }
+
+    /// What [`record`](Self::record) wrote: the cell of each bucket that it counted in, and the value in the metric's unit.
+    pub(crate) fn each_value(&self, live: &Live, mut visit: impl FnMut(usize, f64)) {
+        let ticks = live.end.saturating_sub(live.start);
+        // Divided, not multiplied: 30 ms read 0.03 and not 0.030000000000000002.
+        let seconds = |ticks: u64| ticks as f64 / self.set.ticks_per_second;
+        if let Some(duration) = &self.duration {
+            visit(duration.cell(ticks), seconds(ticks));
+        }
+        for stage in &self.stages {
+            if let Some(took) = stage.took(live, ticks) {
+                visit(stage.histogram.cell(took), seconds(took));
+            }
+        }
+        for (index, (offset, bounds)) in self.measures.iter().enumerate() {
+            if live.measured & (1 << index) != 0 {
+                let value = live.measures[index & 3] as f64;
+                visit(offset + 1 + bucket(bounds, value), value);
             }
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Live {
     /// The series of the gauge it counts in, and where that was found.
     pub(crate) in_flight: u32,
     pub(crate) in_flight_slot: u8,
+    /// The series of its metrics, once it has ended.
+    pub(crate) series: u32,
     pub(crate) level: StatsLevel,
     pub(crate) trace_flags: u8,
     pub(crate) ended: End,
@@ -98,7 +100,9 @@ impl Flags {
     /// Something of what few operations have is there: a side table, a context, a shared part.
     pub(crate) const RARE: Self = Self(1 << 9);
     /// It began with a stranger's request: baggage around it is not ours to show.
-    pub(crate) const STRANGERS: Self = Self(1 << 10);
+    pub(crate) const STRANGERS: Self = Self(1 << 11);
+    /// What being dropped means is said already, in `ended` and `error`.
+    pub(crate) const FORESEEN: Self = Self(1 << 10);
     /// The head decision is still to be made.
     pub(crate) const UNDECIDED: Self = Self(1 << 8);
     /// The parent is known at all (and perhaps in this process).
@@ -148,6 +152,7 @@ impl Live {
             flags: Flags::default(),
             in_flight: 0,
             in_flight_slot: 0,
+            series: 0,
             level: StatsLevel::Base,
             trace_flags: 0,
             ended: End::Answered,
@@ -157,10 +162,7 @@ impl Live {
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
-            attributes: Attributes::with_room(
-                ENTRIES.min(kind.bounds.count as usize),
-                TEXT.min(kind.bounds.total_bytes as usize),
-            ),
+            attributes: Attributes::with_room(ENTRIES, TEXT, &kind.bounds),
             session: None,
             family: None,
             joined: None,
@@ -195,6 +197,7 @@ impl Live {
     /// Keeps the shared part for the next operation if nobody else holds it; whoever does must find it unchanged.
     #[cold]
     fn release_shared(&mut self) {
+        self.attributes.unwatch(&self.kind.bounds);
         if let Some(shared) = &self.shared {
             if Arc::strong_count(shared) == 1 {
                 shared.release();
@@ -215,6 +218,8 @@ impl Live {
     #[inline]
     pub(crate) fn side(&mut self) -> &mut Side {
         self.flags.set(Flags::RARE);
-        self.side.get_or_insert_default()
+        let side = self.side.get_or_insert_default();
+        side.owners = self.attributes.len();
+        side
     }
 }

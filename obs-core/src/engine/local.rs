@@ -21,7 +21,9 @@ pub(crate) struct Local {
     pub(crate) owned: bool,
     /// It is the one that threads share at their ends, and goes back there.
     fallback: bool,
-    pool: Vec<Box<Live>>,
+    /// Records to be used again, from the front; as many places as it may hold.
+    pool: Box<[Option<Box<Live>>]>,
+    pooled: usize,
     series: Box<[SeriesSlot; SERIES]>,
     texts: Box<[TextSlot; TEXTS]>,
     pub(crate) rng: Rng,
@@ -66,7 +68,10 @@ impl Local {
             owned: shard.owned,
             fallback: false,
             shard,
-            pool: Vec::with_capacity(engine.config.pool),
+            pool: std::iter::repeat_with(|| None)
+                .take(engine.config.pool)
+                .collect(),
+            pooled: 0,
             series: Box::new(std::array::from_fn(|_| SeriesSlot::default())),
             texts: Box::new(std::array::from_fn(|_| TextSlot::default())),
             rng: Rng::from_entropy(),
@@ -78,27 +83,42 @@ impl Local {
     /// A record from the pool, as it was left: the caller sets every field of the operation.
     #[inline(always)]
     pub(crate) fn take(&mut self, kind: &'static Kind) -> Box<Live> {
-        match self.pool.pop() {
+        match self.unpool() {
             Some(live) => live,
             None => self.refill(kind),
         }
     }
 
+    #[inline(always)]
+    fn unpool(&mut self) -> Option<Box<Live>> {
+        let last = self.pooled.wrapping_sub(1);
+        let live = self.pool.get_mut(last)?.take();
+        self.pooled = last;
+        live
+    }
+
+    #[inline(always)]
+    fn pool(&mut self, live: Box<Live>) {
+        if let Some(place) = self.pool.get_mut(self.pooled) {
+            // Empty, so there is nothing to drop.
+            std::mem::forget(place.replace(live));
+            self.pooled += 1;
+        }
+    }
+
     #[cold]
     fn refill(&mut self, kind: &'static Kind) -> Box<Live> {
-        if let Some(mut returned) = try_lock(&self.shard.returned) {
-            self.pool.append(&mut returned);
+        let shard = self.shard.clone();
+        if let Some(mut returned) = try_lock(&shard.returned) {
+            returned.drain(..).for_each(|live| self.pool(live));
         }
-        self.pool.pop().unwrap_or_else(|| Live::fresh(kind))
+        self.unpool().unwrap_or_else(|| Live::fresh(kind))
     }
 
     #[inline(always)]
     pub(crate) fn recycle(&mut self, mut live: Box<Live>) {
         live.clear();
-        // Made with room for all it may hold.
-        if self.pool.len() < self.pool.capacity() {
-            self.pool.push(live);
-        }
+        self.pool(live);
     }
 
     /// The series of a label set and its cells here, from this thread's cache or the telemetry's map; the slot it is in.
@@ -182,17 +202,20 @@ impl Local {
         std::mem::take(&mut self.scratch)
     }
 
+    #[inline(always)]
     pub(crate) fn put_scratch(&mut self, empty: Vec<Box<Live>>) {
-        if empty.is_empty() && empty.capacity() <= 4096 {
-            self.scratch = empty;
+        if empty.capacity() <= 4096 && self.scratch.capacity() == 0 {
+            debug_assert!(empty.is_empty());
+            // What was there owns nothing.
+            std::mem::forget(std::mem::replace(&mut self.scratch, empty));
         }
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        let mut pool = std::mem::take(&mut self.pool);
-        self.shard.give_back(&mut pool, self.engine.config.pool);
+        let mut pooled = self.pool.iter_mut().map_while(Option::take).collect();
+        self.shard.give_back(&mut pooled, self.engine.config.pool);
         self.engine.release(&self.shard);
     }
 }

@@ -14,6 +14,16 @@ pub(crate) struct LogQueue {
 struct Inner {
     events: Vec<LogEvent>,
     bytes: usize,
+    closed: bool,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queued {
+    Taken,
+    Full,
+    /// The telemetry is shut down.
+    Closed,
 }
 
 impl LogQueue {
@@ -24,16 +34,24 @@ impl LogQueue {
         }
     }
 
-    /// Says whether there was room.
-    pub(crate) fn push(&self, event: LogEvent) -> bool {
+    /// Says what became of it.
+    pub(crate) fn push(&self, event: LogEvent) -> Queued {
         let bytes = event.bytes();
         let mut inner = lock_std(&self.inner);
-        let room = inner.bytes + bytes <= self.cap;
-        if room {
-            inner.bytes += bytes;
-            inner.events.push(event);
+        if inner.closed {
+            return Queued::Closed;
         }
-        room
+        if inner.bytes + bytes > self.cap {
+            return Queued::Full;
+        }
+        inner.bytes += bytes;
+        inner.events.push(event);
+        Queued::Taken
+    }
+
+    /// From now on nothing is taken; what is there waits for the last [`take`](Self::take).
+    pub(crate) fn close(&self) {
+        lock_std(&self.inner).closed = true;
     }
 
     pub(crate) fn take(&self) -> Vec<LogEvent> {

@@ -23,7 +23,7 @@ pub(crate) struct MetricSet {
     /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
     /// Fixed like the start: a rate that is measured better with time would let a sum of durations run backwards.
-    pub(crate) seconds_per_tick: f64,
+    pub(crate) ticks_per_second: f64,
 }
 
 /// One metric of a group.
@@ -53,6 +53,14 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    /// Upper limits of all buckets but the last; none where there are no buckets.
+    pub(crate) fn bounds(&self) -> &[f64] {
+        match self {
+            Self::Ticks { bounds } | Self::Values { bounds } => bounds,
+            _ => &[],
+        }
+    }
+
     pub(crate) fn cells(&self) -> usize {
         match self {
             Self::Ticks { bounds } | Self::Values { bounds } => bounds.len() + 2,

@@ -1,7 +1,7 @@
 //! Which label sets have been seen: a number for each, at most so many per group of metrics.
 
 use super::metric_set::MetricSet;
-use crate::label::Labels;
+use crate::label::{LabelId, Labels};
 use std::collections::HashMap;
 use std::sync::RwLock;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,21 @@ struct Inner {
     series: Vec<(u16, Labels)>,
     /// How many of them are the overflow of a group.
     overflows: usize,
+    /// How many of them are beyond a cap, for the sake of a reserved value.
+    beyond: usize,
+    /// The same by group, label and value.
+    beyond_by: HashMap<Reserved, u32>,
 }
+
+/// A configured value: group, index of its label, number.
+type Reserved = (u16, usize, LabelId);
+
+/// Room of a telemetry beyond its cap, for the series of reserved values.
+pub(crate) const RESERVED: usize = 16_384;
+
+/// Series that one reserved value may have beyond the caps: methods, statuses and versions that one route really has. A
+/// flood with a configured value in it stops there, and takes nothing from the others.
+const PER_VALUE: u32 = 64;
 
 /// Room of a telemetry beyond its cap, for the overflow series of so many groups.
 pub(crate) const OVERFLOWS: usize = 4_096;
@@ -48,11 +62,12 @@ impl Registry {
             if let Some(series) = known(&inner, labels) {
                 return series;
             }
-            if set.full.load(Ordering::Relaxed) {
+            if set.full.load(Ordering::Relaxed)
+                && inner.room_beyond(set, labels).is_none()
+                && let Some(series) = known(&inner, OVERFLOW)
+            {
                 set.overflowed.fetch_add(1, Ordering::Relaxed);
-                if let Some(series) = known(&inner, OVERFLOW) {
-                    return series;
-                }
+                return series;
             }
         }
         let mut inner = self
@@ -64,9 +79,14 @@ impl Registry {
             return series;
         }
         if set.series.load(Ordering::Relaxed) >= set.max_series
-            || inner.series.len() - inner.overflows >= self.cap
+            || inner.series.len() - inner.overflows - inner.beyond >= self.cap
         {
             set.full.store(true, Ordering::Relaxed);
+            if let Some(value) = inner.room_beyond(set, labels) {
+                inner.beyond += 1;
+                *inner.beyond_by.entry(value).or_default() += 1;
+                return inner.add(set, labels);
+            }
             set.overflowed.fetch_add(1, Ordering::Relaxed);
             labels = OVERFLOW;
             if let Some(series) = known(&inner, labels) {
@@ -76,10 +96,7 @@ impl Registry {
         } else {
             set.series.fetch_add(1, Ordering::Relaxed);
         }
-        let series = inner.series.len() as u32;
-        inner.series.push((set.id, labels));
-        inner.ids.insert((set.id, labels), series);
-        series
+        inner.add(set, labels)
     }
 
     /// All series so far: number, group, labels.
@@ -94,5 +111,26 @@ impl Registry {
             .enumerate()
             .map(|(id, (set, labels))| (id as u32, *set, *labels))
             .collect()
+    }
+}
+
+impl Inner {
+    /// A reserved value among the labels for which there is room although a cap is reached.
+    fn room_beyond(&self, set: &MetricSet, labels: Labels) -> Option<Reserved> {
+        if self.beyond >= RESERVED {
+            return None;
+        }
+        let values = set.spaces.iter().enumerate();
+        let mut reserved = values
+            .filter(|(index, space)| space.is_reserved(labels.get(*index)))
+            .map(|(index, _)| (set.id, index, labels.get(index)));
+        reserved.find(|value| self.beyond_by.get(value).is_none_or(|had| *had < PER_VALUE))
+    }
+
+    fn add(&mut self, set: &MetricSet, labels: Labels) -> u32 {
+        let series = self.series.len() as u32;
+        self.series.push((set.id, labels));
+        self.ids.insert((set.id, labels), series);
+        series
     }
 }

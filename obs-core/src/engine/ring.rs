@@ -4,13 +4,13 @@
 //! thread never waits for it. Nothing is copied: what travels is the record's box. Buffers are recycled, because fresh
 //! ones would put their page faults on the request's thread.
 
-use crate::sync::{TryMutex, lock_tried, try_lock};
+use crate::sync::{AtomicUsize, Ordering, TryMutex, lock_tried, try_lock};
 
 #[derive(Debug)]
 pub(crate) struct Ring<T> {
     halves: [TryMutex<Vec<T>>; 2],
-    /// Of each half.
-    capacity: usize,
+    /// Of each half; 0 once it is closed. Read under a half's lock.
+    capacity: AtomicUsize,
 }
 
 /// What became of a push.
@@ -27,42 +27,50 @@ impl<T> Ring<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             halves: [TryMutex::new(Vec::new()), TryMutex::new(Vec::new())],
-            capacity,
+            capacity: AtomicUsize::new(capacity),
         }
     }
 
     #[inline]
     pub(crate) fn push(&self, item: T) -> Pushed<T> {
         let item = match try_lock(&self.halves[0]) {
-            Some(mut half) if half.len() < self.capacity => {
-                return Self::put(&mut half, item, self.capacity);
-            }
-            _ => item,
+            Some(mut half) => match self.put(&mut half, item) {
+                Pushed::Full(item) => item,
+                taken => return taken,
+            },
+            None => item,
         };
         // The collector holds at most one of the two, for the length of a swap.
         let mut half = lock_tried(&self.halves[1]);
-        if half.len() < self.capacity {
-            return Self::put(&mut half, item, self.capacity);
-        }
+        let item = match self.put(&mut half, item) {
+            Pushed::Full(item) => item,
+            taken => return taken,
+        };
         drop(half);
         // The first was busy or full: the collector may have emptied it meanwhile. Tried once more and busy again, a
         // record would be given back although there is room.
         let mut half = lock_tried(&self.halves[0]);
-        if half.len() < self.capacity {
-            return Self::put(&mut half, item, self.capacity);
-        }
-        drop(half);
-        Pushed::Full(item)
+        self.put(&mut half, item)
     }
 
-    #[inline]
-    fn put(half: &mut Vec<T>, item: T, capacity: usize) -> Pushed<T> {
+    #[inline(always)]
+    fn put(&self, half: &mut Vec<T>, item: T) -> Pushed<T> {
+        let capacity = self.capacity.load(Ordering::Relaxed);
+        if half.len() >= capacity {
+            return Pushed::Full(item);
+        }
         half.push(item);
         if half.len() == capacity.div_ceil(2) {
             Pushed::HalfFull
         } else {
             Pushed::Taken
         }
+    }
+
+    /// From now on there is room for nothing more; what is there waits for the last [`drain`](Self::drain). A push sees
+    /// this once that drain had its half's lock, so each record is in one of the two or is given back.
+    pub(crate) fn close(&self) {
+        self.capacity.store(0, Ordering::Relaxed);
     }
 
     /// Moves everything out into `into`, which is empty afterwards only if nothing was there.
@@ -99,5 +107,17 @@ mod tests {
         assert_eq!(out, [1, 2, 3, 4]);
         assert_eq!(ring.push(5), Pushed::HalfFull);
         assert_eq!(ring.len(), 1);
+    }
+
+    #[test]
+    fn a_closed_ring_gives_back_what_comes_and_keeps_what_was_there() {
+        let ring = Ring::new(2);
+        ring.push(1);
+        ring.close();
+        assert_eq!(ring.push(2), Pushed::Full(2));
+        let (mut spare, mut out) = (Vec::new(), Vec::new());
+        ring.drain(&mut spare, &mut out);
+        assert_eq!(out, [1]);
+        assert_eq!(ring.push(3), Pushed::Full(3));
     }
 }

@@ -43,6 +43,23 @@ fn model(capacity: usize, pushers: u32, each: u32, drains: usize) {
 }
 
 #[test]
+fn what_comes_while_a_ring_is_closed_is_drained_or_given_back() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(2));
+        let pusher = {
+            let ring = ring.clone();
+            thread::spawn(move || push_all(&ring, 0..2))
+        };
+        let mut seen = Vec::new();
+        ring.close();
+        drain(&ring, &mut seen);
+        seen.extend(pusher.join().expect("no panic"));
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1], "each once, and nothing is left behind");
+    });
+}
+
+#[test]
 fn one_thread_and_the_collector_lose_and_double_nothing() {
     model(1, 1, 3, 2);
 }

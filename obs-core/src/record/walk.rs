@@ -1,7 +1,7 @@
 //! The attributes of a span, from all the places they lie in, each key once.
 //!
-//! What was set dynamically or through the attached OpenTelemetry span beats what the owner set, which beats measures,
-//! labels and the session. Why a record was kept is the telemetry's own to say: nothing else uses those two keys then.
+//! Of what the owner set and what was set dynamically or through the attached OpenTelemetry span, the last of a key
+//! counts; it beats measures, labels and the session. Why a record was kept is the telemetry's own to say: nothing else uses those two keys then.
 
 use super::{Record, RecordValue};
 use crate::attributes::{Scalar, Value};
@@ -9,6 +9,7 @@ use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
 use crate::label::{LabelId, Labels, Space};
 use crate::semconv;
+use crate::side::SideAttribute;
 use opentelemetry::KeyValue;
 
 /// Who takes the attributes of a record.
@@ -31,13 +32,13 @@ struct Keys {
 
 impl Keys {
     #[inline(always)]
-    fn of(live: &Live, side: &[KeyValue]) -> Self {
+    fn of(live: &Live, side: &[SideAttribute]) -> Self {
         let mut keys = Self::default();
         for (key, _) in live.attributes.entries() {
             keys.add(key.as_str());
         }
         for attribute in side {
-            keys.add(attribute.key.as_str());
+            keys.add(attribute.pair.key.as_str());
         }
         keys
     }
@@ -78,9 +79,14 @@ impl<'a> Record<'a> {
         let reason = self.keep_reason();
         let partial = live.flags.has(Flags::PARTIAL);
         let kept = reason.is_some() || partial;
-        let in_side = |key: &str| side.iter().any(|attribute| attribute.key.as_str() == key);
+        // The last of two values of one key is the one that counts: of the owner's at a place, and of one in the side
+        // table that knows how many the owner's were.
+        let in_side = |owners: usize, key: &str| {
+            side.iter()
+                .any(|other| other.owners as usize >= owners && other.pair.key.as_str() == key)
+        };
         let dynamic = |key: &str| {
-            keys.once & bit(key) != 0 && (live.attributes.holds(0, key) || in_side(key))
+            keys.once & bit(key) != 0 && (live.attributes.holds(0, key) || in_side(0, key))
         };
         let kind = live.kind;
         let beats_a_label = keys.once & kind.label_keys != 0
@@ -105,7 +111,7 @@ impl<'a> Record<'a> {
         for (index, (key, value)) in live.attributes.entries().enumerate() {
             let key = key.as_str();
             let again = keys.twice & bit(key) != 0
-                && (live.attributes.set_after(index, key) || in_side(key));
+                && (live.attributes.set_after(index, key) || in_side(index + 1, key));
             if !(again || kept && is_ours(key)) {
                 sink.scalar(key, value);
             }
@@ -120,9 +126,11 @@ impl<'a> Record<'a> {
                 }
             }
         }
-        for attribute in side {
-            if !(kept && is_ours(attribute.key.as_str())) {
-                sink.pair(attribute);
+        for SideAttribute { pair, owners } in side {
+            let key = pair.key.as_str();
+            let again = keys.twice & bit(key) != 0 && live.attributes.holds(*owners as usize, key);
+            if !(again || kept && is_ours(key)) {
+                sink.pair(pair);
             }
         }
         if let Some(session) = self.session() {

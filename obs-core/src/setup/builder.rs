@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::metrics::Temporality;
+use crate::propagation::Propagator;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub struct Builder {
     resource: Option<Resource>,
     service_name: Option<String>,
     sampler: Option<HeadSampler>,
+    propagator: Option<Propagator>,
     otlp: Otlp,
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
@@ -89,6 +91,7 @@ impl Builder {
             resource: None,
             service_name: None,
             sampler: None,
+            propagator: None,
             otlp: Otlp::default(),
             metric_interval: None,
             temporality: None,
@@ -134,7 +137,7 @@ impl Builder {
     /// The same, to given destinations: code beats the environment.
     #[cfg(feature = "otlp")]
     pub fn with_otlp_to(mut self, destinations: Destinations) -> Self {
-        self.otlp = Otlp::To(destinations);
+        self.otlp = Otlp::To(Box::new(destinations));
         self
     }
 
@@ -160,6 +163,13 @@ impl Builder {
     /// The head decision; by default `OTEL_TRACES_SAMPLER`, else `parentbased_always_on`.
     pub fn with_sampler(mut self, sampler: HeadSampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// How layers of servers read what their callers send; by default `OTEL_PROPAGATORS` (`tracecontext`, `baggage`,
+    /// `none`), else the W3C's formats. Others than those are slower: they look headers up by name and allocate.
+    pub fn with_propagator(mut self, propagator: Propagator) -> Self {
+        self.propagator = Some(propagator);
         self
     }
 
@@ -211,9 +221,23 @@ impl Builder {
         self
     }
 
+    /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
+    /// it. Default: yes. What is not exported is never an exemplar.
+    pub fn with_exemplars(mut self, exemplars: bool) -> Self {
+        self.config.exemplars = exemplars;
+        self
+    }
+
     /// How many label sets a group of metrics may have; what comes later shares one series.
     pub fn with_max_series(mut self, series: u32) -> Self {
         self.config.max_series = series.max(1);
+        self
+    }
+
+    /// How many bytes of dynamic attributes, events and links one operation may have, with what they take in memory; by
+    /// default 128 KiB, twice the content of a model call. What does not fit is counted on the span as dropped.
+    pub fn with_dynamic_bytes(mut self, bytes: usize) -> Self {
+        self.config.side.total_bytes = bytes;
         self
     }
 
@@ -284,6 +308,9 @@ impl Builder {
             subscriber.set_resource(&resource);
         }
         limits_of(&environment, &mut self.config);
+        self.config.propagator = self
+            .propagator
+            .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
         let engine = Engine::new(self.clock, sampler, self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
@@ -324,7 +351,7 @@ enum Otlp {
     #[cfg(feature = "otlp")]
     Environment,
     #[cfg(feature = "otlp")]
-    To(Destinations),
+    To(Box<Destinations>),
     Through(Box<dyn FnOnce(courier::Settings) -> Courier>),
 }
 
@@ -372,6 +399,17 @@ fn sampler_of(environment: &Environment, warnings: &mut Vec<String>) -> HeadSamp
     HeadSampler::from_env_values(name, arg).unwrap_or_else(|error| {
         warnings.push(error.to_string());
         error.fallback()
+    })
+}
+
+fn propagator_of(environment: &Environment, warnings: &mut Vec<String>) -> Propagator {
+    let names = environment.propagators.as_deref().unwrap_or_default();
+    Propagator::from_env_value(&names.join(",")).unwrap_or_else(|unknown| {
+        warnings.push(format!(
+            "OTEL_PROPAGATORS: `{}` is not known here; `tracecontext,baggage` is used (others: `Builder::with_propagator`)",
+            unknown.escape_debug()
+        ));
+        Propagator::W3c
     })
 }
 

@@ -77,6 +77,9 @@ impl Collector {
         let records = Records::new(&batch, &anchor);
         self.each_subscriber(|subscriber| subscriber.on_records(records));
         self.export(|exporter| exporter.records(records));
+        if self.engine.config.exemplars {
+            self.engine.exemplars.take(&batch, &anchor);
+        }
         self.batch = batch;
         // Cleared here and not by the thread that reuses them: its time is a request's.
         self.batch.iter_mut().for_each(|live| live.clear());

@@ -112,6 +112,9 @@ impl Control {
                 let requests = lock_std(&self.requests);
                 (requests.asked, requests.stop)
             };
+            if stop {
+                self.engine.close();
+            }
             collector.tick(asked != lock_std(&self.requests).done || stop);
             if stop {
                 collector.shutdown(Duration::from_secs(1));
@@ -163,6 +166,7 @@ impl Control {
         match &self.mode {
             Mode::Manual(collector) => {
                 let mut collector = lock_std(collector);
+                self.engine.close();
                 collector.tick(true);
                 collector.shutdown(deadline.saturating_duration_since(crate::clock::now()));
                 Ok(())

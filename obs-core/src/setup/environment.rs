@@ -5,6 +5,7 @@
 //! An empty value is an unset one. Code beats the environment; that precedence is the builder's to apply.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::courier::{Compression, Destination, Destinations, Signal};
@@ -126,6 +127,7 @@ impl Environment {
             destination.headers = otlp.headers.clone().unwrap_or_default();
             destination.timeout = otlp.timeout.unwrap_or(destination.timeout);
             destination.compression = otlp.compression.unwrap_or(destination.compression);
+            destination.certificate = otlp.certificate.clone();
             destination
         };
         Destinations {
@@ -175,6 +177,8 @@ pub struct Otlp {
     pub timeout: Option<Duration>,
     /// Of request bodies.
     pub compression: Option<Compression>,
+    /// A file of PEM certificates: who signs the destination's.
+    pub certificate: Option<PathBuf>,
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.

@@ -46,10 +46,12 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         "Items that a destination accepted.",
         &[SIGNAL],
     );
-    let here: [BoundCounter; 6] = [
+    let here: [BoundCounter; 8] = [
         "ring_full",
+        "after_shutdown",
         "keep_truncated",
         "log_events_full",
+        "log_events_after_shutdown",
         "late_call",
         "panic",
         "label_overflow",
@@ -64,8 +66,10 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         let counts = engine.counts.read(engine.parked.bytes() as u64);
         let values = [
             counts.ring_full,
+            counts.after_shutdown,
             counts.keep_truncated,
             counts.log_events_full,
+            counts.log_events_after_shutdown,
             counts.late_calls,
             counts.panics,
             engine.overflowed_labels(),

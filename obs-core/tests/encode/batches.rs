@@ -6,7 +6,7 @@ use obs_core::encode::BODY_LIMIT;
 use obs_core::otel::trace::{SpanContext, SpanId, TraceFlags, TraceId};
 use obs_core::otel::{KeyValue, StringValue, Value};
 use obs_core::sampling::HeadSampler;
-use obs_core::{Descriptor, Key, LabelId, Labels, Outcome, Parent};
+use obs_core::{Builder, Descriptor, Key, LabelId, Labels, Outcome, Parent};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::BTreeMap;
@@ -158,7 +158,8 @@ fn a_rule_for_names_that_panics_spoils_its_own_name_only() {
 #[test]
 fn long_values_and_too_many_of_them_are_cut_counted_and_encoded() {
     let always_on = HeadSampler::always_on();
-    let bench = Bench::new(|builder| builder.with_sampler(always_on), said);
+    let roomy = |builder: Builder| builder.with_sampler(always_on).with_dynamic_bytes(16 << 20);
+    let bench = Bench::new(roomy, said);
     let kind = bench.telemetry.kind(&INTERNAL);
     let sampled = SpanContext::new(
         TraceId::from(1),

@@ -197,8 +197,8 @@ type Pairs = Vec<(String, AnyValue)>;
 /// What an operation must look like after its script: the model, from the script alone.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
-    pub(crate) owner: BTreeMap<String, AnyValue>,
-    pub(crate) dynamic: BTreeMap<String, AnyValue>,
+    /// What was set, by whichever setter: the last value counts.
+    pub(crate) set: BTreeMap<String, AnyValue>,
     pub(crate) labels: BTreeMap<String, AnyValue>,
     pub(crate) measures: BTreeMap<String, AnyValue>,
     pub(crate) session: BTreeMap<String, AnyValue>,
@@ -216,7 +216,7 @@ impl Model {
     /// All attributes but ours: the nearer to the user, the stronger.
     pub(crate) fn attributes(&self) -> BTreeMap<String, AnyValue> {
         let mut all = self.session.clone();
-        for stronger in [&self.labels, &self.measures, &self.owner, &self.dynamic] {
+        for stronger in [&self.labels, &self.measures, &self.set] {
             all.extend(stronger.clone());
         }
         all
@@ -286,17 +286,17 @@ pub(crate) fn perform(bench: &Bench<Said>, script: &Script) -> Model {
                     Value::String(text) => active.set(key, text.as_str()),
                     other => panic!("not a scalar: {other:?}"),
                 }
-                model.owner.insert(key.as_str().into(), wire(value));
+                model.set.insert(key.as_str().into(), wire(value));
             }
             Act::Address(key, address) => {
                 active.set(KEYS[*key], *address);
                 let text = wire(&Value::from(address.to_string()));
-                model.owner.insert(KEYS[*key].as_str().into(), text);
+                model.set.insert(KEYS[*key].as_str().into(), text);
             }
             Act::Dynamic(key, value) => {
                 let key = DYNAMIC_KEYS[*key];
                 active.set_dynamic(KeyValue::new(key, value.clone()));
-                model.dynamic.insert(key.into(), wire(value));
+                model.set.insert(key.into(), wire(value));
             }
             Act::Stamp(event) => {
                 let event = STAMPS[*event];

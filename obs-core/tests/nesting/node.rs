@@ -197,7 +197,7 @@ impl Node {
                 .expect("no panic"),
             Place::SpawnCurrent => {
                 let work = carrier.passed(work);
-                let spawned = self.enter(|| current::instrument(work));
+                let spawned = self.enter(|| current::wrap(work));
                 runtime().block_on(async { tokio::spawn(spawned).await.expect("no panic") })
             }
             Place::Spawn => runtime()
@@ -252,8 +252,7 @@ impl Carrier {
             work()
         };
         match self {
-            // By the type's own path: `tracing::Instrument` is implemented for everything and comes first on a value.
-            Self::Ours(handle) => OpRef::instrument(&handle, work).await,
+            Self::Ours(handle) => handle.wrap(work).await,
             Self::Context(context) => work.with_context(context).await,
             Self::Span(span) => work.instrument(span).await,
         }

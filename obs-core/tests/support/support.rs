@@ -220,6 +220,7 @@ pub struct Span {
     pub events: Vec<(String, u64, Vec<KeyValue>)>,
     pub dropped_events: u32,
     pub links: Vec<(SpanContext, Vec<KeyValue>)>,
+    pub dropped_links: u32,
     pub session: Option<Session>,
     pub level: StatsLevel,
 }
@@ -317,6 +318,7 @@ impl Span {
                 .links()
                 .map(|link| (link.context.clone(), link.attributes.to_vec()))
                 .collect(),
+            dropped_links: record.dropped_links(),
             session: record.session().cloned(),
             level: record.level(),
         }

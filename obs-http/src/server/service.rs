@@ -1,18 +1,21 @@
 //! The service: from the request's head to a started operation.
 
-use super::body::ResponseBody;
-use super::future::ResponseFuture;
 use super::settings::Settings;
+use super::side::Answering;
+use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
-use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, SCHEMES, VERSION};
+use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
+use crate::exchange::future::Asked;
 use crate::head::RequestHead;
-use crate::headers::{self, Found};
+use crate::headers::captured::capture;
+use crate::headers::{self, Carrier, Found};
+use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
-use obs_core::propagation::{self, TraceParent};
+use obs_core::propagation::{self, Propagator, TraceParent};
 use obs_core::semconv::{self, http as keys, network};
 use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Session, Trust};
 use std::task::{Context, Poll};
@@ -65,7 +68,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), false);
+            return self.future(inner, Operation::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -78,21 +81,23 @@ impl<S, C: Clone> HttpServer<S, C> {
         S: Service<Request<B>>,
     {
         let mut operation = start(self.kind, self.settings, &request);
-        let head_only = *request.method() == Method::HEAD;
+        let asked = Asked::by(request.method());
         let entered = operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, head_only)
+        self.future(inner, operation, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, head_only: bool) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner,
             operation,
-            settings: self.settings,
-            classify: self.classify.clone(),
-            head_only,
+            side: Answering {
+                settings: self.settings,
+                classify: self.classify.clone(),
+            },
+            asked,
         }
     }
 }
@@ -109,7 +114,7 @@ fn start<B: Body>(
     {
         return Operation::disabled();
     }
-    let found = headers::scan(head.headers);
+    let mut found = headers::scan(head.headers);
     let scheme = scheme(head.uri, settings.https);
     let method = settings.methods.number(head.method);
     let labels = Labels::NONE
@@ -121,7 +126,14 @@ fn start<B: Body>(
         None => route::find(head.extensions),
     };
     let mut joined = String::new();
-    let parent = parent(&found, head, (kind, settings), &mut joined);
+    let parent = match settings.propagator {
+        None => parent(&found, head, (kind, settings), &mut joined),
+        Some(other) => {
+            let (parent, baggage) = parent_by(other, head, (kind, settings), &mut joined);
+            found.baggage = baggage;
+            parent
+        }
+    };
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
     if let Some(mut active) = operation.active() {
         describe(&mut active, head, &found, (scheme, method), settings);
@@ -195,8 +207,14 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
     let Some(allow) = &settings.baggage else {
         return;
     };
-    let values = head.headers.get_all(BAGGAGE).iter();
-    let (baggage, _) = Baggage::from_headers(values.map(http::HeaderValue::as_bytes));
+    let baggage = match settings.propagator {
+        None => {
+            let values = head.headers.get_all(BAGGAGE).iter();
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes)).0
+        }
+        // Read a second time: only where there is an allow list, and then this is not the expensive part.
+        Some(other) => other.extract(&Carrier(head.headers)).baggage,
+    };
     let baggage = baggage.keep(allow);
     if baggage.is_empty() {
         return;
@@ -208,29 +226,6 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
         }
     }
     active.set_session(Session::from_baggage(baggage));
-}
-
-/// Values of allowed headers, as lists of strings by the conventions.
-#[cold]
-pub(crate) fn capture(
-    active: &mut Active<'_>,
-    headers: &HeaderMap,
-    allowed: &[(http::HeaderName, obs_core::Key)],
-) {
-    use obs_core::otel::{Array, KeyValue, StringValue, Value};
-    for (name, key) in allowed {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let values: Vec<StringValue> = values.map(|value| value.to_owned().into()).collect();
-        if !values.is_empty() {
-            active.set_dynamic(KeyValue::new(
-                key.as_str(),
-                Value::Array(Array::String(values)),
-            ));
-        }
-    }
 }
 
 #[inline(always)]
@@ -258,6 +253,36 @@ fn parent<'a>(
         tracestate,
         trust,
     }
+}
+
+/// The same by any other propagator, and whether there is baggage. It looks up, parses and allocates as it likes.
+#[cold]
+#[inline(never)]
+fn parent_by<'a>(
+    propagator: &Propagator,
+    head: RequestHead<'_>,
+    (kind, settings): (&Kind, &Settings),
+    joined: &'a mut String,
+) -> (Parent<'a>, bool) {
+    let remote = propagator.extract(&Carrier(head.headers));
+    let baggage = !remote.baggage.is_empty();
+    if remote.dropped.traceparent.is_some() && !kind.is_current() {
+        kind.count_invalid_parent();
+    }
+    let parent = match remote.parent {
+        Some(parent) if !kind.is_current() => {
+            if let Some(tracestate) = &remote.tracestate {
+                joined.push_str(tracestate.as_str());
+            }
+            Parent::Remote {
+                parent,
+                tracestate: joined,
+                trust: settings.trust.of(head),
+            }
+        }
+        _ => Parent::Current,
+    };
+    (parent, baggage)
 }
 
 /// The one header as it came where it needs no repair, else what is left of all of them.
@@ -288,153 +313,4 @@ fn remote(found: &Found<'_>, value: &http::HeaderValue) -> Option<TraceParent> {
         return None;
     }
     propagation::traceparent::parse(value.as_bytes()).ok()
-}
-
-#[inline(always)]
-fn scheme(uri: &Uri, https: bool) -> u16 {
-    match uri.scheme_str() {
-        Some(scheme) => u16::from(scheme == SCHEMES[1]),
-        None => u16::from(https),
-    }
-}
-
-#[inline(always)]
-fn version(version: Version) -> LabelId {
-    match version {
-        Version::HTTP_11 => LabelId::closed(1),
-        Version::HTTP_2 => LabelId::closed(2),
-        Version::HTTP_10 => LabelId::closed(0),
-        Version::HTTP_3 => LabelId::closed(3),
-        _ => LabelId::ABSENT,
-    }
-}
-
-/// Name and port of `host:port`, `[v6]:port`, `user@host`.
-#[inline(always)]
-fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
-    let (name, port) = match host.last() {
-        Some(b'0'..=b'9') => split_port(host),
-        _ => (host, None),
-    };
-    if is_bare_name(name) {
-        (name, port)
-    } else {
-        split_marked(host)
-    }
-}
-
-/// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
-#[inline(never)]
-fn split_port(host: &[u8]) -> (&[u8], Option<u16>) {
-    let (mut at, mut port, mut scale) = (host.len(), 0_u32, 1_u32);
-    while scale <= 100_000 && at > 0 {
-        at -= 1;
-        match host[at] {
-            digit @ b'0'..=b'9' => port += u32::from(digit - b'0') * scale,
-            b':' => match u16::try_from(port) {
-                Ok(port) => return (&host[..at], Some(port)),
-                Err(_) => return (host, None),
-            },
-            _ => return (host, None),
-        }
-        scale *= 10;
-    }
-    (host, None)
-}
-
-/// Whether nothing in it has to be taken apart: eight bytes a step, the last ones twice.
-#[inline(always)]
-fn is_bare_name(name: &[u8]) -> bool {
-    let Some(last) = name.last_chunk::<8>() else {
-        return !name.iter().any(|byte| matches!(byte, b':' | b'@' | b'['));
-    };
-    let mut seen = marks(*last);
-    let (mut at, end) = (0, name.len() - 8);
-    while at < end {
-        if let Some(step) = name[at..].first_chunk::<8>() {
-            seen |= marks(*step);
-        }
-        at += 8;
-    }
-    seen & (ONES << 7) == 0
-}
-
-const ONES: u64 = u64::MAX / 255;
-
-/// The top bit of a byte is set if one of eight bytes is `:`, `@` or `[`. May be set without (for what stands between the
-/// first two, and letters above ASCII), is never missing.
-#[inline(always)]
-const fn marks(step: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(step);
-    let (from_colon, past_at) = (
-        word.wrapping_add(ONES * (0x80 - b':' as u64)),
-        word.wrapping_add(ONES * (0x7f - b'@' as u64)),
-    );
-    let bracket = word ^ (ONES * b'[' as u64);
-    word | (from_colon ^ past_at) | bracket.wrapping_sub(ONES)
-}
-
-/// By hand: hosts are shorter than a search's set-up.
-#[inline(never)]
-fn split_marked(host: &[u8]) -> (&[u8], Option<u16>) {
-    let host = match host.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => &host[at + 1..],
-        None => host,
-    };
-    let mut at = host.len();
-    let (mut port, mut scale) = (0_u32, 1_u32);
-    while at > 0 && host[at - 1].is_ascii_digit() && scale <= 10_000 {
-        at -= 1;
-        port += u32::from(host[at] - b'0') * scale;
-        scale *= 10;
-    }
-    let (name, port) = match at.checked_sub(1).map(|colon| (colon, host[colon])) {
-        Some((colon, b':')) if !host[..colon].contains(&b':') || host[..colon].ends_with(b"]") => (
-            &host[..colon],
-            u16::try_from(port).ok().filter(|_| scale > 1),
-        ),
-        _ => (host, None),
-    };
-    (
-        name.strip_prefix(b"[")
-            .and_then(|name| name.strip_suffix(b"]"))
-            .unwrap_or(name),
-        port,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn host(text: &str, (name, port): (&str, Option<u16>)) {
-        assert_eq!(split_host(text.as_bytes()), (name.as_bytes(), port));
-    }
-
-    #[test]
-    fn hosts_split_into_name_and_port() {
-        host("example.com", ("example.com", None));
-        host("example.com:8080", ("example.com", Some(8080)));
-        host("[::1]:443", ("::1", Some(443)));
-        host("[::1]", ("::1", None));
-        host("user:secret@example.com:1", ("example.com", Some(1)));
-        host("example.com:x", ("example.com:x", None));
-        host("example.com:99999", ("example.com", None));
-        host("example.com:123456", ("example.com:123456", None));
-        host("example.com:", ("example.com", None));
-        host("::1", ("::1", None));
-        host(
-            "a.long.name.example.com:8080",
-            ("a.long.name.example.com", Some(8080)),
-        );
-        host("a.long.name.example.com", ("a.long.name.example.com", None));
-        host(
-            "me@a.long.name.example.com",
-            ("a.long.name.example.com", None),
-        );
-        host("h\u{fc}tte.example.com", ("h\u{fc}tte.example.com", None));
-        host("42", ("42", None));
-        host("", ("", None));
-    }
 }

@@ -310,6 +310,33 @@ async fn an_upgrade_ends_the_exchange_at_its_head() {
 }
 
 #[tokio::test]
+async fn a_tunnel_ends_the_exchange_at_its_head() {
+    let capture = Capture::new();
+    let server = start(&capture).await;
+    let mut stream = send(server.address, "CONNECT", "example.com:443").await;
+    let head = read_until(&mut stream, "\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let record = over(&capture, End::Answered, None).await;
+    assert_eq!(record.text("http.request.method"), Some("CONNECT"));
+    stream.write_all(b"ping").await.expect("an echo");
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).await.expect("an echo");
+    assert_eq!(&echo, b"ping");
+    assert_eq!(capture.count(crate::support::DURATION), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_is_refused_has_a_body_like_any_answer() {
+    let capture = Capture::new();
+    let server = start(&capture).await;
+    let asks = "x-refuse: 1\r\n";
+    let answer = exchange_with(server.address, "CONNECT", "example.com:443", asks).await;
+    assert!(answer.ends_with("not from here"), "{answer}");
+    let record = over(&capture, End::Answered, None).await;
+    assert_eq!(record.attr("http.response.body.size"), Some(&13.into()));
+}
+
+#[tokio::test]
 async fn exchanges_on_one_connection_are_one_each() {
     let capture = Capture::new();
     let server = start(&capture).await;

@@ -116,6 +116,31 @@ async fn head_has_no_body_and_no_size() {
     assert_eq!(record.attr("http.response.body.size"), None);
 }
 
+/// The stream goes on as a tunnel, the exchange is over.
+async fn connects(uri: &str, protocol: Option<&'static str>, rig: &Rig) {
+    let (response, mut to) = rig.client.connect(uri, protocol).await;
+    let response = response.await.expect("an answer");
+    assert_eq!(response.status(), 200);
+    let record = over(&rig.capture, End::Answered, None).await;
+    assert_eq!(record.text("http.request.method"), Some("CONNECT"));
+    to.send_data("ping".into(), false).expect("a tunnel");
+    let echo = response.into_body().data().await.expect("an echo");
+    assert_eq!(echo.expect("an echo"), "ping");
+    assert_eq!(rig.capture.count(DURATION), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_ends_the_exchange_at_its_head() {
+    let rig = start().await;
+    connects("example.com:443", None, &rig).await;
+}
+
+#[tokio::test]
+async fn a_websocket_ends_the_exchange_at_its_head() {
+    let rig = start().await;
+    connects(&rig.uri("/chat"), Some("websocket"), &rig).await;
+}
+
 #[tokio::test]
 async fn a_failing_service_resets_the_stream() {
     let rig = start().await;

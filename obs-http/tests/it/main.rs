@@ -8,9 +8,13 @@ mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
 mod endings;
+mod flood;
 mod http1;
 mod http2;
 mod identity;
+mod outgoing;
+mod page;
+mod propagators;
 mod redaction;
 mod spawned;
 mod support;

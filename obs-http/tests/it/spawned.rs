@@ -18,7 +18,7 @@ async fn a_part_of_the_handler_is_spawned(mode: ContextMode) {
     let handler = service_fn(move |_: Request<Empty<bytes::Bytes>>| {
         let inner = inner.clone();
         async move {
-            let part = current::instrument(async move {
+            let part = current::wrap(async move {
                 tokio::task::yield_now().await;
                 current::set(TENANT, "acme");
                 let mut sent = String::new();

@@ -1,6 +1,7 @@
 //! A set of points, and the questions tests ask of it.
 
-use super::{HistogramPoint, NumberPoint, Series, Temporality};
+use super::settle::{Point, settle};
+use super::{HistogramPoint, NumberPoint, Series};
 use crate::AttrValue;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +54,7 @@ impl PointSet {
         name: &str,
         attributes: &[(&str, AttrValue)],
     ) -> Option<HistogramPoint> {
-        only(self.histograms(name, attributes), |point| &point.series)
+        only(self.histograms(name, attributes))
     }
 
     /// All histogram series called `name` with these attributes, settled, in the order first seen.
@@ -64,29 +65,7 @@ impl PointSet {
     #[track_caller]
     #[must_use]
     pub fn histograms(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<HistogramPoint> {
-        let mut settled: Vec<HistogramPoint> = Vec::new();
-        for point in self
-            .histograms
-            .iter()
-            .filter(|point| point.series.name == name && point.series.has(attributes))
-        {
-            match settled
-                .iter_mut()
-                .find(|known| known.series == point.series)
-            {
-                None => settled.push(point.clone()),
-                Some(known) if point.temporality == Temporality::Delta => {
-                    assert!(
-                        known.merge(point),
-                        "{} changed its bounds between exports",
-                        point.series
-                    );
-                }
-                Some(known) if point.time_ns >= known.time_ns => *known = point.clone(),
-                Some(_) => {}
-            }
-        }
-        settled
+        settle(&self.histograms, name, attributes)
     }
 
     /// The sum series called `name` with these attributes, settled.
@@ -97,13 +76,13 @@ impl PointSet {
     #[track_caller]
     #[must_use]
     pub fn sum(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Option<NumberPoint> {
-        only(self.sums(name, attributes), |point| &point.series)
+        only(self.sums(name, attributes))
     }
 
     /// All sum series called `name` with these attributes, settled, in the order first seen.
     #[must_use]
     pub fn sums(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<NumberPoint> {
-        settle_numbers(&self.sums, name, attributes)
+        settle(&self.sums, name, attributes)
     }
 
     /// The gauge series called `name` with these attributes: its latest point.
@@ -114,13 +93,13 @@ impl PointSet {
     #[track_caller]
     #[must_use]
     pub fn gauge(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Option<NumberPoint> {
-        only(self.gauges(name, attributes), |point| &point.series)
+        only(self.gauges(name, attributes))
     }
 
     /// The latest points of all gauge series called `name` with these attributes, in the order first seen.
     #[must_use]
     pub fn gauges(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<NumberPoint> {
-        settle_numbers(&self.gauges, name, attributes)
+        settle(&self.gauges, name, attributes)
     }
 
     /// Sums of the metric `name`, added up by the value of one attribute; series without it are under `""`.
@@ -172,37 +151,6 @@ impl PointSet {
     }
 }
 
-fn settle_numbers(
-    points: &[NumberPoint],
-    name: &str,
-    attributes: &[(&str, AttrValue)],
-) -> Vec<NumberPoint> {
-    let mut settled: Vec<NumberPoint> = Vec::new();
-    for point in points
-        .iter()
-        .filter(|point| point.series.name == name && point.series.has(attributes))
-    {
-        match settled
-            .iter_mut()
-            .find(|known| known.series == point.series)
-        {
-            None => settled.push(point.clone()),
-            Some(known) if point.temporality == Temporality::Delta => {
-                known.value = match (known.value, point.value) {
-                    (Some(mine), Some(theirs)) => Some(mine.plus(theirs)),
-                    (mine, theirs) => mine.or(theirs),
-                };
-                known.start_ns = known.start_ns.min(point.start_ns);
-                known.time_ns = known.time_ns.max(point.time_ns);
-                known.exemplars.extend(point.exemplars.iter().cloned());
-            }
-            Some(known) if point.time_ns >= known.time_ns => *known = point.clone(),
-            Some(_) => {}
-        }
-    }
-    settled
-}
-
 fn label(series: &Series, key: &str) -> String {
     series
         .attr(key)
@@ -212,11 +160,11 @@ fn label(series: &Series, key: &str) -> String {
 
 /// The only point; a test that asks for one and could get any of several asks the wrong question.
 #[track_caller]
-fn only<P>(mut points: Vec<P>, series: impl Fn(&P) -> &Series) -> Option<P> {
+fn only<P: Point>(mut points: Vec<P>) -> Option<P> {
     if points.len() > 1 {
         let names: Vec<_> = points
             .iter()
-            .map(|point| format!("\n  {}", series(point)))
+            .map(|point| format!("\n  {}", point.series()))
             .collect();
         panic!(
             "{} series fit, name more attributes to choose one:{}",

@@ -48,7 +48,7 @@ async fn ask(
     // Goes on after the answer, in a task of its own, and still belongs to this request.
     let remembering = assistant.remember();
     match current::handle() {
-        Some(request) => tokio::spawn(request.instrument(remembering)),
+        Some(request) => tokio::spawn(request.wrap(remembering)),
         None => tokio::spawn(remembering),
     };
     Ok(answer)

@@ -20,6 +20,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> PerSignal<Otlp> {
             headers: options.headers.or_else(|| common.headers.clone()),
             timeout: options.timeout.or(common.timeout),
             compression: options.compression.or(common.compression),
+            certificate: options.certificate.or_else(|| common.certificate.clone()),
         }
     };
     PerSignal {
@@ -39,6 +40,7 @@ fn options(read: &mut Reader<'_>, prefix: &str) -> Otlp {
             &format!("{prefix}_COMPRESSION"),
             &[("gzip", Compression::Gzip), ("none", Compression::None)],
         ),
+        certificate: read.text(&format!("{prefix}_CERTIFICATE")).map(Into::into),
     }
 }
 

@@ -21,6 +21,14 @@ pub(crate) struct Erratic {
 #[derive(Debug)]
 pub(crate) struct Broken;
 
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken by chance")
+    }
+}
+
+impl std::error::Error for Broken {}
+
 pub(crate) struct ErraticFuture {
     shared: Arc<Shared>,
     chance: Chance,
@@ -146,7 +154,7 @@ impl Shared {
             return;
         };
         let (shared, mut chance) = (Arc::clone(self), chance.fork());
-        let work = handle.instrument(async move {
+        let work = handle.wrap(async move {
             let child = shared.child();
             for _ in 0..chance.below(4) {
                 tokio::task::yield_now().await;

@@ -31,6 +31,9 @@ pub(crate) async fn app<B: Send + 'static>(request: Request<B>) -> Result<Respon
     if request.method() == Method::HEAD && request.version() == Version::HTTP_2 {
         return Ok(Response::new(empty()));
     }
+    if request.method() == Method::CONNECT {
+        return Ok(connect(request));
+    }
     Ok(match path.as_str() {
         "/hello" => Response::new(full(HELLO)),
         "/chunked" => Response::new(channel(|mut sender| async move {
@@ -98,9 +101,32 @@ pub(crate) async fn app<B: Send + 'static>(request: Request<B>) -> Result<Respon
     })
 }
 
-/// An echo on the connection, once it has been handed over.
+/// A tunnel to an echo, in an answer whose body's type knows nothing of tunnels; without one for those who say so.
+fn connect<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
+    if request.headers().contains_key("x-refuse") {
+        return status(StatusCode::FORBIDDEN, full("not from here"));
+    }
+    echo(&mut request);
+    Response::new(channel(|sender| async move {
+        std::future::pending::<()>().await;
+        drop(sender);
+    }))
+}
+
 fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
-    let upgrade = hyper::upgrade::on(&mut request);
+    echo(&mut request);
+    let mut response = status(StatusCode::SWITCHING_PROTOCOLS, empty());
+    for (name, value) in [("connection", "upgrade"), ("upgrade", "echo")] {
+        response
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// An echo on the connection, once it has been handed over.
+fn echo<B>(request: &mut Request<B>) {
+    let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let (mut one, mut other) = tokio::io::duplex(64);
@@ -110,13 +136,6 @@ fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
         });
         let _ = copy_bidirectional_with_sizes(&mut TokioIo::new(upgraded), &mut one, 64, 64).await;
     });
-    let mut response = status(StatusCode::SWITCHING_PROTOCOLS, empty());
-    for (name, value) in [("connection", "upgrade"), ("upgrade", "echo")] {
-        response
-            .headers_mut()
-            .insert(name, http::HeaderValue::from_static(value));
-    }
-    response
 }
 
 fn status(status: StatusCode, body: Body) -> Response<Body> {

@@ -84,9 +84,35 @@ impl H2 {
         uri: &str,
     ) -> (ResponseFuture, h2::SendStream<Bytes>) {
         let request = Request::builder().method(method).uri(uri).body(());
+        self.send_request(request.expect("a request"), true).await
+    }
+
+    /// The same with a stream that stays open, for CONNECT; the extended one where there is a protocol (RFC 8441).
+    pub(crate) async fn connect(
+        &self,
+        uri: &str,
+        protocol: Option<&'static str>,
+    ) -> (ResponseFuture, h2::SendStream<Bytes>) {
+        let mut request = Request::builder().method("CONNECT").uri(uri);
+        if let Some(protocol) = protocol {
+            let requests = self.requests.clone();
+            // A setting of the server's, which arrives in its own time.
+            let enabled = move || requests.is_extended_connect_protocol_enabled();
+            super::until("the setting", enabled).await;
+            request = request.extension(h2::ext::Protocol::from_static(protocol));
+        }
+        self.send_request(request.body(()).expect("a request"), false)
+            .await
+    }
+
+    async fn send_request(
+        &self,
+        request: Request<()>,
+        last: bool,
+    ) -> (ResponseFuture, h2::SendStream<Bytes>) {
         let mut requests = self.requests.clone().ready().await.expect("a connection");
         requests
-            .send_request(request.expect("a request"), true)
+            .send_request(request, last)
             .expect("the request goes out")
     }
 }

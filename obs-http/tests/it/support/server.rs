@@ -50,6 +50,7 @@ where
                     }
                     Protocol::Http2 => {
                         let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                            .enable_connect_protocol()
                             .serve_connection(io, service)
                             .await;
                     }
