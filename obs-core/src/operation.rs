@@ -7,7 +7,6 @@ use crate::engine::live::{Flags, Live, Reason};
 use crate::engine::local::Local;
 use crate::event::Event;
 use crate::handle::OpRef;
-use crate::ids::{IdGenerator, RandomIds};
 use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
@@ -22,7 +21,6 @@ use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,38 +144,6 @@ impl Kind {
 }
 
 impl Live {
-    /// Ids by the service's own generator; by ours where that panics or makes none.
-    #[cold]
-    fn own_ids(&mut self) {
-        let engine = self.kind.engine;
-        let Some(own) = &engine.config.ids else {
-            return;
-        };
-        let begins = self.trace_id == 0;
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            let trace = begins.then(|| (own.new_trace_id(), own.has_random_trace_ids()));
-            (trace, own.new_span_id())
-        }));
-        let (trace, span) = made.unwrap_or_else(|_| {
-            engine.counts.panics.add(1);
-            (begins.then_some((TraceId::INVALID, true)), SpanId::INVALID)
-        });
-        if let Some((id, random)) = trace {
-            let (id, random) = match id {
-                TraceId::INVALID => (RandomIds.new_trace_id(), true),
-                id => (id, random),
-            };
-            self.trace_id = u128::from_be_bytes(id.to_bytes());
-            let flags = random.then_some(crate::ids::RANDOM);
-            self.trace_flags = flags.map_or(0, TraceFlags::to_u8);
-        }
-        let span = match span {
-            SpanId::INVALID => RandomIds.new_span_id(),
-            span => span,
-        };
-        self.span_id = u64::from_be_bytes(span.to_bytes());
-    }
-
     /// The head decision for a trace that begins here, or whose parent came from outside.
     #[inline(always)]
     fn decide_head(&mut self, sampler: &HeadSampler) {
