@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) mod limits;
 pub(crate) mod walk;
 
 pub(crate) use walk::Sink;
@@ -37,7 +38,7 @@ pub struct RecordEvent<'a> {
     /// When, in nanoseconds since the Unix epoch.
     pub unix_nanos: u64,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -49,7 +50,7 @@ pub struct RecordLink<'a> {
     /// Where to.
     pub context: &'a SpanContext,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -284,68 +285,85 @@ impl<'a> Record<'a> {
                 .side
                 .as_ref()
                 .map_or(0, |side| side.dropped_attributes)
+            + self.attributes_over()
     }
 
     /// Calls `visit` for each event: at Detailed the event points, at every level those that the service
     /// [defined](crate::Event::define) for it and those with attributes.
     pub fn visit_events(&self, visit: &mut dyn FnMut(RecordEvent<'_>)) {
         let start = self.start_unix_nanos();
-        for (index, ticks) in self.live.timeline.shown(self.live.level) {
+        let mut left = self.limits().events;
+        for (index, ticks) in self.live.timeline.shown(self.live.level).take(left) {
+            left -= 1;
             visit(RecordEvent {
                 name: crate::Event::from_index(index).name(),
                 unix_nanos: start + self.anchor.nanos(ticks),
-                attributes: &[],
+                attributes: Cow::Borrowed(&[]),
                 dropped_attributes: 0,
             });
         }
-        for event in self
+        self.side_events(left).for_each(visit);
+    }
+
+    /// The first `most` of the events with attributes.
+    pub(crate) fn side_events(&self, most: usize) -> impl Iterator<Item = RecordEvent<'a>> {
+        let (start, record, limits) = (self.start_unix_nanos(), *self, self.limits());
+        let events = self
             .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.events[..])
-        {
+            .map_or(&[][..], |side| &side.events[..]);
+        events.iter().take(most).map(move |event| {
             let unix_nanos = match event.at {
                 At::Ticks(ticks) => {
-                    start + self.anchor.nanos(ticks.saturating_sub(self.live.start))
+                    start + record.anchor.nanos(ticks.saturating_sub(record.live.start))
                 }
                 At::Unix(nanos) => nanos,
             };
-            let (attributes, dropped_attributes) =
-                (&event.attributes[..], event.dropped_attributes);
-            visit(RecordEvent {
+            let (attributes, over) = limits.of(&event.attributes, limits.per_event);
+            RecordEvent {
                 name: &event.name,
                 unix_nanos,
                 attributes,
-                dropped_attributes,
-            });
-        }
+                dropped_attributes: event.dropped_attributes + over,
+            }
+        })
     }
 
     /// Events that did not fit.
     pub fn dropped_events(&self) -> u32 {
-        self.live
-            .side
-            .as_ref()
-            .map_or(0, |side| side.dropped_events)
+        let points = self.live.timeline.shown(self.live.level).count();
+        let (events, dropped) = match &self.live.side {
+            Some(side) => (side.events.len(), side.dropped_events),
+            None => (0, 0),
+        };
+        dropped + (points + events).saturating_sub(self.limits().events) as u32
     }
 
     /// Its links.
     pub fn links(&self) -> impl Iterator<Item = RecordLink<'a>> {
-        self.live
+        let limits = self.limits();
+        let links = self
+            .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.links[..])
-            .iter()
-            .map(|link| RecordLink {
+            .map_or(&[][..], |side| &side.links[..]);
+        links.iter().take(limits.links).map(|link| {
+            let (attributes, over) = limits.of(&link.attributes, limits.per_link);
+            RecordLink {
                 context: &link.context,
-                attributes: &link.attributes,
-                dropped_attributes: link.dropped_attributes,
-            })
+                attributes,
+                dropped_attributes: link.dropped_attributes + over,
+            }
+        })
     }
 
     /// Links that did not fit.
     pub fn dropped_links(&self) -> u32 {
-        self.live.side.as_ref().map_or(0, |side| side.dropped_links)
+        self.live.side.as_ref().map_or(0, |side| {
+            let over = side.links.len().saturating_sub(self.limits().links);
+            side.dropped_links + over as u32
+        })
     }
 }
 

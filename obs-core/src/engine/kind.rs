@@ -173,6 +173,7 @@ impl Kind {
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
             ticks_per_second: engine.clock.ticks_per_second(),
@@ -305,6 +306,20 @@ impl Kind {
     #[cold]
     pub fn count_invalid_parent(&self) {
         self.engine.counts.invalid_parents.add(1);
+    }
+
+    /// Counts members of a `tracestate` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_tracestate(&self, members: u64) {
+        self.engine.counts.dropped_tracestate.add(members);
+    }
+
+    /// Counts members of `baggage` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_baggage(&self, members: u64) {
+        self.engine.counts.dropped_baggage.add(members);
     }
 
     /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones

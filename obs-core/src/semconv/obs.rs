@@ -9,6 +9,8 @@ names! {
     KEEP_TRUNCATED = "obs.keep.truncated";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
+    /// What was out of the ordinary.
+    ANOMALY = "obs.anomaly";
     /// Whether the connection was there before: false where the exchange had to dial.
     CONNECTION_REUSED = "obs.http.connection.reused";
     /// How many attempts one call took.
@@ -37,3 +39,9 @@ pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
+/// Finished operations that the collector took over.
+pub const COLLECTED: &str = "obs.telemetry.collected";
+/// What was out of the ordinary, and lost nothing.
+pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of finished operations that wait for their roots.
+pub const PARKED: &str = "obs.telemetry.parked";

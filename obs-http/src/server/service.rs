@@ -141,7 +141,7 @@ fn start<B: Body>(
             active.set_measure(REQUEST_SIZE, body);
         }
         if found.baggage {
-            carry_baggage(&mut active, head, settings);
+            carry_baggage(&mut active, head, (kind, settings));
         }
         active.stamp(Event::SERVER_HANDLE_START);
     }
@@ -199,7 +199,11 @@ fn describe(
 /// Baggage of those who are trusted, as far as it is allowed: it names the session, goes on with outgoing calls, and
 /// becomes attributes. Without an allow list, or from a stranger, it is as if it were not there.
 #[cold]
-fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Settings) {
+fn carry_baggage(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    (kind, settings): (&Kind, &Settings),
+) {
     if settings.trust.of(head) != Trust::Trusted {
         // A layer outside may have put it into OpenTelemetry's context.
         return active.clear_baggage();
@@ -207,14 +211,18 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
     let Some(allow) = &settings.baggage else {
         return;
     };
-    let baggage = match settings.propagator {
+    let (baggage, dropped) = match settings.propagator {
         None => {
             let values = head.headers.get_all(BAGGAGE).iter();
-            Baggage::from_headers(values.map(http::HeaderValue::as_bytes)).0
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes))
         }
         // Read a second time: only where there is an allow list, and then this is not the expensive part.
-        Some(other) => other.extract(&Carrier(head.headers)).baggage,
+        Some(other) => {
+            let remote = other.extract(&Carrier(head.headers));
+            (remote.baggage, remote.dropped.baggage)
+        }
     };
+    kind.count_dropped_baggage(dropped as u64);
     let baggage = baggage.keep(allow);
     if baggage.is_empty() {
         return;
@@ -246,7 +254,7 @@ fn parent<'a>(
         kind.count_invalid_parent();
         return Parent::Current;
     };
-    let tracestate = tracestate(found, head.headers, joined);
+    let tracestate = tracestate(found, head.headers, kind, joined);
     let trust = settings.trust.of(head);
     Parent::Remote {
         parent,
@@ -269,6 +277,9 @@ fn parent_by<'a>(
     if remote.dropped.traceparent.is_some() && !kind.is_current() {
         kind.count_invalid_parent();
     }
+    if remote.dropped.tracestate.is_some() {
+        kind.count_dropped_tracestate(1);
+    }
     let parent = match remote.parent {
         Some(parent) if !kind.is_current() => {
             if let Some(tracestate) = &remote.tracestate {
@@ -287,7 +298,12 @@ fn parent_by<'a>(
 
 /// The one header as it came where it needs no repair, else what is left of all of them.
 #[inline(always)]
-fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String) -> &'a str {
+fn tracestate<'a>(
+    found: &Found<'a>,
+    headers: &HeaderMap,
+    kind: &Kind,
+    joined: &'a mut String,
+) -> &'a str {
     let Some(first) = found.tracestate else {
         return "";
     };
@@ -296,15 +312,17 @@ fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String
     {
         return text;
     }
-    join(headers, joined);
+    join(headers, kind, joined);
     joined
 }
 
 #[cold]
-fn join(headers: &HeaderMap, joined: &mut String) {
+fn join(headers: &HeaderMap, kind: &Kind, joined: &mut String) {
     let values = headers.get_all(propagation::tracestate::TRACESTATE);
     // An invalid tracestate is dropped; the traceparent stands.
-    let _ = propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
+    let values = values.iter().map(|value| value.as_bytes());
+    let cut = propagation::tracestate::combine(values, joined).unwrap_or(1);
+    kind.count_dropped_tracestate(cut as u64);
 }
 
 #[inline(always)]
