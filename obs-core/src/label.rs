@@ -23,7 +23,8 @@ pub struct Label {
 pub enum Values {
     /// A fixed list: the number of a value is its index plus one.
     Closed(&'static [&'static str]),
-    /// Text seen at run time (route templates, model names), at most `cap` values; later ones read `_OTHER`.
+    /// Text seen at run time (route templates, model names), at most `cap` values; later ones, and those of more than 512 bytes,
+    /// read `_OTHER` on metrics. Spans have their text.
     Open {
         /// How many values fit.
         cap: u16,
@@ -41,7 +42,7 @@ pub struct LabelId(pub(crate) u16);
 impl LabelId {
     /// The label is absent.
     pub const ABSENT: Self = Self(0);
-    /// A value beyond the cap of its label, exported as `_OTHER`.
+    /// A value beyond the cap of its label, `_OTHER` on metrics.
     pub const OVERFLOW: Self = Self(u16::MAX);
 
     /// The `index`-th value of a closed label.
@@ -202,6 +203,10 @@ impl Space {
 
     pub(crate) fn key(&self) -> Key {
         self.label.key
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.label.values, Values::Open { .. })
     }
 
     pub(crate) fn overflowed(&self) -> u64 {

@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod ambient;
 mod attached;
 mod attributes;
 mod clock;
@@ -35,6 +36,7 @@ mod parent;
 pub mod propagation;
 mod record;
 pub mod sampling;
+mod scope;
 #[cfg(feature = "sdk")]
 pub mod sdk;
 pub mod semconv;
@@ -44,6 +46,7 @@ mod shared;
 mod side;
 mod subscriber;
 mod sync;
+mod thread;
 mod timeline;
 pub mod trust;
 

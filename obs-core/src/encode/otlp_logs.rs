@@ -3,6 +3,7 @@
 use super::protobuf::Buffer;
 use super::request::{ITEM, Request};
 use super::resource::ResourceBytes;
+use crate::attributes::Scalar;
 use crate::descriptor::Scope;
 use crate::log_event::LogEvent;
 
@@ -48,6 +49,9 @@ fn write_event(record: &mut Buffer, event: &LogEvent) {
     record.body(field::BODY, &event.body);
     for attribute in &event.attributes {
         record.key_value(field::ATTRIBUTES, attribute);
+    }
+    for (key, id) in event.session_ids() {
+        record.attribute(field::ATTRIBUTES, key, Scalar::Text(id.as_bytes()));
     }
     if event.trace_flags != 0 {
         record.raw(&[field::FLAGS, event.trace_flags, 0, 0, 0]);

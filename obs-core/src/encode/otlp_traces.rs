@@ -10,7 +10,6 @@ use crate::attributes::Scalar;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
 use crate::label::{LabelId, Labels, Space};
-use crate::level::StatsLevel;
 use crate::record::{Record, RecordEvent, RecordLink, Sink};
 use crate::side::Side;
 use crate::subscriber::Records;
@@ -195,7 +194,7 @@ fn write_span(
         Some(name) => span.text(field::NAME, name),
         None => {
             name.clear();
-            (live.kind.descriptor.span_name)(record, name);
+            record.write_kinds_name(name);
             span.text(field::NAME, name);
         }
     }
@@ -211,11 +210,9 @@ fn write_span(
         u64::from(record.dropped_attributes()),
     );
     let mut left = record.limits().events;
-    if live.level == StatsLevel::Detailed {
-        for (index, ticks) in live.timeline.indices().take(left) {
-            left -= 1;
-            points.write(span, index, start + anchor.nanos(ticks));
-        }
+    for (index, ticks) in live.timeline.shown(live.level).take(left) {
+        left -= 1;
+        points.write(span, index, start + anchor.nanos(ticks));
     }
     if side.is_some() || left == 0 {
         write_side(span, record, left);

@@ -12,6 +12,7 @@ use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
+use crate::{scope, thread};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -192,9 +193,17 @@ impl Kind {
     /// Whether what is current on this thread is an operation of this kind, of whichever telemetry.
     #[inline]
     pub fn is_current(&self) -> bool {
-        context::peek(|current| {
-            current.is_some_and(|live| std::ptr::eq(live.kind.descriptor, self.descriptor))
+        context::peek(|current| match current {
+            Some(live) => std::ptr::eq(live.kind.descriptor, self.descriptor),
+            None => thread::is_scoped() && self.is_in_scope(),
         })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_in_scope(&self) -> bool {
+        let descriptor = scope::handle().and_then(|handle| handle.0.identity().descriptor);
+        descriptor.is_some_and(|descriptor| std::ptr::eq(descriptor, self.descriptor))
     }
 
     /// The level of operations of no particular method.

@@ -103,13 +103,18 @@ impl<'a> Record<'a> {
             && kind
                 .spaces()
                 .any(|(_, space)| dynamic(space.key().as_str()));
-        if !beats_a_label {
+        let texts = live.side.as_ref().is_some_and(|side| side.has_labels());
+        if !beats_a_label && !texts {
             sink.labels(kind, live.labels);
         } else {
             for (index, space) in kind.spaces() {
                 let id = live.labels.get(index);
-                if id != LabelId::ABSENT && !dynamic(space.key().as_str()) {
-                    sink.label(space, id);
+                if id == LabelId::ABSENT || dynamic(space.key().as_str()) {
+                    continue;
+                }
+                match self.label_text(index) {
+                    Some(text) => sink.scalar(space.key().as_str(), Scalar::Text(text.as_bytes())),
+                    None => sink.label(space, id),
                 }
             }
         }

@@ -276,12 +276,13 @@ fn carry_baggage(
     head: RequestHead<'_>,
     (kind, settings): (&Kind, &Settings),
 ) {
+    if settings.trust(head) != Trust::Trusted {
+        // A layer outside may have put it into OpenTelemetry's context.
+        return active.clear_baggage();
+    }
     let Some(allow) = &settings.baggage else {
         return;
     };
-    if settings.trust(head) != Trust::Trusted {
-        return;
-    }
     let (baggage, dropped) = match settings.propagator {
         None => {
             let values = head.headers.get_all(BAGGAGE).iter();

@@ -251,6 +251,39 @@ fn baggage_is_taken_over_from_those_who_are_trusted_as_far_as_it_is_allowed() {
     assert_eq!(baggage_of(Trust::Trusted, None), [None, None, None]);
 }
 
+/// The baggage that a handler sees in OpenTelemetry's context, where a layer outside has put the caller's.
+fn seen(trust: Trust, request: http::request::Builder) -> bool {
+    use obs_core::otel::baggage::BaggageExt;
+    use obs_core::otel::{Context, KeyValue};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let capture = Capture::new();
+    let seen = AtomicBool::new(false);
+    let handler = tower::service_fn(|_: Request<_>| {
+        let baggage = Context::map_current(|context| !context.baggage().is_empty());
+        seen.store(baggage, Ordering::Relaxed);
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+            http_body_util::Empty::<bytes::Bytes>::new(),
+        )))
+    });
+    let outside = Context::new().with_baggage(vec![KeyValue::new("tenant", "evil")]);
+    let _attached = outside.attach();
+    ask(
+        layer(&capture).with_trust(trust).layer(handler),
+        build(request),
+    );
+    seen.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_strangers_baggage_is_not_seen_by_the_handler_whoever_read_it() {
+    let request = || get("/").header("baggage", "tenant=evil");
+    let with_parent = || request().header("traceparent", traceparent("01"));
+    assert!(seen(Trust::Trusted, request()) && seen(Trust::Trusted, with_parent()));
+    assert!(!seen(Trust::LinkOnly, request()));
+    assert!(!seen(Trust::LinkOnly, with_parent()));
+}
+
 #[test]
 fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
     let capture = Capture::new();

@@ -19,4 +19,5 @@ mod outgoing;
 mod page;
 mod propagators;
 mod redaction;
+mod spawned;
 mod support;
