@@ -124,6 +124,11 @@ impl Found {
     pub(crate) fn identity_for_child(&self) -> Identity {
         self.0.identity_for_child()
     }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.identity()
+    }
 }
 
 #[derive(Default)]

@@ -6,6 +6,8 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "tracing")]
+mod ambient;
 mod attached;
 mod attributes;
 mod clock;
@@ -23,6 +25,8 @@ mod instrument;
 mod label;
 mod level;
 mod log_event;
+#[cfg(feature = "tracing")]
+pub mod logs;
 #[cfg(all(loom, test))]
 mod loom_models;
 pub mod metrics;
@@ -30,6 +34,7 @@ mod operation;
 mod outcome;
 mod parent;
 pub mod propagation;
+mod quiet;
 mod record;
 pub mod sampling;
 #[cfg(feature = "sdk")]

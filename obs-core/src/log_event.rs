@@ -1,6 +1,7 @@
 //! Structured events: log records with a name and a body, tied to the operation they belong to. Content (prompts,
 //! outputs) and evaluations travel on them, never as attributes of a span.
 
+use crate::descriptor::Scope;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId};
 
@@ -10,6 +11,8 @@ use opentelemetry::trace::{SpanId, TraceId};
 pub struct LogEvent {
     /// Its name, low in cardinality: `gen_ai.evaluation.result`.
     pub name: &'static str,
+    /// Who says so: the crate that emits it, or the target it was logged to; none is this crate.
+    pub scope: Option<&'static Scope>,
     /// How grave it is.
     pub severity: Severity,
     /// When, in nanoseconds since the Unix epoch; 0 is filled in when it is emitted.
@@ -94,6 +97,7 @@ impl LogEvent {
         let ids = crate::current::with(|active| active.trace_parent());
         Self {
             name,
+            scope: None,
             severity: Severity::default(),
             unix_nanos: 0,
             trace_id: ids.map(|ids| ids.trace_id),
@@ -107,6 +111,12 @@ impl LogEvent {
     /// With a severity.
     pub fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Said by somebody else than this crate.
+    pub fn with_scope(mut self, scope: &'static Scope) -> Self {
+        self.scope = Some(scope);
         self
     }
 

@@ -199,7 +199,7 @@ impl Live {
 
 /// The OpenTelemetry span that user code opened inside the current operation, if any.
 #[inline]
-fn deeper_than(live: &Live) -> Option<SpanContext> {
+pub(crate) fn deeper_than(live: &Live) -> Option<SpanContext> {
     Context::map_current(|context| {
         if !context.has_active_span() {
             return None;

@@ -46,12 +46,15 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         "Items that a destination accepted.",
         &[SIGNAL],
     );
-    let here: [BoundCounter; 8] = [
+    let here: [BoundCounter; 11] = [
         "ring_full",
         "after_shutdown",
         "keep_truncated",
         "log_events_full",
         "log_events_after_shutdown",
+        "log_flood",
+        "log_lines_lost",
+        "log_nested",
         "late_call",
         "panic",
         "label_overflow",
@@ -70,6 +73,9 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
             counts.keep_truncated,
             counts.log_events_full,
             counts.log_events_after_shutdown,
+            counts.log_flood,
+            counts.log_lines_lost,
+            counts.log_nested,
             counts.late_calls,
             counts.panics,
             engine.overflowed_labels(),

@@ -52,6 +52,11 @@ impl Telemetry {
         }
     }
 
+    #[cfg(feature = "tracing")]
+    pub(crate) fn engine(&self) -> &'static Engine {
+        self.engine
+    }
+
     /// The HTTP methods that are labels of their own, if the environment or the builder names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
         self.engine.config.known_http_methods.as_deref()
