@@ -1,24 +1,24 @@
 //! What a layer and its bridge share: every event comes here, whoever logged it.
 
 use super::fields::{Fields, Value};
-use super::flood::{Flood, Sites, Slot, Verdict};
+use super::flood::{Flood, Sites, Slot};
 use super::json::{Kept, Line, Message, Rest};
 use super::limits::Limits;
 use super::otlp::{self, Attributes};
 use super::site::Site;
+use super::told::Losses;
 use super::writer::Lines;
 use crate::ambient::Ambient;
 use crate::engine::Engine;
-use crate::engine::log_queue::Queued;
 use crate::engine::log_queue::sources::Source;
 use crate::log_event::LogEvent;
 use crate::quiet;
-use crate::semconv::{code, obs};
+use crate::semconv::code;
 use crate::setup::Telemetry;
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::Context;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -36,12 +36,10 @@ pub(super) struct Settings {
 
 pub(super) struct Core {
     telemetry: Telemetry,
-    engine: &'static Engine,
+    pub(super) engine: &'static Engine,
     pub(super) settings: Settings,
-    sites: Sites,
-    /// Lines that were lost, as the writer says, and of all lost ones how many nobody was told of.
-    seen_lost: AtomicU64,
-    untold: AtomicU64,
+    pub(super) sites: Sites,
+    pub(super) losses: Losses,
 }
 
 /// An event as whoever logged it hands it over.
@@ -69,8 +67,7 @@ impl Core {
             engine,
             sites: Sites::new(settings.flood),
             settings,
-            seen_lost: AtomicU64::new(0),
-            untold: AtomicU64::new(0),
+            losses: Losses::default(),
         });
         // One that records nothing never collects.
         if telemetry.resource().is_some() {
@@ -104,14 +101,13 @@ impl Core {
         if self.sites.is_due(now) {
             self.sweep(now, false);
         }
-        match verdict {
-            Verdict::HeldBack => self.engine.counts.log_flood.add(1),
-            Verdict::Passes(before) => {
-                if before > 0 {
-                    self.tell_held_back(site, before, now);
-                }
-                self.write(site, entry, now);
-            }
+        if verdict.before > 0 {
+            self.tell_held_back(site, verdict.before, now);
+        }
+        if verdict.passes {
+            self.write(site, entry, now);
+        } else {
+            self.engine.counts.log_flood.add(1);
         }
     }
 
@@ -130,7 +126,7 @@ impl Core {
         }
     }
 
-    fn records(&self) -> bool {
+    pub(super) fn records(&self) -> bool {
         self.settings.records && self.engine.logs.is_heard()
     }
 
@@ -164,11 +160,16 @@ impl Core {
             if line.panics > 0 {
                 self.engine.counts.panics.add(line.panics);
             }
-            self.hand_over(lines, buffer);
+            if !self.hand_over(lines, buffer) {
+                self.lost(1, now);
+            }
+            if !self.losses.spoken.load(Ordering::Relaxed) {
+                self.losses.spoken.store(true, Ordering::Relaxed);
+            }
         });
     }
 
-    fn place(&self, line: &mut Line<'_>, site: &Site) {
+    pub(super) fn place(&self, line: &mut Line<'_>, site: &Site) {
         if let Some(file) = &site.file {
             line.text(code::FILE_PATH.as_str(), file, NAME);
         }
@@ -177,14 +178,15 @@ impl Core {
         }
     }
 
-    fn hand_over(&self, lines: &dyn Lines, line: &str) {
-        let taken = catch_unwind(AssertUnwindSafe(|| lines.write_line(line.as_bytes())));
-        if taken.is_err() {
-            self.engine.counts.panics.add(1);
-        }
-        if !matches!(taken, Ok(Ok(()))) {
-            self.engine.counts.log_lines_lost.add(1);
-            self.untold.fetch_add(1, Ordering::Relaxed);
+    /// Says whether it was taken.
+    pub(super) fn hand_over(&self, lines: &dyn Lines, line: &str) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| lines.write_line(line.as_bytes()))) {
+            Ok(taken) => taken.is_ok(),
+            Err(payload) => {
+                std::mem::forget(payload);
+                self.engine.counts.panics.add(1);
+                false
+            }
         }
     }
 
@@ -200,13 +202,7 @@ impl Core {
         }
         let mut event = otlp::event(site, here.ambient.as_ref(), attributes, now);
         if self.settings.location {
-            if let Some(file) = &site.file {
-                event.attributes.push(otlp::text(code::FILE_PATH, file));
-            }
-            if let Some(line) = site.line {
-                let line = KeyValue::new(code::LINE_NUMBER.as_str(), i64::from(line));
-                event.attributes.push(line);
-            }
+            otlp::place(&mut event, site);
         }
         if self.settings.thread
             && let Some(name) = std::thread::current().name()
@@ -214,67 +210,6 @@ impl Core {
             event.attributes.push(otlp::text(code::THREAD_NAME, name));
         }
         event
-    }
-
-    /// Tells of everything that was held back or lost and that nobody was told of.
-    #[cold]
-    fn sweep(&self, now: u64, all: bool) {
-        self.sites.sweep(now, all, |site, count| {
-            self.tell_held_back(site, count, now)
-        });
-        if let Some(lines) = &self.settings.lines {
-            let lost = lines.lost();
-            let new = lost.saturating_sub(self.seen_lost.fetch_max(lost, Ordering::Relaxed));
-            self.engine.counts.log_lines_lost.add(new);
-            let untold = self.untold.swap(0, Ordering::Relaxed) + new;
-            if untold > 0 {
-                let before = self.engine.counts.log_lines_lost.read();
-                self.tell(&Site::others(), LOST, (obs::LOG_LOST, untold), now);
-                // If that line was lost, too, it told nobody.
-                if self.engine.counts.log_lines_lost.read() > before {
-                    self.untold.fetch_add(untold, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-
-    fn tell_held_back(&self, site: &Site, count: u64, now: u64) {
-        self.tell(site, HELD_BACK, (obs::LOG_HELD_BACK, count), now);
-    }
-
-    /// A word of our own, of a call site.
-    fn tell(&self, site: &Site, message: &str, (key, count): (crate::Key, u64), now: u64) {
-        if let Some(lines) = &self.settings.lines {
-            with_buffer(|buffer| {
-                let mut line = Line::begin(buffer, &self.settings.limits);
-                line.head(now, site.severity, &site.target);
-                line.text("message", message, NAME);
-                self.place(&mut line, site);
-                line.number(key.as_str(), count);
-                line.end_line();
-                self.hand_over(&**lines, buffer);
-            });
-        }
-        if self.records() && !quiet::is_quiet() {
-            let mut attributes = Attributes::new(&self.settings.limits);
-            attributes.say(message);
-            let mut event = otlp::event(site, None, attributes, now);
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            event.attributes.push(KeyValue::new(key.as_str(), count));
-            if let Some(file) = &site.file {
-                event.attributes.push(otlp::text(code::FILE_PATH, file));
-            }
-            if let Some(line) = site.line {
-                let line = KeyValue::new(code::LINE_NUMBER.as_str(), i64::from(line));
-                event.attributes.push(line);
-            }
-            // Past the gate that shutdown closes first: this is the last word.
-            match self.engine.logs.push(event) {
-                Queued::Taken => {}
-                Queued::Full => self.engine.counts.log_events_full.add(1),
-                Queued::Closed => self.engine.counts.log_events_after_shutdown.add(1),
-            }
-        }
     }
 
     /// Formats what a span carries, to be kept until it closes.
@@ -345,10 +280,7 @@ impl Here {
 }
 
 /// Names of ours: bytes of each, at most.
-const NAME: usize = 256;
-const HELD_BACK: &str = "too many events of one call site: some were held back";
-const LOST: &str = "lines of the log were lost: the writer did not take them";
-
+pub(super) const NAME: usize = 256;
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Core")
@@ -381,18 +313,20 @@ impl Drop for Guard {
 }
 
 /// The thread's buffer; one of its own where the thread is past its end.
-fn with_buffer(work: impl FnOnce(&mut String)) {
+pub(super) fn with_buffer<R>(work: impl FnOnce(&mut String) -> R) -> R {
     /// What a thread keeps.
     const KEPT: usize = 16 << 10;
     let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
-    work(&mut buffer);
+    let result = work(&mut buffer);
     if buffer.capacity() <= KEPT {
         let _ = BUFFER.try_with(|place| place.set(buffer));
     }
+    result
 }
 
 /// The value of a message that `tracing` hands over in pieces.
 pub(super) fn text_of(value: Value<'_>, most: usize, panics: &mut u64) -> String {
+    let most = if value.is_cut() { usize::MAX } else { most };
     let mut text = otlp::Bounded::new(most);
     let written = value.write_text(&mut text);
     *panics += u64::from(written.is_panic());

@@ -32,6 +32,8 @@ pub(super) enum Value<'a> {
     U64(u64),
     F64(f64),
     Text(&'a str),
+    /// Text that was cut where it was kept.
+    Kept(&'a str),
     Debug(&'a dyn Debug),
     #[cfg_attr(
         not(feature = "log"),
@@ -42,6 +44,10 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self, Self::Kept(_))
+    }
+
     /// As text, however it is written elsewhere.
     pub(super) fn write_text(&self, into: &mut dyn Write) -> Written {
         match self {
@@ -49,7 +55,7 @@ impl Value<'_> {
             Self::I64(value) => write(into, value),
             Self::U64(value) => write(into, value),
             Self::F64(value) => write(into, value),
-            Self::Text(text) => match into.write_str(text) {
+            Self::Text(text) | Self::Kept(text) => match into.write_str(text) {
                 Ok(()) => Written::Whole,
                 Err(fmt::Error) => Written::Failed,
             },

@@ -57,10 +57,21 @@ impl Flood {
 
 /// What becomes of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It passes; so many were held back in the window before.
-    Passes(u64),
-    HeldBack,
+pub(super) struct Verdict {
+    pub(super) passes: bool,
+    /// How many were held back in windows before, which nobody was told of.
+    pub(super) before: u64,
+}
+
+impl Verdict {
+    const PASSES: Self = Self {
+        passes: true,
+        before: 0,
+    };
+    const HELD_BACK: Self = Self {
+        passes: false,
+        before: 0,
+    };
 }
 
 /// All call sites that ever spoke: a table that grows by blocks and is read without a lock.
@@ -72,7 +83,7 @@ pub(super) struct Sites {
     others: Slot,
     /// Whether anything was held back since the last sweep.
     pending: AtomicBool,
-    /// The window in which the last sweep was.
+    /// The window of the last sweep, or of the first word since then that waits.
     swept: AtomicU64,
 }
 
@@ -146,22 +157,23 @@ impl Sites {
     pub(super) fn admit(&self, slot: &Slot, site: &Site, now: u64) -> Verdict {
         let budget = self.flood.budget(site);
         if budget == u32::MAX {
-            return Verdict::Passes(0);
+            return Verdict::PASSES;
         }
         let window = self.window(now);
         let state = slot.state.load(Ordering::Relaxed);
         if state >> 32 != window {
-            return self.turn(slot, state, window, budget);
+            return self.turn(slot, state, now, budget);
         }
         if slot.state.fetch_add(1, Ordering::Relaxed) as u32 >= budget {
-            return self.hold_back(slot);
+            return self.hold_back(slot, now);
         }
-        Verdict::Passes(0)
+        Verdict::PASSES
     }
 
     /// The first event of a window.
     #[cold]
-    fn turn(&self, slot: &Slot, state: u64, window: u64, budget: u32) -> Verdict {
+    fn turn(&self, slot: &Slot, state: u64, now: u64, budget: u32) -> Verdict {
+        let window = self.window(now);
         let turned = slot.state.compare_exchange(
             state,
             window << 32 | 1,
@@ -169,28 +181,34 @@ impl Sites {
             Ordering::Relaxed,
         );
         match turned {
-            Ok(_) if budget > 0 => Verdict::Passes(slot.held.swap(0, Ordering::Relaxed)),
-            Ok(_) => self.hold_back(slot),
+            Ok(_) => {
+                let before = slot.held.swap(0, Ordering::Relaxed);
+                let passes = budget > 0;
+                if !passes {
+                    self.hold_back(slot, now);
+                }
+                Verdict { passes, before }
+            }
             // Another thread was first, or counted one more in the window that is over; both are rare, and one event too
             // many does no harm.
             Err(_) => {
                 if slot.state.fetch_add(1, Ordering::Relaxed) as u32 >= budget {
-                    return self.hold_back(slot);
+                    return self.hold_back(slot, now);
                 }
-                Verdict::Passes(0)
+                Verdict::PASSES
             }
         }
     }
 
     #[cold]
-    fn hold_back(&self, slot: &Slot) -> Verdict {
+    fn hold_back(&self, slot: &Slot, now: u64) -> Verdict {
         // Far from the upper half, however long the window is.
         if slot.state.load(Ordering::Relaxed) as u32 > u32::MAX / 2 {
             slot.state.fetch_sub(1 << 30, Ordering::Relaxed);
         }
         slot.held.fetch_add(1, Ordering::Relaxed);
-        self.pending.store(true, Ordering::Release);
-        Verdict::HeldBack
+        self.remind(now);
+        Verdict::HELD_BACK
     }
 
     fn window(&self, now: u64) -> u64 {
@@ -204,12 +222,21 @@ impl Sites {
             && self.swept.load(Ordering::Relaxed) != self.window(now)
     }
 
+    /// There is something to tell when this window is over.
+    #[cold]
+    pub(super) fn remind(&self, now: u64) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            self.swept.store(self.window(now), Ordering::Relaxed);
+        }
+    }
+
     /// Tells of everything that was held back in windows that are over; `all`: in this one too.
     #[cold]
     pub(super) fn sweep(&self, now: u64, all: bool, mut tell: impl FnMut(&Site, u64)) {
         let window = self.window(now);
         self.swept.store(window, Ordering::Relaxed);
-        if !self.pending.swap(false, Ordering::Acquire) {
+        // What is held back from here on sets it anew.
+        if !self.pending.swap(false, Ordering::AcqRel) {
             return;
         }
         let mut left = false;

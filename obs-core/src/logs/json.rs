@@ -161,7 +161,12 @@ impl<'a> Line<'a> {
     fn formatted(&mut self, value: Value<'_>) {
         self.out.push('"');
         let end = self.end();
-        let mut text = Escaped::new(self.out, self.limits.value, end);
+        let most = if value.is_cut() {
+            usize::MAX
+        } else {
+            self.limits.value
+        };
+        let mut text = Escaped::new(self.out, most, end);
         let written = value.write_text(&mut text);
         text.finish();
         self.out.push_str(written.mark());
@@ -282,7 +287,7 @@ impl KeptValue {
             Self::I64(value) => Value::I64(*value),
             Self::U64(value) => Value::U64(*value),
             Self::F64(value) => Value::F64(*value),
-            Self::Text(text) => Value::Text(text),
+            Self::Text(text) => Value::Kept(text),
         }
     }
 }

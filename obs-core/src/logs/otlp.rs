@@ -8,7 +8,7 @@ use super::site::Site;
 use crate::ambient::Ambient;
 use crate::attributes::Key;
 use crate::log_event::{Body, LogEvent};
-use crate::semconv::{exception, obs, session, user};
+use crate::semconv::{code, exception, obs, session, user};
 use opentelemetry::{Array, KeyValue, StringValue};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -44,6 +44,16 @@ pub(super) fn event(
     event.span_id = ids.map(|ids| ids.span_id);
     event.trace_flags = ids.map_or(0, |ids| ids.flags.to_u8());
     event
+}
+
+pub(super) fn place(event: &mut LogEvent, site: &Site) {
+    if let Some(file) = &site.file {
+        event.attributes.push(text(code::FILE_PATH, file));
+    }
+    if let Some(line) = site.line {
+        let line = KeyValue::new(code::LINE_NUMBER.as_str(), i64::from(line));
+        event.attributes.push(line);
+    }
 }
 
 pub(super) fn text(key: Key, text: &str) -> KeyValue {

@@ -130,7 +130,8 @@ fn a_line_has_the_ids_and_the_session_of_its_operation() {
     let line = logs.line_of(|| operation.scope(|| tracing::info!("inside")));
     assert_eq!(line["trace_id"], ids.trace_id.to_string());
     assert_eq!(line["span_id"], ids.span_id.to_string());
-    assert_eq!(line["trace_flags"], "01");
+    assert_eq!(line["trace_flags"], format!("{:02x}", ids.flags.to_u8()));
+    assert!(ids.flags.is_sampled());
     assert_eq!(line["session.id"], "s-1");
     assert_eq!(line["user.id"], "ada");
     operation.end(Outcome::ANSWERED);
@@ -217,7 +218,7 @@ fn what_is_too_large_is_cut_and_says_so() {
     assert_eq!(line["message"], "mmmmmmmmmm…[+1 bytes]");
     assert_eq!(
         line["fields"],
-        json!({"a": "0123456789…[+2 bytes]", "b": "\"grüngr…[+8 bytes]"})
+        json!({"a": "0123456789…[+2 bytes]", "b": "\"grüngrü…[+7 bytes]"})
     );
     assert_eq!(line["obs.log.cut_fields"], 2);
 }

@@ -29,9 +29,17 @@ impl World {
         let tracer = provider.tracer("user");
         let ours = LogLayer::new(&rig.telemetry).with_lines(move || into.clone());
         let dispatch = if ours_first {
-            tracing::Dispatch::new(tracing_subscriber::registry().with(ours).with(tracing_opentelemetry::layer().with_tracer(tracer)))
+            tracing::Dispatch::new(
+                tracing_subscriber::registry()
+                    .with(ours)
+                    .with(tracing_opentelemetry::layer().with_tracer(tracer)),
+            )
         } else {
-            tracing::Dispatch::new(tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer)).with(ours))
+            tracing::Dispatch::new(
+                tracing_subscriber::registry()
+                    .with(tracing_opentelemetry::layer().with_tracer(tracer))
+                    .with(ours),
+            )
         };
         Self {
             rig,

@@ -1,22 +1,34 @@
 //! Nothing is logged about logging, for ever.
 
-use crate::rig::{Logs, Written};
-use obs_core::logs::LogLayer;
+use crate::rig::Logs;
+#[cfg(feature = "log")]
+use crate::rig::Written;
+#[cfg(feature = "log")]
+use obs_core::logs::{LogBridge, LogLayer, NonBlocking};
 use obs_core::otel::Context;
 use obs_core::{LogEvent, Records, Subscriber};
 use std::io::{self, Write};
 use std::sync::Arc;
+#[cfg(feature = "log")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+#[cfg(feature = "log")]
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Logs at every write, as a client at `TRACE` does.
-struct Chatty(Written);
+#[cfg(feature = "log")]
+#[derive(Clone, Default)]
+struct Chatty {
+    written: Written,
+    bridge: Arc<OnceLock<LogBridge>>,
+}
 
+#[cfg(feature = "log")]
 impl Write for Chatty {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        tracing::trace!(bytes = bytes.len(), "writing");
-        self.0.write(bytes)
+        speak(self.bridge.get().expect("a bridge"));
+        self.written.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -24,35 +36,68 @@ impl Write for Chatty {
     }
 }
 
-#[test]
-fn a_writer_that_logs_does_not_write_for_ever() {
-    let logs = Logs::new();
-    let written = Written::default();
-    let into = written.clone();
-    let layer = LogLayer::new(&logs.rig.telemetry).with_lines(move || Chatty(into.clone()));
-    // Through the global-like path: the dispatcher's own guard is not what saves us here.
-    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
-    tracing::dispatcher::with_default(&dispatch, || tracing::info!("once"));
-    assert_eq!(written.lines().len(), 1);
+/// Not by way of `tracing`, which has a guard of its own where its dispatcher is a thread's and none where it is global.
+#[cfg(feature = "log")]
+fn speak(bridge: &LogBridge) {
+    log::Log::log(
+        bridge,
+        &log::Record::builder()
+            .args(format_args!("from within"))
+            .level(log::Level::Info)
+            .build(),
+    );
 }
 
+#[cfg(feature = "log")]
+#[test]
+fn a_writer_that_logs_does_not_write_for_ever() {
+    let rig = crate::support::rig(true);
+    let chatty = Chatty::default();
+    let lines = chatty.clone();
+    let layer = LogLayer::new(&rig.telemetry).with_lines(move || lines.clone());
+    chatty.bridge.set(layer.bridge()).expect("the first");
+    speak(&layer.bridge());
+    assert_eq!(chatty.written.lines().len(), 1);
+    assert_eq!(rig.telemetry.counts().log_nested, 1);
+}
+
+#[cfg(feature = "log")]
+#[test]
+fn the_thread_of_a_writer_that_logs_is_not_heard_either() {
+    let rig = crate::support::rig(true);
+    let chatty = Chatty::default();
+    let writer = NonBlocking::new(chatty.clone(), 1 << 20).expect("a thread");
+    let layer = LogLayer::new(&rig.telemetry).with_lines(writer.clone());
+    chatty.bridge.set(layer.bridge()).expect("the first");
+    speak(&layer.bridge());
+    assert!(writer.flush(Duration::from_secs(10)));
+    assert!(writer.flush(Duration::from_secs(10)));
+    assert_eq!(chatty.written.lines().len(), 1);
+    assert_eq!(rig.telemetry.counts().log_nested, 1);
+}
+
+#[cfg(feature = "log")]
 #[test]
 fn a_value_that_logs_while_it_is_formatted_is_formatted() {
-    struct Speaks<'a>(&'a tracing::Dispatch);
-    impl std::fmt::Debug for Speaks<'_> {
+    struct Speaks(LogBridge);
+    impl std::fmt::Debug for Speaks {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            tracing::dispatcher::with_default(self.0, || tracing::info!("from within"));
+            speak(&self.0);
             f.write_str("spoken")
         }
     }
-    let logs = Logs::new();
-    let other = Logs::new();
-    let line = logs.line_of(|| {
-        let dispatch = tracing::dispatcher::get_default(Clone::clone);
-        tracing::info!(value = ?Speaks(&dispatch), "x");
+    let rig = crate::support::rig(true);
+    let written = Written::default();
+    let into = written.clone();
+    let layer = LogLayer::new(&rig.telemetry)
+        .with_lines(move || into.clone())
+        .without_records();
+    let value = Speaks(layer.bridge());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(value = ?value, "x");
     });
-    assert_eq!(line["fields"]["value"], "spoken");
-    drop(other);
+    assert_eq!(written.line()["fields"]["value"], "spoken");
+    assert_eq!(rig.telemetry.counts().log_nested, 1);
 }
 
 #[test]
@@ -117,10 +162,7 @@ fn our_own_exporter_at_trace_makes_no_records_of_its_work() {
         }
     });
     let to = Destinations::below(&format!("http://{address}"));
-    let logs = Logs::built(
-        |builder| builder.with_otlp_to(to),
-        |layer| layer,
-    );
+    let logs = Logs::built(|builder| builder.with_otlp_to(to), |layer| layer);
     logs.run(|| {
         tracing::info!("once");
         for _ in 0..5 {

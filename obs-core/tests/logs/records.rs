@@ -64,7 +64,7 @@ fn a_record_is_of_its_operation_and_session() {
         (record.trace_id, record.span_id),
         (Some(ids.trace_id), Some(ids.span_id))
     );
-    assert_eq!(record.trace_flags, 1);
+    assert_eq!(record.trace_flags, ids.flags.to_u8());
     let bytes = encoded(&[record]);
     let attributes = &bytes.resource_logs[0].scope_logs[0].log_records[0].attributes;
     let keys: Vec<_> = attributes.iter().map(|own| own.key.as_str()).collect();

@@ -1,4 +1,5 @@
 //! A layer with a telemetry of its own, and what it wrote.
+#![allow(unreachable_pub, reason = "a module of one test")]
 
 use crate::support::{self, Rig, rig_with};
 use obs_core::logs::LogLayer;

@@ -1,6 +1,6 @@
 //! Writers that are slow, full or broken.
 
-use crate::rig::{Logs, Written};
+use crate::rig::{Logs, Written, attribute};
 use obs_core::logs::{Flood, NonBlocking};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
@@ -107,9 +107,14 @@ fn a_full_disk_is_counted_with_and_without_a_thread() {
     logs.run(|| tracing::info!("x"));
     assert!(writer.flush(SOON));
     logs.rig.telemetry.collect(SOON).expect("manual");
-    // The line that says so is lost as well.
-    assert!(writer.flush(SOON));
     assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    // The line that says so is lost as well, and no further one says that.
+    for _ in 0..5 {
+        assert!(writer.flush(SOON));
+        logs.rig.telemetry.collect(SOON).expect("manual");
+    }
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    assert_eq!(logs.records().len(), 2);
 }
 
 struct Panics;
@@ -131,10 +136,14 @@ fn a_writer_that_panics_reaches_nobody_who_logs() {
         tracing::info!("x");
         tracing::info!("y");
     });
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 2);
     let counts = logs.rig.telemetry.counts();
     assert!(
         counts.panics >= 2 && counts.log_lines_lost >= 2,
         "{counts:?}"
     );
-    assert_eq!(logs.records().len(), 2);
+    let records = logs.records();
+    assert_eq!(records.len(), 3);
+    assert_eq!(attribute(&records[2], "obs.log.lost"), Some(&2.into()));
+    assert_eq!(logs.records().len(), 0, "it is told once");
 }
