@@ -12,6 +12,10 @@ pub(super) const MESSAGE: &str = "message";
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Name<'a> {
     Static(&'static str),
+    #[cfg_attr(
+        not(feature = "log"),
+        expect(dead_code, reason = "only records of `log` have such names")
+    )]
     Text(&'a str),
 }
 

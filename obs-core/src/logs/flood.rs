@@ -212,7 +212,7 @@ impl Sites {
     }
 
     fn window(&self, now: u64) -> u64 {
-        now / self.interval & u64::from(u32::MAX)
+        (now / self.interval) & u64::from(u32::MAX)
     }
 
     /// Whether a window has gone by since anybody looked for what was held back.

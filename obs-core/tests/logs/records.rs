@@ -155,7 +155,7 @@ static DEFAULT: Scope = Scope {
 
 fn encoded(events: &[obs_core::LogEvent]) -> ExportLogsServiceRequest {
     let mut requests = Vec::new();
-    let resource = ResourceBytes::new([].into_iter(), None);
+    let resource = ResourceBytes::new([], None);
     encode_logs(&resource, &DEFAULT, events, BODY_LIMIT, &mut |bytes, _| {
         requests.push(ExportLogsServiceRequest::decode(bytes).expect("a request"));
     });
