@@ -137,6 +137,15 @@ impl Core {
             if let Some(ambient) = &here.ambient {
                 line.ids(ambient);
             }
+            // Before what may be long.
+            if self.settings.location {
+                self.place(&mut line, site);
+            }
+            if self.settings.thread
+                && let Some(name) = std::thread::current().name()
+            {
+                line.text(code::THREAD_NAME.as_str(), name, NAME);
+            }
             let mut message = Message {
                 line: &mut line,
                 found: false,
@@ -147,14 +156,6 @@ impl Core {
             });
             if self.settings.spans {
                 line.spans(|line| entry.spans(&mut |name, fields| line.span(name, fields)));
-            }
-            if self.settings.location {
-                self.place(&mut line, site);
-            }
-            if self.settings.thread
-                && let Some(name) = std::thread::current().name()
-            {
-                line.text(code::THREAD_NAME.as_str(), name, NAME);
             }
             line.end_line();
             if line.panics > 0 {
@@ -248,7 +249,8 @@ impl Source for Core {
     fn settle(&self, last: bool) {
         self.settle_now(last);
         if last {
-            self.flush(Duration::from_secs(1));
+            // Whoever shuts down has a deadline, and a writer that is stuck must not move it.
+            self.flush(Duration::from_millis(100));
         }
     }
 }

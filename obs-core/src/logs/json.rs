@@ -115,7 +115,7 @@ impl<'a> Line<'a> {
 
     pub(super) fn span(&mut self, name: &str, fields: &[Kept]) {
         if self.out.len() + name.len().min(ID) + 32 > self.end() {
-            self.cut += 1 + fields.len() as u64;
+            self.cut += fields.len().max(1) as u64;
             return;
         }
         if self.comma {

@@ -50,8 +50,8 @@ where
 /// Bounded in bytes: while the writer is so far behind that a line has no room, lines are lost, and counted in
 /// [`EngineCounts::log_lines_lost`](crate::EngineCounts::log_lines_lost). Clones share it.
 ///
-/// A process may end before its thread has written everything: [`flush`](Self::flush) is for the end of `main`;
-/// [`Telemetry::shutdown`](crate::Telemetry::shutdown) does it too.
+/// A process may end before its thread has written everything: [`flush`](Self::flush) is for the end of `main`.
+/// [`Telemetry::shutdown`](crate::Telemetry::shutdown) waits for it too, 100 ms at most.
 #[derive(Clone, Debug)]
 pub struct NonBlocking(Arc<End>);
 
@@ -104,10 +104,14 @@ impl Lines for NonBlocking {
         if state.waiting.len() + line.len() > queue.most {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        // With lines before this one the thread is awake, or called already.
+        let call = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
         state.taken += 1;
         drop(state);
-        queue.moved.notify_all();
+        if call {
+            queue.moved.notify_all();
+        }
         Ok(())
     }
 

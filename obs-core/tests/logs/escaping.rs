@@ -1,7 +1,7 @@
 //! Whatever is logged: one line, valid, harmless, and read back as it was.
 
 use crate::rig::Logs;
-use obs_core::logs::Flood;
+use obs_core::logs::{Flood, Limits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -101,4 +101,47 @@ fn a_forged_line_stays_inside_its_own() {
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["fields"]["user"], forged);
     assert_eq!(line["target"], "a\nb");
+}
+
+#[test]
+fn whatever_is_cut_the_line_is_whole_and_within_its_bound() {
+    let run = |(text, times, value, fields): (String, usize, usize, usize)| {
+        let limits = Limits::default()
+            .with_line(0)
+            .with_value(value)
+            .with_fields(fields);
+        let logs = Logs::with(|layer| {
+            layer
+                .with_limits(limits)
+                .with_location(true)
+                .with_span_fields(true)
+        });
+        let text = text.repeat(times);
+        logs.run(|| {
+            let span = tracing::info_span!("outer", a = &*text);
+            span.in_scope(|| tracing::info!(b = &*text, c = ?text, d = 1.5, e = true, "{text}"));
+        });
+        let line = logs.written.text();
+        prop_assert!(line.len() <= 4_096, "{} bytes", line.len());
+        let line = logs.written.line();
+        let shown = line["fields"].as_object().map_or(0, |fields| fields.len())
+            + line["spans"][0]["fields"]
+                .as_object()
+                .map_or(0, |fields| fields.len());
+        let cut = line["obs.log.cut_fields"].as_u64().unwrap_or(0) as usize;
+        // A span keeps no more fields than an event has: none of none.
+        let all = shown + cut;
+        prop_assert!(all == 5 || (fields == 0 && all == 4), "{line}");
+        prop_assert_eq!(&line["code.file.path"], file!());
+        Ok(())
+    };
+    let strategy = (
+        text(),
+        0..400_usize,
+        prop_oneof![0..64_usize, Just(usize::MAX)],
+        0..8_usize,
+    );
+    TestRunner::new(Config::with_cases(400))
+        .run(&strategy, run)
+        .unwrap();
 }

@@ -133,3 +133,48 @@ fn events_that_log_tracer_makes_are_seen_through() {
     });
     assert_eq!(logs.written.lines().len(), 3, "call sites are told apart");
 }
+
+#[test]
+fn any_key_and_any_value_are_read_back() {
+    use proptest::prelude::*;
+    let (_rig, written, bridge) = bridge(|layer| layer.with_flood(Flood::off()));
+    let run = |(key, value): (String, String)| {
+        let pairs: &[(&str, log::kv::Value)] = &[(&key, value.as_str().into())];
+        let record = Record::builder()
+            .level(Level::Info)
+            .key_values(&pairs)
+            .build();
+        bridge.log(&record);
+        let line = written.line();
+        prop_assert_eq!(&line["fields"], &json!({ key: value }));
+        Ok(())
+    };
+    let strategy = (any::<String>(), any::<String>());
+    proptest::test_runner::TestRunner::default()
+        .run(&strategy, run)
+        .unwrap();
+}
+
+/// OpenTelemetry's context is gone by then, and asking for it panics.
+#[test]
+fn a_thread_locals_destructor_may_log() {
+    struct Last(LogBridge);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            log(&self.0, Level::Info, 1);
+        }
+    }
+    thread_local! {
+        static LAST: std::cell::OnceCell<Last> = const { std::cell::OnceCell::new() };
+    }
+    let (_rig, written, bridge) = bridge(|layer| layer);
+    std::thread::spawn(move || {
+        // Ours is touched first, so that it goes last.
+        LAST.with(|last| assert!(last.set(Last(bridge)).is_ok()));
+        let context = obs_core::otel::Context::new();
+        drop(context.attach());
+    })
+    .join()
+    .expect("no panic");
+    assert_eq!(written.lines().len(), 1);
+}

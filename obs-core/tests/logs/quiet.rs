@@ -146,38 +146,43 @@ fn a_subscriber_that_logs_about_records_gets_no_records_of_it() {
     assert_eq!(logs.rig.telemetry.counts().log_nested, 2);
 }
 
-/// The real client, at `TRACE`, with records on: deliveries are never about themselves.
-#[cfg(feature = "otlp")]
+/// The real client, heard at `TRACE`, with records on: deliveries make lines and are never about themselves.
+#[cfg(all(feature = "otlp", feature = "log"))]
 #[test]
 fn our_own_exporter_at_trace_makes_no_records_of_its_work() {
     use obs_core::courier::Destinations;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
-    let requests = Arc::new(AtomicU64::new(0));
-    let seen = requests.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            seen.fetch_add(1, Ordering::Relaxed);
-            answer(stream);
-        }
-    });
+    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
     let to = Destinations::below(&format!("http://{address}"));
-    let logs = Logs::built(|builder| builder.with_otlp_to(to), |layer| layer);
-    logs.run(|| {
-        tracing::info!("once");
-        for _ in 0..5 {
-            logs.rig
-                .telemetry
-                .flush(Duration::from_secs(10))
-                .expect("delivered");
-        }
-    });
-    assert!(requests.load(Ordering::Relaxed) > 0);
-    let accounts = logs.rig.telemetry.accounts();
+    let rig = crate::support::rig_with(true, |builder| builder.with_otlp_to(to));
+    let written = Written::default();
+    let into = written.clone();
+    let layer = LogLayer::new(&rig.telemetry).with_lines(move || into.clone());
+    // The client logs to the logger of the process, and no other test has one.
+    let bridge = layer.bridge().with_max_level(log::LevelFilter::Trace);
+    bridge.install().expect("the first");
+    log::info!("once");
+    for _ in 0..5 {
+        let flushed = rig.telemetry.flush(Duration::from_secs(10));
+        flushed.expect("delivered");
+    }
+    let lines = written.lines();
+    let of_client = |line: &&serde_json::Value| {
+        line["target"]
+            .as_str()
+            .is_some_and(|target| target.starts_with("ureq"))
+    };
+    assert!(
+        lines.iter().filter(of_client).count() > 5,
+        "the client is heard: {lines:#?}"
+    );
+    let (accounts, counts) = (rig.telemetry.accounts(), rig.telemetry.counts());
     assert_eq!(accounts.logs.delivered, 1, "{accounts:?}");
+    assert!(counts.log_nested > 5, "{counts:?}");
 }
 
-#[cfg(feature = "otlp")]
+#[cfg(all(feature = "otlp", feature = "log"))]
 fn answer(mut stream: std::net::TcpStream) {
     use std::io::Read;
     let mut request = Vec::new();
