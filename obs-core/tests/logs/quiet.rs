@@ -7,6 +7,7 @@ use crate::rig::Written;
 use obs_core::logs::{LogBridge, LogLayer, NonBlocking};
 use obs_core::otel::Context;
 use obs_core::{LogEvent, Records, Subscriber};
+#[cfg(feature = "log")]
 use std::io::{self, Write};
 use std::sync::Arc;
 #[cfg(feature = "log")]
