@@ -112,6 +112,15 @@ static BARS: &[Bar] = &[
     bar("http/context-attached", Unit::Instr, 890.0),
     bar("http/context-attached", Unit::Allocs, 1.0),
     bar("http/context-span", Unit::Allocs, 2.0),
+    bar("client/disabled", Unit::Instr, 170.0),
+    bar("client/disabled", Unit::Allocs, 0.0),
+    // What is written into the request: the value of `traceparent`, and the header map growing from four to five.
+    bar("client/base", Unit::Allocs, 2.0),
+    bar("client/base-outside", Unit::Allocs, 0.0),
+    bar("client/kept", Unit::Allocs, 2.0),
+    bar("client/detailed", Unit::Allocs, 2.0),
+    // And two for the context with our span in it.
+    bar("client/default", Unit::Allocs, 4.0),
     bar("child/parked-dropped", Unit::Instr, 630.0),
     bar("child/parked-dropped", Unit::Allocs, 0.0),
     bar("child/parked-dropped-further", Unit::Instr, 480.0),

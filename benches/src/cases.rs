@@ -2,6 +2,7 @@
 
 use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
 
+mod client;
 mod encode;
 mod flat;
 mod http;
@@ -116,6 +117,36 @@ pub(crate) static ALL: &[Case] = &[
         "http/context-span",
         "same, with our span behind it",
         http::context_full,
+    ),
+    added(
+        "client/disabled",
+        "our client layer, switched off at run time",
+        client::disabled,
+    ),
+    added(
+        "client/base",
+        "Base, dropped at the end, traceparent written",
+        client::base,
+    ),
+    added(
+        "client/base-outside",
+        "same, to a host that is not told of the trace",
+        client::base_outside,
+    ),
+    added(
+        "client/kept",
+        "Base, kept, traceparent written",
+        client::kept,
+    ),
+    added(
+        "client/detailed",
+        "Detailed, kept, traceparent written",
+        client::detailed,
+    ),
+    added(
+        "client/default",
+        "as it ships: kept, our span in the context, traceparent written",
+        client::default,
     ),
     added(
         "child/parked-dropped",
@@ -266,6 +297,11 @@ pub(crate) static ALL: &[Case] = &[
         "peer/tower-otel-real",
         "same, 12 headers, remote parent",
         peers_layers::tower_otel::<2>,
+    ),
+    added(
+        "peer/tower-otel-client",
+        "tower-otel's client side, metrics + traces, AlwaysOn",
+        peers_layers::tower_otel_client,
     ),
     added(
         "peer/fastrace-tower",

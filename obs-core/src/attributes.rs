@@ -517,7 +517,7 @@ impl Attributes {
 /// Eight bytes a step, the last ones twice: the standard one goes byte by byte where its steps end.
 #[inline(always)]
 fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = u64::MAX / 255 << 7;
+    const HIGH: u64 = (u64::MAX / 255) << 7;
     let (words, rest) = bytes.as_chunks::<8>();
     let seen = words
         .iter()

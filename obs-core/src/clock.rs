@@ -167,6 +167,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// The wall clock, for what people read.
+pub(crate) fn wall_now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Wall-clock time now, for what is stamped outside an operation.
 #[cfg(feature = "sdk")]
 pub(crate) fn system_time(unix_nanos: u64) -> SystemTime {

@@ -67,6 +67,18 @@ predefined! {
     STREAM_FINISH = 20, "stream_finish", Detailed;
     /// The head of the answer is there.
     RESPONSE_HEAD = 21, "response_head", Base;
+    /// A name is looked up.
+    DNS_START = 22, "dns_start", Detailed;
+    /// Its addresses are there, or could not be had.
+    DNS_FINISH = 23, "dns_finish", Detailed;
+    /// An address is dialled.
+    TCP_START = 24, "tcp_start", Detailed;
+    /// A connection is there, or could not be had.
+    TCP_FINISH = 25, "tcp_finish", Detailed;
+    /// The TLS handshake begins.
+    TLS_START = 26, "tls_start", Detailed;
+    /// It is done, or failed.
+    TLS_FINISH = 27, "tls_finish", Detailed;
 }
 
 /// User-defined events begin here; below is room for predefined ones to come.

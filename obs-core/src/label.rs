@@ -155,8 +155,11 @@ impl<'a> From<&'a LabelValue> for LabelRef<'a> {
 pub const OTHER: &str = "_OTHER";
 
 /// Decimal digits of the codes that error types use, so that resolving one allocates nothing.
-static CODES: std::sync::LazyLock<Vec<Box<str>>> =
-    std::sync::LazyLock::new(|| (100..600_u16).map(|code| code.to_string().into()).collect());
+static CODES: std::sync::LazyLock<Vec<Box<str>>> = std::sync::LazyLock::new(|| {
+    (100..1000_u16)
+        .map(|code| code.to_string().into())
+        .collect()
+});
 
 /// The values of one label in one telemetry.
 #[derive(Debug)]
@@ -345,7 +348,7 @@ fn error_text(id: u16, own: &'static [&'static str]) -> &'static str {
         3 => "timeout",
         4 => "panic",
         10..100 => own.get(usize::from(id) - 10).copied().unwrap_or(OTHER),
-        100..600 => CODES.get(usize::from(id) - 100).map_or(OTHER, |code| code),
+        100..1000 => CODES.get(usize::from(id) - 100).map_or(OTHER, |code| code),
         _ => OTHER,
     }
 }
@@ -409,7 +412,14 @@ mod tests {
                 .map(|value| value.to_text().into_owned())
         };
         assert_eq!(read(crate::ErrorType::NONE), None);
-        assert_eq!(read(crate::ErrorType::code(503)).as_deref(), Some("503"));
+        for code in 100..=999 {
+            let text = read(crate::ErrorType::code(code));
+            assert_eq!(text, Some(code.to_string()), "a code of three digits");
+        }
+        for code in [0, 7, 99, 1000, 65535] {
+            let text = read(crate::ErrorType::code(code));
+            assert_eq!(text.as_deref(), Some("_OTHER"), "{code}");
+        }
         assert_eq!(
             read(crate::ErrorType::own(0)).as_deref(),
             Some("connection_reset")

@@ -3,6 +3,9 @@
 //! A service adds a layer of a domain crate (`obs-http`, …); this crate is what all of them stand on: it records an
 //! operation as one flat record, adds its numbers to cells of the thread it ends on, keeps or drops it at its end,
 //! and encodes what is kept straight to OTLP from a thread of its own.
+//!
+//! A [`Telemetry`] is set up by its [`Builder`] in code, and by the `OTEL_*` variables of its process: which of them are
+//! honoured, and how, is [one table](setup::environment#the-variables).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -58,6 +61,7 @@ pub use descriptor::{
     DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
 };
 pub use engine::counts::EngineCounts;
+pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
     BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
 };

@@ -358,6 +358,13 @@ impl Active<'_> {
         }
     }
 
+    /// A measure as it was last set.
+    #[inline(always)]
+    pub fn measure(&self, index: usize) -> Option<u64> {
+        let value = self.0.measures.get(index)?;
+        (self.0.measured & 1 << index != 0).then_some(*value)
+    }
+
     /// Session and user it is done for; children that start from now on carry them too.
     pub fn set_session(&mut self, session: Session) {
         self.0.set_session(session.shared());
@@ -378,6 +385,15 @@ impl Active<'_> {
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
     pub fn set_deadline(&mut self, after: Duration) {
         self.0.deadline = self.0.start.saturating_add(self.0.kind.engine.ticks(after));
+    }
+
+    /// From now on, ending by being dropped means `outcome` and not cancelled: whoever drops it has got what it
+    /// wanted, or knows already that it failed. A panic still is one, and so is a deadline that has passed, unless the
+    /// outcome is an error of its own.
+    pub fn set_dropped(&mut self, outcome: Outcome) {
+        self.0.flags.set(Flags::FORESEEN);
+        self.0.ended = outcome.end();
+        self.0.error = outcome.error();
     }
 
     /// Its ids, as OpenTelemetry's type.
@@ -507,20 +523,26 @@ impl Operation {
         }
     }
 
-    /// Ends it as whoever drops it would: panicked if a poll unwound, timed out if its deadline has passed, cancelled
-    /// otherwise.
+    /// Ends it as whoever drops it would: panicked if a poll unwound, as foreseen if that is an error, timed out if its
+    /// deadline has passed, as foreseen, cancelled otherwise.
     #[cold]
     #[inline(never)]
     fn end_dropped(mut live: Box<Live>) {
         if std::thread::panicking() {
             live.flags.set(Flags::PANICKED);
         }
+        let foreseen = live.flags.has(Flags::FORESEEN).then_some(Outcome {
+            end: live.ended,
+            error: live.error,
+        });
         let outcome = if live.flags.has(Flags::PANICKED) {
             Outcome::PANICKED
+        } else if let Some(error) = foreseen.filter(|outcome| outcome.is_error()) {
+            error
         } else if live.deadline <= live.kind.engine.clock.ticks() {
             Outcome::TIMED_OUT
         } else {
-            Outcome::CANCELLED
+            foreseen.unwrap_or(Outcome::CANCELLED)
         };
         finish(live, outcome);
     }

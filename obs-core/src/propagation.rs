@@ -20,6 +20,8 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 
+use crate::operation::Active;
+
 use self::baggage::{BAGGAGE, Baggage};
 use self::traceparent::{LEN, Reject, TRACEPARENT};
 use self::tracestate::{Invalid, TRACESTATE, TraceState};
@@ -192,6 +194,22 @@ impl Propagator {
         )
     }
 
+    /// Writes what an outgoing call of `operation` carries, name by name. In the W3C's formats it allocates nothing.
+    pub fn inject_operation(&self, operation: &Active<'_>, mut set: impl FnMut(&str, &str)) {
+        match self {
+            Self::W3c => operation.inject(set),
+            Self::None => {}
+            Self::TraceContext | Self::Baggage => operation.inject(|name, value| {
+                if self.has_baggage() == (name == BAGGAGE) {
+                    set(name, value);
+                }
+            }),
+            Self::Custom(_) => {
+                self.inject(&operation.outgoing(), &mut Setter(&mut set));
+            }
+        }
+    }
+
     /// Writes into a carrier what the next process shall read. `outgoing.parent` is the operation that calls it.
     pub fn inject(&self, outgoing: &Remote, carrier: &mut dyn Injector) {
         if let Self::Custom(propagator) = self {
@@ -230,6 +248,15 @@ impl Propagator {
 }
 
 /// What a propagator left in a context.
+/// A closure as a carrier.
+struct Setter<'a, F>(&'a mut F);
+
+impl<F: FnMut(&str, &str)> Injector for Setter<'_, F> {
+    fn set(&mut self, key: &str, value: String) {
+        (self.0)(key, &value);
+    }
+}
+
 fn from_context(context: &Context) -> Remote {
     let span = context.span();
     let span_context = span.span_context();

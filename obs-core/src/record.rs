@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
+pub(crate) mod limits;
 pub(crate) mod walk;
 
 pub(crate) use walk::Sink;
@@ -35,7 +36,7 @@ pub struct RecordEvent<'a> {
     /// When, in nanoseconds since the Unix epoch.
     pub unix_nanos: u64,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -47,7 +48,7 @@ pub struct RecordLink<'a> {
     /// Where to.
     pub context: &'a SpanContext,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -250,70 +251,90 @@ impl<'a> Record<'a> {
                 .side
                 .as_ref()
                 .map_or(0, |side| side.dropped_attributes)
+            + self.attributes_over()
     }
 
     /// Calls `visit` for each event: at Detailed the event points, at every level those with attributes.
     pub fn visit_events(&self, visit: &mut dyn FnMut(RecordEvent<'_>)) {
         let start = self.start_unix_nanos();
+        let mut left = self.limits().events;
         if self.live.level == StatsLevel::Detailed {
-            for (event, ticks) in self.live.timeline.iter() {
+            for (event, ticks) in self.live.timeline.iter().take(left) {
+                left -= 1;
                 let unix_nanos = start + self.anchor.nanos(ticks);
                 visit(RecordEvent {
                     name: event.name(),
                     unix_nanos,
-                    attributes: &[],
+                    attributes: Cow::Borrowed(&[]),
                     dropped_attributes: 0,
                 });
             }
         }
-        for event in self
+        self.side_events(left).for_each(visit);
+    }
+
+    /// The first `most` of the events with attributes.
+    pub(crate) fn side_events(&self, most: usize) -> impl Iterator<Item = RecordEvent<'a>> {
+        let (start, record, limits) = (self.start_unix_nanos(), *self, self.limits());
+        let events = self
             .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.events[..])
-        {
+            .map_or(&[][..], |side| &side.events[..]);
+        events.iter().take(most).map(move |event| {
             let unix_nanos = match event.at {
                 At::Ticks(ticks) => {
-                    start + self.anchor.nanos(ticks.saturating_sub(self.live.start))
+                    start + record.anchor.nanos(ticks.saturating_sub(record.live.start))
                 }
                 At::Unix(nanos) => nanos,
             };
-            let (attributes, dropped_attributes) =
-                (&event.attributes[..], event.dropped_attributes);
-            visit(RecordEvent {
+            let (attributes, over) = limits.of(&event.attributes, limits.per_event);
+            RecordEvent {
                 name: &event.name,
                 unix_nanos,
                 attributes,
-                dropped_attributes,
-            });
-        }
+                dropped_attributes: event.dropped_attributes + over,
+            }
+        })
     }
 
     /// Events that did not fit.
     pub fn dropped_events(&self) -> u32 {
-        self.live
-            .side
-            .as_ref()
-            .map_or(0, |side| side.dropped_events)
+        let points = match self.live.level {
+            StatsLevel::Detailed => self.live.timeline.iter().count(),
+            _ => 0,
+        };
+        let (events, dropped) = match &self.live.side {
+            Some(side) => (side.events.len(), side.dropped_events),
+            None => (0, 0),
+        };
+        dropped + (points + events).saturating_sub(self.limits().events) as u32
     }
 
     /// Its links.
     pub fn links(&self) -> impl Iterator<Item = RecordLink<'a>> {
-        self.live
+        let limits = self.limits();
+        let links = self
+            .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.links[..])
-            .iter()
-            .map(|link| RecordLink {
+            .map_or(&[][..], |side| &side.links[..]);
+        links.iter().take(limits.links).map(|link| {
+            let (attributes, over) = limits.of(&link.attributes, limits.per_link);
+            RecordLink {
                 context: &link.context,
-                attributes: &link.attributes,
-                dropped_attributes: link.dropped_attributes,
-            })
+                attributes,
+                dropped_attributes: link.dropped_attributes + over,
+            }
+        })
     }
 
     /// Links that did not fit.
     pub fn dropped_links(&self) -> u32 {
-        self.live.side.as_ref().map_or(0, |side| side.dropped_links)
+        self.live.side.as_ref().map_or(0, |side| {
+            let over = side.links.len().saturating_sub(self.limits().links);
+            side.dropped_links + over as u32
+        })
     }
 }
 

@@ -449,6 +449,41 @@ async fn an_instrumented_future_is_current_in_each_poll_on_whatever_thread() {
     assert_eq!((below("ours"), below("sdk")), (20, 20));
 }
 
+/// Panicked, foreseen as an error, late, foreseen, cancelled: the first that is so.
+#[test]
+fn what_being_dropped_means_can_be_foreseen() {
+    let enough = Outcome::cancelled_on_purpose();
+    let busy = Outcome::failed(obs_core::ErrorType::code(503));
+    for (foreseen, late, expect) in [
+        (None, false, Outcome::CANCELLED),
+        (None, true, Outcome::TIMED_OUT),
+        (Some(enough), false, enough),
+        (Some(enough), true, Outcome::TIMED_OUT),
+        (Some(busy), false, busy),
+        (Some(busy), true, busy),
+    ] {
+        let rig = rig(true);
+        let mut operation = rig.root("dropped");
+        let mut active = operation.active().expect("it records");
+        active.set_deadline(std::time::Duration::from_secs(1));
+        if let Some(foreseen) = foreseen {
+            active.set_dropped(foreseen);
+        }
+        if late {
+            rig.clock.advance(std::time::Duration::from_secs(2));
+        }
+        drop(operation);
+        // The next of the same pooled record knows nothing of it.
+        drop(rig.root("next"));
+        let outcomes: Vec<_> = rig.spans().iter().map(|span| span.outcome).collect();
+        assert_eq!(
+            outcomes,
+            [expect, Outcome::CANCELLED],
+            "{foreseen:?} {late}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_future_dropped_midway_is_cancelled_and_one_that_panics_panicked() {
     let rig = rig(true);

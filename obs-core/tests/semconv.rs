@@ -16,9 +16,12 @@ const KNOWN: &[(&[Key], &[&str])] = &[
             attribute::HTTP_ROUTE,
             attribute::HTTP_REQUEST_BODY_SIZE,
             attribute::HTTP_RESPONSE_BODY_SIZE,
+            attribute::HTTP_REQUEST_RESEND_COUNT,
             attribute::URL_SCHEME,
             attribute::URL_PATH,
             attribute::URL_QUERY,
+            attribute::URL_FULL,
+            attribute::URL_TEMPLATE,
             attribute::USER_AGENT_ORIGINAL,
             attribute::ERROR_TYPE,
         ],
@@ -74,6 +77,22 @@ const NAMES: &[(&str, &str)] = &[
         http::SERVER_RESPONSE_BODY_SIZE,
         metric::HTTP_SERVER_RESPONSE_BODY_SIZE,
     ),
+    (
+        http::CLIENT_REQUEST_DURATION,
+        metric::HTTP_CLIENT_REQUEST_DURATION,
+    ),
+    (
+        http::CLIENT_ACTIVE_REQUESTS,
+        metric::HTTP_CLIENT_ACTIVE_REQUESTS,
+    ),
+    (
+        http::CLIENT_REQUEST_BODY_SIZE,
+        metric::HTTP_CLIENT_REQUEST_BODY_SIZE,
+    ),
+    (
+        http::CLIENT_RESPONSE_BODY_SIZE,
+        metric::HTTP_CLIENT_RESPONSE_BODY_SIZE,
+    ),
     (resource::SERVICE_NAME, attribute::SERVICE_NAME),
     (resource::SERVICE_VERSION, attribute::SERVICE_VERSION),
     (
@@ -123,7 +142,20 @@ fn prefixes_of_headers_are_those_of_the_conventions() {
 
 #[test]
 fn what_is_ours_says_so() {
-    let metrics = [obs::HTTP_SERVER_HEAD_DURATION, obs::DROPPED, obs::DELIVERED];
+    let metrics = [
+        obs::HTTP_SERVER_HEAD_DURATION,
+        obs::HTTP_CLIENT_HEAD_DURATION,
+        obs::HTTP_CLIENT_STAGE_DURATION,
+        obs::HTTP_CALL_DURATION,
+        obs::HTTP_CALL_REQUEST_BODY_SIZE,
+        obs::HTTP_CALL_RESPONSE_BODY_SIZE,
+        obs::HTTP_CALL_ATTEMPTS,
+        obs::DROPPED,
+        obs::DELIVERED,
+        obs::COLLECTED,
+        obs::ANOMALIES,
+        obs::PARKED,
+    ];
     for name in obs::ALL.iter().map(|key| key.as_str()).chain(metrics) {
         assert!(name.starts_with("obs."), "{name}");
     }

@@ -6,12 +6,22 @@ use obs_core::{ErrorType, Outcome};
 
 /// Turns what a service did into an [`Outcome`] with a closed `error.type`. Implemented by the service's author where
 /// the default is not enough; cloned per request, so keep it small.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not classify the error `{E}`",
+    note = "`ClientClassify` is for types that implement `std::error::Error`; for boxed errors there is \
+            `HttpClientLayer::with_classify(BoxedClassify)`"
+)]
 pub trait Classify<E> {
     /// An answer with this status. It is the outcome unless the body fails.
     fn classify_status(&self, status: StatusCode) -> Outcome;
 
     /// An error in the place of an answer.
     fn classify_error(&self, error: &E) -> Outcome;
+
+    /// A response body that broke, on the side that reads it; whatever the status said.
+    fn classify_body_error(&self, _error: &E) -> Outcome {
+        BROKEN_BODY
+    }
 }
 
 /// The conventions' rule for servers: 5xx is an error, named by its code; 4xx is the client's. An error of the service

@@ -1,14 +1,18 @@
 //! What an HTTP exchange is, to obs-core.
 
+pub(crate) mod client;
+
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{self, http, network};
 use obs_core::{
-    DURATION_BOUNDS, Descriptor, ErrorType, Event, Histogram, InFlight, Label, Measure, Record,
-    SIZE_BOUNDS, Scope, Stage, StatsLevel, Values,
+    DURATION_BOUNDS, Descriptor, ErrorType, Event, Histogram, InFlight, Key, Label, Measure,
+    Record, SIZE_BOUNDS, Scope, Stage, StatsLevel, Values,
 };
 
 pub(crate) const METHOD: usize = 0;
 pub(crate) const ROUTE: usize = 1;
+/// In the place of the route, on the side that asks.
+pub(crate) const TEMPLATE: usize = ROUTE;
 pub(crate) const STATUS: usize = 2;
 pub(crate) const SCHEME: usize = 3;
 pub(crate) const VERSION: usize = 4;
@@ -83,24 +87,16 @@ pub static HTTP_SERVER: Descriptor = Descriptor {
         level: StatsLevel::Base,
     }],
     measures: &[
-        Measure {
-            key: http::REQUEST_BODY_SIZE,
-            histogram: Histogram {
-                name: http::SERVER_REQUEST_BODY_SIZE,
-                unit: "By",
-                description: "Size of HTTP server request bodies.",
-                bounds: SIZE_BOUNDS,
-            },
-        },
-        Measure {
-            key: http::RESPONSE_BODY_SIZE,
-            histogram: Histogram {
-                name: http::SERVER_RESPONSE_BODY_SIZE,
-                unit: "By",
-                description: "Size of HTTP server response bodies.",
-                bounds: SIZE_BOUNDS,
-            },
-        },
+        size(
+            http::REQUEST_BODY_SIZE,
+            http::SERVER_REQUEST_BODY_SIZE,
+            "Size of HTTP server request bodies.",
+        ),
+        size(
+            http::RESPONSE_BODY_SIZE,
+            http::SERVER_RESPONSE_BODY_SIZE,
+            "Size of HTTP server response bodies.",
+        ),
     ],
     in_flight: Some(InFlight {
         name: http::SERVER_ACTIVE_REQUESTS,
@@ -108,17 +104,30 @@ pub static HTTP_SERVER: Descriptor = Descriptor {
         description: "Number of active HTTP server requests.",
         labels: 1 << METHOD | 1 << SCHEME,
     }),
-    span_name,
+    span_name: |record, name| span_name(record, ROUTE, name),
 };
 
-/// `{method} {route}`, and `HTTP` in the place of a method that is not known, as the conventions say.
-fn span_name(record: &Record<'_>, name: &mut String) {
+const fn size(key: Key, name: &'static str, description: &'static str) -> Measure {
+    Measure {
+        key,
+        histogram: Histogram {
+            name,
+            unit: "By",
+            description,
+            bounds: SIZE_BOUNDS,
+        },
+    }
+}
+
+/// `{method} {target}`, and `HTTP` in the place of a method that is not known, as the conventions say. The target is a
+/// route or a template.
+fn span_name(record: &Record<'_>, target: usize, name: &mut String) {
     match record.label_value(METHOD) {
         Some(method) if method.to_text() != obs_core::OTHER => name.push_str(&method.to_text()),
         _ => name.push_str("HTTP"),
     }
-    if let Some(route) = record.label_value(ROUTE) {
+    if let Some(target) = record.label_value(target) {
         name.push(' ');
-        name.push_str(&route.to_text());
+        name.push_str(&target.to_text());
     }
 }

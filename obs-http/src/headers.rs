@@ -2,6 +2,8 @@
 //!
 //! A look-up by name hashes it (over 200 instructions); a pass compares lengths first (about 20 per header).
 
+pub(crate) mod captured;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::otel::propagation::Extractor;
 

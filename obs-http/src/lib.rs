@@ -1,5 +1,5 @@
-//! A tower layer that makes an HTTP service observable: one span, its metrics, and every ending, by the OpenTelemetry
-//! conventions for HTTP (v1.44.0).
+//! Tower layers that make HTTP servers and clients observable: one span, its metrics, and every ending, by the
+//! OpenTelemetry conventions for HTTP (v1.44.0). This page is about servers; [`client`] is about the other side.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -130,19 +130,28 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;
+pub mod client;
 mod descriptor;
+mod exchange;
 mod head;
 mod headers;
 mod methods;
+pub mod page;
 mod peer;
 mod redact;
 mod route;
 pub mod server;
+mod target;
 
 pub use classify::{Classify, ServerClassify};
+pub use client::HttpClientLayer;
+pub use descriptor::client::{HTTP_CALL, HTTP_CLIENT};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
 pub use head::RequestHead;
 pub use obs_core;
+#[cfg(feature = "listener")]
+pub use page::MetricsListener;
+pub use page::MetricsPage;
 pub use peer::PeerAddress;
 pub use redact::redact_query;
 pub use route::Route;

@@ -16,13 +16,17 @@
 //! | `read_start`, `read_finish` | reading the request's body: it belongs to the service, which is given it untouched | absent | absent |
 //! | `wait_read_*`, `client_conn_*`, `encode_*`, `decode_*` | not a server's, or below this layer | absent | absent |
 
-mod body;
-mod future;
 mod layer;
 mod service;
 mod settings;
+mod side;
 
-pub use body::ResponseBody;
-pub use future::ResponseFuture;
+use crate::exchange::{body, future};
 pub use layer::HttpServerLayer;
 pub use service::HttpServer;
+
+/// The future of an observed service's answer. Dropped before it is ready, the exchange is cancelled.
+pub type ResponseFuture<F, C> = future::ResponseFuture<F, side::Answering<C>>;
+
+/// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
+pub type ResponseBody<B> = body::ResponseBody<B, side::Answered>;

@@ -21,11 +21,22 @@ use super::sdk::same;
 use crate::harness::pair::Pair;
 
 pub(crate) const DURATION: &str = "http.server.request.duration";
-const ACTIVE: &str = "http.server.active_requests";
+pub(crate) const CLIENT_DURATION: &str = "http.client.request.duration";
+const ACTIVE: [&str; 2] = ["http.server.active_requests", "http.client.active_requests"];
 
 /// What a thread's ring and its pool hold is less than what a peer's queue does: the kept records of one burst, a request
 /// and its child, are no more than the half full ring with which the collector is woken.
 pub(crate) const BURST: u64 = 64;
+
+/// The same for what a client sends through no socket.
+const CLIENT_ATTRIBUTES: [&str; 6] = [
+    "http.request.method",
+    "http.response.status_code",
+    "network.protocol.version",
+    "server.address",
+    "server.port",
+    "url.full",
+];
 
 /// The attributes that the HTTP conventions require or recommend for what the benches send.
 const ATTRIBUTES: [&str; 12] = [
@@ -131,7 +142,7 @@ impl Flat {
     fn none_active(&self) -> Result<(), String> {
         match self.active() {
             0 => Ok(()),
-            active => Err(format!("{ACTIVE} ends at {active}")),
+            active => Err(format!("{} end at {active}", ACTIVE.join(", "))),
         }
     }
 
@@ -152,7 +163,7 @@ impl Flat {
         let metrics = self.reader.collect();
         let values = metrics
             .iter()
-            .filter(|metric| metric.name == ACTIVE)
+            .filter(|metric| ACTIVE.contains(&metric.name.as_ref()))
             .flat_map(|metric| match &metric.data {
                 Data::Sum { points, .. } => points.iter().map(|point| point.value).collect(),
                 _ => Vec::new(),
@@ -193,17 +204,27 @@ impl Look {
                 .resource_spans
                 .iter()
                 .flat_map(|spans| &spans.scope_spans);
-            for span in scopes
-                .flat_map(|scope| &scope.spans)
-                .filter(|span| span.kind == SpanKind::Server as i32)
-            {
+            let spans = scopes.flat_map(|scope| {
+                let ours = scope
+                    .scope
+                    .as_ref()
+                    .is_some_and(|scope| scope.name == "obs-http");
+                scope.spans.iter().map(move |span| (ours, span))
+            });
+            for (ours, span) in spans {
+                let wanted: &[&str] = match span.kind() {
+                    SpanKind::Server => &ATTRIBUTES,
+                    // The benches have a client of their own, too.
+                    SpanKind::Client if ours => &CLIENT_ATTRIBUTES,
+                    _ => continue,
+                };
                 let lacks = |key: &&str| {
                     !span
                         .attributes
                         .iter()
                         .any(|attribute| attribute.key == **key)
                 };
-                missing.extend(ATTRIBUTES.into_iter().filter(lacks));
+                missing.extend(wanted.iter().copied().filter(lacks));
                 stamps = stamps.min(2 + span.events.len());
             }
         });

@@ -23,6 +23,7 @@ use tracing::Level;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
+use super::flat::CLIENT_DURATION;
 use super::sdk::{Sdk, same};
 use obs_http::Route;
 
@@ -85,6 +86,22 @@ pub(crate) fn tower_otel<const SHAPE: u8>() -> Pair {
             "bench",
         )));
     sdk.hold(around(shape(SHAPE), &layer), Some(DURATION))
+}
+
+/// tower-otel's client side, which writes the `traceparent` too. reqwest-tracing is no peer here: 0.7.1, its latest,
+/// knows OpenTelemetry up to 0.32, and a span of another version is in no trace of ours.
+pub(crate) fn tower_otel_client() -> Pair {
+    let sdk = Sdk::install();
+    subscribe(&sdk);
+    let handler = Handler::default();
+    let client = ServiceBuilder::new()
+        .layer(tower_otel::trace::HttpLayer::client(Level::INFO))
+        .layer(tower_otel::metrics::HttpLayer::client(&global::meter(
+            "bench",
+        )))
+        .service(handler);
+    let pair = pair_of(&Requests::outgoing(), handler, client);
+    sdk.hold(pair, Some(CLIENT_DURATION))
 }
 
 /// fastrace-tower: a root span per request, no attributes, no metrics.

@@ -119,6 +119,25 @@ impl Requests {
         }
     }
 
+    /// As an application sends them: the whole URL, four headers of its own.
+    pub(crate) fn outgoing() -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (header::USER_AGENT, "obs-benches/0.1"),
+            (header::ACCEPT, "application/json"),
+            (header::ACCEPT_ENCODING, "gzip, br"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        Self {
+            headers,
+            uri: Uri::from_static("http://models.example.com:8080/v1/models/llama-3-8b"),
+            peer: None,
+            route: None,
+        }
+    }
+
     /// What a server and a router leave in the extensions.
     pub(crate) fn extend<B>(request: &mut Request<B>) {
         request.extensions_mut().insert(PEER);

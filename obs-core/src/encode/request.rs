@@ -224,9 +224,9 @@ impl Request {
     fn reset(&mut self) {
         for scope in &mut self.scopes {
             scope.items.resize(scope.front);
-            scope.items.shrink_to(2 * self.limit);
+            scope.items.shrink_to(self.limit.saturating_mul(2));
         }
-        self.body.shrink_to(2 * self.limit);
+        self.body.shrink_to(self.limit.saturating_mul(2));
         (self.bytes, self.items) = (0, 0);
     }
 

@@ -1,4 +1,5 @@
-//! What the engine did with records, and what it had to let go of and why. Everything here is exported.
+//! What the engine did with records, and what it had to let go of and why. Everything here is exported: see
+//! `setup/self_metrics.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,12 @@ macro_rules! counts {
             pub(crate) fn read(&self, parked_bytes: u64) -> EngineCounts {
                 EngineCounts { $($name: self.$name.read(),)* parked_bytes }
             }
+
+            /// All of them, by name.
+            #[cfg(test)]
+            pub(crate) fn each(&self) -> Vec<(&'static str, &Count)> {
+                vec![$((stringify!($name), &self.$name)),*]
+            }
         }
     };
 }
@@ -48,7 +55,7 @@ counts! {
     foreign_ends,
     /// Panics inside observables, subscribers and exporters.
     panics,
-    /// Observables that took longer than their deadline.
+    /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
     /// Log events for which there was no room.
     log_events_full,
@@ -62,6 +69,10 @@ counts! {
     log_nested,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
+    /// Members of a `tracestate` from outside that were dropped: too many or too long, or one for an invalid `tracestate`.
+    dropped_tracestate,
+    /// Members of `baggage` from outside that were dropped where baggage is read: not well formed, or too many.
+    dropped_baggage,
     /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
     instrument_conflicts,
 }

@@ -172,9 +172,10 @@ impl Kind {
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
-            seconds_per_tick: 1.0 / engine.clock.ticks_per_second(),
+            ticks_per_second: engine.clock.ticks_per_second(),
         }
     }
 
@@ -298,6 +299,20 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
+    /// Counts members of a `tracestate` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_tracestate(&self, members: u64) {
+        self.engine.counts.dropped_tracestate.add(members);
+    }
+
+    /// Counts members of `baggage` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_baggage(&self, members: u64) {
+        self.engine.counts.dropped_baggage.add(members);
+    }
+
     /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones
     /// cannot take them.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
@@ -376,7 +391,8 @@ impl Kind {
     /// What [`record`](Self::record) wrote: the cell of each bucket that it counted in, and the value in the metric's unit.
     pub(crate) fn each_value(&self, live: &Live, mut visit: impl FnMut(usize, f64)) {
         let ticks = live.end.saturating_sub(live.start);
-        let seconds = |ticks: u64| ticks as f64 * self.set.seconds_per_tick;
+        // Divided, not multiplied: 30 ms read 0.03 and not 0.030000000000000002.
+        let seconds = |ticks: u64| ticks as f64 / self.set.ticks_per_second;
         if let Some(duration) = &self.duration {
             visit(duration.cell(ticks), seconds(ticks));
         }

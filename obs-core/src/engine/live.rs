@@ -99,6 +99,8 @@ impl Flags {
     pub(crate) const PARTIAL: Self = Self(1 << 6);
     /// Something of what few operations have is there: a side table, a context, a shared part.
     pub(crate) const RARE: Self = Self(1 << 9);
+    /// What being dropped means is said already, in `ended` and `error`.
+    pub(crate) const FORESEEN: Self = Self(1 << 10);
     /// The head decision is still to be made.
     pub(crate) const UNDECIDED: Self = Self(1 << 8);
     /// The parent is known at all (and perhaps in this process).

@@ -4,7 +4,7 @@ use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::label::Space;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// A group of metrics with common labels.
 #[derive(Debug)]
@@ -17,13 +17,15 @@ pub(crate) struct MetricSet {
     pub(crate) max_series: u32,
     pub(crate) series: AtomicU32,
     pub(crate) full: AtomicBool,
+    /// Nothing is recorded: the telemetry is over, or there never was one.
+    pub(crate) off: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
     /// each collection would move with the clocks and read as a restart.
     pub(crate) started: u64,
     /// Fixed like the start: a rate that is measured better with time would let a sum of durations run backwards.
-    pub(crate) seconds_per_tick: f64,
+    pub(crate) ticks_per_second: f64,
 }
 
 /// One metric of a group.
@@ -70,6 +72,11 @@ impl Shape {
 }
 
 impl MetricSet {
+    #[inline(always)]
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
     /// Whether it is one whole-numbered counter.
     pub(crate) fn is_counter(&self) -> bool {
         matches!(

@@ -68,8 +68,18 @@ fn bit(key: &str) -> u64 {
 }
 
 impl<'a> Record<'a> {
+    /// What the limits leave.
     #[inline(always)]
     pub(crate) fn walk(&self, sink: &mut impl Sink) {
+        if self.limits().characters == usize::MAX && !self.may_have_too_many() {
+            self.walk_all(sink);
+        } else {
+            self.walk_limited(sink);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn walk_all(&self, sink: &mut impl Sink) {
         let live = self.live;
         let side = live
             .side

@@ -13,12 +13,18 @@ names! {
     REQUEST_BODY_SIZE = "http.request.body.size";
     /// Size of the response's body in bytes (development).
     RESPONSE_BODY_SIZE = "http.response.body.size";
+    /// Which attempt of one call it is, counted from 0 for the first; there from 1 on.
+    REQUEST_RESEND_COUNT = "http.request.resend_count";
     /// The scheme.
     URL_SCHEME = "url.scheme";
     /// The path.
     URL_PATH = "url.path";
     /// The query, with secrets redacted.
     URL_QUERY = "url.query";
+    /// The whole URL, without credentials and with secrets redacted.
+    URL_FULL = "url.full";
+    /// The template that the URL was made from (development).
+    URL_TEMPLATE = "url.template";
     /// What the client calls itself.
     USER_AGENT_ORIGINAL = "user_agent.original";
     /// The class of error.
@@ -33,6 +39,15 @@ pub const SERVER_ACTIVE_REQUESTS: &str = "http.server.active_requests";
 pub const SERVER_REQUEST_BODY_SIZE: &str = "http.server.request.body.size";
 /// Sizes of responses' bodies, in bytes (development).
 pub const SERVER_RESPONSE_BODY_SIZE: &str = "http.server.response.body.size";
+
+/// Duration of client requests, in seconds (stable).
+pub const CLIENT_REQUEST_DURATION: &str = "http.client.request.duration";
+/// Client requests that are running (development).
+pub const CLIENT_ACTIVE_REQUESTS: &str = "http.client.active_requests";
+/// Sizes of requests' bodies, in bytes (development).
+pub const CLIENT_REQUEST_BODY_SIZE: &str = "http.client.request.body.size";
+/// Sizes of responses' bodies, in bytes (development).
+pub const CLIENT_RESPONSE_BODY_SIZE: &str = "http.client.response.body.size";
 
 /// Prefix of the attribute of a captured request header: the lower-case name follows.
 pub const REQUEST_HEADER: &str = "http.request.header.";

@@ -9,6 +9,14 @@ names! {
     KEEP_TRUNCATED = "obs.keep.truncated";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
+    /// What was out of the ordinary.
+    ANOMALY = "obs.anomaly";
+    /// Whether the connection was there before: false where the exchange had to dial.
+    CONNECTION_REUSED = "obs.http.connection.reused";
+    /// How many attempts one call took.
+    CALL_ATTEMPTS = "obs.http.call.attempts";
+    /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`.
+    STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
     /// How many events of a call site flood control held back.
@@ -21,7 +29,25 @@ names! {
 
 /// Time from a request's head to its response's head, in seconds.
 pub const HTTP_SERVER_HEAD_DURATION: &str = "obs.http.server.head.duration";
+/// Time from a client's request to its response's head, in seconds.
+pub const HTTP_CLIENT_HEAD_DURATION: &str = "obs.http.client.head.duration";
+/// Parts of a client's exchange, in seconds.
+pub const HTTP_CLIENT_STAGE_DURATION: &str = "obs.http.client.stage.duration";
+/// Duration of a call with all its attempts, in seconds.
+pub const HTTP_CALL_DURATION: &str = "obs.http.call.duration";
+/// Sizes of the request bodies of calls, in bytes.
+pub const HTTP_CALL_REQUEST_BODY_SIZE: &str = "obs.http.call.request.body.size";
+/// Sizes of the response bodies of calls, in bytes.
+pub const HTTP_CALL_RESPONSE_BODY_SIZE: &str = "obs.http.call.response.body.size";
+/// How many attempts calls took.
+pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
+/// Finished operations that the collector took over.
+pub const COLLECTED: &str = "obs.telemetry.collected";
+/// What was out of the ordinary, and lost nothing.
+pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of finished operations that wait for their roots.
+pub const PARKED: &str = "obs.telemetry.parked";

@@ -172,7 +172,7 @@ pub(crate) fn script() -> impl Strategy<Value = Script> {
         1 => Just(Outcome::PANICKED),
         1 => Just(Outcome::cancelled_on_purpose()),
         1 => (0..3_u16).prop_map(|own| Outcome::failed(ErrorType::own(own))),
-        1 => (100..700_u16).prop_map(|code| Outcome::failed(ErrorType::code(code))),
+        1 => (90..1100_u16).prop_map(|code| Outcome::failed(ErrorType::code(code))),
     ];
     (
         any::<bool>(),
@@ -416,7 +416,7 @@ fn error_text(error: ErrorType) -> String {
     let own = |own: &u16| ErrorType::own(*own) == error;
     if error == ErrorType::PANIC {
         "panic".into()
-    } else if let Some(code) = (100..600).find(code) {
+    } else if let Some(code) = (100..1000).find(code) {
         code.to_string()
     } else if let Some(own) = (0..2).find(own) {
         ERRORS[usize::from(own)].into()

@@ -4,16 +4,13 @@ use super::service::HttpServer;
 use super::settings::{RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
+use crate::exchange::settings::{Common, common_setters};
 use crate::head::RequestHead;
-use crate::headers::is_secret;
 use crate::methods::Methods;
-use http::HeaderName;
 use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
-use obs_core::semconv::http::{REQUEST_HEADER, RESPONSE_HEADER};
-use obs_core::{Key, Kind, Telemetry, Trust};
+use obs_core::{Kind, Telemetry, Trust};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tower_layer::Layer;
 
 /// Wraps a service that answers HTTP requests.
@@ -35,22 +32,18 @@ impl HttpServerLayer {
         Self {
             kind,
             settings: Settings {
-                methods: Methods::new(kind, telemetry.known_http_methods()),
+                common: Common {
+                    current_in_body: true,
+                    ..Common::new(Methods::new(kind, telemetry.known_http_methods()))
+                },
                 trust: TrustRule::Always(Trust::Trusted),
                 propagator: match telemetry.propagator() {
                     Propagator::W3c => None,
                     other => Some(other),
                 },
                 baggage: None,
-                filter: None,
                 route: None,
-                https: false,
-                query: true,
                 addresses: true,
-                request_headers: Vec::new(),
-                response_headers: Vec::new(),
-                deadline: None,
-                current_in_body: true,
             },
             leaked: Arc::default(),
             classify: ServerClassify,
@@ -88,14 +81,6 @@ impl<C> HttpServerLayer<C> {
         self.set(|settings| settings.baggage = Some(allow))
     }
 
-    /// Which requests are observed at all; the others pass as if the layer were not there.
-    pub fn with_filter(
-        self,
-        filter: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        self.set(|settings| settings.filter = Some(Arc::new(filter)))
-    }
-
     /// Where the route's template comes from, for routers other than axum's. It must be a template from a small set,
     /// never the path.
     pub fn with_route(
@@ -114,38 +99,9 @@ impl<C> HttpServerLayer<C> {
         self
     }
 
-    /// The listener speaks TLS: `url.scheme` is `https` where the request does not say.
-    pub fn with_https(self, https: bool) -> Self {
-        self.set(|settings| settings.https = https)
-    }
-
-    /// Whether `url.query` is recorded, with secrets redacted. Default: yes.
-    pub fn with_query(self, query: bool) -> Self {
-        self.set(|settings| settings.query = query)
-    }
-
     /// Whether addresses of peers and clients are recorded. Default: yes.
     pub fn with_addresses(self, addresses: bool) -> Self {
         self.set(|settings| settings.addresses = addresses)
-    }
-
-    /// Request headers to record, by their lower-case names. Those that carry secrets (`authorization`, cookies, API
-    /// keys, tokens) are left out whatever is asked.
-    pub fn with_request_headers<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Self {
-        let headers = allowed(names, REQUEST_HEADER);
-        self.set(|settings| settings.request_headers = headers)
-    }
-
-    /// The same for response headers.
-    pub fn with_response_headers<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Self {
-        let headers = allowed(names, RESPONSE_HEADER);
-        self.set(|settings| settings.response_headers = headers)
-    }
-
-    /// When a request that is dropped without an answer counts as timed out and not as cancelled: the timeout of a
-    /// layer outside this one. Nothing is enforced here.
-    pub fn with_deadline(self, deadline: Duration) -> Self {
-        self.set(|settings| settings.deadline = Some(deadline))
     }
 
     /// Whether the operation is current while its response's body is polled, so that what a streaming handler starts
@@ -161,15 +117,7 @@ impl<C> HttpServerLayer<C> {
     }
 }
 
-fn allowed<'n>(names: impl IntoIterator<Item = &'n str>, prefix: &str) -> Vec<(HeaderName, Key)> {
-    let names = names
-        .into_iter()
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-    names
-        .filter(|name| !is_secret(name))
-        .map(|name| (name.clone(), Key::leak(format!("{prefix}{name}"))))
-        .collect()
-}
+common_setters!(HttpServerLayer);
 
 impl<S, C: Clone> Layer<S> for HttpServerLayer<C> {
     type Service = HttpServer<S, C>;

@@ -1,14 +1,17 @@
 //! The service: from the request's head to a started operation.
 
-use super::body::ResponseBody;
-use super::future::{Asked, ResponseFuture};
 use super::settings::Settings;
+use super::side::Answering;
+use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
-use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, SCHEMES, VERSION};
+use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
+use crate::exchange::future::Asked;
 use crate::head::RequestHead;
+use crate::headers::captured::capture;
 use crate::headers::{self, Carrier, Found};
+use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
-use http::{HeaderMap, Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
@@ -90,8 +93,10 @@ impl<S, C: Clone> HttpServer<S, C> {
         ResponseFuture {
             inner,
             operation,
-            settings: self.settings,
-            classify: self.classify.clone(),
+            side: Answering {
+                settings: self.settings,
+                classify: self.classify.clone(),
+            },
             asked,
         }
     }
@@ -136,7 +141,7 @@ fn start<B: Body>(
             active.set_measure(REQUEST_SIZE, body);
         }
         if found.baggage {
-            carry_baggage(&mut active, head, settings);
+            carry_baggage(&mut active, head, (kind, settings));
         }
         active.stamp(Event::SERVER_HANDLE_START);
     }
@@ -194,21 +199,29 @@ fn describe(
 /// Baggage of those who are trusted, as far as it is allowed: it names the session, goes on with outgoing calls, and
 /// becomes attributes. Without an allow list, or from a stranger, it is as if it were not there.
 #[cold]
-fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Settings) {
+fn carry_baggage(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    (kind, settings): (&Kind, &Settings),
+) {
     let Some(allow) = &settings.baggage else {
         return;
     };
     if settings.trust.of(head) != Trust::Trusted {
         return;
     }
-    let baggage = match settings.propagator {
+    let (baggage, dropped) = match settings.propagator {
         None => {
             let values = head.headers.get_all(BAGGAGE).iter();
-            Baggage::from_headers(values.map(http::HeaderValue::as_bytes)).0
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes))
         }
         // Read a second time: only where there is an allow list, and then this is not the expensive part.
-        Some(other) => other.extract(&Carrier(head.headers)).baggage,
+        Some(other) => {
+            let remote = other.extract(&Carrier(head.headers));
+            (remote.baggage, remote.dropped.baggage)
+        }
     };
+    kind.count_dropped_baggage(dropped as u64);
     let baggage = baggage.keep(allow);
     if baggage.is_empty() {
         return;
@@ -220,29 +233,6 @@ fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Sett
         }
     }
     active.set_session(Session::from_baggage(baggage));
-}
-
-/// Values of allowed headers, as lists of strings by the conventions.
-#[cold]
-pub(crate) fn capture(
-    active: &mut Active<'_>,
-    headers: &HeaderMap,
-    allowed: &[(http::HeaderName, obs_core::Key)],
-) {
-    use obs_core::otel::{Array, KeyValue, StringValue, Value};
-    for (name, key) in allowed {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let values: Vec<StringValue> = values.map(|value| value.to_owned().into()).collect();
-        if !values.is_empty() {
-            active.set_dynamic(KeyValue::new(
-                key.as_str(),
-                Value::Array(Array::String(values)),
-            ));
-        }
-    }
 }
 
 #[inline(always)]
@@ -263,7 +253,7 @@ fn parent<'a>(
         kind.count_invalid_parent();
         return Parent::Current;
     };
-    let tracestate = tracestate(found, head.headers, joined);
+    let tracestate = tracestate(found, head.headers, kind, joined);
     let trust = settings.trust.of(head);
     Parent::Remote {
         parent,
@@ -286,6 +276,9 @@ fn parent_by<'a>(
     if remote.dropped.traceparent.is_some() && !kind.is_current() {
         kind.count_invalid_parent();
     }
+    if remote.dropped.tracestate.is_some() {
+        kind.count_dropped_tracestate(1);
+    }
     let parent = match remote.parent {
         Some(parent) if !kind.is_current() => {
             if let Some(tracestate) = &remote.tracestate {
@@ -304,7 +297,12 @@ fn parent_by<'a>(
 
 /// The one header as it came where it needs no repair, else what is left of all of them.
 #[inline(always)]
-fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String) -> &'a str {
+fn tracestate<'a>(
+    found: &Found<'a>,
+    headers: &HeaderMap,
+    kind: &Kind,
+    joined: &'a mut String,
+) -> &'a str {
     let Some(first) = found.tracestate else {
         return "";
     };
@@ -313,15 +311,17 @@ fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String
     {
         return text;
     }
-    join(headers, joined);
+    join(headers, kind, joined);
     joined
 }
 
 #[cold]
-fn join(headers: &HeaderMap, joined: &mut String) {
+fn join(headers: &HeaderMap, kind: &Kind, joined: &mut String) {
     let values = headers.get_all(propagation::tracestate::TRACESTATE);
     // An invalid tracestate is dropped; the traceparent stands.
-    let _ = propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
+    let values = values.iter().map(|value| value.as_bytes());
+    let cut = propagation::tracestate::combine(values, joined).unwrap_or(1);
+    kind.count_dropped_tracestate(cut as u64);
 }
 
 #[inline(always)]
@@ -330,153 +330,4 @@ fn remote(found: &Found<'_>, value: &http::HeaderValue) -> Option<TraceParent> {
         return None;
     }
     propagation::traceparent::parse(value.as_bytes()).ok()
-}
-
-#[inline(always)]
-fn scheme(uri: &Uri, https: bool) -> u16 {
-    match uri.scheme_str() {
-        Some(scheme) => u16::from(scheme == SCHEMES[1]),
-        None => u16::from(https),
-    }
-}
-
-#[inline(always)]
-fn version(version: Version) -> LabelId {
-    match version {
-        Version::HTTP_11 => LabelId::closed(1),
-        Version::HTTP_2 => LabelId::closed(2),
-        Version::HTTP_10 => LabelId::closed(0),
-        Version::HTTP_3 => LabelId::closed(3),
-        _ => LabelId::ABSENT,
-    }
-}
-
-/// Name and port of `host:port`, `[v6]:port`, `user@host`.
-#[inline(always)]
-fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
-    let (name, port) = match host.last() {
-        Some(b'0'..=b'9') => split_port(host),
-        _ => (host, None),
-    };
-    if is_bare_name(name) {
-        (name, port)
-    } else {
-        split_marked(host)
-    }
-}
-
-/// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
-#[inline(never)]
-fn split_port(host: &[u8]) -> (&[u8], Option<u16>) {
-    let (mut at, mut port, mut scale) = (host.len(), 0_u32, 1_u32);
-    while scale <= 100_000 && at > 0 {
-        at -= 1;
-        match host[at] {
-            digit @ b'0'..=b'9' => port += u32::from(digit - b'0') * scale,
-            b':' => match u16::try_from(port) {
-                Ok(port) => return (&host[..at], Some(port)),
-                Err(_) => return (host, None),
-            },
-            _ => return (host, None),
-        }
-        scale *= 10;
-    }
-    (host, None)
-}
-
-/// Whether nothing in it has to be taken apart: eight bytes a step, the last ones twice.
-#[inline(always)]
-fn is_bare_name(name: &[u8]) -> bool {
-    let Some(last) = name.last_chunk::<8>() else {
-        return !name.iter().any(|byte| matches!(byte, b':' | b'@' | b'['));
-    };
-    let mut seen = marks(*last);
-    let (mut at, end) = (0, name.len() - 8);
-    while at < end {
-        if let Some(step) = name[at..].first_chunk::<8>() {
-            seen |= marks(*step);
-        }
-        at += 8;
-    }
-    seen & (ONES << 7) == 0
-}
-
-const ONES: u64 = u64::MAX / 255;
-
-/// The top bit of a byte is set if one of eight bytes is `:`, `@` or `[`. May be set without (for what stands between the
-/// first two, and letters above ASCII), is never missing.
-#[inline(always)]
-const fn marks(step: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(step);
-    let (from_colon, past_at) = (
-        word.wrapping_add(ONES * (0x80 - b':' as u64)),
-        word.wrapping_add(ONES * (0x7f - b'@' as u64)),
-    );
-    let bracket = word ^ (ONES * b'[' as u64);
-    word | (from_colon ^ past_at) | bracket.wrapping_sub(ONES)
-}
-
-/// By hand: hosts are shorter than a search's set-up.
-#[inline(never)]
-fn split_marked(host: &[u8]) -> (&[u8], Option<u16>) {
-    let host = match host.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => &host[at + 1..],
-        None => host,
-    };
-    let mut at = host.len();
-    let (mut port, mut scale) = (0_u32, 1_u32);
-    while at > 0 && host[at - 1].is_ascii_digit() && scale <= 10_000 {
-        at -= 1;
-        port += u32::from(host[at] - b'0') * scale;
-        scale *= 10;
-    }
-    let (name, port) = match at.checked_sub(1).map(|colon| (colon, host[colon])) {
-        Some((colon, b':')) if !host[..colon].contains(&b':') || host[..colon].ends_with(b"]") => (
-            &host[..colon],
-            u16::try_from(port).ok().filter(|_| scale > 1),
-        ),
-        _ => (host, None),
-    };
-    (
-        name.strip_prefix(b"[")
-            .and_then(|name| name.strip_suffix(b"]"))
-            .unwrap_or(name),
-        port,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn host(text: &str, (name, port): (&str, Option<u16>)) {
-        assert_eq!(split_host(text.as_bytes()), (name.as_bytes(), port));
-    }
-
-    #[test]
-    fn hosts_split_into_name_and_port() {
-        host("example.com", ("example.com", None));
-        host("example.com:8080", ("example.com", Some(8080)));
-        host("[::1]:443", ("::1", Some(443)));
-        host("[::1]", ("::1", None));
-        host("user:secret@example.com:1", ("example.com", Some(1)));
-        host("example.com:x", ("example.com:x", None));
-        host("example.com:99999", ("example.com", None));
-        host("example.com:123456", ("example.com:123456", None));
-        host("example.com:", ("example.com", None));
-        host("::1", ("::1", None));
-        host(
-            "a.long.name.example.com:8080",
-            ("a.long.name.example.com", Some(8080)),
-        );
-        host("a.long.name.example.com", ("a.long.name.example.com", None));
-        host(
-            "me@a.long.name.example.com",
-            ("a.long.name.example.com", None),
-        );
-        host("h\u{fc}tte.example.com", ("h\u{fc}tte.example.com", None));
-        host("42", ("42", None));
-        host("", ("", None));
-    }
 }

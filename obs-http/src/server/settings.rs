@@ -1,33 +1,24 @@
 //! What a layer was told, as plain data behind one reference.
 
+use crate::exchange::settings::Common;
 use crate::head::RequestHead;
-use crate::methods::Methods;
-use http::HeaderName;
+use obs_core::Trust;
 use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
-use obs_core::{Key, Trust};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) methods: Methods,
+    pub(crate) common: Common,
     pub(crate) trust: TrustRule,
     /// Where it is not the W3C's formats that are read.
     pub(crate) propagator: Option<&'static Propagator>,
     pub(crate) baggage: Option<Allow>,
-    pub(crate) filter: Option<Arc<FilterRule>>,
     pub(crate) route: Option<Arc<RouteRule>>,
-    pub(crate) https: bool,
-    pub(crate) query: bool,
     pub(crate) addresses: bool,
-    pub(crate) request_headers: Vec<(HeaderName, Key)>,
-    pub(crate) response_headers: Vec<(HeaderName, Key)>,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) current_in_body: bool,
 }
 
-pub(crate) type FilterRule = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
 
 #[derive(Clone)]
@@ -45,13 +36,24 @@ impl TrustRule {
     }
 }
 
+impl Deref for Settings {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl DerefMut for Settings {
+    fn deref_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
-            .field("filtered", &self.filter.is_some())
-            .field("https", &self.https)
-            .field("request_headers", &self.request_headers)
-            .field("response_headers", &self.response_headers)
+            .field("common", &self.common)
             .finish_non_exhaustive()
     }
 }

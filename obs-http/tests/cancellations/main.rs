@@ -81,6 +81,11 @@ impl Rig {
         self.total("http.server.request.duration") as u64
     }
 
+    /// One in each exchange.
+    fn clients(&self) -> u64 {
+        self.total("http.client.request.duration") as u64
+    }
+
     fn children(&self) -> u64 {
         self.total(WORK.duration.as_ref().expect("it has one").name) as u64
     }
@@ -88,6 +93,7 @@ impl Rig {
     #[track_caller]
     fn at_rest(&self) {
         assert_eq!(self.total("http.server.active_requests"), 0, "exchanges");
+        assert_eq!(self.total("http.client.active_requests"), 0, "clients");
         let gauge = WORK.in_flight.as_ref().expect("it has one").name;
         assert_eq!(self.total(gauge), 0, "children");
         let counts = self.telemetry.counts();
@@ -138,6 +144,7 @@ impl Run {
         Left {
             starts: self.storm.starts(),
             exchanges: self.rig.exchanges(),
+            clients: self.rig.clients(),
             children: self.rig.children(),
             records,
             lost_in_the_storm: lost
@@ -155,6 +162,7 @@ impl Run {
 struct Left {
     starts: Starts,
     exchanges: u64,
+    clients: u64,
     children: u64,
     records: u64,
     /// For want of room, all in all; and in this storm, without the pools' renewal.
@@ -171,6 +179,7 @@ impl Left {
         assert_eq!(is.exchanges - was.exchanges, EXCHANGES, "starts");
         assert!(is.children - was.children > EXCHANGES / 2, "{is:?}");
         assert_eq!(self.exchanges, is.exchanges, "points of exchanges");
+        assert_eq!(self.clients, is.exchanges, "points of clients");
         assert_eq!(self.children, is.children, "points of children");
         assert_eq!(self.lost_in_the_storm, 0, "records without room");
         let change = self.heap.abs_diff(before.heap) as f64 / before.heap as f64;
@@ -197,7 +206,7 @@ fn everything_sampled() {
     after.check(&before);
     assert_eq!(
         after.records + after.lost,
-        after.starts.exchanges + after.starts.children,
+        2 * after.starts.exchanges + after.starts.children,
         "records"
     );
 }
@@ -208,7 +217,7 @@ fn nothing_sampled_and_errors_kept_late() {
     let before = run.calm();
     let after = run.rage(EXCHANGES);
     after.check(&before);
-    let starts = after.starts.exchanges + after.starts.children;
+    let starts = 2 * after.starts.exchanges + after.starts.children;
     assert!(after.records < starts, "{after:?}");
     assert!(after.records > before.records, "{after:?}");
     let counts = run.rig.telemetry.counts();

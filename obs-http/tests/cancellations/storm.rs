@@ -13,7 +13,7 @@ use obs_core::{
     DURATION_BOUNDS, Descriptor, Histogram, InFlight, Key, Label, Labels, OpRef, Parent, Scope,
     Telemetry, Values,
 };
-use obs_http::HttpServerLayer;
+use obs_http::{HttpClientLayer, HttpServerLayer};
 use service::Erratic;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,7 +77,8 @@ pub(crate) struct Shared {
 
 pub(crate) struct Storm {
     shared: Arc<Shared>,
-    layer: HttpServerLayer,
+    /// A server whose handler is a client: what becomes of the one becomes of the other.
+    layers: (HttpServerLayer, HttpClientLayer),
 }
 
 /// Exchanges at a time.
@@ -88,7 +89,10 @@ const RENEWED: usize = 2048;
 impl Storm {
     pub(crate) fn new(telemetry: Telemetry) -> Self {
         Self {
-            layer: HttpServerLayer::new(&telemetry),
+            layers: (
+                HttpServerLayer::new(&telemetry),
+                HttpClientLayer::new(&telemetry),
+            ),
             shared: Arc::new(Shared {
                 telemetry,
                 exchanges: AtomicU64::new(0),
@@ -111,10 +115,10 @@ impl Storm {
         let mut tasks = JoinSet::new();
         for seed in 0..exchanges {
             let permit = room.clone().acquire_owned().await.expect("it stays open");
-            let (layer, shared) = (self.layer.clone(), Arc::clone(&self.shared));
+            let (layers, shared) = (self.layers.clone(), Arc::clone(&self.shared));
             tasks.spawn(async move {
                 let _permit = permit;
-                exchange(layer, shared, Chance::new(seed)).await;
+                exchange(layers, shared, Chance::new(seed)).await;
             });
             // A panic is an ending like the others.
             while tasks.try_join_next().is_some() {}
@@ -168,11 +172,15 @@ impl Shared {
 }
 
 /// One exchange, to wherever chance takes it.
-async fn exchange(layer: HttpServerLayer, shared: Arc<Shared>, mut chance: Chance) {
-    let mut service = layer.layer(Erratic {
+async fn exchange(
+    (server, client): (HttpServerLayer, HttpClientLayer),
+    shared: Arc<Shared>,
+    mut chance: Chance,
+) {
+    let mut service = server.layer(client.layer(Erratic {
         shared: Arc::clone(&shared),
         chance: chance.fork(),
-    });
+    }));
     let mut request = Request::new(Empty::<bytes::Bytes>::new());
     if chance.one_in(4) {
         let sampled = u8::from(chance.one_in(2));

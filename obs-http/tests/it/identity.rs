@@ -110,9 +110,11 @@ fn an_invalid_tracestate_goes_and_its_traceparent_stays() {
     let request = get("/")
         .header("traceparent", traceparent("01"))
         .header("tracestate", "no equals sign");
-    let record = record(&Capture::new(), request);
+    let capture = Capture::new();
+    let record = record(&capture, request);
     continues(&record);
     assert_eq!(record.trace_state, "");
+    assert_eq!(capture.telemetry().counts().dropped_tracestate, 1);
 }
 
 #[test]
@@ -247,4 +249,27 @@ fn baggage_is_taken_over_from_those_who_are_trusted_as_far_as_it_is_allowed() {
     assert_eq!(taken, [true, false, true]);
     assert_eq!(baggage_of(Trust::LinkOnly, allowed), [None, None, None]);
     assert_eq!(baggage_of(Trust::Trusted, None), [None, None, None]);
+}
+
+#[test]
+fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_baggage(Allow::all());
+    // Members of more than 128 bytes go first where all together have more than 512.
+    let members: Vec<_> = (0..6)
+        .map(|index| format!("v{index}={}", "x".repeat(150)))
+        .collect();
+    let request = get("/")
+        .header("traceparent", traceparent("01"))
+        .header("tracestate", members.join(","))
+        .header("baggage", "good=1,no equals sign,also good=1,fine=2");
+    ask(layer.layer(Yes), build(request));
+    let counts = capture.telemetry().counts();
+    assert_eq!(counts.dropped_tracestate, 3, "three of them have room");
+    assert_eq!(counts.dropped_baggage, 2);
+    let page = capture.telemetry().prometheus();
+    for (anomaly, value) in [("dropped_tracestate", 3), ("dropped_baggage", 2)] {
+        let shown = |line: &str| line.contains(anomaly) && line.ends_with(&format!(" {value}"));
+        assert!(page.lines().any(shown), "{page}");
+    }
 }

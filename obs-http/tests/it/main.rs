@@ -12,6 +12,8 @@ mod flood;
 mod http1;
 mod http2;
 mod identity;
+mod outgoing;
+mod page;
 mod propagators;
 mod redaction;
 mod support;

@@ -26,7 +26,7 @@ mod source;
 
 use crate::{failure::Failure, options::Options, source::Source};
 use obs_core::{Telemetry, setup::environment::Environment, setup::resource::Resource};
-use obs_http::HttpServerLayer;
+use obs_http::{HttpServerLayer, MetricsPage};
 use std::{process::ExitCode, time::Duration};
 
 #[tokio::main]
@@ -59,7 +59,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     // The service: one layer around all routes. What comes after it is not observed.
     let app = service::routes(&telemetry)
         .layer(HttpServerLayer::new(&telemetry))
-        .route("/metrics", page::route(&telemetry));
+        .route_service("/metrics", MetricsPage::new(&telemetry));
     let observed = service::listen(app).await?;
 
     // The same without any of it, for comparison.

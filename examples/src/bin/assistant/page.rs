@@ -1,23 +1,7 @@
-//! `/metrics`: the text page, for Prometheus and for people.
+//! `/metrics`, read as Prometheus would.
 
 use crate::{client::Client, failure::Failure};
-use axum::{
-    http::header::CONTENT_TYPE,
-    routing::{MethodRouter, get},
-};
-use obs_core::{Telemetry, encode::PrometheusPage};
 use std::net::SocketAddr;
-
-/// A route that renders what was recorded so far.
-pub(crate) fn route<S: Clone + Send + Sync + 'static>(telemetry: &Telemetry) -> MethodRouter<S> {
-    let telemetry = *telemetry;
-    get(async move || {
-        (
-            [(CONTENT_TYPE, PrometheusPage::CONTENT_TYPE)],
-            telemetry.prometheus(),
-        )
-    })
-}
 
 /// Reads the page as Prometheus would, through the socket, and looks for what must be on it.
 pub(crate) async fn scrape(service: SocketAddr) -> Result<(), Failure> {

@@ -21,6 +21,14 @@ pub(crate) struct Erratic {
 #[derive(Debug)]
 pub(crate) struct Broken;
 
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken by chance")
+    }
+}
+
+impl std::error::Error for Broken {}
+
 pub(crate) struct ErraticFuture {
     shared: Arc<Shared>,
     chance: Chance,

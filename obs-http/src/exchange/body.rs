@@ -1,11 +1,11 @@
 //! The body: the exchange lasts as long as it does, and ends with it exactly once.
 
 use super::future::Ahead;
-use crate::classify::BROKEN_BODY;
+use super::side::BodySide;
 use crate::descriptor::RESPONSE_SIZE;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use obs_core::{Event, Operation, Outcome};
+use obs_core::{Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,23 +14,25 @@ pin_project! {
     #[project = Projected]
     /// The body of an observed answer: passed through untouched. Dropped before its end, the exchange is cancelled.
     #[derive(Debug)]
-    pub struct ResponseBody<B> {
+    pub struct ResponseBody<B, X> {
         #[pin]
         pub(crate) inner: B,
         pub(crate) operation: Operation,
         pub(crate) sent: u64,
         pub(crate) ahead: Ahead,
+        pub(crate) side: X,
     }
 }
 
-impl<B> ResponseBody<B> {
+impl<B, X> ResponseBody<B, X> {
     #[inline(always)]
-    pub(crate) fn unobserved(inner: B) -> Self {
+    pub(crate) fn unobserved(inner: B, side: X) -> Self {
         Self {
             inner,
             operation: Operation::disabled(),
             sent: 0,
             ahead: Ahead::NOTHING,
+            side,
         }
     }
 
@@ -46,21 +48,21 @@ impl<B> ResponseBody<B> {
 }
 
 /// A body that no exchange of ours hangs on: for layers outside that answer on their own, with a body of this type.
-impl<B: Default> Default for ResponseBody<B> {
+impl<B: Default, X: Default> Default for ResponseBody<B, X> {
     fn default() -> Self {
-        Self::unobserved(B::default())
+        Self::unobserved(B::default(), X::default())
     }
 }
 
-impl<B: Body> Body for ResponseBody<B> {
+/// What a body's poll gives.
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
     type Data = B::Data;
     type Error = B::Error;
 
     #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
         if !this.operation.is_recording() {
             this.inner.poll_frame(cx)
@@ -84,13 +86,10 @@ impl<B: Body> Body for ResponseBody<B> {
 
 /// A frame is made where the caller wants it and looked at there: each of these has one result and one way out, or a chunk
 /// would be moved twice.
-impl<B: Body> Projected<'_, B> {
+impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
     #[inline(always)]
-    fn poll_current(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.operation.stamp(Event::WRITE_START);
+    fn poll_current(&mut self, cx: &mut Context<'_>) -> Polled<B> {
+        self.operation.stamp(X::FIRST);
         let entered = self.operation.enter();
         let polled = self.inner.as_mut().poll_frame(cx);
         entered.leave();
@@ -99,11 +98,8 @@ impl<B: Body> Projected<'_, B> {
     }
 
     #[inline(always)]
-    fn poll_counted(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.operation.stamp(Event::WRITE_START);
+    fn poll_counted(&mut self, cx: &mut Context<'_>) -> Polled<B> {
+        self.operation.stamp(X::FIRST);
         let unwinding = EndUnwinding(self.operation);
         let polled = self.inner.as_mut().poll_frame(cx);
         std::mem::forget(unwinding);
@@ -113,14 +109,14 @@ impl<B: Body> Projected<'_, B> {
 
     /// Ends the operation where this frame is the last.
     #[inline(always)]
-    fn look_at(&mut self, polled: &Poll<Option<Result<Frame<B::Data>, B::Error>>>) {
+    fn look_at(&mut self, polled: &Polled<B>) {
         let outcome = match polled {
             Poll::Pending => return,
             Poll::Ready(Some(Ok(frame))) => {
                 // Trailers: nothing follows them.
                 if let Some(data) = frame.data_ref() {
                     if *self.sent == 0 {
-                        self.operation.stamp(Event::STREAM_SEND);
+                        self.operation.stamp(X::DATA);
                     }
                     *self.sent += data.remaining() as u64;
                     // hyper asks no further in these cases, so this is the last moment to end it.
@@ -130,19 +126,19 @@ impl<B: Body> Projected<'_, B> {
                 }
                 self.ahead.outcome
             }
-            Poll::Ready(Some(Err(_))) => BROKEN_BODY,
+            Poll::Ready(Some(Err(error))) => self.side.of_broken(error),
             Poll::Ready(None) => self.ahead.outcome,
         };
-        end(self.operation, outcome, *self.sent);
+        end::<X, B::Error>(self.operation, outcome, *self.sent);
     }
 }
 
 /// Apart from the body: a reference to the projection would keep it in memory.
 #[inline(never)]
-fn end(operation: &mut Operation, outcome: Outcome, sent: u64) {
+fn end<X: BodySide<E>, E>(operation: &mut Operation, outcome: Outcome, sent: u64) {
     if let Some(mut active) = operation.active() {
         active.set_measure(RESPONSE_SIZE, sent);
-        active.stamp(Event::WRITE_FINISH);
+        active.stamp(X::LAST);
     }
     operation.end_in_place(outcome);
 }

@@ -1,13 +1,12 @@
 //! The future: the operation is current in each poll, and goes on into the body.
 
 use super::body::ResponseBody;
-use super::service::capture;
-use super::settings::Settings;
-use crate::classify::Classify;
+use super::side::Side;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
+use crate::headers::captured::capture;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
-use obs_core::{Event, LabelId, Operation, Outcome};
+use obs_core::{LabelId, Operation, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,30 +14,31 @@ use std::task::{Context, Poll};
 pin_project! {
     /// The future of an observed service's answer. Dropped before it is ready, the exchange is cancelled.
     #[derive(Debug)]
-    pub struct ResponseFuture<F, C> {
+    pub struct ResponseFuture<F, X> {
         #[pin]
         pub(crate) inner: F,
         pub(crate) operation: Operation,
-        pub(crate) settings: &'static Settings,
-        pub(crate) classify: C,
+        pub(crate) side: X,
         pub(crate) asked: Asked,
     }
 }
 
-impl<F, C, R, E> Future for ResponseFuture<F, C>
+impl<F, X, R, E> Future for ResponseFuture<F, X>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    C: Classify<E>,
+    X: Side<E>,
     R: Body,
 {
-    type Output = Result<Response<ResponseBody<R>>, E>;
+    type Output = Result<Response<ResponseBody<R, X::Body>>, E>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if !this.operation.is_recording() {
             let polled = this.inner.poll(cx);
-            return polled.map_ok(|response| response.map(ResponseBody::unobserved));
+            return polled.map_ok(|response| {
+                response.map(|inner| ResponseBody::unobserved(inner, this.side.body()))
+            });
         }
         let entered = this.operation.enter();
         let polled = this.inner.poll(cx);
@@ -46,14 +46,8 @@ where
         // Looked at where it lies: moving an answer costs more than reading it.
         let ahead = match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => at_head(
-                response,
-                this.operation,
-                this.settings,
-                this.classify,
-                *this.asked,
-            ),
-            Poll::Ready(Err(error)) => failed(this.operation, this.classify, error),
+            Poll::Ready(Ok(response)) => at_head(response, this.operation, this.side, *this.asked),
+            Poll::Ready(Err(error)) => failed(this.operation, this.side, error),
         };
         let operation = std::mem::replace(this.operation, Operation::disabled());
         polled.map_ok(|response| {
@@ -62,6 +56,7 @@ where
                 operation,
                 sent: 0,
                 ahead,
+                side: this.side.body(),
             })
         })
     }
@@ -121,24 +116,24 @@ impl Ahead {
 
 #[cold]
 #[inline(never)]
-fn failed<C: Classify<E>, E>(operation: &mut Operation, classify: &C, error: &E) -> Ahead {
+fn failed<X: Side<E>, E>(operation: &mut Operation, side: &X, error: &E) -> Ahead {
     if let Some(mut active) = operation.active() {
-        active.stamp(Event::SERVER_HANDLE_FINISH);
+        active.stamp_all(X::AT_ERROR);
     }
-    operation.end_in_place(classify.classify_error(error));
+    operation.end_in_place(side.of_error(error));
     Ahead::NOTHING
 }
 
 #[inline(never)]
-fn at_head<R: Body, C: Classify<E>, E>(
+fn at_head<R: Body, X: Side<E>, E>(
     response: &Response<R>,
     operation: &mut Operation,
-    settings: &Settings,
-    classify: &C,
+    side: &X,
     asked: Asked,
 ) -> Ahead {
     let status = response.status();
-    let outcome = classify.classify_status(status);
+    let settings = side.common();
+    let outcome = side.of_status(status);
     let mut ahead = Ahead {
         outcome,
         current: settings.current_in_body,
@@ -147,8 +142,9 @@ fn at_head<R: Body, C: Classify<E>, E>(
     let Some(mut active) = operation.active() else {
         return ahead;
     };
-    active.stamp_all(&[Event::RESPONSE_HEAD, Event::SERVER_HANDLE_FINISH]);
+    active.stamp_all(X::AT_HEAD);
     active.set_label(STATUS, LabelId::number(status.as_u16()));
+    side.at_head(&mut active, response, outcome);
     if !settings.response_headers.is_empty() {
         capture(&mut active, response.headers(), &settings.response_headers);
     }

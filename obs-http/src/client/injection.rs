@@ -1,0 +1,318 @@
+//! To whom a request carries the trace it belongs to.
+
+use crate::head::RequestHead;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use obs_core::Active;
+use obs_core::propagation::{Propagator, traceparent};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// To which hosts a client's requests carry the trace context and the baggage of their operation.
+///
+/// By default only [inside](Self::inside): trace ids, other vendors' entries, session and user are nobody else's
+/// business. A service that calls others under public names lists them:
+///
+/// ```
+/// # use obs_http::client::Injection;
+/// let injection = Injection::inside().and_to(["api.example.com", "*.shop.example"]);
+/// ```
+///
+/// A `traceparent` that stands in the request already is **replaced**, because the receiver's parent is this span. If it
+/// was of another trace, the span gets a link to it, so that nothing is lost silently, and its `tracestate` goes with
+/// it; [`keeping_existing`](Self::keeping_existing) leaves such requests as they are. A `baggage` header is the
+/// application's word and always stays. Requests to hosts outside are not touched at all.
+#[derive(Clone)]
+pub struct Injection {
+    to: To,
+    hosts: Arc<[Box<str>]>,
+    keeps: bool,
+}
+
+#[derive(Clone)]
+enum To {
+    Inside,
+    Listed,
+    Everywhere,
+    By(Arc<dyn Fn(RequestHead<'_>) -> bool + Send + Sync>),
+}
+
+impl Default for Injection {
+    fn default() -> Self {
+        Self::inside()
+    }
+}
+
+impl Injection {
+    /// To hosts that cannot be foreign: loopback, private and link-local addresses, names without a dot (Kubernetes
+    /// services, compose files), and names under `.local`, `.localhost`, `.internal`, `.svc` and `.home.arpa`.
+    /// `service.namespace` of Kubernetes is not among them: it looks like a public name.
+    #[must_use]
+    pub fn inside() -> Self {
+        Self::of(To::Inside)
+    }
+
+    /// To every host, whoever runs it.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self::of(To::Everywhere)
+    }
+
+    /// To nobody.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::of(To::Listed)
+    }
+
+    /// To these hosts and no others: `api.example.com`, or `*.example.com` for all names below it.
+    #[must_use]
+    pub fn only_to(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::nowhere().and_to(hosts)
+    }
+
+    /// By a rule of the service's own.
+    #[must_use]
+    pub fn by(rule: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self::of(To::By(Arc::new(rule)))
+    }
+
+    /// To these hosts too.
+    #[must_use]
+    pub fn and_to(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let known = self.hosts.iter().cloned();
+        let more = hosts.into_iter().map(|host| {
+            let mut host: String = host.into();
+            host.make_ascii_lowercase();
+            host.into_boxed_str()
+        });
+        self.hosts = known.chain(more).collect();
+        self
+    }
+
+    /// A request that carries a `traceparent` already goes as it is: whoever wrote it is believed.
+    #[must_use]
+    pub fn keeping_existing(mut self) -> Self {
+        self.keeps = true;
+        self
+    }
+
+    fn of(to: To) -> Self {
+        Self {
+            to,
+            hosts: Arc::default(),
+            keeps: false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn permits(&self, head: RequestHead<'_>, host: &str) -> bool {
+        let permitted = match &self.to {
+            To::Everywhere => true,
+            To::Inside => is_inside(host),
+            To::Listed => false,
+            To::By(rule) => rule(head),
+        };
+        permitted || (!self.hosts.is_empty() && self.lists(host))
+    }
+
+    fn lists(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.hosts
+            .iter()
+            .any(|listed| match listed.strip_prefix('*') {
+                Some(below) => host.len() > below.len() && ends_with(host, below),
+                None => host.eq_ignore_ascii_case(listed),
+            })
+    }
+
+    /// Writes what the receiver continues.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        active: &mut Active<'_>,
+        propagator: &Propagator,
+        headers: &mut HeaderMap,
+    ) {
+        if self.keeps && headers.contains_key(TRACEPARENT) {
+            return;
+        }
+        let (mut replaced, mut has_tracestate) = (None, false);
+        propagator.inject_operation(active, |name, value| {
+            let Ok(value) = HeaderValue::from_str(value) else {
+                return;
+            };
+            match name {
+                "traceparent" => replaced = headers.insert(TRACEPARENT, value),
+                "tracestate" => {
+                    has_tracestate = true;
+                    headers.insert(TRACESTATE, value);
+                }
+                "baggage" => {
+                    headers.entry(BAGGAGE).or_insert(value);
+                }
+                // Another propagator's.
+                name => {
+                    if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                        headers.insert(name, value);
+                    }
+                }
+            }
+        });
+        if let Some(replaced) = replaced {
+            if !has_tracestate {
+                headers.remove(TRACESTATE);
+            }
+            link(active, &replaced);
+        }
+    }
+}
+
+/// What was replaced is not lost: within one trace the ancestors have it, and else a link does.
+#[cold]
+fn link(active: &mut Active<'_>, replaced: &HeaderValue) {
+    if let Ok(replaced) = traceparent::parse(replaced.as_bytes())
+        && replaced.trace_id != active.trace_parent().trace_id
+    {
+        active.add_link(replaced.to_span_context(Default::default()), Vec::new());
+    }
+}
+
+impl std::fmt::Debug for Injection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let to = match self.to {
+            To::Inside => "inside",
+            To::Listed => "listed",
+            To::Everywhere => "everywhere",
+            To::By(_) => "by a rule",
+        };
+        f.debug_struct("Injection")
+            .field("to", &to)
+            .field("hosts", &self.hosts)
+            .field("keeps", &self.keeps)
+            .finish()
+    }
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// Reserved, or of one machine or network only: RFC 6761, 6762, 8375, ICANN's `.internal`, and Kubernetes' own.
+fn is_inside(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let bytes = host.as_bytes();
+    // By hand: the last label is short, and there mostly is one.
+    let mut at = bytes.len();
+    while at > 0 && bytes[at - 1] != b'.' {
+        at -= 1;
+    }
+    let last = &bytes[at..];
+    let is = |name: &str| last.eq_ignore_ascii_case(name.as_bytes());
+    match last {
+        // `127.0.0.1`, `::ffff:127.0.0.1`; a name that is a number, for a resolver takes `134744072` for an address.
+        [b'0'..=b'9', ..] => host.parse().is_ok_and(is_inner_address),
+        // No dot: one word, or an address of six.
+        _ if at == 0 && last.contains(&b':') => host.parse().is_ok_and(is_inner_address),
+        _ if at == 0 => !last.is_empty(),
+        _ => match last.len() {
+            3 => is("svc"),
+            4 => is("arpa") && ends_with(host, ".home.arpa"),
+            5 => is("local"),
+            8 => is("internal"),
+            9 => is("localhost"),
+            _ => false,
+        },
+    }
+}
+
+fn is_inner_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn ends_with(host: &str, suffix: &str) -> bool {
+    let (host, suffix) = (host.as_bytes(), suffix.as_bytes());
+    host.len() >= suffix.len() && host[host.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn inside(host: &str, expect: bool) {
+        assert_eq!(is_inside(host), expect, "{host}");
+    }
+
+    #[test]
+    fn what_cannot_be_foreign_is_inside() {
+        for host in [
+            "localhost",
+            "knowledge",
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.5.5",
+            "169.254.1.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "a.b.svc",
+            "a.b.svc.cluster.local",
+            "A.B.SVC.CLUSTER.LOCAL.",
+            "ip-10-0-0-1.ec2.internal",
+            "app.localhost",
+            "printer.home.arpa",
+            "3d-printer.local",
+        ] {
+            inside(host, true);
+        }
+    }
+
+    #[test]
+    fn what_may_be_foreign_is_not() {
+        for host in [
+            "",
+            "example.com",
+            "service.namespace",
+            "8.8.8.8",
+            "172.32.0.1",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "134744072",
+            "0x8080808",
+            "10.0.0.1.example.com",
+            "notlocal.example",
+            "mylocal.dev",
+            "internal.example.com",
+            "1.0.0.10.in-addr.arpa",
+            "home.arpa.example",
+            "example.com:80",
+        ] {
+            inside(host, false);
+        }
+    }
+
+    #[track_caller]
+    fn listed(pattern: &str, host: &str, expect: bool) {
+        assert_eq!(
+            Injection::only_to([pattern]).lists(host),
+            expect,
+            "{pattern} {host}"
+        );
+    }
+
+    #[test]
+    fn a_star_is_for_names_below_and_a_name_for_itself() {
+        listed("api.example.com", "api.example.com", true);
+        listed("api.example.com", "API.Example.com.", true);
+        listed("API.example.com", "api.example.com", true);
+        listed("api.example.com", "v2.api.example.com", false);
+        listed("*.example.com", "api.example.com", true);
+        listed("*.example.com", "example.com", false);
+        listed("*.example.com", ".example.com", false);
+        listed("*.example.com", "evilexample.com", false);
+    }
+}

@@ -1,0 +1,267 @@
+//! Joining pages in the text format: by families of metrics, none of them twice.
+
+use obs_core::encode::PageFormat;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// What is under one name on a page in the text format.
+#[derive(Debug, Default)]
+struct Family<'a> {
+    name: &'a str,
+    help: Option<&'a str>,
+    kind: Option<&'a str>,
+    samples: Vec<&'a str>,
+}
+
+const ENDINGS: [&str; 3] = ["_bucket", "_sum", "_count"];
+
+impl Family<'_> {
+    /// Every name that its samples could have.
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        let several = matches!(self.kind, Some("histogram" | "summary"));
+        let endings = ENDINGS.iter().filter(move |_| several);
+        std::iter::once(self.name.to_owned())
+            .chain(endings.map(|ending| format!("{}{ending}", self.name)))
+    }
+
+    fn has(&self, sample: &str) -> bool {
+        let name = name_of(sample);
+        name == self.name
+            || matches!(self.kind, Some("histogram" | "summary"))
+                && name
+                    .strip_prefix(self.name)
+                    .is_some_and(|ending| ENDINGS.contains(&ending))
+    }
+}
+
+fn name_of(sample: &str) -> &str {
+    sample.split(['{', ' ', '\t']).next().unwrap_or_default()
+}
+
+/// The families of a page, in order. Comments and what is no line of the format are left out.
+fn families(page: &str) -> Vec<Family<'_>> {
+    let mut families: Vec<Family<'_>> = Vec::new();
+    for line in page.lines().map(str::trim_end) {
+        let described = |rest: &'_ str| {
+            let (name, said) = rest.split_once(' ')?;
+            (!name.is_empty()).then_some((name.len(), said.len()))
+        };
+        for (mark, is_help) in [("# HELP ", true), ("# TYPE ", false)] {
+            let Some(rest) = line.strip_prefix(mark) else {
+                continue;
+            };
+            let Some((name, said)) = described(rest) else {
+                continue;
+            };
+            let (name, said) = (&rest[..name], &rest[rest.len() - said..]);
+            if families.last().is_none_or(|family| family.name != name) {
+                families.push(Family {
+                    name,
+                    ..Family::default()
+                });
+            }
+            if let Some(family) = families.last_mut() {
+                let target = if is_help {
+                    &mut family.help
+                } else {
+                    &mut family.kind
+                };
+                *target = Some(said);
+            }
+        }
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if families.last().is_none_or(|family| !family.has(line)) {
+            families.push(Family {
+                name: name_of(line),
+                ..Family::default()
+            });
+        }
+        if let Some(family) = families.last_mut() {
+            family.samples.push(line);
+        }
+    }
+    families
+}
+
+/// The first name that both pages have.
+pub(super) fn collision(one: &str, other: &str) -> Option<String> {
+    let taken = names(one);
+    let mut names = families(other)
+        .into_iter()
+        .flat_map(|family| family.names().collect::<Vec<_>>());
+    names.find(|name| taken.contains(name))
+}
+
+fn names(page: &str) -> HashSet<String> {
+    let families = families(page);
+    families.iter().flat_map(Family::names).collect()
+}
+
+/// Adds `other`, in the text format, to a `page` of `format`.
+pub(super) fn join(page: &mut String, other: &str, name: &str, format: PageFormat) {
+    let open = format == PageFormat::OpenMetrics;
+    // Its names in the text format: what OpenMetrics calls a family, samples have with a last word.
+    let mut taken = names(page);
+    if open {
+        page.truncate(page.len() - END.len());
+        let with_last = |name: &String| [format!("{name}_total"), format!("{name}_info")];
+        taken = taken
+            .iter()
+            .flat_map(with_last)
+            .chain(taken.iter().cloned())
+            .collect();
+    }
+    for family in families(other) {
+        if family.samples.is_empty() {
+            continue;
+        }
+        if family.names().any(|name| taken.contains(&name)) {
+            if !open {
+                let _ = writeln!(
+                    page,
+                    "# not shown: {} of {name}: another metric has the name",
+                    family.name
+                );
+            }
+            continue;
+        }
+        taken.extend(family.names());
+        write(page, &family, open);
+    }
+    if open {
+        page.push_str(END);
+    }
+}
+
+const END: &str = "# EOF\n";
+
+fn write(page: &mut String, family: &Family<'_>, open: bool) {
+    let (mut name, mut kind) = (family.name, family.kind.unwrap_or("untyped"));
+    if open {
+        // A counter's samples end so, by the rules of OpenMetrics; of one whose do not, it has no type.
+        (name, kind) = match (kind, name.strip_suffix("_total")) {
+            ("counter", Some(stem)) => (stem, kind),
+            ("counter" | "untyped", _) => (name, "unknown"),
+            _ => (name, kind),
+        };
+    }
+    if let Some(help) = family.help {
+        let help = if open {
+            help.replace('"', "\\\"")
+        } else {
+            help.to_owned()
+        };
+        let _ = writeln!(page, "# HELP {name} {help}");
+    }
+    let _ = writeln!(page, "# TYPE {name} {kind}");
+    for sample in &family.samples {
+        match open.then(|| in_seconds(sample)).flatten() {
+            Some((sample, seconds)) => {
+                let _ = writeln!(page, "{sample} {seconds}");
+            }
+            None => {
+                let _ = writeln!(page, "{sample}");
+            }
+        }
+    }
+}
+
+/// A sample without its time, and that time in seconds: the text format has milliseconds.
+fn in_seconds(sample: &str) -> Option<(&str, f64)> {
+    let values = sample.rfind('}').map_or(0, |brace| brace + 1);
+    let mut words = sample[values..].split_whitespace();
+    if values == 0 {
+        words.next();
+    }
+    let (_, time) = (words.next()?, words.next()?);
+    let millis: f64 = time.parse().ok()?;
+    let at = sample.rfind(time)?;
+    Some((sample[..at].trim_end(), millis / 1e3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "# HELP calls_total Calls.\n# TYPE calls_total counter\ncalls_total{a=\"x y\"} 1\n\
+                        # TYPE took_seconds histogram\ntook_seconds_bucket{le=\"+Inf\"} 1\ntook_seconds_sum 2\ntook_seconds_count 1\n";
+    const THEIRS: &str = "# HELP orders Orders, \"all\".\n# TYPE orders counter\norders{shop=\"a\"} 3\n\n\
+                          # TYPE paid_total counter\npaid_total 4 1700000000500\n\n# TYPE load gauge\nload 0.5\n\
+                          lonely 1\n";
+
+    #[test]
+    fn text_is_joined_by_families() {
+        let mut page = OURS.to_owned();
+        join(&mut page, THEIRS, "theirs", PageFormat::Text);
+        let expected = "# HELP orders Orders, \"all\".\n# TYPE orders counter\norders{shop=\"a\"} 3\n\
+                        # TYPE paid_total counter\npaid_total 4 1700000000500\n# TYPE load gauge\nload 0.5\n\
+                        # TYPE lonely untyped\nlonely 1\n";
+        assert_eq!(page, format!("{OURS}{expected}"));
+    }
+
+    #[test]
+    fn openmetrics_gets_its_own_types_times_and_end() {
+        let mut page = "# TYPE calls counter\ncalls_total 1\n# EOF\n".to_owned();
+        join(&mut page, THEIRS, "theirs", PageFormat::OpenMetrics);
+        assert_eq!(
+            page,
+            "# TYPE calls counter\ncalls_total 1\n\
+             # HELP orders Orders, \\\"all\\\".\n# TYPE orders unknown\norders{shop=\"a\"} 3\n\
+             # TYPE paid counter\npaid_total 4 1700000000.5\n# TYPE load gauge\nload 0.5\n\
+             # TYPE lonely unknown\nlonely 1\n# EOF\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_both_have_is_found_and_left_out() {
+        for (theirs, name) in [
+            ("# TYPE calls_total counter\ncalls_total 9\n", "calls_total"),
+            (
+                "# TYPE took_seconds gauge\ntook_seconds 9\n",
+                "took_seconds",
+            ),
+            ("took_seconds_sum 9\n", "took_seconds_sum"),
+            (
+                "# TYPE calls summary\ncalls_sum 1\n# TYPE took_seconds_count counter\ntook_seconds_count 1\n",
+                "took_seconds_count",
+            ),
+        ] {
+            assert_eq!(collision(OURS, theirs).as_deref(), Some(name));
+            let mut page = OURS.to_owned();
+            join(&mut page, theirs, "theirs", PageFormat::Text);
+            assert!(
+                page.contains(&format!("# not shown: {name} of theirs")),
+                "{page}"
+            );
+            assert!(!page.contains(" 9\n"), "{page}");
+        }
+        assert_eq!(collision(OURS, THEIRS), None);
+        // OpenMetrics calls the family `calls`, the text format `calls_total`.
+        let mut page = "# TYPE calls counter\ncalls_total 1\n# EOF\n".to_owned();
+        let before = page.clone();
+        join(
+            &mut page,
+            "# TYPE calls_total counter\ncalls_total 9\n",
+            "theirs",
+            PageFormat::OpenMetrics,
+        );
+        assert_eq!(page, before);
+    }
+
+    #[test]
+    fn what_is_no_page_adds_nothing_that_could_break_ours() {
+        for theirs in [
+            "",
+            "\n\n",
+            "# a comment\n",
+            "# HELP\n# TYPE x\n",
+            "# TYPE x counter\n",
+        ] {
+            let mut page = OURS.to_owned();
+            join(&mut page, theirs, "theirs", PageFormat::Text);
+            assert_eq!(page, OURS, "{theirs:?}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The side that answers.
+
+use super::settings::Settings;
+use crate::classify::{BROKEN_BODY, Classify};
+use crate::exchange::settings::Common;
+use crate::exchange::side::{BodySide, Side};
+use http::StatusCode;
+use obs_core::{Event, Outcome};
+
+/// What a server's future knows.
+#[derive(Clone, Debug)]
+pub struct Answering<C> {
+    pub(crate) settings: &'static Settings,
+    pub(crate) classify: C,
+}
+
+/// What a server's body knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answered;
+
+impl<C: Classify<E>, E> Side<E> for Answering<C> {
+    type Body = Answered;
+    const AT_HEAD: &'static [Event] = &[Event::RESPONSE_HEAD, Event::SERVER_HANDLE_FINISH];
+    const AT_ERROR: &'static [Event] = &[Event::SERVER_HANDLE_FINISH];
+
+    #[inline(always)]
+    fn common(&self) -> &'static Common {
+        &self.settings.common
+    }
+
+    #[inline(always)]
+    fn of_status(&self, status: StatusCode) -> Outcome {
+        self.classify.classify_status(status)
+    }
+
+    fn of_error(&self, error: &E) -> Outcome {
+        self.classify.classify_error(error)
+    }
+
+    #[inline(always)]
+    fn body(&self) -> Answered {
+        Answered
+    }
+}
+
+impl<E> BodySide<E> for Answered {
+    const FIRST: Event = Event::WRITE_START;
+    const DATA: Event = Event::STREAM_SEND;
+    const LAST: Event = Event::WRITE_FINISH;
+
+    /// It is broken whatever the status said.
+    fn of_broken(&self, _error: &E) -> Outcome {
+        BROKEN_BODY
+    }
+}

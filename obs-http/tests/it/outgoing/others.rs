@@ -1,0 +1,128 @@
+//! Other clients than hyper-util's.
+#![cfg(feature = "reqwest")]
+
+use super::failing_servers::{Then, answering, nobody};
+use super::{fetch, idle, layer, over};
+use crate::support::app::{HELLO, app};
+use crate::support::server::{Protocol, Server, serve};
+use http::Request;
+use obs_core::{End, StatsLevel};
+use obs_http::client::{ConnectorLayer, HttpClient, Reqwest};
+use obs_testing::{AttrValue, Capture};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tower::{Layer, Service, service_fn};
+
+fn get(address: SocketAddr, path: &str) -> Request<reqwest::Body> {
+    let request = Request::get(format!("http://{address}{path}"));
+    request.body(reqwest::Body::default()).expect("a request")
+}
+
+fn observed(
+    capture: &Capture,
+    set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> HttpClient<Reqwest> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .connector_layer(ConnectorLayer::default());
+    let client = set(client).build().expect("a client");
+    layer(capture)
+        .with_connections(true)
+        .layer(Reqwest::from(client))
+}
+
+async fn start() -> Server {
+    serve(Protocol::Http1, service_fn(app)).await
+}
+
+#[tokio::test]
+async fn reqwest_answers() {
+    let capture = Capture::builder().with_level(StatsLevel::Detailed).build();
+    let server = start().await;
+    let client = observed(&capture, |client| client);
+    for _ in 0..2 {
+        let answer = fetch(client.clone(), get(server.address, "/hello")).await;
+        assert_eq!(answer.expect("an answer"), HELLO);
+        idle().await;
+    }
+    let records = capture.records();
+    assert_eq!(records.len(), 2);
+    let reused = |at: usize| records[at].attr("obs.http.connection.reused").cloned();
+    assert_eq!(reused(0), Some(AttrValue::Bool(false)));
+    assert_eq!(reused(1), Some(AttrValue::Bool(true)));
+    assert_eq!(
+        records[0].event_names().join(" "),
+        "client_conn_start client_conn_finish response_head read_start stream_recv read_finish"
+    );
+    assert_eq!(records[0].text("network.peer.address"), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn reqwest_fails() {
+    let begun = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345";
+    let cases = [
+        (nobody().await, Err("head"), "connection_refused"),
+        (
+            answering("", Then::Close).await,
+            Err("head"),
+            "connection_closed",
+        ),
+        (
+            answering("", Then::Reset).await,
+            Err("head"),
+            "connection_reset",
+        ),
+        (
+            answering(begun, Then::Close).await,
+            Err("body"),
+            "connection_closed",
+        ),
+        (
+            answering(begun, Then::Reset).await,
+            Err("body"),
+            "connection_reset",
+        ),
+    ];
+    for (address, failed, error) in cases {
+        let capture = Capture::new();
+        let answer = fetch(observed(&capture, |client| client), get(address, "/")).await;
+        assert_eq!(answer.map(|_| ()), failed);
+        over(&capture, End::Failed, Some(error)).await;
+    }
+}
+
+#[tokio::test]
+async fn reqwests_own_timeout() {
+    let capture = Capture::new();
+    let server = start().await;
+    let client = observed(&capture, |client| client.timeout(Duration::from_millis(50)));
+    let answer = fetch(client.clone(), get(server.address, "/pending")).await;
+    assert_eq!(answer, Err("head"));
+    over(&capture, End::Failed, Some("timeout")).await;
+    capture.clear();
+    let answer = fetch(client, get(server.address, "/stalled")).await;
+    assert_eq!(answer, Err("body"));
+    let record = &capture.records()[0];
+    assert_eq!(record.error_type(), Some("timeout"));
+}
+
+#[tokio::test]
+async fn redirects_that_reqwest_follows_are_within_one_span() {
+    let capture = Capture::new();
+    let app = service_fn(|request: Request<hyper::body::Incoming>| async move {
+        let first = request.uri().path() == "/0";
+        let status = if first { 302 } else { 200 };
+        let response = http::Response::builder()
+            .status(status)
+            .header("location", "/1");
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        Ok::<_, std::convert::Infallible>(response.body(body).expect("one"))
+    });
+    let server = serve(Protocol::Http1, app).await;
+    let mut client = observed(&capture, |client| client);
+    let response = client.call(get(server.address, "/0")).await;
+    assert_eq!(response.expect("an answer").status(), 200);
+    let record = over(&capture, End::Answered, None).await;
+    let asked = format!("http://{}/0", server.address);
+    assert_eq!(record.text("url.full"), Some(asked.as_str()));
+}
