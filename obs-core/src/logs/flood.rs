@@ -152,6 +152,11 @@ impl Sites {
         &self.others
     }
 
+    /// What stands for everybody else, this crate among them.
+    pub(super) fn others(&self) -> Option<&Site> {
+        self.others.site()
+    }
+
     /// Whether an event of this call site passes now.
     #[inline]
     pub(super) fn admit(&self, slot: &Slot, site: &Site, now: u64) -> Verdict {

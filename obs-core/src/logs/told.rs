@@ -62,13 +62,15 @@ impl Core {
                 losses.add(new);
             }
         }
-        let site = Site::others();
+        let Some(site) = self.sites.others() else {
+            return;
+        };
         let count = losses.by_record.swap(0, Ordering::Relaxed);
         if count > 0 {
-            self.tell_record(&site, LOST, (obs::LOG_LOST, count), now);
+            self.tell_record(site, LOST, (obs::LOG_LOST, count), now);
         }
         let count = losses.by_line.swap(0, Ordering::Relaxed);
-        if count > 0 && !self.tell_line(&site, LOST, (obs::LOG_LOST, count), now) {
+        if count > 0 && !self.tell_line(site, LOST, (obs::LOG_LOST, count), now) {
             losses.by_line.fetch_add(count, Ordering::Relaxed);
         }
     }
