@@ -35,7 +35,7 @@ impl<'a> Escaped<'a> {
     fn push(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() {
-            let plain = rest.bytes().position(needs_a_look).unwrap_or(rest.len());
+            let plain = plain(rest.as_bytes());
             let room = self.left.min(self.end.saturating_sub(self.out.len()));
             let taken = floor(rest, plain.min(room));
             self.out.push_str(&rest[..taken]);
@@ -69,6 +69,26 @@ impl Write for Escaped<'_> {
 
 /// Of an escape: a pair of surrogates.
 const LONGEST: usize = 12;
+
+/// How many bytes from the front need no look.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    let mut at = 0;
+    // Eight at a time, while they are printable ASCII: a byte that is not sets its highest bit, and perhaps that of a later one.
+    while let Some(chunk) = text[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20);
+        let is = |byte: u64| (word ^ (ONES * byte)).wrapping_sub(ONES);
+        let found = word | control | is(u64::from(b'"')) | is(u64::from(b'\\')) | is(0x7f);
+        if found & HIGH != 0 {
+            break;
+        }
+        at += 8;
+    }
+    let rest = text[at..].iter();
+    at + rest.take_while(|byte| !needs_a_look(**byte)).count()
+}
 
 /// Whether a character that begins with this byte may have to be escaped.
 fn needs_a_look(byte: u8) -> bool {
@@ -163,6 +183,21 @@ mod tests {
         for c in '\0'..=char::MAX {
             let first = c.encode_utf8(&mut [0; 4]).as_bytes()[0];
             assert!(!is_harmful(c) || needs_a_look(first), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn eight_at_a_time_finds_what_one_at_a_time_finds() {
+        for before in 0..20 {
+            for byte in 0..=u8::MAX {
+                let text = [vec![b'a'; before], vec![byte; 2], vec![b'!'; 9]].concat();
+                let expect = text.iter().position(|byte| needs_a_look(*byte));
+                assert_eq!(
+                    plain(&text),
+                    expect.unwrap_or(text.len()),
+                    "{byte:#x} after {before}"
+                );
+            }
         }
     }
 
