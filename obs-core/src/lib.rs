@@ -27,6 +27,8 @@ mod instrument;
 mod label;
 mod level;
 mod log_event;
+#[cfg(feature = "tracing")]
+pub mod logs;
 #[cfg(all(loom, test))]
 mod loom_models;
 pub mod metrics;
@@ -34,6 +36,7 @@ mod operation;
 mod outcome;
 mod parent;
 pub mod propagation;
+mod quiet;
 mod record;
 pub mod sampling;
 mod scope;

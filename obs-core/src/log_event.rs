@@ -2,6 +2,7 @@
 //! outputs) and evaluations travel on them, never as attributes of a span.
 
 use crate::ambient::Ambient;
+use crate::descriptor::Scope;
 use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub struct LogEvent {
     /// Its name, low in cardinality: `gen_ai.evaluation.result`.
     pub name: &'static str,
+    /// Who says so: the crate that emits it, or the target it was logged to; none is this crate.
+    pub scope: Option<&'static Scope>,
     /// How grave it is.
     pub severity: Severity,
     /// When, in nanoseconds since the Unix epoch; 0 is filled in when it is emitted.
@@ -102,6 +105,7 @@ impl LogEvent {
         let ids = ambient.as_ref().map(|ambient| ambient.ids);
         Self {
             name,
+            scope: None,
             severity: Severity::default(),
             unix_nanos: 0,
             trace_id: ids.map(|ids| ids.trace_id),
@@ -116,6 +120,12 @@ impl LogEvent {
     /// With a severity.
     pub fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Said by somebody else than this crate.
+    pub fn with_scope(mut self, scope: &'static Scope) -> Self {
+        self.scope = Some(scope);
         self
     }
 

@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use obs_core::Key;
-use obs_core::semconv::{self, exception, http, network, obs, otel, resource, session, user};
+use obs_core::semconv::{self, code, exception, http, network, obs, otel, resource, session, user};
 use opentelemetry_semantic_conventions::{attribute, metric};
 
 /// Every attribute of the conventions that we use, by group. What a group has and this table lacks fails the test.
@@ -45,6 +45,14 @@ const KNOWN: &[(&[Key], &[&str])] = &[
             attribute::EXCEPTION_TYPE,
             attribute::EXCEPTION_MESSAGE,
             attribute::EXCEPTION_STACKTRACE,
+        ],
+    ),
+    (
+        code::ALL,
+        &[
+            attribute::CODE_FILE_PATH,
+            attribute::CODE_LINE_NUMBER,
+            attribute::THREAD_NAME,
         ],
     ),
     (session::ALL, &[attribute::SESSION_ID]),

@@ -22,7 +22,8 @@ mod field {
     pub(super) const EVENT_NAME: u8 = 12;
 }
 
-/// Encodes events of one scope into bodies of at most `limit` bytes and emits each with the number of its events.
+/// Encodes events into bodies of at most `limit` bytes and emits each with the number of its events. Those that name no scope
+/// are of `scope`.
 pub fn encode_logs(
     resource: &ResourceBytes,
     scope: &'static Scope,
@@ -31,8 +32,8 @@ pub fn encode_logs(
     emit: &mut dyn FnMut(&[u8], u64),
 ) {
     let mut request = Request::new(resource.clone(), limit);
-    let scope = request.scope(scope);
     for event in events {
+        let scope = request.scope(event.scope.unwrap_or(scope));
         let (items, from) = request.begin(scope);
         items.nested::<2>(ITEM, |record| write_event(record, event));
         request.added(scope, from, 1, &mut *emit);

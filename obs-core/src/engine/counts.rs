@@ -62,6 +62,12 @@ counts! {
     log_events_full,
     /// Log events that were emitted after shutdown.
     log_events_after_shutdown,
+    /// Log events that flood control held back at their call sites.
+    log_flood,
+    /// Log lines that a writer did not take, or took and could not write.
+    log_lines_lost,
+    /// Log events from within the handling of another one, or from within the delivery of telemetry.
+    log_nested,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
     /// Members of a `tracestate` from outside that were dropped: too many or too long, or one for an invalid `tracestate`.

@@ -19,6 +19,12 @@ names! {
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
+    /// How many events of a call site flood control held back.
+    LOG_HELD_BACK = "obs.log.held_back";
+    /// How many lines a writer did not take.
+    LOG_LOST = "obs.log.lost";
+    /// How many fields of an event had no room.
+    LOG_CUT_FIELDS = "obs.log.cut_fields";
 }
 
 /// Time from a request's head to its response's head, in seconds.

@@ -27,6 +27,8 @@ impl Collector {
         subscribers: Vec<Box<dyn Subscriber>>,
         exporter: Option<Exporter>,
     ) -> Self {
+        let exports = exporter.as_ref().is_some_and(Exporter::takes_logs);
+        engine.logs.set_heard(exports || !subscribers.is_empty());
         Self {
             engine,
             subscribers,
@@ -67,7 +69,10 @@ impl Collector {
         self.spare = freed;
         let events = self.engine.logs.take();
         if !events.is_empty() {
-            self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+            // What a subscriber logs about log events would come back to it.
+            crate::quiet::during(|| {
+                self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+            });
             self.export(|exporter| exporter.log_events(&events));
         }
     }

@@ -50,6 +50,10 @@ impl Exporter {
         }
     }
 
+    pub(crate) fn takes_logs(&self) -> bool {
+        self.signals.logs
+    }
+
     pub(crate) fn courier(&self) -> Arc<Courier> {
         self.courier.clone()
     }

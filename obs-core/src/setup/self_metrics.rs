@@ -31,7 +31,7 @@ const ANOMALY: Label = Label {
 };
 
 /// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
-fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 9] {
+fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 12] {
     [
         ("ring_full", counts.ring_full),
         ("after_shutdown", counts.after_shutdown),
@@ -42,6 +42,9 @@ fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 9] {
             "log_events_after_shutdown",
             counts.log_events_after_shutdown,
         ),
+        ("log_flood", counts.log_flood),
+        ("log_lines_lost", counts.log_lines_lost),
+        ("log_nested", counts.log_nested),
         ("late_call", counts.late_calls),
         ("panic", counts.panics),
         ("label_overflow", overflowed),

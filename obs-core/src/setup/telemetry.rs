@@ -62,6 +62,11 @@ impl Telemetry {
         }
     }
 
+    #[cfg(feature = "tracing")]
+    pub(crate) fn engine(&self) -> &'static Engine {
+        self.engine
+    }
+
     /// The HTTP methods that are labels of their own, if [the builder](Builder::with_known_http_methods) or the environment
     /// names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
