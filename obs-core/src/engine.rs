@@ -12,6 +12,7 @@ pub(crate) mod fold;
 pub(crate) mod histogram;
 pub(crate) mod instruments;
 pub(crate) mod kind;
+pub(crate) mod lent;
 pub(crate) mod live;
 pub(crate) mod local;
 pub(crate) mod log_queue;
@@ -31,6 +32,7 @@ use counts::Counts;
 use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
+use lent::Lent;
 use local::Local;
 use log_queue::LogQueue;
 use parked::Parked;
@@ -52,6 +54,7 @@ pub(crate) struct Engine {
     pub(crate) parked: Parked,
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
+    pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
@@ -76,6 +79,7 @@ impl Engine {
             config,
             counts: Counts::default(),
             instruments: Instruments::default(),
+            lent: Lent::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
             fallback: Mutex::default(),

@@ -57,6 +57,7 @@ pub use engine::instruments::{
     BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
 };
 pub use engine::kind::Kind;
+pub use engine::lent::{MethodLevel, RaiseRule};
 pub use error::Error;
 pub use event::Event;
 pub use handle::OpRef;

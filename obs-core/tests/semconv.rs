@@ -144,6 +144,7 @@ fn what_is_ours_says_so() {
         obs::HTTP_CALL_ATTEMPTS,
         obs::DROPPED,
         obs::DELIVERED,
+        obs::LEVEL_RAISES,
     ];
     for name in obs::ALL.iter().map(|key| key.as_str()).chain(metrics) {
         assert!(name.starts_with("obs."), "{name}");

@@ -56,6 +56,12 @@ counts! {
     log_events_after_shutdown,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
+    /// Methods that the [`RaiseRule`](crate::RaiseRule) raised to Detailed for a time.
+    raises,
+    /// Operations after which it would have, were not so many raised within a minute already.
+    raises_over_rate,
+    /// The same, were not so many raised at the time.
+    raises_over_methods,
     /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
     instrument_conflicts,
 }

@@ -17,6 +17,8 @@ names! {
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
+    /// What became of a method's raise to Detailed: `raised`, `refused_rate`, `refused_methods`.
+    RAISE_OUTCOME = "obs.level.raise.outcome";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -37,3 +39,5 @@ pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
+/// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
+pub const LEVEL_RAISES: &str = "obs.level.raises";

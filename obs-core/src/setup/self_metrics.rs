@@ -24,6 +24,12 @@ const SIGNAL: Label = Label {
     values: Values::Closed(&["traces", "metrics", "logs"]),
 };
 
+const RAISES: [&str; 3] = ["raised", "refused_rate", "refused_methods"];
+const RAISE_OUTCOME: Label = Label {
+    key: obs::RAISE_OUTCOME,
+    values: Values::Closed(&RAISES),
+};
+
 /// Mirrors the counts at each collection.
 pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) {
     let counter = |name, description, labels| {
@@ -46,6 +52,15 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         "Items that a destination accepted.",
         &[SIGNAL],
     );
+    let raises = Instrument {
+        name: obs::LEVEL_RAISES,
+        unit: "{raise}",
+        description: "Methods raised to Detailed for a time, and raises that were refused.",
+        labels: &[RAISE_OUTCOME],
+        scope: &SCOPE,
+    };
+    let raises = Counter(engine.instrument(&raises, Shape::Absolute));
+    let raises = RAISES.map(|outcome| raises.bind(&[outcome]));
     let here: [BoundCounter; 8] = [
         "ring_full",
         "after_shutdown",
@@ -76,6 +91,14 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         ];
         // What never happened is no series.
         for (counter, value) in here.iter().zip(values).filter(|(_, value)| *value > 0) {
+            counter.set_absolute(value);
+        }
+        let raised = [
+            counts.raises,
+            counts.raises_over_rate,
+            counts.raises_over_methods,
+        ];
+        for (counter, value) in raises.iter().zip(raised).filter(|(_, value)| *value > 0) {
             counter.set_absolute(value);
         }
         let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {

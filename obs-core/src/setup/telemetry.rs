@@ -241,6 +241,11 @@ impl Telemetry {
         }
     }
 
+    /// Whether it has been shut down. One that records nothing always is.
+    pub fn is_shut_down(&self) -> bool {
+        self.engine.is_shut_down()
+    }
+
     /// A guard for `main`: shuts down when dropped.
     pub fn shutdown_on_drop(self, deadline: Duration) -> ShutdownGuard {
         ShutdownGuard {
