@@ -131,6 +131,8 @@
 
 mod classify;
 pub mod client;
+#[cfg(feature = "control")]
+pub mod control;
 mod descriptor;
 mod exchange;
 mod head;

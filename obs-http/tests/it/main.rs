@@ -7,6 +7,8 @@
 mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
+#[cfg(feature = "control")]
+mod control;
 mod endings;
 mod flood;
 mod http1;
