@@ -98,8 +98,9 @@ impl LevelCell {
     }
 
     pub(crate) fn set_own(&self, level: Option<StatsLevel>) {
+        // As there: in one order with what is lent and given back.
         self.0
-            .store(level.map_or(MARK, |level| level as u8), Ordering::Relaxed);
+            .swap(level.map_or(MARK, |level| level as u8), Ordering::Relaxed);
     }
 
     /// Lends a kind a level: it falls back to the one it has, unless another is set meanwhile. Says whether it is not off.

@@ -29,8 +29,12 @@ pub mod metrics;
 mod operation;
 mod outcome;
 mod parent;
+#[cfg(feature = "process")]
+pub mod process;
 pub mod propagation;
 mod record;
+#[cfg(feature = "tokio")]
+pub mod runtime;
 pub mod sampling;
 #[cfg(feature = "sdk")]
 pub mod sdk;
@@ -54,7 +58,8 @@ pub use descriptor::{
 };
 pub use engine::counts::EngineCounts;
 pub use engine::instruments::{
-    BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
+    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter,
+    FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
 };
 pub use engine::kind::Kind;
 pub use engine::lent::{MethodLevel, RaiseRule};

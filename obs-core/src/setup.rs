@@ -11,4 +11,5 @@ mod self_metrics;
 mod telemetry;
 
 pub use builder::{Builder, KeepPolicy};
+pub(crate) use self_metrics::SCOPE;
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

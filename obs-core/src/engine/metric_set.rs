@@ -50,6 +50,10 @@ pub(crate) enum Shape {
     Gauge,
     /// The greatest value set by anyone: a counter mirrored from elsewhere.
     Absolute,
+    /// The same in floating point, never negative.
+    AbsoluteF64,
+    /// A whole sum that goes up and down, mirrored from elsewhere.
+    Level,
 }
 
 impl Shape {
@@ -70,12 +74,12 @@ impl Shape {
 }
 
 impl MetricSet {
-    /// Whether it is one whole-numbered counter.
+    /// Whether it is one counter.
     pub(crate) fn is_counter(&self) -> bool {
         matches!(
             self.metrics[..],
             [Metric {
-                shape: Shape::Sum { monotonic: true } | Shape::Absolute,
+                shape: Shape::Sum { monotonic: true } | Shape::Absolute | Shape::AbsoluteF64,
                 ..
             }]
         )

@@ -17,6 +17,10 @@ names! {
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
+    /// Which tokio runtime: its name, else its number.
+    TOKIO_RUNTIME = "obs.tokio.runtime";
+    /// Which worker of it, counted from 0.
+    TOKIO_WORKER = "obs.tokio.worker";
     /// What became of a method's raise to Detailed: `raised`, `refused_rate`, `refused_methods`.
     RAISE_OUTCOME = "obs.level.raise.outcome";
 }
@@ -41,3 +45,13 @@ pub const DROPPED: &str = "obs.telemetry.dropped";
 pub const DELIVERED: &str = "obs.telemetry.delivered";
 /// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
 pub const LEVEL_RAISES: &str = "obs.level.raises";
+/// Worker threads of a tokio runtime.
+pub const TOKIO_WORKER_COUNT: &str = "obs.tokio.worker.count";
+/// Tasks of a tokio runtime that are not over.
+pub const TOKIO_TASK_COUNT: &str = "obs.tokio.task.count";
+/// Tasks that wait in the global queue of a tokio runtime.
+pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
+/// How long a worker of a tokio runtime was busy, in seconds.
+pub const TOKIO_WORKER_BUSY_TIME: &str = "obs.tokio.worker.busy.time";
+/// How often a worker of a tokio runtime had nothing to do and went to sleep.
+pub const TOKIO_WORKER_PARKS: &str = "obs.tokio.worker.parks";
