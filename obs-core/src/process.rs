@@ -18,6 +18,9 @@
 //! is there on Linux only. On systems that are no Unix there is nothing. All of it counts from the start of the process and
 //! goes by the real clock, whichever the telemetry has.
 //!
+//! On the page for Prometheus `process_thread_count` and `process_unix_file_descriptor_count` have the names that
+//! OpenTelemetry's rules give them; the linter of Prometheus would rather see no `_count` there.
+//!
 //! `process.disk.io` counts what reached a disk; what the page cache served is not in it. `process.cpu.utilization` is left
 //! out: it is the rate of `process.cpu.time` over the processors, and readers that share one process would each reset the
 //! other's interval.

@@ -4,8 +4,8 @@
 //!
 //! | metric | unit | kind | attributes | stability |
 //! |---|---|---|---|---|
-//! | `obs.tokio.worker.count` | {worker} | up-down counter | `obs.tokio.runtime` | ours |
-//! | `obs.tokio.task.count` | {task} | up-down counter, tasks that are not over | `obs.tokio.runtime` | ours |
+//! | `obs.tokio.workers` | {worker} | up-down counter | `obs.tokio.runtime` | ours |
+//! | `obs.tokio.tasks` | {task} | up-down counter, tasks that are not over | `obs.tokio.runtime` | ours |
 //! | `obs.tokio.global_queue.depth` | {task} | up-down counter, tasks that wait for any worker | `obs.tokio.runtime` | ours |
 //! | `obs.tokio.worker.busy.time` | s | counter; its rate is 1 for a worker that does nothing but work | `obs.tokio.runtime`, `obs.tokio.worker` | ours |
 //! | `obs.tokio.worker.parks` | {park} | counter; a worker that no longer parks is overloaded or blocked | `obs.tokio.runtime`, `obs.tokio.worker` | ours |
@@ -79,11 +79,11 @@ impl Observed {
             let made = instrument(metric, unit, description, &[RUNTIME]);
             telemetry.absolute_up_down_counter(&made)
         };
-        let workers = level(obs::TOKIO_WORKER_COUNT, "{worker}", "Worker threads.");
+        let workers = level(obs::TOKIO_WORKERS, "{worker}", "Worker threads.");
         if !workers.0.fits(&[&name]) {
             return None;
         }
-        let tasks = level(obs::TOKIO_TASK_COUNT, "{task}", "Tasks that are not over.");
+        let tasks = level(obs::TOKIO_TASKS, "{task}", "Tasks that are not over.");
         let queue = level(
             obs::TOKIO_QUEUE_DEPTH,
             "{task}",

@@ -39,10 +39,7 @@ fn tasks_are_counted_while_they_live() {
     let rig = rig(true);
     let runtime = runtime("main", 2);
     rig.telemetry.observe_tokio(runtime.handle());
-    assert_eq!(
-        of(&all(&rig.telemetry), "obs.tokio.task.count", "main"),
-        0.0
-    );
+    assert_eq!(of(&all(&rig.telemetry), "obs.tokio.tasks", "main"), 0.0);
     let (leave, wait) = tokio::sync::watch::channel(());
     let tasks: Vec<_> = (0..7)
         .map(|_| {
@@ -50,10 +47,7 @@ fn tasks_are_counted_while_they_live() {
             runtime.spawn(async move { wait.changed().await.is_err() })
         })
         .collect();
-    assert_eq!(
-        of(&all(&rig.telemetry), "obs.tokio.task.count", "main"),
-        7.0
-    );
+    assert_eq!(of(&all(&rig.telemetry), "obs.tokio.tasks", "main"), 7.0);
     drop(leave);
     runtime.block_on(async {
         for task in tasks {
@@ -61,7 +55,7 @@ fn tasks_are_counted_while_they_live() {
         }
     });
     until(&rig.telemetry, |metrics| {
-        of(metrics, "obs.tokio.task.count", "main") == 0.0
+        of(metrics, "obs.tokio.tasks", "main") == 0.0
     });
 }
 
@@ -71,7 +65,7 @@ fn workers_are_told_apart_and_their_time_is_counted() {
     let runtime = runtime("main", 3);
     rig.telemetry.observe_tokio(runtime.handle());
     let metrics = all(&rig.telemetry);
-    assert_eq!(of(&metrics, "obs.tokio.worker.count", "main"), 3.0);
+    assert_eq!(of(&metrics, "obs.tokio.workers", "main"), 3.0);
     for name in ["obs.tokio.worker.busy.time", "obs.tokio.worker.parks"] {
         let mut workers: Vec<_> = numbers(&metrics, name)
             .iter()
@@ -122,7 +116,7 @@ fn workers_beyond_the_cap_are_one_series() {
     assert_eq!(numbers(&metrics, "obs.tokio.worker.parks").len(), 65);
     let rest = [("obs.tokio.worker", "_OTHER")];
     assert!(number(&metrics, "obs.tokio.worker.parks", &rest) >= 0.0);
-    assert_eq!(of(&metrics, "obs.tokio.worker.count", "wide"), 70.0);
+    assert_eq!(of(&metrics, "obs.tokio.workers", "wide"), 70.0);
 }
 
 #[test]
@@ -133,10 +127,10 @@ fn runtimes_are_told_apart_by_name_or_number_and_twice_is_once() {
         rig.telemetry.observe_tokio(runtime.handle());
     }
     let metrics = all(&rig.telemetry);
-    assert_eq!(numbers(&metrics, "obs.tokio.worker.count").len(), 2);
-    assert_eq!(of(&metrics, "obs.tokio.worker.count", "named"), 1.0);
+    assert_eq!(numbers(&metrics, "obs.tokio.workers").len(), 2);
+    assert_eq!(of(&metrics, "obs.tokio.workers", "named"), 1.0);
     let number = unnamed.handle().id().to_string();
-    assert_eq!(of(&metrics, "obs.tokio.worker.count", &number), 2.0);
+    assert_eq!(of(&metrics, "obs.tokio.workers", &number), 2.0);
     assert_eq!(rig.telemetry.warnings(), [""; 0]);
 }
 
@@ -148,8 +142,8 @@ fn more_runtimes_than_there_is_room_for_are_left_out() {
         rig.telemetry.observe_tokio(runtime.handle());
     }
     let metrics = all(&rig.telemetry);
-    assert_eq!(numbers(&metrics, "obs.tokio.worker.count").len(), 16);
-    assert_eq!(of(&metrics, "obs.tokio.worker.count", "r15"), 1.0);
+    assert_eq!(numbers(&metrics, "obs.tokio.workers").len(), 16);
+    assert_eq!(of(&metrics, "obs.tokio.workers", "r15"), 1.0);
 }
 
 #[test]
@@ -158,20 +152,14 @@ fn a_runtime_that_is_gone_hurts_nobody_and_no_other_telemetry_has_it() {
     let runtime = runtime("main", 1);
     rig.telemetry.observe_tokio(runtime.handle());
     runtime.spawn(std::future::pending::<()>());
-    assert_eq!(
-        of(&all(&rig.telemetry), "obs.tokio.task.count", "main"),
-        1.0
-    );
+    assert_eq!(of(&all(&rig.telemetry), "obs.tokio.tasks", "main"), 1.0);
     drop(runtime);
-    assert_eq!(
-        of(&all(&rig.telemetry), "obs.tokio.task.count", "main"),
-        0.0
-    );
+    assert_eq!(of(&all(&rig.telemetry), "obs.tokio.tasks", "main"), 0.0);
     assert_eq!(rig.telemetry.counts().panics, 0);
-    assert!(find(&all(&other.telemetry), "obs.tokio.task.count").is_none());
+    assert!(find(&all(&other.telemetry), "obs.tokio.tasks").is_none());
     let page = rig.telemetry.prometheus();
     for line in [
-        "# TYPE obs_tokio_task_count gauge",
+        "# TYPE obs_tokio_tasks gauge",
         "# TYPE obs_tokio_worker_busy_time_seconds_total counter",
         "# TYPE obs_tokio_worker_parks_total counter",
     ] {

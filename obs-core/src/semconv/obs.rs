@@ -46,9 +46,9 @@ pub const DELIVERED: &str = "obs.telemetry.delivered";
 /// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
 pub const LEVEL_RAISES: &str = "obs.level.raises";
 /// Worker threads of a tokio runtime.
-pub const TOKIO_WORKER_COUNT: &str = "obs.tokio.worker.count";
+pub const TOKIO_WORKERS: &str = "obs.tokio.workers";
 /// Tasks of a tokio runtime that are not over.
-pub const TOKIO_TASK_COUNT: &str = "obs.tokio.task.count";
+pub const TOKIO_TASKS: &str = "obs.tokio.tasks";
 /// Tasks that wait in the global queue of a tokio runtime.
 pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
 /// How long a worker of a tokio runtime was busy, in seconds.
