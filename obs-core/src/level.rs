@@ -223,6 +223,24 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_of_a_kind_goes_with_the_last_level_of_a_method() {
+        let (kind, method) = (LevelCell::new(StatsLevel::Base), LevelCell::inherit());
+        kind.mark_methods();
+        kind.unmark_methods(|| true);
+        assert!(LevelCell::has_methods(kind.raw()));
+        kind.unmark_methods(|| method.own().is_some());
+        assert_eq!(kind.raw(), StatsLevel::Base as u8);
+        // Set by another while this looks.
+        let looked = std::cell::Cell::new(false);
+        kind.mark_methods();
+        kind.unmark_methods(|| looked.replace(true));
+        assert!(LevelCell::has_methods(kind.raw()));
+        kind.switch_off();
+        kind.unmark_methods(|| false);
+        assert!(LevelCell::is_disabled(kind.raw()) && !LevelCell::has_methods(kind.raw()));
+    }
+
+    #[test]
     fn what_is_set_while_another_is_lent_stays() {
         let (kind, method) = (LevelCell::new(StatsLevel::Base), LevelCell::inherit());
         kind.lend(StatsLevel::Detailed);
