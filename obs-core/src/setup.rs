@@ -11,5 +11,6 @@ mod self_metrics;
 mod telemetry;
 
 pub use builder::{Builder, KeepPolicy};
+#[cfg(any(feature = "process", feature = "tokio"))]
 pub(crate) use self_metrics::SCOPE;
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};
