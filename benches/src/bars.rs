@@ -137,6 +137,8 @@ static BARS: &[Bar] = &[
     bar("encode/span8", Unit::Allocs, 0.0),
     bar("encode/span8-events13", Unit::Instr, 4_500.0),
     bar("encode/span8-events13", Unit::Allocs, 0.0),
+    bar("logs/json-line", Unit::Allocs, 0.0),
+    bar("logs/json-line-ids", Unit::Allocs, 0.0),
     bar("contention/histogram", Unit::X, 1.95),
     bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),

@@ -8,9 +8,11 @@ mod flat;
 mod http;
 mod in_flight;
 mod inside;
+mod logs;
 mod loopback;
 mod peers_encode;
 mod peers_layers;
+mod peers_logs;
 mod peers_recording;
 mod scaling;
 mod sdk;
@@ -201,6 +203,16 @@ pub(crate) static ALL: &[Case] = &[
         "same, 13 events",
         encode::spans::<13>,
     ),
+    added(
+        "logs/json-line",
+        "an event of `tracing` with 5 fields as a line of JSON",
+        logs::line,
+    ),
+    added(
+        "logs/json-line-ids",
+        "same, with the ids of our operation, which is made current for it",
+        logs::line_with_ids,
+    ),
     scaling(
         "contention/histogram",
         "bound histogram: 2 threads / 1",
@@ -345,6 +357,16 @@ pub(crate) static ALL: &[Case] = &[
         "peer/otel-encode-span8-events13",
         "same, 13 events",
         peers_encode::spans::<13>,
+    ),
+    added(
+        "peer/json-subscriber",
+        "json-subscriber, an event with 5 fields",
+        peers_logs::json_subscriber,
+    ),
+    added(
+        "peer/tracing-subscriber-json",
+        "tracing-subscriber's JSON formatter, the same",
+        peers_logs::tracing_subscriber,
     ),
     scaling(
         "peer/otel-histogram-contention",

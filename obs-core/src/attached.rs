@@ -2,13 +2,17 @@
 
 use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live};
+use crate::handle::OpRef;
+use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
+use crate::thread;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue};
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,13 +22,6 @@ use std::time::SystemTime;
 pub(crate) struct AttachedSpan {
     context: SpanContext,
     shared: Arc<Shared>,
-}
-
-impl AttachedSpan {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let context = crate::handle::OpRef(shared.clone()).span_context();
-        Self { context, shared }
-    }
 }
 
 impl Span for AttachedSpan {
@@ -82,22 +79,23 @@ impl Span for AttachedSpan {
     }
 }
 
-/// Attaches the context of the operation, which is made at the first call and kept for the further polls.
+/// Attaches the context of the operation, which is made at the first call and kept for the further polls. Nothing where the
+/// thread is past OpenTelemetry's own context.
 #[inline]
-pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> ContextGuard {
-    match &live.context {
+pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> Option<ContextGuard> {
+    if !thread::sees_otel() {
+        return None;
+    }
+    Some(match &live.context {
         Some(context) => context.clone().attach(),
         None => make(live, mode).attach(),
-    }
+    })
 }
 
 #[inline(never)]
 fn make(live: &mut Live, mode: ContextMode) -> Context {
     let context = match mode {
-        ContextMode::IdsOnly => {
-            let ids = live.span_context();
-            Context::map_current(|current| current.with_remote_span_context(ids))
-        }
+        ContextMode::IdsOnly => ids_only(live.span_context()),
         _ => {
             let span = AttachedSpan {
                 context: live.span_context(),
@@ -106,15 +104,43 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             Context::map_current(|current| current.with_span(span))
         }
     };
-    let context = match &live.session {
+    let context = match live.flags.has(Flags::STRANGERS) && !context.baggage().is_empty() {
+        true => context.with_cleared_baggage(),
+        false => context,
+    };
+    let context = with_baggage(context, live.session.as_deref());
+    live.flags.set(Flags::RARE);
+    live.context = Some(context.clone());
+    context
+}
+
+/// The context of an operation that is polled elsewhere.
+pub(crate) fn of_handle(shared: &Arc<Shared>, mode: ContextMode) -> Context {
+    let handle = OpRef(shared.clone());
+    let context = match mode {
+        ContextMode::IdsOnly => ids_only(handle.span_context()),
+        _ => {
+            let span = AttachedSpan {
+                context: handle.span_context(),
+                shared: shared.clone(),
+            };
+            Context::map_current(|current| current.with_span(span))
+        }
+    };
+    with_baggage(context, handle.session().as_deref())
+}
+
+fn ids_only(ids: SpanContext) -> Context {
+    Context::map_current(|current| current.with_remote_span_context(ids))
+}
+
+fn with_baggage(context: Context, session: Option<&Session>) -> Context {
+    match session {
         Some(session) if !session.baggage().is_empty() => {
             context.with_baggage(session.baggage().to_otel())
         }
         _ => context,
-    };
-    live.flags.set(Flags::RARE);
-    live.context = Some(context.clone());
-    context
+    }
 }
 
 /// The operation behind a span of ours.
@@ -123,6 +149,10 @@ pub(crate) struct Found(Arc<Shared>);
 impl Found {
     pub(crate) fn identity_for_child(&self) -> Identity {
         self.0.identity_for_child()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.identity()
     }
 }
 
@@ -135,21 +165,22 @@ enum Probe {
 }
 
 thread_local! {
-    static PROBE: Cell<Probe> = const { Cell::new(Probe::Idle) };
+    /// Without a destructor: contexts are dropped in other thread-locals' destructors too. It is idle but for the length of
+    /// a question.
+    static PROBE: ManuallyDrop<Cell<Probe>> = const { ManuallyDrop::new(Cell::new(Probe::Idle)) };
 }
 
 /// Whether the current OpenTelemetry span is one of ours, and then whose. OpenTelemetry hands out no reference to the
 /// span object, so it is asked a harmless question (`is_recording`) that ours answers in a thread-local beside.
+///
+/// Only where the thread [sees](thread::sees_otel) that context.
 pub(crate) fn find_current() -> Option<Found> {
-    PROBE
-        .try_with(|probe| {
-            probe.set(Probe::Asking);
-            Context::map_current(|context| context.span().is_recording());
-            match probe.take() {
-                Probe::Found(shared) => Some(Found(shared)),
-                _ => None,
-            }
-        })
-        .ok()
-        .flatten()
+    PROBE.with(|probe| {
+        probe.set(Probe::Asking);
+        Context::map_current(|context| context.span().is_recording());
+        match probe.take() {
+            Probe::Found(shared) => Some(Found(shared)),
+            _ => None,
+        }
+    })
 }

@@ -66,23 +66,19 @@ impl Clock {
 
     /// A fixed correspondence between this clock and the wall clock, taken now.
     pub(crate) fn anchor(&self) -> Anchor {
-        let ticks = self.ticks();
-        let wall_ns = match &self.0 {
-            Source::Manual(clock) => clock.0.epoch_ns + ticks,
-            _ => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| d.as_nanos() as u64),
-        };
         Anchor {
-            ticks,
-            wall_ns,
+            ticks: self.ticks(),
+            wall_ns: self.unix_nanos(),
             ns_per_tick: (1e9 / self.ticks_per_second() * (1_u64 << FRACTION) as f64) as u64,
         }
     }
 
     /// The wall clock now, in nanoseconds since the Unix epoch.
     pub(crate) fn unix_nanos(&self) -> u64 {
-        self.anchor().wall_ns
+        match &self.0 {
+            Source::Manual(clock) => clock.0.epoch_ns + self.ticks(),
+            _ => unix_nanos_of(SystemTime::now()),
+        }
     }
 
     /// What kind of clock this is, for the self-description of a telemetry.
@@ -169,6 +165,11 @@ impl Default for ManualClock {
 /// The one monotonic clock of background work (deadlines, waits), which no test needs to move.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The wall clock, for what people read.
+pub(crate) fn wall_now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Wall-clock time now, for what is stamped outside an operation.

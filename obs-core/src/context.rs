@@ -3,6 +3,7 @@
 use crate::attached;
 use crate::engine::live::{Flags, Live};
 use crate::operation::{Active, Operation};
+use crate::scope;
 use opentelemetry::ContextGuard;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -70,6 +71,21 @@ pub(crate) fn with_current<R>(work: impl FnOnce(Active<'_>) -> R) -> Option<R> {
     borrowed.0.as_deref_mut().map(|live| work(Active(live)))
 }
 
+/// The same for code of the user's: inside of `work` nothing is current, the handle in whose scope the operation is polled
+/// neither.
+#[inline]
+pub(crate) fn lend<R>(work: impl FnOnce(Active<'_>) -> R) -> Option<R> {
+    with_current(|active| {
+        let _hidden = scope::Hidden::all();
+        work(active)
+    })
+}
+
+/// For a handle's scope, which takes the place of what is polled around it.
+pub(crate) fn replace(live: Option<Box<Live>>) -> Option<Box<Live>> {
+    CURRENT.with(|cell| cell.replace(live))
+}
+
 /// Puts the current operation back, also when the code that looked at it unwinds.
 struct Borrowed(Option<Box<Live>>);
 
@@ -97,7 +113,7 @@ impl Operation {
         };
         let context = match live.kind.context {
             ContextMode::Off => None,
-            mode => Some(attached::attach(live, mode)),
+            mode => attached::attach(live, mode),
         };
         let previous = CURRENT.with(|cell| cell.replace(self.0.take()));
         Entered {

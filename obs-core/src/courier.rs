@@ -19,6 +19,7 @@ use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::engine::diagnostics::Delivery;
 use crate::error::Error;
 
 mod accounts;
@@ -31,7 +32,7 @@ mod driver;
 mod http;
 mod ledger;
 mod outbox;
-mod time;
+pub(crate) mod time;
 mod transport;
 
 pub use accounts::{Account, Accounts, DropReason, Dropped};
@@ -117,6 +118,20 @@ impl Courier {
         self.shared.lock().ledger.last_problem().map(str::to_owned)
     }
 
+    /// The most recent failure with its time.
+    pub(crate) fn trouble(&self) -> Option<Delivery> {
+        if self.shared.is_forked_child() {
+            return None;
+        }
+        let state = self.shared.lock();
+        let (message, at, count) = state.ledger.trouble()?;
+        Some(Delivery {
+            message: message.to_owned(),
+            at,
+            count,
+        })
+    }
+
     /// Makes at most one attempt, as of `now`, to be answered by `deadline`. For manual mode; it never waits for its turn.
     pub fn step(&self, now: Instant, deadline: Instant) -> Step {
         if self.shared.is_forked_child() {
@@ -140,12 +155,21 @@ impl Courier {
     /// If something is still [pending](Error::pending) at the deadline ([`is_timeout`](Error::is_timeout)), or was
     /// [dropped](Error::lost) meanwhile.
     pub fn flush(&self, deadline: Instant) -> Result<(), Error> {
+        self.flush_since(deadline, self.lost())
+    }
+
+    /// Everything dropped so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.accounts().total().dropped.total()
+    }
+
+    /// A flush that began before, when so much was lost.
+    pub(crate) fn flush_since(&self, deadline: Instant, lost_before: u64) -> Result<(), Error> {
         if self.shared.is_forked_child() {
             return self.shared.forked_result();
         }
         let mut state = self.shared.lock();
         let mark = state.ledger.next_ticket();
-        let lost_before = state.ledger.accounts().total().dropped.total();
         state.ledger.hurry();
         let (state, late) = self.shared.drive(state, mark, deadline);
         let pending = state.ledger.pending_before(mark);

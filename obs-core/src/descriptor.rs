@@ -30,7 +30,8 @@ pub struct Descriptor {
     pub measures: &'static [Measure],
     /// How many of it are running.
     pub in_flight: Option<InFlight>,
-    /// Writes the name of the span of one finished operation.
+    /// Writes the name of the span of one finished operation. Called in the background; where it panics, which is contained
+    /// and counted, the span is named as the kind is.
     pub span_name: fn(&Record<'_>, &mut String),
 }
 

@@ -3,8 +3,10 @@
 //! The hot path reads top to bottom in `operation.rs`, `engine/local.rs` and `engine/finish.rs`.
 
 pub(crate) mod cells;
+pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod counts;
+pub(crate) mod diagnostics;
 pub(crate) mod exemplars;
 pub(crate) mod family;
 pub(crate) mod finish;
@@ -17,6 +19,7 @@ pub(crate) mod live;
 pub(crate) mod local;
 pub(crate) mod log_queue;
 pub(crate) mod metric_set;
+pub(crate) mod observables;
 pub(crate) mod parked;
 pub(crate) mod registry;
 pub(crate) mod ring;
@@ -29,12 +32,15 @@ use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
+use diagnostics::Diagnostics;
 use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
 use lent::Lent;
 use local::Local;
 use log_queue::LogQueue;
+use metric_set::MetricSet;
+use observables::Observables;
 use parked::Parked;
 use registry::Registry;
 use shard::Shard;
@@ -51,9 +57,11 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) counts: Counts,
+    pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
+    pub(crate) observables: Observables,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
@@ -78,7 +86,9 @@ impl Engine {
             shards: Shards::new(config.shards),
             config,
             counts: Counts::default(),
+            diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
+            observables: Observables::default(),
             lent: Lent::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
@@ -108,6 +118,8 @@ impl Engine {
         )));
         if self.is_shut_down() {
             kind.switch_off();
+        } else {
+            self.check_kind(descriptor);
         }
         kinds.push(kind);
         kind
@@ -129,14 +141,20 @@ impl Engine {
         (duration.as_secs_f64() * self.clock.ticks_per_second()) as u64
     }
 
-    /// Values that found their label's set full.
+    /// Values that found their label's set full, and records that found no room for their labels.
     pub(crate) fn overflowed_labels(&self) -> u64 {
-        let kinds = self.kinds();
-        let spaces = kinds.iter().flat_map(|kind| kind.set.spaces.iter());
-        let sets = kinds
-            .iter()
-            .map(|kind| kind.set.overflowed.load(Ordering::Relaxed));
-        spaces.map(|space| space.overflowed()).chain(sets).sum()
+        let mut sum = 0;
+        let mut count = |set: &MetricSet| {
+            sum += set.overflowed.load(Ordering::Relaxed);
+            sum += set
+                .spaces
+                .iter()
+                .map(|space| space.overflowed())
+                .sum::<u64>();
+        };
+        self.kinds().iter().for_each(|kind| count(&kind.set));
+        self.instruments.each_set(&mut count);
+        sum
     }
 
     /// A shard for a thread that records for the first time.
@@ -180,6 +198,14 @@ impl Engine {
         }
     }
 
+    /// Whether this is the collector's thread, which must not wait for itself.
+    pub(crate) fn is_collector(&self) -> bool {
+        let here = || std::thread::current().id();
+        self.collector
+            .get()
+            .is_some_and(|thread| thread.id() == here())
+    }
+
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
     }
@@ -207,7 +233,7 @@ impl Engine {
     }
 }
 
-/// The engine of [`Telemetry::noop`](crate::Telemetry::noop): one for all, everything disabled.
+/// The engine of [`Telemetry::noop`](crate::Telemetry::noop): one for all, shut down, so that nobody meets another in it.
 pub(crate) fn noop() -> &'static Engine {
     static NOOP: OnceLock<&'static Engine> = OnceLock::new();
     NOOP.get_or_init(|| {

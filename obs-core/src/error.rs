@@ -3,22 +3,26 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why set-up could not go on, or what a flush or shutdown could not deliver.
 ///
 /// Opaque on purpose: ask it with the `is_*` predicates, and read its text for what to do about it.
 /// Calls on a host's hot path never return one; they count what they drop.
-pub struct Error(Box<Inner>);
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: Cow<'static, str>,
-    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+    source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Configuration,
+    Failed,
     Undelivered { pending: u64, lost: u64, late: bool },
 }
 
@@ -26,6 +30,22 @@ impl Error {
     /// A setting that cannot be used, or a resource that the system refused at set-up. Domain crates return it too.
     pub fn configuration(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Configuration, message.into())
+    }
+
+    /// What a [`Subscriber`](crate::Subscriber) returns that could not hand on what it holds.
+    pub fn failed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Failed, message.into())
+    }
+
+    /// A deadline that passed while somebody else had the turn.
+    pub(crate) fn late(message: &'static str) -> Self {
+        let (pending, lost, late) = (0, 0, true);
+        let kind = Kind::Undelivered {
+            pending,
+            lost,
+            late,
+        };
+        Self::new(kind, message.into())
     }
 
     /// `late` tells a deadline that passed from a loss noticed in time.
@@ -41,7 +61,7 @@ impl Error {
     }
 
     fn new(kind: Kind, message: Cow<'static, str>) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             message,
             source: None,
@@ -54,13 +74,18 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync + 'static>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        Arc::make_mut(&mut self.0).source = Some(Arc::from(source.into()));
         self
     }
 
     /// Set-up was asked for something that cannot be done: an unusable setting, a thread the system refused.
     pub fn is_configuration(&self) -> bool {
         self.0.kind == Kind::Configuration
+    }
+
+    /// A subscriber failed, or a call made no sense where it was made: a flush from inside a subscriber.
+    pub fn is_failed(&self) -> bool {
+        self.0.kind == Kind::Failed
     }
 
     /// The deadline passed before everything was delivered.
@@ -77,7 +102,7 @@ impl Error {
     pub fn lost(&self) -> u64 {
         match self.0.kind {
             Kind::Undelivered { lost, .. } => lost,
-            Kind::Configuration => 0,
+            Kind::Configuration | Kind::Failed => 0,
         }
     }
 
@@ -85,7 +110,7 @@ impl Error {
     pub fn pending(&self) -> u64 {
         match self.0.kind {
             Kind::Undelivered { pending, .. } => pending,
-            Kind::Configuration => 0,
+            Kind::Configuration | Kind::Failed => 0,
         }
     }
 }

@@ -82,7 +82,7 @@ predefined! {
 }
 
 /// User-defined events begin here; below is room for predefined ones to come.
-const FIRST_USER_EVENT: u8 = 32;
+pub(crate) const FIRST_USER_EVENT: u8 = 32;
 /// One bit per event in an operation's mask.
 const EVENTS: u8 = 64;
 
@@ -93,6 +93,9 @@ fn user_events() -> &'static RwLock<Vec<(&'static str, StatsLevel)>> {
 
 impl Event {
     /// Defines an event of the service's own. The same name again gives the same event, at its first level.
+    ///
+    /// It is an event of the span wherever it was stamped: at its level and above. The predefined ones are events of the span
+    /// at Detailed only; those of Base are there for the stages.
     ///
     /// # Errors
     /// When the process has defined 32 events already: each is one bit in every record.

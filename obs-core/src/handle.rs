@@ -1,13 +1,19 @@
 //! A handle to an operation that others own.
 
 use crate::attached;
+use crate::attributes::{Key, Set};
+use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live, TraceFamily};
+use crate::event::Event;
 use crate::instrument::Within;
+use crate::scope::InScope;
+use crate::semconv;
 use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
-use opentelemetry::{Context, KeyValue};
+use crate::thread;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use opentelemetry::{Context, KeyValue, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -35,10 +41,30 @@ impl OpRef {
             .write(|side, bounds| side.add_event(name.into(), at, attributes, bounds));
     }
 
+    /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
+    pub fn record_exception(&self, kind: &str, message: &str, stacktrace: Option<&str>) {
+        let attributes = exception_attributes(kind, message, stacktrace);
+        self.add_event(semconv::exception::EVENT, attributes);
+    }
+
+    /// Stamps an event point. Of all stamps of an event the earliest counts; below the event's level nothing happens.
+    pub fn stamp(&self, event: Event) {
+        let at = self.0.engine().clock.ticks();
+        self.0.write(|side, _| side.stamp(event, at));
+    }
+
     /// Adds a link.
     pub fn add_link(&self, context: SpanContext, attributes: Vec<KeyValue>) {
         self.0
             .write(|side, bounds| side.add_link(context, attributes, bounds));
+    }
+
+    /// Sets an attribute of the owner's kind.
+    pub(crate) fn set(&self, key: Key, value: Set<'_>) {
+        self.0.write(|side, bounds| match to_value(value) {
+            Some(value) => side.set_attribute(KeyValue::new(key.as_str(), value), bounds),
+            None => side.dropped_attributes += 1,
+        });
     }
 
     /// Whether the operation still runs.
@@ -67,25 +93,62 @@ impl OpRef {
         self.0.identity().session
     }
 
-    /// Runs `work` as part of the operation: what it starts becomes the operation's child, also on another thread.
+    /// Runs `work` as part of the operation, also on another thread: it is the current one there, and what is started
+    /// becomes its child. See [`current`](crate::current) for what can be said about it.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _guard = self.context().attach();
+        let _scope = InScope::enter(self, self.context());
         work()
     }
 
-    /// Polls `future` as part of the operation: for `spawn`. Not `instrument`, which `tracing::Instrument` gives to every
-    /// value, and by which it would come before ours.
+    /// Polls `future` as part of the operation, as [`in_scope`](Self::in_scope) does: for `spawn`. Not `instrument`, which
+    /// `tracing::Instrument` gives to every value, and by which it would come before ours.
     pub fn wrap<F: Future>(&self, future: F) -> Within<F> {
-        Within::new(Some(self.context()), future)
+        Within::new(Some(self.clone()), future)
     }
 
-    pub(crate) fn context(&self) -> Context {
-        Context::current().with_span(attached::AttachedSpan::new(self.0.clone()))
+    /// What OpenTelemetry is shown of it, as far as it is; nothing on a thread that is past its context.
+    pub(crate) fn context(&self) -> Option<Context> {
+        let mode = self.0.engine().config.context;
+        (mode != ContextMode::Off && thread::sees_otel())
+            .then(|| attached::of_handle(&self.0, mode))
     }
 
     pub(crate) fn identity_for_child(&self) -> Identity {
         self.0.identity_for_child()
     }
+}
+
+/// As a value of its own; `None` for bytes that are no text.
+fn to_value(value: Set<'_>) -> Option<Value> {
+    Some(match value {
+        Set::Bool(value) => value.into(),
+        Set::I64(value) => value.into(),
+        Set::F64(value) => value.into(),
+        Set::Static(text) => text.into(),
+        Set::Ip(address) => address.to_string().into(),
+        Set::Copied(text) => text.to_owned().into(),
+        Set::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.to_owned().into(),
+    })
+}
+
+/// By the conventions for exceptions.
+pub(crate) fn exception_attributes(
+    kind: &str,
+    message: &str,
+    stacktrace: Option<&str>,
+) -> Vec<KeyValue> {
+    use semconv::exception as keys;
+    let mut attributes = vec![
+        KeyValue::new(keys::TYPE.as_str(), kind.to_owned()),
+        KeyValue::new(keys::MESSAGE.as_str(), message.to_owned()),
+    ];
+    if let Some(stacktrace) = stacktrace {
+        attributes.push(KeyValue::new(
+            keys::STACKTRACE.as_str(),
+            stacktrace.to_owned(),
+        ));
+    }
+    attributes
 }
 
 impl Live {
@@ -120,6 +183,8 @@ impl Live {
             shared.set_session(session.clone());
         }
         self.session = Some(session);
+        // The next poll's is made with its baggage.
+        self.context = None;
     }
 
     fn identity(&self) -> Identity {
@@ -135,6 +200,7 @@ impl Live {
             span_id: self.span_id,
             trace_flags: self.trace_flags,
             sampled,
+            descriptor: Some(self.kind.descriptor),
             tracestate: (self.tracestate.1 > 0).then(|| self.tracestate().into()),
             family: family.clone(),
             session: self.session.clone(),

@@ -8,9 +8,12 @@
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
+
+use crate::engine::live::Live;
 
 /// The `random` bit of trace flags: the last 7 bytes of the trace id are random, so that samplers may use them
 /// ([Trace Context Level 2](https://www.w3.org/TR/trace-context-2/#random-trace-id-flag)).
@@ -19,7 +22,8 @@ pub const RANDOM: TraceFlags = TraceFlags::new(0x02);
 /// Makes the ids of new traces and operations.
 ///
 /// Implementations are called on the caller's thread for every operation that needs an id: they must not block, and
-/// must not return an all-zero id, which is invalid on every wire.
+/// should not return an all-zero id, which is invalid on every wire. Where one does, or panics (which is contained and
+/// counted), the operation gets a random id.
 pub trait IdGenerator: fmt::Debug + Send + Sync {
     /// The id of a new trace; never [`TraceId::INVALID`].
     fn new_trace_id(&self) -> TraceId;
@@ -51,6 +55,40 @@ impl IdGenerator for RandomIds {
 
     fn has_random_trace_ids(&self) -> bool {
         true
+    }
+}
+
+impl Live {
+    /// Ids by the service's own generator; by ours where that panics or makes none.
+    #[cold]
+    pub(crate) fn own_ids(&mut self) {
+        let engine = self.kind.engine;
+        let Some(own) = &engine.config.ids else {
+            return;
+        };
+        let begins = self.trace_id == 0;
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let trace = begins.then(|| (own.new_trace_id(), own.has_random_trace_ids()));
+            (trace, own.new_span_id())
+        }));
+        let (trace, span) = made.unwrap_or_else(|_| {
+            engine.counts.panics.add(1);
+            (begins.then_some((TraceId::INVALID, true)), SpanId::INVALID)
+        });
+        if let Some((id, random)) = trace {
+            let (id, random) = match id {
+                TraceId::INVALID => (RandomIds.new_trace_id(), true),
+                id => (id, random),
+            };
+            self.trace_id = u128::from_be_bytes(id.to_bytes());
+            let flags = random.then_some(RANDOM);
+            self.trace_flags = flags.map_or(0, TraceFlags::to_u8);
+        }
+        let span = match span {
+            SpanId::INVALID => RandomIds.new_span_id(),
+            span => span,
+        };
+        self.span_id = u64::from_be_bytes(span.to_bytes());
     }
 }
 

@@ -1,7 +1,9 @@
 //! Futures that carry an operation.
 
+use crate::handle::OpRef;
 use crate::operation::Operation;
 use crate::outcome::Outcome;
+use crate::scope::InScope;
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -60,13 +62,17 @@ pin_project! {
     pub struct Within<F> {
         #[pin]
         inner: F,
-        context: Option<Context>,
+        within: Option<(OpRef, Option<Context>)>,
     }
 }
 
 impl<F: Future> Within<F> {
-    pub(crate) fn new(context: Option<Context>, inner: F) -> Self {
-        Self { inner, context }
+    pub(crate) fn new(handle: Option<OpRef>, inner: F) -> Self {
+        let within = handle.map(|handle| {
+            let context = handle.context();
+            (handle, context)
+        });
+        Self { inner, within }
     }
 }
 
@@ -75,7 +81,8 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _guard = this.context.clone().map(Context::attach);
+        let enter = |(handle, context): &_| InScope::enter(handle, Option::clone(context));
+        let _scope = this.within.as_ref().map(enter);
         this.inner.poll(cx)
     }
 }

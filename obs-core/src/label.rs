@@ -23,7 +23,8 @@ pub struct Label {
 pub enum Values {
     /// A fixed list: the number of a value is its index plus one.
     Closed(&'static [&'static str]),
-    /// Text seen at run time (route templates, model names), at most `cap` values; later ones read `_OTHER`.
+    /// Text seen at run time (route templates, model names), at most `cap` values; later ones, and those of more than 512 bytes,
+    /// read `_OTHER` on metrics. Spans have their text.
     Open {
         /// How many values fit.
         cap: u16,
@@ -41,7 +42,7 @@ pub struct LabelId(pub(crate) u16);
 impl LabelId {
     /// The label is absent.
     pub const ABSENT: Self = Self(0);
-    /// A value beyond the cap of its label, exported as `_OTHER`.
+    /// A value beyond the cap of its label, `_OTHER` on metrics.
     pub const OVERFLOW: Self = Self(u16::MAX);
 
     /// The `index`-th value of a closed label.
@@ -155,8 +156,11 @@ impl<'a> From<&'a LabelValue> for LabelRef<'a> {
 pub const OTHER: &str = "_OTHER";
 
 /// Decimal digits of the codes that error types use, so that resolving one allocates nothing.
-static CODES: std::sync::LazyLock<Vec<Box<str>>> =
-    std::sync::LazyLock::new(|| (100..600_u16).map(|code| code.to_string().into()).collect());
+static CODES: std::sync::LazyLock<Vec<Box<str>>> = std::sync::LazyLock::new(|| {
+    (100..1000_u16)
+        .map(|code| code.to_string().into())
+        .collect()
+});
 
 /// The values of one label in one telemetry.
 #[derive(Debug)]
@@ -199,6 +203,10 @@ impl Space {
 
     pub(crate) fn key(&self) -> Key {
         self.label.key
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.label.values, Values::Open { .. })
     }
 
     pub(crate) fn overflowed(&self) -> u64 {
@@ -360,7 +368,7 @@ fn error_text(id: u16, own: &'static [&'static str]) -> &'static str {
         3 => "timeout",
         4 => "panic",
         10..100 => own.get(usize::from(id) - 10).copied().unwrap_or(OTHER),
-        100..600 => CODES.get(usize::from(id) - 100).map_or(OTHER, |code| code),
+        100..1000 => CODES.get(usize::from(id) - 100).map_or(OTHER, |code| code),
         _ => OTHER,
     }
 }
@@ -424,7 +432,14 @@ mod tests {
                 .map(|value| value.to_text().into_owned())
         };
         assert_eq!(read(crate::ErrorType::NONE), None);
-        assert_eq!(read(crate::ErrorType::code(503)).as_deref(), Some("503"));
+        for code in 100..=999 {
+            let text = read(crate::ErrorType::code(code));
+            assert_eq!(text, Some(code.to_string()), "a code of three digits");
+        }
+        for code in [0, 7, 99, 1000, 65535] {
+            let text = read(crate::ErrorType::code(code));
+            assert_eq!(text.as_deref(), Some("_OTHER"), "{code}");
+        }
         assert_eq!(
             read(crate::ErrorType::own(0)).as_deref(),
             Some("connection_reset")

@@ -8,7 +8,8 @@ use crate::sync::{AtomicU8, Ordering};
 pub enum StatsLevel {
     /// Nothing is recorded; the cost is one branch.
     Disabled = 0,
-    /// Start and finish: the span, its attributes, the metrics. No span events.
+    /// Start and finish: the span, its attributes, the metrics. No span events but those that the service itself adds, or
+    /// [defined](crate::Event::define) for this level.
     #[default]
     Base = 1,
     /// Every event point of the operation's life, as span events and stages.

@@ -3,9 +3,13 @@
 //! A service adds a layer of a domain crate (`obs-http`, …); this crate is what all of them stand on: it records an
 //! operation as one flat record, adds its numbers to cells of the thread it ends on, keeps or drops it at its end,
 //! and encodes what is kept straight to OTLP from a thread of its own.
+//!
+//! A [`Telemetry`] is set up by its [`Builder`] in code, and by the `OTEL_*` variables of its process: which of them are
+//! honoured, and how, is [one table](setup::environment#the-variables).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod ambient;
 mod attached;
 mod attributes;
 mod clock;
@@ -23,6 +27,8 @@ mod instrument;
 mod label;
 mod level;
 mod log_event;
+#[cfg(feature = "tracing")]
+pub mod logs;
 #[cfg(all(loom, test))]
 mod loom_models;
 pub mod metrics;
@@ -32,10 +38,12 @@ mod parent;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod propagation;
+mod quiet;
 mod record;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 pub mod sampling;
+mod scope;
 #[cfg(feature = "sdk")]
 pub mod sdk;
 pub mod semconv;
@@ -45,6 +53,7 @@ mod shared;
 mod side;
 mod subscriber;
 mod sync;
+mod thread;
 mod timeline;
 pub mod trust;
 
@@ -57,6 +66,7 @@ pub use descriptor::{
     DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
 };
 pub use engine::counts::EngineCounts;
+pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
     BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter,
     FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,

@@ -1,8 +1,13 @@
 //! Structured events: log records with a name and a body, tied to the operation they belong to. Content (prompts,
 //! outputs) and evaluations travel on them, never as attributes of a span.
 
+use crate::ambient::Ambient;
+use crate::descriptor::Scope;
+use crate::semconv;
+use crate::session::Session;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId};
+use std::sync::Arc;
 
 /// One structured event.
 #[derive(Clone, Debug)]
@@ -10,6 +15,8 @@ use opentelemetry::trace::{SpanId, TraceId};
 pub struct LogEvent {
     /// Its name, low in cardinality: `gen_ai.evaluation.result`.
     pub name: &'static str,
+    /// Who says so: the crate that emits it, or the target it was logged to; none is this crate.
+    pub scope: Option<&'static Scope>,
     /// How grave it is.
     pub severity: Severity,
     /// When, in nanoseconds since the Unix epoch; 0 is filled in when it is emitted.
@@ -20,6 +27,8 @@ pub struct LogEvent {
     pub span_id: Option<SpanId>,
     /// The head decision of its trace.
     pub trace_flags: u8,
+    /// Session and user it was done for, exported as `session.id` and `user.id`; attributes of these names come first.
+    pub session: Option<Arc<Session>>,
     /// What it says.
     pub body: Body,
     /// Its attributes.
@@ -89,16 +98,20 @@ impl Severity {
 }
 
 impl LogEvent {
-    /// An event of the operation that is current on this thread, if there is one.
+    /// An event of the operation that is current on this thread, or of the user's span that is open inside it, if there is
+    /// one: of what [`Parent::Current`](crate::Parent::Current) would make a parent of.
     pub fn new(name: &'static str, body: Body) -> Self {
-        let ids = crate::current::with(|active| active.trace_parent());
+        let ambient = Ambient::here();
+        let ids = ambient.as_ref().map(|ambient| ambient.ids);
         Self {
             name,
+            scope: None,
             severity: Severity::default(),
             unix_nanos: 0,
             trace_id: ids.map(|ids| ids.trace_id),
             span_id: ids.map(|ids| ids.span_id),
             trace_flags: ids.map_or(0, |ids| ids.flags.to_u8()),
+            session: ambient.and_then(|ambient| ambient.session),
             body,
             attributes: Vec::new(),
         }
@@ -110,18 +123,50 @@ impl LogEvent {
         self
     }
 
+    /// Said by somebody else than this crate.
+    pub fn with_scope(mut self, scope: &'static Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
     /// With an attribute.
     pub fn with_attribute(mut self, attribute: KeyValue) -> Self {
         self.attributes.push(attribute);
         self
     }
 
-    /// Of another operation than the current one.
+    /// Of another operation than the current one, and so not of this one's session.
     pub fn of(mut self, parent: crate::propagation::TraceParent) -> Self {
+        self.session = None;
         self.trace_id = Some(parent.trace_id);
         self.span_id = Some(parent.span_id);
         self.trace_flags = parent.flags.to_u8();
         self
+    }
+
+    /// With a session.
+    pub fn with_session(mut self, session: Arc<Session>) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// The session's ids under their keys, unless attributes have these keys.
+    pub(crate) fn session_ids(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let session = self.session.as_deref();
+        let ids = session.map_or([None, None], |session| {
+            [
+                session
+                    .session_id
+                    .as_deref()
+                    .map(|id| (semconv::session::ID, id)),
+                session.user_id.as_deref().map(|id| (semconv::user::ID, id)),
+            ]
+        });
+        let own = |key: &str| self.attributes.iter().any(|own| own.key.as_str() == key);
+        ids.into_iter()
+            .flatten()
+            .map(|(key, id)| (key.as_str(), id))
+            .filter(move |(key, _)| !own(key))
     }
 
     /// Bytes it holds, for the cap of what waits.
@@ -143,6 +188,7 @@ impl LogEvent {
             .iter()
             .map(crate::side::key_value_bytes)
             .sum();
-        size_of::<Self>() + body(&self.body) + attributes
+        let session: usize = self.session_ids().map(|(_, id)| id.len()).sum();
+        size_of::<Self>() + body(&self.body) + attributes + session
     }
 }

@@ -52,12 +52,51 @@ impl Kind {
         if let Some((index, text)) = text
             && let Some(space) = self.set.spaces.get(index)
         {
-            labels = labels.with(index, local.intern(space, text));
+            match local.known(space, text) {
+                Some(id) => labels = labels.with(index, id),
+                None => {
+                    let words = (labels.0[0], labels.0[1]);
+                    return self.start_unmet(local, start, words, (index, text), parent);
+                }
+            }
         }
         let level = self.level_of(labels);
-        let live = (level != StatsLevel::Disabled)
-            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        // No closure: it would be kept out of line with all that it captures in memory.
+        let live = if level == StatsLevel::Disabled {
+            None
+        } else {
+            Some(self.begin(&mut local, (start, level), labels, &parent))
+        };
         engine.put_local(local);
+        Operation(live)
+    }
+
+    /// The same with a text that this thread has not met, or for which there is no number left. All by value: what is passed by
+    /// its place would lie in memory for the others too.
+    #[cold]
+    #[inline(never)]
+    fn start_unmet(
+        &'static self,
+        mut local: Box<Local>,
+        start: u64,
+        labels: (u64, u64),
+        (index, text): (usize, &str),
+        parent: Parent<'_>,
+    ) -> Operation {
+        let id = match self.set.spaces.get(index) {
+            Some(space) => local.intern(space, text),
+            None => LabelId::ABSENT,
+        };
+        let labels = Labels([labels.0, labels.1]).with(index, id);
+        let level = self.level_of(labels);
+        let mut live = (level != StatsLevel::Disabled)
+            .then(|| self.begin(&mut local, (start, level), labels, &parent));
+        self.engine.put_local(local);
+        if let Some(live) = &mut live
+            && id == LabelId::OVERFLOW
+        {
+            live.keep_label(index, text);
+        }
         Operation(live)
     }
 
@@ -105,23 +144,6 @@ impl Kind {
 }
 
 impl Live {
-    /// Ids by the service's own generator.
-    #[cold]
-    fn own_ids(&mut self) {
-        let Some(ids) = &self.kind.engine.config.ids else {
-            return;
-        };
-        if self.trace_id == 0 {
-            self.trace_id = u128::from_be_bytes(ids.new_trace_id().to_bytes());
-            self.trace_flags = if ids.has_random_trace_ids() {
-                crate::ids::RANDOM.to_u8()
-            } else {
-                0
-            };
-        }
-        self.span_id = u64::from_be_bytes(ids.new_span_id().to_bytes());
-    }
-
     /// The head decision for a trace that begins here, or whose parent came from outside.
     #[inline(always)]
     fn decide_head(&mut self, sampler: &HeadSampler) {
@@ -167,6 +189,19 @@ impl Live {
         };
         set_ot(current, ot, &mut text);
         self.tracestate = self.attributes.keep_text(&text);
+    }
+
+    /// The text of a label for whose metrics there is no number left: the span has it all the same.
+    #[cold]
+    #[inline(never)]
+    fn keep_label(&mut self, index: usize, text: &str) {
+        let (kind, limit) = (self.kind, self.kind.bounds.value_bytes as usize);
+        if let Some(space) = kind.set.spaces.get(index)
+            && space.is_open()
+        {
+            let text = crate::attributes::cut(text, limit);
+            self.side().set_label(index as u8, &text);
+        }
     }
 
     pub(crate) fn tracestate(&self) -> &str {
@@ -315,18 +350,9 @@ impl Active<'_> {
 
     /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
     pub fn record_exception(&mut self, kind: &str, message: &str, stacktrace: Option<&str>) {
-        use crate::semconv::exception as keys;
-        let mut attributes = vec![
-            KeyValue::new(keys::TYPE.as_str(), kind.to_owned()),
-            KeyValue::new(keys::MESSAGE.as_str(), message.to_owned()),
-        ];
-        if let Some(stacktrace) = stacktrace {
-            attributes.push(KeyValue::new(
-                keys::STACKTRACE.as_str(),
-                stacktrace.to_owned(),
-            ));
-        }
-        self.0.event(keys::EVENT.into(), attributes);
+        let attributes = crate::handle::exception_attributes(kind, message, stacktrace);
+        self.0
+            .event(crate::semconv::exception::EVENT.into(), attributes);
     }
 
     /// Adds a link to another span.
@@ -342,11 +368,14 @@ impl Active<'_> {
         self.0.labels = self.0.labels.with(index, value);
     }
 
-    /// Sets a label by its text, through this thread's cache.
+    /// Sets a label by its text, through this thread's cache. Where the label's set is full the span has the text all the same.
     #[inline]
     pub fn set_label_text(&mut self, index: usize, value: &str) {
         let id = self.0.kind.label(index, value);
         self.set_label(index, id);
+        if id == LabelId::OVERFLOW {
+            self.0.keep_label(index, value);
+        }
     }
 
     /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).
@@ -365,9 +394,17 @@ impl Active<'_> {
         (self.0.measured & 1 << index != 0).then_some(*value)
     }
 
-    /// Session and user it is done for; children that start from now on carry them too.
+    /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their
+    /// baggage. OpenTelemetry's context has it from the next time on that the operation becomes current: the next poll.
     pub fn set_session(&mut self, session: Session) {
         self.0.set_session(session.shared());
+    }
+
+    /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.
+    /// So it is anyway where the parent is [linked only](crate::Trust::LinkOnly).
+    pub fn clear_baggage(&mut self) {
+        self.0.flags.set(Flags::STRANGERS);
+        self.0.context = None;
     }
 
     /// Keeps it although the head decision left it out.
@@ -418,22 +455,9 @@ impl Active<'_> {
 
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
     /// there are any. Allocates nothing of its own.
-    pub fn inject(&self, mut set: impl FnMut(&'static str, &str)) {
-        use crate::propagation::{baggage, traceparent, tracestate};
-        let mut text = [0; traceparent::LEN];
-        traceparent::write(&self.trace_parent(), &mut text);
-        set(
-            traceparent::TRACEPARENT,
-            std::str::from_utf8(&text).unwrap_or_default(),
-        );
-        if !self.trace_state().is_empty() {
-            set(tracestate::TRACESTATE, self.trace_state());
-        }
-        if let Some(session) = &self.0.session
-            && !session.baggage.is_empty()
-        {
-            set(baggage::BAGGAGE, session.baggage.as_str());
-        }
+    pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
+        let session = self.0.session.as_deref();
+        crate::ambient::write(&self.trace_parent(), self.trace_state(), session, set);
     }
 
     /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.

@@ -19,7 +19,7 @@ pub enum End {
 /// The value of `error.type`: a common one, one of the kind's own list, or a status code. Never free text.
 ///
 /// The number is also the metric label: 0 none, 1–9 common, 10–99 the kind's own
-/// ([`Descriptor::errors`](crate::Descriptor::errors)), from 100 the code itself.
+/// ([`Descriptor::errors`](crate::Descriptor::errors)), from 100 to 999 the code itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorType(pub(crate) u16);
 
@@ -44,9 +44,13 @@ impl ErrorType {
         }
     }
 
-    /// A status code from 100, exported as its decimal digits; below it is `_OTHER`.
+    /// A status code of three digits, exported as those; any other is `_OTHER`.
     pub const fn code(code: u16) -> Self {
-        if code >= 100 { Self(code) } else { Self::OTHER }
+        if 100 <= code && code <= 999 {
+            Self(code)
+        } else {
+            Self::OTHER
+        }
     }
 
     /// Whether there is no error.

@@ -6,7 +6,9 @@ use crate::engine::Engine;
 use crate::engine::live::{Flags, Live};
 use crate::handle::OpRef;
 use crate::propagation::TraceParent;
+use crate::scope;
 use crate::shared::Identity;
+use crate::thread;
 use crate::trust::Trust;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -15,8 +17,8 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Parent<'a> {
-    /// The operation that is current on this thread, or the current OpenTelemetry span if that lies deeper; a new
-    /// trace if there is neither.
+    /// The operation that is current on this thread (polled here, or behind a handle in whose scope this is), or the current
+    /// OpenTelemetry span if that lies deeper; a new trace if there is neither.
     Current,
     /// The operation behind a handle, wherever it runs.
     Operation(&'a OpRef),
@@ -40,11 +42,6 @@ impl Live {
     /// and [`Flags::UNDECIDED`] where the head decision is still to be made.
     #[inline(always)]
     pub(crate) fn inherit(&mut self, parent: &Parent<'_>) {
-        self.trace_id = 0;
-        self.parent_id = 0;
-        self.trace_flags = 0;
-        self.flags = Flags::UNDECIDED;
-        self.tracestate = (0, 0);
         match parent {
             Parent::Remote {
                 parent,
@@ -54,16 +51,33 @@ impl Live {
                 self.trace_id = u128::from_be_bytes(parent.trace_id.to_bytes());
                 self.parent_id = u64::from_be_bytes(parent.span_id.to_bytes());
                 self.trace_flags = parent.flags.to_u8();
+                self.flags = Flags::UNDECIDED;
                 self.flags.set(Flags::HAS_PARENT);
                 self.flags.set(Flags::REMOTE);
+                self.tracestate = (0, 0);
                 if !tracestate.is_empty() {
                     self.tracestate = self.attributes.keep_text(tracestate);
                 }
             }
-            Parent::Current => self.inherit_current(),
-            Parent::Root => {}
-            other => self.inherit_rare(other),
+            Parent::Current => {
+                self.inherit_nothing();
+                self.inherit_current();
+            }
+            Parent::Root => self.inherit_nothing(),
+            other => {
+                self.inherit_nothing();
+                self.inherit_rare(other);
+            }
         }
+    }
+
+    #[inline(always)]
+    fn inherit_nothing(&mut self) {
+        self.trace_id = 0;
+        self.parent_id = 0;
+        self.trace_flags = 0;
+        self.flags = Flags::UNDECIDED;
+        self.tracestate = (0, 0);
     }
 
     #[inline(never)]
@@ -72,6 +86,7 @@ impl Live {
             Parent::Operation(handle) => self.inherit_identity(handle.identity_for_child()),
             Parent::Of(context) => self.inherit_context(context),
             Parent::Remote { parent, .. } => {
+                self.flags.set(Flags::STRANGERS);
                 let link = SpanContext::new(
                     parent.trace_id,
                     parent.span_id,
@@ -91,6 +106,7 @@ impl Live {
         let engine = self.kind.engine;
         context::peek(|current| match current {
             Some(current) => self.inherit_live(current, engine),
+            None if !thread::is_plain() => self.inherit_elsewhere(),
             None if self.kind.context == ContextMode::Off => {}
             None => self.inherit_attached(),
         });
@@ -99,7 +115,7 @@ impl Live {
     #[inline(never)]
     fn inherit_live(&mut self, current: &mut Self, engine: &'static Engine) {
         if current.kind.context != ContextMode::Off
-            && let Some(foreign) = deeper_than(current)
+            && let Some(foreign) = deeper_than(current.span_id)
         {
             return self.inherit_below(&foreign, current, engine);
         }
@@ -142,6 +158,34 @@ impl Live {
             self.inherit_trace(current, engine);
         } else {
             self.inherit_context(foreign);
+        }
+    }
+
+    /// No operation is polled on this thread, and there is more to be asked than what OpenTelemetry's context says.
+    #[cold]
+    #[inline(never)]
+    fn inherit_elsewhere(&mut self) {
+        if let Some(handle) = scope::handle() {
+            self.inherit_scope(&handle);
+        } else if thread::sees_otel() && self.kind.context != ContextMode::Off {
+            self.inherit_attached();
+        }
+    }
+
+    /// Somebody works in the scope of a handle, or in a user's span inside that.
+    fn inherit_scope(&mut self, handle: &OpRef) {
+        let parent = handle.identity_for_child();
+        let off = parent.engine.config.context == ContextMode::Off;
+        let Some(foreign) = deeper_than(parent.span_id).filter(|_| !off) else {
+            return self.inherit_identity(parent);
+        };
+        if let Some(found) = attached::find_current() {
+            self.inherit_found(found);
+        } else if u128::from_be_bytes(foreign.trace_id().to_bytes()) == parent.trace_id {
+            self.inherit_identity(parent);
+            self.parent_id = u64::from_be_bytes(foreign.span_id().to_bytes());
+        } else {
+            self.inherit_context(&foreign);
         }
     }
 
@@ -199,13 +243,16 @@ impl Live {
 
 /// The OpenTelemetry span that user code opened inside the current operation, if any.
 #[inline]
-fn deeper_than(live: &Live) -> Option<SpanContext> {
+pub(crate) fn deeper_than(current: u64) -> Option<SpanContext> {
+    if !thread::sees_otel() {
+        return None;
+    }
     Context::map_current(|context| {
         if !context.has_active_span() {
             return None;
         }
         let span = context.span();
         let ids = span.span_context();
-        (ids.span_id() != live.span_id.into() && ids.is_valid()).then(|| ids.clone())
+        (ids.span_id() != current.into() && ids.is_valid()).then(|| ids.clone())
     })
 }

@@ -13,8 +13,11 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) mod limits;
 pub(crate) mod walk;
 
 pub(crate) use walk::Sink;
@@ -35,7 +38,7 @@ pub struct RecordEvent<'a> {
     /// When, in nanoseconds since the Unix epoch.
     pub unix_nanos: u64,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -47,7 +50,7 @@ pub struct RecordLink<'a> {
     /// Where to.
     pub context: &'a SpanContext,
     /// Its attributes.
-    pub attributes: &'a [KeyValue],
+    pub attributes: Cow<'a, [KeyValue]>,
     /// How many did not fit.
     pub dropped_attributes: u32,
 }
@@ -129,7 +132,24 @@ impl<'a> Record<'a> {
     pub fn write_name(&self, into: &mut String) {
         match self.live.side.as_ref().and_then(|side| side.name.as_ref()) {
             Some(name) => into.push_str(name),
-            None => (self.live.kind.descriptor.span_name)(self, into),
+            None => self.write_kinds_name(into),
+        }
+    }
+
+    /// By the kind's rule. A panic in it is counted, and the span named after its kind: nothing else of the record is lost,
+    /// and nothing of those behind it.
+    pub(crate) fn write_kinds_name(&self, into: &mut String) {
+        let kind = self.live.kind;
+        let before = into.len();
+        let rule = AssertUnwindSafe(|| (kind.descriptor.span_name)(self, into));
+        if catch_unwind(rule).is_err() {
+            kind.engine.counts.panics.add(1);
+            into.truncate(if into.is_char_boundary(before) {
+                before
+            } else {
+                0
+            });
+            into.push_str(kind.descriptor.name);
         }
     }
 
@@ -198,8 +218,12 @@ impl<'a> Record<'a> {
         self.live.labels.get(index)
     }
 
-    /// Label `index` of its kind, as exported; `None` if absent.
+    /// Label `index` of its kind, as exported; `None` if absent. Where the label's set was full it is `_OTHER` on metrics and
+    /// the text itself here.
     pub fn label_value(&self, index: usize) -> Option<LabelValue> {
+        if let Some(text) = self.label_text(index) {
+            return Some(LabelValue::Text(text.clone()));
+        }
         self.live
             .kind
             .set
@@ -208,9 +232,20 @@ impl<'a> Record<'a> {
             .resolve(self.live.labels.get(index))
     }
 
+    /// The text of a label that found its set full.
+    pub(crate) fn label_text(&self, index: usize) -> Option<&'a Arc<str>> {
+        let side = self.live.side.as_deref()?;
+        (self.live.labels.get(index) == LabelId::OVERFLOW)
+            .then(|| side.label(index))
+            .flatten()
+    }
+
     /// Writes label `index` of its kind as exported, without an allocation of its own; nothing if it is absent. For rules
     /// that name spans.
     pub fn write_label(&self, index: usize, into: &mut String) {
+        if let Some(text) = self.label_text(index) {
+            return into.push_str(text);
+        }
         let Some(space) = self.live.kind.set.spaces.get(index) else {
             return;
         };
@@ -250,70 +285,85 @@ impl<'a> Record<'a> {
                 .side
                 .as_ref()
                 .map_or(0, |side| side.dropped_attributes)
+            + self.attributes_over()
     }
 
-    /// Calls `visit` for each event: at Detailed the event points, at every level those with attributes.
+    /// Calls `visit` for each event: at Detailed the event points, at every level those that the service
+    /// [defined](crate::Event::define) for it and those with attributes.
     pub fn visit_events(&self, visit: &mut dyn FnMut(RecordEvent<'_>)) {
         let start = self.start_unix_nanos();
-        if self.live.level == StatsLevel::Detailed {
-            for (event, ticks) in self.live.timeline.iter() {
-                let unix_nanos = start + self.anchor.nanos(ticks);
-                visit(RecordEvent {
-                    name: event.name(),
-                    unix_nanos,
-                    attributes: &[],
-                    dropped_attributes: 0,
-                });
-            }
+        let mut left = self.limits().events;
+        for (index, ticks) in self.live.timeline.shown(self.live.level).take(left) {
+            left -= 1;
+            visit(RecordEvent {
+                name: crate::Event::from_index(index).name(),
+                unix_nanos: start + self.anchor.nanos(ticks),
+                attributes: Cow::Borrowed(&[]),
+                dropped_attributes: 0,
+            });
         }
-        for event in self
+        self.side_events(left).for_each(visit);
+    }
+
+    /// The first `most` of the events with attributes.
+    pub(crate) fn side_events(&self, most: usize) -> impl Iterator<Item = RecordEvent<'a>> {
+        let (start, record, limits) = (self.start_unix_nanos(), *self, self.limits());
+        let events = self
             .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.events[..])
-        {
+            .map_or(&[][..], |side| &side.events[..]);
+        events.iter().take(most).map(move |event| {
             let unix_nanos = match event.at {
                 At::Ticks(ticks) => {
-                    start + self.anchor.nanos(ticks.saturating_sub(self.live.start))
+                    start + record.anchor.nanos(ticks.saturating_sub(record.live.start))
                 }
                 At::Unix(nanos) => nanos,
             };
-            let (attributes, dropped_attributes) =
-                (&event.attributes[..], event.dropped_attributes);
-            visit(RecordEvent {
+            let (attributes, over) = limits.of(&event.attributes, limits.per_event);
+            RecordEvent {
                 name: &event.name,
                 unix_nanos,
                 attributes,
-                dropped_attributes,
-            });
-        }
+                dropped_attributes: event.dropped_attributes + over,
+            }
+        })
     }
 
     /// Events that did not fit.
     pub fn dropped_events(&self) -> u32 {
-        self.live
-            .side
-            .as_ref()
-            .map_or(0, |side| side.dropped_events)
+        let points = self.live.timeline.shown(self.live.level).count();
+        let (events, dropped) = match &self.live.side {
+            Some(side) => (side.events.len(), side.dropped_events),
+            None => (0, 0),
+        };
+        dropped + (points + events).saturating_sub(self.limits().events) as u32
     }
 
     /// Its links.
     pub fn links(&self) -> impl Iterator<Item = RecordLink<'a>> {
-        self.live
+        let limits = self.limits();
+        let links = self
+            .live
             .side
             .as_deref()
-            .map_or(&[][..], |side| &side.links[..])
-            .iter()
-            .map(|link| RecordLink {
+            .map_or(&[][..], |side| &side.links[..]);
+        links.iter().take(limits.links).map(|link| {
+            let (attributes, over) = limits.of(&link.attributes, limits.per_link);
+            RecordLink {
                 context: &link.context,
-                attributes: &link.attributes,
-                dropped_attributes: link.dropped_attributes,
-            })
+                attributes,
+                dropped_attributes: link.dropped_attributes + over,
+            }
+        })
     }
 
     /// Links that did not fit.
     pub fn dropped_links(&self) -> u32 {
-        self.live.side.as_ref().map_or(0, |side| side.dropped_links)
+        self.live.side.as_ref().map_or(0, |side| {
+            let over = side.links.len().saturating_sub(self.limits().links);
+            side.dropped_links + over as u32
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod span_data;
 
 pub use span_data::span_data;
 
+use crate::error::Error;
 use crate::setup::resource::Resource;
 use crate::subscriber::{Records, Subscriber};
 use opentelemetry_sdk::trace::SpanProcessor;
@@ -56,10 +57,16 @@ impl<P: SpanProcessor> SpanProcessorSubscriber<P> {
         self.failures.clone()
     }
 
-    fn note(&self, result: opentelemetry_sdk::error::OTelSdkResult) {
-        if result.is_err() {
+    fn note(
+        &self,
+        what: &str,
+        result: opentelemetry_sdk::error::OTelSdkResult,
+    ) -> Result<(), Error> {
+        result.map_err(|error| {
             self.failures.0.fetch_add(1, Ordering::Relaxed);
-        }
+            Error::failed(format!("the span processor failed to {what}: {error}"))
+                .with_source(error)
+        })
     }
 }
 
@@ -74,11 +81,11 @@ impl<P: SpanProcessor> Subscriber for SpanProcessorSubscriber<P> {
         }
     }
 
-    fn flush(&mut self, _deadline: Duration) {
-        self.note(self.processor.force_flush());
+    fn flush(&mut self, _deadline: Duration) -> Result<(), Error> {
+        self.note("flush", self.processor.force_flush())
     }
 
-    fn shutdown(&mut self, deadline: Duration) {
-        self.note(self.processor.shutdown_with_timeout(deadline));
+    fn shutdown(&mut self, deadline: Duration) -> Result<(), Error> {
+        self.note("shut down", self.processor.shutdown_with_timeout(deadline))
     }
 }

@@ -12,6 +12,7 @@ macro_rules! names {
     };
 }
 
+pub mod code;
 pub mod exception;
 pub mod http;
 pub mod network;

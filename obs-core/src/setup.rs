@@ -1,6 +1,7 @@
 //! Set-up and shutdown: what the process environment says and who is speaking, the builder, the handle, and the thread
 //! between records and their destinations.
 
+mod asked;
 mod builder;
 mod collector;
 mod control;
@@ -9,8 +10,9 @@ mod exporter;
 pub mod resource;
 mod self_metrics;
 mod telemetry;
+mod turn;
+
+pub(crate) use self_metrics::SCOPE;
 
 pub use builder::{Builder, KeepPolicy};
-#[cfg(any(feature = "process", feature = "tokio"))]
-pub(crate) use self_metrics::SCOPE;
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

@@ -1,6 +1,7 @@
 //! The part of a running operation that others can reach: handles on other threads, and the OpenTelemetry span that is
 //! attached while the operation is current. Closed when the operation ends; what comes later is counted.
 
+use crate::descriptor::Descriptor;
 use crate::engine::Engine;
 use crate::engine::live::TraceFamily;
 use crate::session::Session;
@@ -26,6 +27,8 @@ struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) engine: &'static Engine,
+    /// What kind of operation; the models of the tests have none.
+    pub(crate) descriptor: Option<&'static Descriptor>,
     pub(crate) trace_id: u128,
     pub(crate) span_id: u64,
     pub(crate) trace_flags: u8,

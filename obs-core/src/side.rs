@@ -1,9 +1,11 @@
 //! What few operations have: links, events with attributes, and what user code set through a handle or through the
 //! current OpenTelemetry span. Bounded; what does not fit is counted.
 
+use crate::event::Event;
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{KeyValue, Value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The rare parts of a record.
 #[derive(Debug, Default)]
@@ -17,6 +19,10 @@ pub(crate) struct Side {
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) status: Option<Status>,
+    /// Texts of labels that found their sets full, by the labels' indices.
+    labels: Vec<(u8, Arc<str>)>,
+    /// Event points stamped through a handle, by when: ticks of the telemetry's clock.
+    pub(crate) stamps: Vec<(Event, u64)>,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
@@ -166,6 +172,31 @@ impl Side {
         self.name = Some(cut_text(name, bounds.value_bytes));
     }
 
+    /// Of one label the last text counts.
+    pub(crate) fn set_label(&mut self, index: u8, text: &str) {
+        self.labels.retain(|(known, _)| *known != index);
+        self.labels.push((index, text.into()));
+    }
+
+    /// What a label that found its set full says.
+    pub(crate) fn label(&self, index: usize) -> Option<&Arc<str>> {
+        let mut labels = self.labels.iter();
+        labels
+            .find(|(known, _)| usize::from(*known) == index)
+            .map(|(_, text)| text)
+    }
+
+    pub(crate) fn has_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
+    /// The first stamp of an event counts, so there are never more than events.
+    pub(crate) fn stamp(&mut self, event: Event, at: u64) {
+        if !self.stamps.iter().any(|(known, _)| *known == event) {
+            self.stamps.push((event, at));
+        }
+    }
+
     /// The order of the conventions: Ok is final, Error beats unset, and setting it to unset says nothing.
     pub(crate) fn set_status(&mut self, status: Status, bounds: &SideBounds) {
         if status > *self.status.as_ref().unwrap_or(&Status::Unset) {
@@ -206,7 +237,8 @@ impl Side {
             _ => 0,
         };
         let name = self.name.as_ref().map_or(0, |name| name.len());
-        size_of::<Self>() + self.bytes + name + description
+        let labels: usize = self.labels.iter().map(|(_, text)| text.len()).sum();
+        size_of::<Self>() + self.bytes + name + description + labels
     }
 }
 

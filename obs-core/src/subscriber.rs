@@ -2,6 +2,7 @@
 
 use crate::clock::Anchor;
 use crate::engine::live::Live;
+use crate::error::Error;
 use crate::log_event::LogEvent;
 use crate::record::Record;
 use crate::setup::resource::Resource;
@@ -38,7 +39,8 @@ impl<'a> Records<'a> {
 
 /// Gets batches of finished operations and structured events, on the collector's thread, never on a request's.
 ///
-/// A panic in it is contained and counted. It must not block for long: what is exported waits behind it.
+/// A panic in it is contained and counted. It must not block for long: what is exported waits behind it. It cannot wait
+/// for itself: [`Telemetry::flush`](crate::Telemetry::flush) and the like return an error at once when called in it.
 pub trait Subscriber: Send {
     /// Who is speaking: called once, when the telemetry is built.
     fn set_resource(&mut self, resource: &Resource) {
@@ -53,13 +55,21 @@ pub trait Subscriber: Send {
         let _ = events;
     }
 
-    /// Hands on what it holds, within the deadline.
-    fn flush(&mut self, deadline: Duration) {
+    /// Hands on what it holds, within what is left of the deadline of whoever asked.
+    ///
+    /// # Errors
+    /// When it could not ([`Error::failed`]): whoever waits for [`Telemetry::flush`](crate::Telemetry::flush) is told.
+    fn flush(&mut self, deadline: Duration) -> Result<(), Error> {
         let _ = deadline;
+        Ok(())
     }
 
     /// The telemetry is over.
-    fn shutdown(&mut self, deadline: Duration) {
+    ///
+    /// # Errors
+    /// When something is lost: whoever waits for [`Telemetry::shutdown`](crate::Telemetry::shutdown) is told.
+    fn shutdown(&mut self, deadline: Duration) -> Result<(), Error> {
         let _ = deadline;
+        Ok(())
     }
 }

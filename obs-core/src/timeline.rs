@@ -1,6 +1,7 @@
 //! When the event points of one operation happened: first write wins, order kept, nothing allocated in steady state.
 
-use crate::event::Event;
+use crate::event::{Event, FIRST_USER_EVENT};
+use crate::level::StatsLevel;
 
 /// Stamps in the order they came, one word each: ticks since the start above, the event's index below.
 ///
@@ -27,6 +28,20 @@ impl Timeline {
             .push(since_start << 8 | u64::from(event.index()));
     }
 
+    /// Adds what was stamped elsewhere: of two stamps of an event the earlier one stands.
+    pub(crate) fn merge(&mut self, others: impl Iterator<Item = (Event, u64)>) {
+        for (event, since_start) in others {
+            match self.at(event) {
+                Some(at) if at <= since_start => continue,
+                Some(_) => self.stamps.retain(|stamp| *stamp as u8 != event.index()),
+                None => self.seen |= event.bit(),
+            }
+            self.stamps
+                .push(since_start << 8 | u64::from(event.index()));
+        }
+        self.stamps.sort_unstable();
+    }
+
     #[inline(always)]
     pub(crate) fn has(&self, event: Event) -> bool {
         self.seen & event.bit() != 0
@@ -45,17 +60,21 @@ impl Timeline {
             .map(|stamp| stamp >> 8)
     }
 
-    /// Events with their ticks since the start, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Event, u64)> + '_ {
-        self.stamps
-            .iter()
-            .map(|stamp| (Event::from_index(*stamp as u8), stamp >> 8))
-    }
-
-    /// The same with the events' indices, for those who know the names.
+    /// Those that are events of the span, by their indices, with their ticks since the start, oldest first: at Detailed all, at
+    /// Base the service's own. What their levels do not allow was never stamped.
     #[inline(always)]
-    pub(crate) fn indices(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
-        self.stamps.iter().map(|stamp| (*stamp as u8, stamp >> 8))
+    pub(crate) fn shown(&self, level: StatsLevel) -> impl Iterator<Item = (u8, u64)> + '_ {
+        let first = match level {
+            StatsLevel::Detailed => 0,
+            _ => FIRST_USER_EVENT,
+        };
+        // Most of Base have none.
+        let none = self.seen >> first == 0;
+        let stamps = if none { &[][..] } else { &self.stamps[..] };
+        stamps
+            .iter()
+            .map(|stamp| (*stamp as u8, stamp >> 8))
+            .filter(move |(index, _)| *index >= first)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -80,7 +99,10 @@ mod tests {
         timeline.stamp(Event::WRITE_FINISH, 11);
         assert_eq!(timeline.at(Event::WRITE_START), Some(5));
         assert_eq!(
-            timeline.iter().map(|(_, at)| at).collect::<Vec<_>>(),
+            timeline
+                .shown(StatsLevel::Detailed)
+                .map(|(_, at)| at)
+                .collect::<Vec<_>>(),
             [5, 11]
         );
         assert_eq!(timeline.at(Event::READ_START), None);

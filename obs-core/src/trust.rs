@@ -2,6 +2,10 @@
 //!
 //! A caller can choose its trace ids, set `sampled` to make us pay, or clear it to hide. Where callers are strangers
 //! their context is linked, not obeyed.
+//!
+//! Baggage takes two permissions, because it is the application's own and may say anything of anybody: its sender has to be
+//! trusted, and its entries have to be allowed by name ([`Allow`](crate::propagation::baggage::Allow)). Without an allow
+//! list nothing of it is taken over, not even from those who are trusted.
 
 use opentelemetry::trace::SpanContext;
 
@@ -15,11 +19,11 @@ use crate::propagation::tracestate::TraceState;
 #[non_exhaustive]
 pub enum Trust {
     /// Callers are part of the same system: their operation is the parent of ours, their decision to sample is kept,
-    /// `tracestate` and baggage are carried on.
+    /// `tracestate` is carried on, and of their baggage what is allowed by name: none by default.
     #[default]
     Trusted,
     /// Callers are strangers (a public listener): ours is the root of a new trace with a link to theirs; `tracestate`
-    /// and baggage are dropped.
+    /// and baggage are dropped, whatever is allowed.
     LinkOnly,
 }
 
@@ -32,7 +36,7 @@ pub struct Accepted {
     pub link: Option<TraceParent>,
     /// What to carry on for other tracing systems.
     pub tracestate: Option<TraceState>,
-    /// What to carry on for the application.
+    /// What a trusted caller sent for the application, all of it: [`keep`](Baggage::keep) what is allowed.
     pub baggage: Baggage,
 }
 
@@ -45,7 +49,7 @@ impl Accepted {
     }
 }
 
-/// Decides what of a remote context is taken over.
+/// Decides what of a remote context may be taken over. Which entries of the baggage are is said elsewhere, by name.
 #[inline]
 #[must_use]
 pub fn apply(trust: Trust, remote: Remote) -> Accepted {

@@ -4,10 +4,10 @@
 #[path = "support/support.rs"]
 mod support;
 
-use obs_core::otel::Context;
 use obs_core::otel::baggage::BaggageExt;
 use obs_core::otel::propagation::TextMapPropagator;
 use obs_core::otel::trace::TraceContextExt;
+use obs_core::otel::{Context, KeyValue};
 use obs_core::propagation::TraceParent;
 use obs_core::propagation::baggage::Baggage;
 use obs_core::trust::Trust;
@@ -137,6 +137,71 @@ fn a_stranger_is_linked_and_not_obeyed() {
     assert_eq!(record.parent, None);
     assert_eq!(record.links.len(), 1);
     assert_eq!(record.links[0].0.trace_id(), parent.trace_id);
+}
+
+fn seen_baggage() -> Vec<(String, String)> {
+    Context::map_current(|context| {
+        let entries = context.baggage().iter();
+        entries
+            .map(|(key, (value, _))| (key.to_string(), value.to_string()))
+            .collect()
+    })
+}
+
+#[test]
+fn a_strangers_baggage_in_opentelemetrys_context_is_not_seen_by_the_handler() {
+    let rig = rig(true);
+    let parent = obs_core::propagation::traceparent::parse(REMOTE.as_bytes()).unwrap();
+    let start = |trust| {
+        let tracestate = "";
+        rig.start(
+            "root",
+            Parent::Remote {
+                parent,
+                tracestate,
+                trust,
+            },
+        )
+    };
+    // A layer outside has read the headers, and believed them.
+    let around = Context::current().with_baggage(vec![KeyValue::new("tenant", "evil")]);
+    let _attached = around.attach();
+    let evil = vec![("tenant".to_owned(), "evil".to_owned())];
+    assert_eq!(start(Trust::Trusted).scope(seen_baggage), evil);
+    assert_eq!(start(Trust::LinkOnly).scope(seen_baggage), []);
+    let mut without_a_parent = rig.root("root");
+    without_a_parent.active().unwrap().clear_baggage();
+    assert_eq!(without_a_parent.scope(seen_baggage), []);
+    // What the application says itself is seen.
+    let mut own = start(Trust::LinkOnly);
+    own.active()
+        .unwrap()
+        .set_session(Session::from_baggage(baggage("tenant=own")));
+    assert_eq!(
+        own.scope(seen_baggage),
+        [("tenant".to_owned(), "own".to_owned())]
+    );
+    assert_eq!(seen_baggage(), evil);
+}
+
+#[test]
+fn baggage_that_a_handler_sets_is_in_opentelemetrys_context_at_the_next_poll() {
+    let rig = rig(true);
+    let mut root = rig.root("root");
+    root.scope(|| {
+        assert_eq!(seen_baggage(), []);
+        let session = Session::from_baggage(baggage("tenant=acme"));
+        current::with(|active| active.set_session(session)).unwrap();
+    });
+    assert_eq!(
+        root.scope(seen_baggage),
+        [("tenant".to_owned(), "acme".to_owned())]
+    );
+    let handle = root.handle().unwrap();
+    assert_eq!(
+        handle.in_scope(seen_baggage),
+        [("tenant".to_owned(), "acme".to_owned())]
+    );
 }
 
 #[test]

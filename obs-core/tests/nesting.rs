@@ -15,9 +15,10 @@ use obs_core::{ContextMode, Outcome, Parent, Session, current};
 use support::{rig, rig_with};
 
 const ALL: [Who; 3] = [Who::Ours, Who::Sdk, Who::Tracing];
-const PLACES: [Place; 4] = [
+const PLACES: [Place; 5] = [
     Place::SameTask,
     Place::Spawn,
+    Place::SpawnCurrent,
     Place::SpawnBlocking,
     Place::Thread,
 ];
@@ -70,6 +71,16 @@ fn whoever_is_inside_whom_wherever_it_is_one_trace() {
                     check(parent, child, place, activation);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_ours_nests_wherever_it_is_whatever_opentelemetry_sees() {
+    for mode in [ContextMode::IdsOnly, ContextMode::Off] {
+        for place in PLACES {
+            let world = World::with_mode(true, mode);
+            world.subscribed(|| check_in(&world, Who::Ours, Who::Ours, place, true));
         }
     }
 }

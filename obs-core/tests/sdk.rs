@@ -299,15 +299,16 @@ fn resource_flush_and_shutdown_are_passed_on() {
 }
 
 #[test]
-fn a_processor_that_fails_is_counted() {
+fn a_processor_that_fails_is_counted_and_told() {
     let subscriber = SpanProcessorSubscriber::new(Recording(Arc::default(), true));
     let failures = subscriber.failures();
     let rig = rig_with(true, |builder| builder.with_subscriber(subscriber));
-    rig.telemetry.flush(Duration::from_secs(1)).expect("manual");
+    let deadline = Duration::from_secs(1);
+    let error = rig.telemetry.flush(deadline).expect_err("on purpose");
+    assert!(error.is_failed() && error.to_string().contains("on purpose"));
     assert_eq!(failures.count(), 1);
-    rig.telemetry
-        .shutdown(Duration::from_secs(1))
-        .expect("manual");
+    let error = rig.telemetry.shutdown(deadline).expect_err("on purpose");
+    assert!(error.is_failed(), "{error}");
     assert_eq!(failures.count(), 3);
 }
 

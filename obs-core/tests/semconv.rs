@@ -3,7 +3,7 @@
 
 use obs_core::Key;
 use obs_core::semconv::{
-    self, exception, http, network, obs, otel, process, resource, session, user,
+    self, code, exception, http, network, obs, otel, process, resource, session, user,
 };
 use opentelemetry_semantic_conventions::{attribute, metric};
 
@@ -47,6 +47,14 @@ const KNOWN: &[(&[Key], &[&str])] = &[
             attribute::EXCEPTION_TYPE,
             attribute::EXCEPTION_MESSAGE,
             attribute::EXCEPTION_STACKTRACE,
+        ],
+    ),
+    (
+        code::ALL,
+        &[
+            attribute::CODE_FILE_PATH,
+            attribute::CODE_LINE_NUMBER,
+            attribute::THREAD_NAME,
         ],
     ),
     (session::ALL, &[attribute::SESSION_ID]),
@@ -167,6 +175,9 @@ fn what_is_ours_says_so() {
         obs::HTTP_CALL_ATTEMPTS,
         obs::DROPPED,
         obs::DELIVERED,
+        obs::COLLECTED,
+        obs::ANOMALIES,
+        obs::PARKED,
         obs::LEVEL_RAISES,
         obs::TOKIO_WORKERS,
         obs::TOKIO_TASKS,

@@ -1,17 +1,22 @@
 //! What an answer, an error or a broken body means.
 
+use crate::contained;
 use crate::descriptor::{BODY_ERROR, SERVICE_ERROR};
 use http::StatusCode;
-use obs_core::{ErrorType, Outcome};
+use obs_core::{ErrorType, Kind, Outcome};
 
 /// Turns what a service did into an [`Outcome`] with a closed `error.type`. Implemented by the service's author where
-/// the default is not enough; cloned per request, so keep it small.
+/// the default is not enough; cloned per request, so keep it small. Where it panics, the conventions' rule stands.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not classify the error `{E}`",
     note = "`ClientClassify` is for types that implement `std::error::Error`; for boxed errors there is \
             `HttpClientLayer::with_classify(BoxedClassify)`"
 )]
 pub trait Classify<E> {
+    /// Whether it cannot panic, so that nothing has to be caught.
+    #[doc(hidden)]
+    const NEVER_PANICS: bool = false;
+
     /// An answer with this status. It is the outcome unless the body fails.
     fn classify_status(&self, status: StatusCode) -> Outcome;
 
@@ -30,6 +35,8 @@ pub trait Classify<E> {
 pub struct ServerClassify;
 
 impl<E> Classify<E> for ServerClassify {
+    const NEVER_PANICS: bool = true;
+
     #[inline]
     fn classify_status(&self, status: StatusCode) -> Outcome {
         if status.is_server_error() {
@@ -42,6 +49,26 @@ impl<E> Classify<E> for ServerClassify {
     fn classify_error(&self, _error: &E) -> Outcome {
         Outcome::failed(SERVICE_ERROR)
     }
+}
+
+/// What a status means, and where the classifier panics, `otherwise`.
+#[inline(always)]
+pub(crate) fn status<C: Classify<E>, E>(
+    kind: &Kind,
+    classify: &C,
+    status: StatusCode,
+    otherwise: fn(StatusCode) -> Outcome,
+) -> Outcome {
+    if C::NEVER_PANICS {
+        return classify.classify_status(status);
+    }
+    contained::or(kind, None, || Some(classify.classify_status(status)))
+        .unwrap_or_else(|| otherwise(status))
+}
+
+/// What an error means; one is an error whatever becomes of its classifier.
+pub(crate) fn error(kind: &Kind, asked: impl FnOnce() -> Outcome) -> Outcome {
+    contained::or(kind, Outcome::failed(SERVICE_ERROR), asked)
 }
 
 /// A broken body is one whatever the status said.

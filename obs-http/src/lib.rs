@@ -6,23 +6,36 @@
 //! use obs_core::Telemetry;
 //! use obs_http::HttpServerLayer;
 //! use std::time::Duration;
+//! use tokio::signal::unix::{SignalKind, signal};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let telemetry = Telemetry::builder().with_otlp().build()?;
+//!     let _flushed = telemetry.shutdown_on_drop(Duration::from_secs(5));
 //!     let app = Router::new()
 //!         .route("/items/{id}", get(|| async { "an item" }))
 //!         .layer(HttpServerLayer::new(&telemetry));
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!     axum::serve(listener, app).await?;
-//!     telemetry.shutdown(Duration::from_secs(5))?;
+//!
+//!     let mut terminate = signal(SignalKind::terminate())?;
+//!     let stop = async move {
+//!         tokio::select! {
+//!             _ = terminate.recv() => {}
+//!             _ = tokio::signal::ctrl_c() => {}
+//!         }
+//!     };
+//!     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
 //!     Ok(())
 //! }
 //! ```
 //!
+//! The guard delivers what is left when `main` returns, and only then: a process that SIGTERM ends takes its last spans and
+//! the metrics of its last minute with it, so a signal has to end the server and not the process.
+//!
 //! Any service that takes an [`http::Request`] and answers with an [`http::Response`] can be wrapped: hyper, tonic, axum,
-//! warp. The feature `axum` finds route templates and peers by itself; put the layer on the outermost router, for axum
-//! strips the path on the way in. Elsewhere see [`HttpServerLayer::with_route`] and [`PeerAddress`].
+//! warp. The feature `axum` finds route templates, peers and, in nested routers, whole paths by itself; functions that are
+//! given the request see what such a router left of its target. Elsewhere see [`HttpServerLayer::with_route`] and
+//! [`PeerAddress`].
 //!
 //! In tests nothing is global and nothing goes over the network:
 //!
@@ -74,15 +87,18 @@
 //! | `http.route` | a route matched | stable |
 //! | `http.response.status_code` | there was an answer | stable |
 //! | `error.type` | the outcome is an error: see below | stable |
-//! | `url.scheme`, `url.path` | always | stable |
+//! | `url.scheme`, `url.path` | always; the scheme from [proxies](HttpServerLayer::with_forwarded) if they are believed | stable |
 //! | `url.query` | there is one ([`with_query`](HttpServerLayer::with_query)); secrets are redacted | stable |
-//! | `server.address`, `server.port` | the target or `host` says | stable |
+//! | `server.address`, `server.port` | [proxies](HttpServerLayer::with_forwarded), the target or `host` say | stable |
 //! | `network.protocol.version` | always | stable |
-//! | `network.peer.address`, `network.peer.port`, `client.address` | the peer is known ([`with_addresses`](HttpServerLayer::with_addresses)) | stable |
+//! | `network.peer.address`, `network.peer.port` | the peer is known ([`with_addresses`](HttpServerLayer::with_addresses)) | stable |
+//! | `client.address` | the same: the peer's, or what [proxies](HttpServerLayer::with_forwarded) say | stable |
+//! | `client.port` | proxies say it | stable |
 //! | `user_agent.original` | the request says | stable |
 //! | `http.request.header.<name>`, `http.response.header.<name>` | asked for ([`with_request_headers`](HttpServerLayer::with_request_headers), [`with_response_headers`](HttpServerLayer::with_response_headers)) | stable |
 //! | `http.request.body.size` | its length is announced | development |
-//! | `http.response.body.size` | the body ended, and was none of an answer to HEAD | development |
+//! | `http.response.body.size` | the body ended or failed, and the answer was none to HEAD and no 304 | development |
+//! | `session.id`, `user.id`, other entries of the caller's baggage | allowed by name, from a trusted caller ([`with_baggage`](HttpServerLayer::with_baggage)) | development |
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
 //!
 //! At [`Detailed`](obs_core::StatsLevel::Detailed) it has span events too: [`server`] lists the points, and says which are
@@ -114,13 +130,16 @@
 //! | the same after the [deadline](HttpServerLayer::with_deadline) | timed out | `timeout` |
 //! | the service or its body panics | panicked | `panic` |
 //!
-//! [`Classify`] changes what counts as an error.
+//! [`Classify`] changes what counts as an error. It and the other functions that a layer is given may panic: that is caught
+//! and [counted](obs_core::EngineCounts::panics), and the request is observed, on no route, from a stranger, and ends as its
+//! status says.
 //!
 //! # What it never records
 //!
-//! Bodies. Headers that were not asked for, and those that carry secrets (`authorization`, cookies, keys, tokens) even
-//! if they were. Values of secret keys in queries. User and password of a target. Paths, queries, addresses and error
-//! texts as attributes of metrics.
+//! Bodies. Headers that were not asked for, and those whose names speak of secrets (of authorisation, cookies, keys,
+//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]). Baggage that was not
+//! allowed by name ([`with_baggage`](HttpServerLayer::with_baggage)), or comes from a stranger. User and password of a
+//! target. Paths, queries, addresses and error texts as attributes of metrics.
 //!
 //! # What it costs
 //!
@@ -131,10 +150,12 @@
 
 mod classify;
 pub mod client;
+mod contained;
 #[cfg(feature = "control")]
 pub mod control;
 mod descriptor;
 mod exchange;
+mod forwarded;
 mod head;
 mod headers;
 mod methods;
@@ -142,6 +163,7 @@ pub mod page;
 mod peer;
 mod redact;
 mod route;
+mod secret;
 pub mod server;
 mod target;
 
@@ -149,6 +171,7 @@ pub use classify::{Classify, ServerClassify};
 pub use client::HttpClientLayer;
 pub use descriptor::client::{HTTP_CALL, HTTP_CLIENT};
 pub use descriptor::{BODY_ERROR, HTTP_SERVER, SERVICE_ERROR};
+pub use forwarded::{Client, Forwarded, Original};
 pub use head::RequestHead;
 pub use obs_core;
 #[cfg(feature = "listener")]

@@ -1,5 +1,6 @@
-//! The route a request was matched to: a template, never a path.
+//! The route a request was matched to: a template, never a path; and the path it was matched by.
 
+use crate::head::RequestHead;
 use http::Extensions;
 
 /// A route's template, put into the request's extensions by a router that is not axum's. With the feature `axum`,
@@ -14,4 +15,14 @@ pub(crate) fn find(extensions: &Extensions) -> Option<&str> {
         return Some(matched.as_str());
     }
     extensions.get::<Route>().map(|route| route.0)
+}
+
+/// The path as the client sent it. Nested routers of axum's strip their prefix off the target, and leave the whole of it.
+#[inline]
+pub(crate) fn path<'a>(head: &RequestHead<'a>) -> &'a str {
+    #[cfg(feature = "axum")]
+    if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
+        return original.0.path();
+    }
+    head.uri.path()
 }

@@ -19,7 +19,8 @@ pub(super) struct Ledger {
     capacity: usize,
     next_ticket: u64,
     accounts: Accounts,
-    last_problem: Option<String>,
+    last_problem: Option<(String, Instant)>,
+    problems: u64,
     phase: Phase,
 }
 
@@ -94,6 +95,7 @@ impl Ledger {
             next_ticket: 0,
             accounts: Accounts::default(),
             last_problem: None,
+            problems: 0,
             phase: Phase::Open,
         }
     }
@@ -191,23 +193,24 @@ impl Ledger {
                 self.answered(signal);
                 if rejected > 0 || message.is_some() {
                     let said = message.as_deref().unwrap_or("no reason given");
-                    self.note(format!(
+                    let rejected = format!(
                         "{signal}: the destination rejected {rejected} of {items} items: {said}"
-                    ));
+                    );
+                    self.note(rejected, now);
                 }
             }
             Outcome::Sent(Sent::Refused { why }) => {
                 self.leave_flight();
                 self.drop_pending(signal, items, DropReason::Rejected);
                 self.answered(signal);
-                self.note(format!("{signal}: {why}"));
+                self.note(format!("{signal}: {why}"), now);
             }
             Outcome::Sent(Sent::Retry { after: asked, why }) => {
-                self.note(format!("{signal}: {why}"));
+                self.note(format!("{signal}: {why}"), now);
                 self.put_back(queued, asked, now);
             }
             Outcome::Panicked(why) => {
-                self.note(format!("{signal}: the transport panicked: {why}"));
+                self.note(format!("{signal}: the transport panicked: {why}"), now);
                 self.accounts.panics += 1;
                 queued.faults += 1;
                 if queued.faults < MAX_FAULTS {
@@ -262,7 +265,13 @@ impl Ledger {
     }
 
     pub(super) fn last_problem(&self) -> Option<&str> {
-        self.last_problem.as_deref()
+        self.last_problem.as_ref().map(|(problem, _)| &**problem)
+    }
+
+    /// The same with its time, and how many there have been.
+    pub(super) fn trouble(&self) -> Option<(&str, Instant, u64)> {
+        let (problem, at) = self.last_problem.as_ref()?;
+        Some((problem, *at, self.problems))
     }
 
     /// The ticket the next batch will get: everything pushed so far has a smaller one.
@@ -333,12 +342,13 @@ impl Ledger {
         Some(oldest)
     }
 
-    fn note(&mut self, mut problem: String) {
+    fn note(&mut self, mut problem: String, at: Instant) {
         if let Some((cut, _)) = problem.char_indices().nth(MAX_PROBLEM_CHARS) {
             problem.truncate(cut);
             problem.push('…');
         }
-        self.last_problem = Some(problem);
+        self.last_problem = Some((problem, at));
+        self.problems += 1;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::protobuf::Buffer;
 use super::request::{ITEM, Request};
 use super::resource::ResourceBytes;
+use crate::attributes::Scalar;
 use crate::descriptor::Scope;
 use crate::log_event::LogEvent;
 
@@ -21,7 +22,8 @@ mod field {
     pub(super) const EVENT_NAME: u8 = 12;
 }
 
-/// Encodes events of one scope into bodies of at most `limit` bytes and emits each with the number of its events.
+/// Encodes events into bodies of at most `limit` bytes and emits each with the number of its events. Those that name no scope
+/// are of `scope`.
 pub fn encode_logs(
     resource: &ResourceBytes,
     scope: &'static Scope,
@@ -30,8 +32,8 @@ pub fn encode_logs(
     emit: &mut dyn FnMut(&[u8], u64),
 ) {
     let mut request = Request::new(resource.clone(), limit);
-    let scope = request.scope(scope);
     for event in events {
+        let scope = request.scope(event.scope.unwrap_or(scope));
         let (items, from) = request.begin(scope);
         items.nested::<2>(ITEM, |record| write_event(record, event));
         request.added(scope, from, 1, &mut *emit);
@@ -48,6 +50,9 @@ fn write_event(record: &mut Buffer, event: &LogEvent) {
     record.body(field::BODY, &event.body);
     for attribute in &event.attributes {
         record.key_value(field::ATTRIBUTES, attribute);
+    }
+    for (key, id) in event.session_ids() {
+        record.attribute(field::ATTRIBUTES, key, Scalar::Text(id.as_bytes()));
     }
     if event.trace_flags != 0 {
         record.raw(&[field::FLAGS, event.trace_flags, 0, 0, 0]);

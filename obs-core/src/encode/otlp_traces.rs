@@ -7,13 +7,11 @@ use super::protobuf::{Buffer, Wire, message, tag};
 use super::request::{ITEM, Request};
 use super::resource::ResourceBytes;
 use crate::attributes::Scalar;
-use crate::clock::Anchor;
 use crate::engine::kind::Kind;
 use crate::engine::live::{Flags, Live};
 use crate::label::{LabelId, Labels, Space};
-use crate::level::StatsLevel;
-use crate::record::{Record, Sink};
-use crate::side::{At, Link, Side, SideEvent};
+use crate::record::{Record, RecordEvent, RecordLink, Sink};
+use crate::side::Side;
 use crate::subscriber::Records;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
@@ -66,6 +64,8 @@ pub struct TraceEncoder {
     kinds: Vec<KindBytes>,
     points: Points,
     name: String,
+    /// Spans of one body.
+    batch: u64,
 }
 
 /// What all spans of a kind have in common.
@@ -85,12 +85,19 @@ impl TraceEncoder {
             kinds: Vec::new(),
             points: Points::default(),
             name: String::new(),
+            batch: u64::MAX,
         }
     }
 
     /// With another limit than [`BODY_LIMIT`].
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.request.set_limit(bytes);
+        self
+    }
+
+    /// With at most so many spans in a body, beside the limit in bytes.
+    pub fn with_batch(mut self, spans: usize) -> Self {
+        self.batch = spans.max(1) as u64;
         self
     }
 
@@ -105,6 +112,9 @@ impl TraceEncoder {
                 write_span(span, &record, kind, &mut self.points, &mut self.name);
             });
             self.request.added(kind.scope, from, 1, &mut *emit);
+            if self.request.count() >= self.batch {
+                self.request.finish(&mut *emit);
+            }
         }
     }
 
@@ -184,7 +194,7 @@ fn write_span(
         Some(name) => span.text(field::NAME, name),
         None => {
             name.clear();
-            (live.kind.descriptor.span_name)(record, name);
+            record.write_kinds_name(name);
             span.text(field::NAME, name);
         }
     }
@@ -199,13 +209,13 @@ fn write_span(
         field::DROPPED_ATTRIBUTES,
         u64::from(record.dropped_attributes()),
     );
-    if live.level == StatsLevel::Detailed {
-        for (index, ticks) in live.timeline.indices() {
-            points.write(span, index, start + anchor.nanos(ticks));
-        }
+    let mut left = record.limits().events;
+    for (index, ticks) in live.timeline.shown(live.level).take(left) {
+        left -= 1;
+        points.write(span, index, start + anchor.nanos(ticks));
     }
-    if let Some(side) = side {
-        write_side(span, side, live, anchor, start);
+    if side.is_some() || left == 0 {
+        write_side(span, record, left);
     }
     write_status(span, side, live);
     let remote = if live.flags.has(Flags::REMOTE) {
@@ -272,39 +282,36 @@ impl Sink for Attributes<'_> {
     }
 }
 
+/// Events and links; `left`: of how many events there is room beside the event points.
 #[cold]
 #[inline(never)]
-fn write_side(span: &mut Buffer, side: &Side, live: &Live, anchor: &Anchor, start: u64) {
-    for event in &side.events {
-        write_event(span, event, live, anchor, start);
+fn write_side(span: &mut Buffer, record: &Record<'_>, left: usize) {
+    for event in record.side_events(left) {
+        write_event(span, &event);
     }
-    span.uint(field::DROPPED_EVENTS, u64::from(side.dropped_events));
-    for link in &side.links {
-        write_link(span, link);
+    span.uint(field::DROPPED_EVENTS, u64::from(record.dropped_events()));
+    for link in record.links() {
+        write_link(span, &link);
     }
-    span.uint(field::DROPPED_LINKS, u64::from(side.dropped_links));
+    span.uint(field::DROPPED_LINKS, u64::from(record.dropped_links()));
 }
 
-fn write_event(span: &mut Buffer, event: &SideEvent, live: &Live, anchor: &Anchor, start: u64) {
-    let time = match event.at {
-        At::Ticks(ticks) => start + anchor.nanos(ticks.saturating_sub(live.start)),
-        At::Unix(nanos) => nanos,
-    };
+fn write_event(span: &mut Buffer, event: &RecordEvent<'_>) {
     let dropped = u64::from(event.dropped_attributes);
     span.nested::<2>(field::EVENTS, |inner| {
-        if time != 0 {
-            inner.fixed64(field::event::TIME, time);
+        if event.unix_nanos != 0 {
+            inner.fixed64(field::event::TIME, event.unix_nanos);
         }
-        inner.text(field::event::NAME, &event.name);
-        for attribute in &event.attributes {
+        inner.text(field::event::NAME, event.name);
+        for attribute in &*event.attributes {
             inner.key_value(field::event::ATTRIBUTES, attribute);
         }
         inner.uint(field::event::DROPPED_ATTRIBUTES, dropped);
     });
 }
 
-fn write_link(span: &mut Buffer, link: &Link) {
-    let context = &link.context;
+fn write_link(span: &mut Buffer, link: &RecordLink<'_>) {
+    let context = link.context;
     let remote = if context.is_remote() { IS_REMOTE } else { 0 };
     let flags = u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote;
     span.nested::<1>(field::LINKS, |inner| {
@@ -313,7 +320,7 @@ fn write_link(span: &mut Buffer, link: &Link) {
             context.span_id().to_bytes(),
         ));
         inner.text(field::TRACE_STATE, &context.trace_state().header());
-        for attribute in &link.attributes {
+        for attribute in &*link.attributes {
             inner.key_value(field::link::ATTRIBUTES, attribute);
         }
         inner.uint(

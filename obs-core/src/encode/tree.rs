@@ -254,7 +254,7 @@ fn line(record: &Record<'_>) -> String {
 fn event_line(event: &RecordEvent<'_>, start: u64) -> String {
     let after = Duration::from_nanos(event.unix_nanos.saturating_sub(start));
     let mut line = format!("* {} +{}", visible(event.name), took(after));
-    for attribute in event.attributes {
+    for attribute in &*event.attributes {
         line.push(' ');
         line.push_str(&visible(attribute.key.as_str()));
         line.push('=');

@@ -6,6 +6,7 @@ use crate::engine::lent::RaiseRule;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::propagation::Propagator;
+use crate::record::limits::Limits;
 use crate::side::SideBounds;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -44,10 +45,14 @@ pub(crate) struct Config {
     pub(crate) patience: Duration,
     pub(crate) patience_ticks: OnceLock<u64>,
     pub(crate) observable_deadline: Duration,
+    /// Whether there may be threads at all.
+    pub(crate) threads: bool,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
     pub(crate) side: SideBounds,
+    /// What of all that is exported.
+    pub(crate) limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,6 +117,7 @@ impl Default for Config {
             patience: Duration::from_secs(30),
             patience_ticks: OnceLock::new(),
             observable_deadline: Duration::from_secs(1),
+            threads: false,
             log_bytes: 16 << 20,
             bounds: Bounds {
                 count: 128,
@@ -127,6 +133,7 @@ impl Default for Config {
                 // A content event of a model call is up to 64 KiB; as much again beside it.
                 total_bytes: 128 << 10,
             },
+            limits: Limits::default(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the engine did with records, and what it had to let go of and why. Everything here is exported.
+//! What the engine did with records, and what it had to let go of and why. Everything here is exported: see
+//! `setup/self_metrics.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,12 @@ macro_rules! counts {
             pub(crate) fn read(&self, parked_bytes: u64) -> EngineCounts {
                 EngineCounts { $($name: self.$name.read(),)* parked_bytes }
             }
+
+            /// All of them, by name.
+            #[cfg(test)]
+            pub(crate) fn each(&self) -> Vec<(&'static str, &Count)> {
+                vec![$((stringify!($name), &self.$name)),*]
+            }
         }
     };
 }
@@ -46,16 +53,27 @@ counts! {
     late_calls,
     /// `end()` called by user code on the operation's own span.
     foreign_ends,
-    /// Panics inside observables, subscribers and exporters.
+    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans, and in functions that
+    /// settings of layers hold.
     panics,
-    /// Observables that took longer than their deadline.
+    /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
     /// Log events for which there was no room.
     log_events_full,
     /// Log events that were emitted after shutdown.
     log_events_after_shutdown,
+    /// Log events that flood control held back at their call sites.
+    log_flood,
+    /// Log lines that a writer did not take, or took and could not write.
+    log_lines_lost,
+    /// Log events from within the handling of another one, or from within the delivery of telemetry.
+    log_nested,
     /// Parents from outside that made no sense: a `traceparent` that does not parse, or two of them.
     invalid_parents,
+    /// Members of a `tracestate` from outside that were dropped: too many or too long, or one for an invalid `tracestate`.
+    dropped_tracestate,
+    /// Members of `baggage` from outside that were dropped where baggage is read: not well formed, or too many.
+    dropped_baggage,
     /// Methods that the [`RaiseRule`](crate::RaiseRule) raised to Detailed for a time.
     raises,
     /// Operations after which it would have, were not so many raised within a minute already.

@@ -101,7 +101,16 @@ fn collect_side(live: &mut Live, engine: &Engine) {
         live.family = Some(family);
         live.flags.set(Flags::LEADS);
     }
-    let Some(side) = side else { return };
+    let Some(mut side) = side else { return };
+    if !side.stamps.is_empty() {
+        let stamps = std::mem::take(&mut side.stamps).into_iter();
+        let (level, start) = (live.level, live.start);
+        live.timeline.merge(
+            stamps
+                .filter(|(event, _)| level >= event.level())
+                .map(|(event, at)| (event, at.saturating_sub(start))),
+        );
+    }
     match &mut live.side {
         Some(own) => own.merge(*side, &engine.config.side),
         None => live.side = Some(side),

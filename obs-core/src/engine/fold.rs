@@ -13,10 +13,41 @@ use crate::semconv;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Since when what points count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preference {
+    Cumulative,
+    Delta,
+    /// As little as possible is remembered: what threads add up as deltas, what is mirrored or goes up and down as it is.
+    LowMemory,
+}
+
+impl Preference {
+    /// `metrics/sdk_exporters/otlp.md` of the specification.
+    fn of(self, shape: &Shape) -> Temporality {
+        match (self, shape) {
+            // What goes up and down is a level, not a flow: its delta would be of no use.
+            (_, Shape::Sum { monotonic: false } | Shape::Level)
+            | (Self::Cumulative, _)
+            | (Self::LowMemory, Shape::Absolute | Shape::AbsoluteF64) => Temporality::Cumulative,
+            (Self::Delta | Self::LowMemory, _) => Temporality::Delta,
+        }
+    }
+}
+
+impl From<Temporality> for Preference {
+    fn from(temporality: Temporality) -> Self {
+        match temporality {
+            Temporality::Cumulative => Self::Cumulative,
+            Temporality::Delta => Self::Delta,
+        }
+    }
+}
+
 /// What one reader remembers between two collections. Each reader has its own, so that each gets every increment once.
 #[derive(Debug)]
 pub(crate) struct ReaderState {
-    temporality: Temporality,
+    preference: Preference,
     /// The last numbers of each series, for deltas.
     last: HashMap<u32, Vec<u64>>,
     /// What cumulative counters showed last, and since when they count: a mirrored one may start again.
@@ -28,9 +59,9 @@ pub(crate) struct ReaderState {
 }
 
 impl ReaderState {
-    pub(crate) fn new(temporality: Temporality) -> Self {
+    pub(crate) fn new(preference: impl Into<Preference>) -> Self {
         Self {
-            temporality,
+            preference: preference.into(),
             last: HashMap::new(),
             counters: HashMap::new(),
             last_nanos: 0,
@@ -160,32 +191,29 @@ fn points(
     metrics: &mut Vec<Metric>,
 ) {
     let first = metrics.len();
-    let delta = reader.temporality == Temporality::Delta;
+    // Of one group all are alike: a kind's are histograms, an instrument is alone.
+    let shape = set.metrics.first().map(|metric| &metric.shape);
+    let delta = shape.is_some_and(|shape| reader.preference.of(shape) == Temporality::Delta);
     for metric in &set.metrics {
+        let temporality = reader.preference.of(&metric.shape);
         let data = match &metric.shape {
             Shape::Ticks { .. } | Shape::Values { .. } => Data::Histogram {
-                temporality: reader.temporality,
+                temporality,
                 points: Vec::new(),
             },
             Shape::Sum { monotonic } => Data::Sum {
                 monotonic: *monotonic,
-                // What goes up and down is a level, not a flow: its delta would be of no use (and OTLP says so).
-                temporality: if *monotonic {
-                    reader.temporality
-                } else {
-                    Temporality::Cumulative
-                },
+                temporality,
                 points: Vec::new(),
             },
             Shape::Absolute | Shape::AbsoluteF64 => Data::Sum {
                 monotonic: true,
-                temporality: reader.temporality,
+                temporality,
                 points: Vec::new(),
             },
-            // A level, as above.
             Shape::Level => Data::Sum {
                 monotonic: false,
-                temporality: Temporality::Cumulative,
+                temporality,
                 points: Vec::new(),
             },
             Shape::Gauge => Data::Gauge { points: Vec::new() },

@@ -5,11 +5,14 @@ use super::metric_set::{MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::descriptor::Scope;
 use crate::label::{Label, LabelId, Labels, Space};
-use crate::sync::lock_std;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, RwLock};
 
 /// What an instrument is.
+///
+/// Input that makes no sense is put right and [warned about](crate::Telemetry::warnings): without a name nothing is
+/// recorded, of labels beyond the eighth and of those that are there twice or have no key nothing is exported, and the
+/// boundaries of a histogram are sorted, each once, without those that are not finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Instrument {
     /// Its name.
@@ -24,21 +27,10 @@ pub struct Instrument {
     pub scope: &'static Scope,
 }
 
-/// Instruments and observables of one telemetry.
+/// Instruments of one telemetry.
 #[derive(Default)]
 pub(crate) struct Instruments {
     sets: RwLock<Vec<&'static MetricSet>>,
-    /// What was said about conflicts, each once.
-    warnings: Mutex<Vec<String>>,
-    observables: Mutex<Vec<Observable>>,
-    /// Registered since the last collection: beside, because an observable may register another.
-    fresh: Mutex<Vec<Observable>>,
-}
-
-struct Observable {
-    observe: Box<dyn FnMut() + Send>,
-    /// Collections to sit out after one that took too long.
-    skip: u32,
 }
 
 impl std::fmt::Debug for Instruments {
@@ -48,10 +40,6 @@ impl std::fmt::Debug for Instruments {
 }
 
 impl Instruments {
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        lock_std(&self.warnings).clone()
-    }
-
     pub(crate) fn each_set(&self, visit: &mut impl FnMut(&MetricSet)) {
         let sets = self
             .sets
@@ -67,12 +55,16 @@ impl Engine {
     /// Registered otherwise than before, under the same name and scope, it follows `metrics/sdk.md` of the specification,
     /// §"Duplicate instrument registration": somebody is warned, and both work and are exported. Boundaries are advice
     /// there and identify nothing: those that came first are used.
-    pub(crate) fn instrument(&'static self, instrument: &Instrument, shape: Shape) -> Handle {
+    pub(crate) fn instrument(&'static self, instrument: &Instrument, mut shape: Shape) -> Handle {
         let mut sets = self
             .instruments
             .sets
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Under the lock that `silence` lists the sets under: either it lists this one, or this is true.
+        if self.is_shut_down() || !self.check_instrument(instrument, &mut shape) {
+            return Handle::inert(self);
+        }
         let mut name = instrument.name;
         let mut conflict = None;
         for set in sets.iter().copied() {
@@ -97,9 +89,15 @@ impl Engine {
             spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
             metrics: Vec::new(),
             cells: 0,
-            max_series: self.config.max_series,
+            // What a telemetry says about itself is a closed set, and must have room.
+            max_series: if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
+                u32::MAX
+            } else {
+                self.config.max_series
+            },
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
             ticks_per_second: self.clock.ticks_per_second(),
@@ -110,42 +108,18 @@ impl Engine {
         Handle { engine: self, set }
     }
 
+    /// From now on instruments record nothing.
+    pub(crate) fn silence(&self) {
+        self.instruments
+            .each_set(&mut |set| set.off.store(true, Ordering::Relaxed));
+    }
+
     /// Counts each, says it once.
     #[cold]
     fn warn_of_conflict(&self, name: &str, what: &str, then: &str) {
         self.counts.instrument_conflicts.add(1);
         let warning = format!("instrument `{name}` is registered again with other {what}; {then}");
-        let mut warnings = lock_std(&self.instruments.warnings);
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
-
-    pub(crate) fn observe(&self, observe: Box<dyn FnMut() + Send>) {
-        lock_std(&self.instruments.fresh).push(Observable { observe, skip: 0 });
-    }
-
-    /// Runs the observables, on the thread that collects. One that panics is counted and runs again; one that takes
-    /// longer than its deadline is counted and sits out the next ten collections, so that it delays nobody for long.
-    pub(crate) fn run_observables(&self) {
-        let mut observables = lock_std(&self.instruments.observables);
-        observables.append(&mut lock_std(&self.instruments.fresh));
-        for observable in observables.iter_mut() {
-            if observable.skip > 0 {
-                observable.skip -= 1;
-                continue;
-            }
-            let start = crate::clock::now();
-            let ran =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (observable.observe)()));
-            if ran.is_err() {
-                self.counts.panics.add(1);
-            }
-            if crate::clock::now() - start > self.config.observable_deadline {
-                self.counts.slow_observables.add(1);
-                observable.skip = 10;
-            }
-        }
+        self.diagnostics.warn(warning);
     }
 }
 
@@ -197,10 +171,35 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// One that records nothing, and stands in no telemetry's list.
+    fn inert(engine: &'static Engine) -> Self {
+        static INERT: LazyLock<MetricSet> = LazyLock::new(|| MetricSet {
+            id: 0,
+            scope: &crate::setup::SCOPE,
+            spaces: [].into(),
+            metrics: Vec::new(),
+            cells: 0,
+            max_series: 0,
+            series: AtomicU32::new(0),
+            full: AtomicBool::new(true),
+            off: AtomicBool::new(true),
+            overflowed: AtomicU64::new(0),
+            started: 0,
+            ticks_per_second: 1.0,
+        });
+        Self {
+            engine,
+            set: &INERT,
+        }
+    }
+
     fn labels(&self, values: &[&str]) -> Labels {
         let labels = self.set.spaces.iter().zip(values).enumerate();
         labels.fold(Labels::NONE, |labels, (index, (space, value))| {
-            let id = if value.is_empty() {
+            let key = space.key().as_str();
+            let taken = |other: &Space| other.key().as_str() == key;
+            let unusable = key.is_empty() || self.set.spaces[..index].iter().any(taken);
+            let id = if value.is_empty() || unusable {
                 LabelId::ABSENT
             } else {
                 self.engine.with_local(|local| local.intern(space, value))
@@ -217,7 +216,11 @@ impl Handle {
     }
 
     fn bind(&self, values: &[&str]) -> Bound {
-        let series = self.engine.registry.series(self.set, self.labels(values));
+        let series = if self.set.is_off() {
+            0
+        } else {
+            self.engine.registry.series(self.set, self.labels(values))
+        };
         Bound {
             handle: *self,
             series,
@@ -235,6 +238,9 @@ impl Bound {
     #[inline(always)]
     fn write(&self, write: impl FnOnce(&MetricSet, &super::cells::Cells, bool)) {
         let set = self.handle.set;
+        if set.is_off() {
+            return;
+        }
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
                 write(set, cells, local.owned);
@@ -244,6 +250,15 @@ impl Bound {
 
     /// Values that are set live in one place, not one per thread.
     fn place(&self, value: u64) {
+        if !self.handle.set.is_off() {
+            self.place_always(value);
+        }
+    }
+
+    fn place_always(&self, value: u64) {
+        if self.handle.set.cells == 0 {
+            return;
+        }
         let shard: Arc<Shard> = self.handle.engine.common_shard();
         if let Some(cells) = shard.cells(self.series, self.handle.set.cells) {
             cells.set(0, value);
@@ -295,6 +310,11 @@ impl BoundCounter {
     /// Use either this or [`add`](Self::add) on one series.
     pub fn set_absolute(&self, total: u64) {
         self.0.place(total);
+    }
+
+    /// The same, after shutdown too: for what is told about the end.
+    pub(crate) fn mirror(&self, total: u64) {
+        self.0.place_always(total);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
+use crate::{scope, thread};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -173,6 +174,7 @@ impl Kind {
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
             ticks_per_second: engine.clock.ticks_per_second(),
@@ -192,9 +194,17 @@ impl Kind {
     /// Whether what is current on this thread is an operation of this kind, of whichever telemetry.
     #[inline]
     pub fn is_current(&self) -> bool {
-        context::peek(|current| {
-            current.is_some_and(|live| std::ptr::eq(live.kind.descriptor, self.descriptor))
+        context::peek(|current| match current {
+            Some(live) => std::ptr::eq(live.kind.descriptor, self.descriptor),
+            None => thread::is_scoped() && self.is_in_scope(),
         })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_in_scope(&self) -> bool {
+        let descriptor = scope::handle().and_then(|handle| handle.0.identity().descriptor);
+        descriptor.is_some_and(|descriptor| std::ptr::eq(descriptor, self.descriptor))
     }
 
     /// The level of operations of no particular method.
@@ -390,6 +400,27 @@ impl Kind {
     #[cold]
     pub fn count_invalid_parent(&self) {
         self.engine.counts.invalid_parents.add(1);
+    }
+
+    /// Counts a panic in a function that a setting holds, which was caught.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_panic(&self) {
+        self.engine.counts.panics.add(1);
+    }
+
+    /// Counts members of a `tracestate` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_tracestate(&self, members: u64) {
+        self.engine.counts.dropped_tracestate.add(members);
+    }
+
+    /// Counts members of `baggage` from outside that were dropped.
+    #[doc(hidden)]
+    #[cold]
+    pub fn count_dropped_baggage(&self, members: u64) {
+        self.engine.counts.dropped_baggage.add(members);
     }
 
     /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones

@@ -99,6 +99,8 @@ impl Flags {
     pub(crate) const PARTIAL: Self = Self(1 << 6);
     /// Something of what few operations have is there: a side table, a context, a shared part.
     pub(crate) const RARE: Self = Self(1 << 9);
+    /// It began with a stranger's request: baggage around it is not ours to show.
+    pub(crate) const STRANGERS: Self = Self(1 << 11);
     /// What being dropped means is said already, in `ended` and `error`.
     pub(crate) const FORESEEN: Self = Self(1 << 10);
     /// The head decision is still to be made.

@@ -161,16 +161,28 @@ impl Local {
         };
     }
 
+    /// The number of a text that this thread has met before.
     #[inline(always)]
-    pub(crate) fn intern(&mut self, space: &Space, text: &str) -> LabelId {
-        let slot = &mut self.texts[quick_hash(text.as_bytes()) % TEXTS];
+    pub(crate) fn known(&self, space: &Space, text: &str) -> Option<LabelId> {
+        let slot = &self.texts[quick_hash(text.as_bytes()) % TEXTS];
         if slot.space == space.uid()
             && let Some(known) = &slot.text
             && **known == *text
         {
-            return slot.id;
+            return Some(slot.id);
         }
-        Self::intern_slow(slot, space, text)
+        None
+    }
+
+    #[inline(always)]
+    pub(crate) fn intern(&mut self, space: &Space, text: &str) -> LabelId {
+        match self.known(space, text) {
+            Some(id) => id,
+            None => {
+                let slot = &mut self.texts[quick_hash(text.as_bytes()) % TEXTS];
+                Self::intern_slow(slot, space, text)
+            }
+        }
     }
 
     #[cold]

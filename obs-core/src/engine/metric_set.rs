@@ -4,7 +4,7 @@ use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::label::Space;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// A group of metrics with common labels.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct MetricSet {
     pub(crate) max_series: u32,
     pub(crate) series: AtomicU32,
     pub(crate) full: AtomicBool,
+    /// Nothing is recorded: the telemetry is over, or there never was one.
+    pub(crate) off: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
@@ -74,6 +76,11 @@ impl Shape {
 }
 
 impl MetricSet {
+    #[inline(always)]
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
     /// Whether it is one counter.
     pub(crate) fn is_counter(&self) -> bool {
         matches!(

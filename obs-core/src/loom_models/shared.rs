@@ -16,6 +16,7 @@ fn operation() -> (&'static Engine, Arc<Shared>) {
     let engine = Engine::new(Clock::portable(), HeadSampler::default(), Config::default());
     let identity = Identity {
         engine,
+        descriptor: None,
         trace_id: 1,
         span_id: 2,
         trace_flags: 0,

@@ -68,8 +68,18 @@ fn bit(key: &str) -> u64 {
 }
 
 impl<'a> Record<'a> {
+    /// What the limits leave.
     #[inline(always)]
     pub(crate) fn walk(&self, sink: &mut impl Sink) {
+        if self.limits().characters == usize::MAX && !self.may_have_too_many() {
+            self.walk_all(sink);
+        } else {
+            self.walk_limited(sink);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn walk_all(&self, sink: &mut impl Sink) {
         let live = self.live;
         let side = live
             .side
@@ -93,13 +103,18 @@ impl<'a> Record<'a> {
             && kind
                 .spaces()
                 .any(|(_, space)| dynamic(space.key().as_str()));
-        if !beats_a_label {
+        let texts = live.side.as_ref().is_some_and(|side| side.has_labels());
+        if !beats_a_label && !texts {
             sink.labels(kind, live.labels);
         } else {
             for (index, space) in kind.spaces() {
                 let id = live.labels.get(index);
-                if id != LabelId::ABSENT && !dynamic(space.key().as_str()) {
-                    sink.label(space, id);
+                if id == LabelId::ABSENT || dynamic(space.key().as_str()) {
+                    continue;
+                }
+                match self.label_text(index) {
+                    Some(text) => sink.scalar(space.key().as_str(), Scalar::Text(text.as_bytes())),
+                    None => sink.label(space, id),
                 }
             }
         }

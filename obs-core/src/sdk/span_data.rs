@@ -52,7 +52,7 @@ fn events(record: &Record<'_>) -> SpanEvents {
         events.events.push(Event::new(
             event.name.to_owned(),
             system_time(event.unix_nanos),
-            event.attributes.to_vec(),
+            event.attributes.into_owned(),
             event.dropped_attributes,
         ));
     });
@@ -65,7 +65,7 @@ fn links(record: &Record<'_>) -> SpanLinks {
     links.links.extend(record.links().map(|link| {
         Link::new(
             link.context.clone(),
-            link.attributes.to_vec(),
+            link.attributes.into_owned(),
             link.dropped_attributes,
         )
     }));

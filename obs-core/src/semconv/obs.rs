@@ -9,6 +9,8 @@ names! {
     KEEP_TRUNCATED = "obs.keep.truncated";
     /// Why something was let go of.
     DROP_REASON = "obs.drop.reason";
+    /// What was out of the ordinary.
+    ANOMALY = "obs.anomaly";
     /// Whether the connection was there before: false where the exchange had to dial.
     CONNECTION_REUSED = "obs.http.connection.reused";
     /// How many attempts one call took.
@@ -17,6 +19,12 @@ names! {
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
+    /// How many events of a call site flood control held back.
+    LOG_HELD_BACK = "obs.log.held_back";
+    /// How many lines a writer did not take.
+    LOG_LOST = "obs.log.lost";
+    /// How many fields of an event had no room.
+    LOG_CUT_FIELDS = "obs.log.cut_fields";
     /// Which tokio runtime: its name, else its number.
     TOKIO_RUNTIME = "obs.tokio.runtime";
     /// Which worker of it, counted from 0.
@@ -43,6 +51,12 @@ pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
+/// Finished operations that the collector took over.
+pub const COLLECTED: &str = "obs.telemetry.collected";
+/// What was out of the ordinary, and lost nothing.
+pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of finished operations that wait for their roots.
+pub const PARKED: &str = "obs.telemetry.parked";
 /// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
 pub const LEVEL_RAISES: &str = "obs.level.raises";
 /// Worker threads of a tokio runtime.

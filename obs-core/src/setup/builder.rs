@@ -1,8 +1,9 @@
 //! The builder: plain data, by value.
 
+use super::asked::{limits_of, propagator_of, sampler_of, signals_of};
 use super::collector::Collector;
-use super::control::{About, Control};
-use super::environment::{Environment, PerSignal, TemporalityPreference};
+use super::control::Control;
+use super::environment::Environment;
 use super::exporter::Exporter;
 use super::resource::Resource;
 use super::telemetry::Telemetry;
@@ -13,6 +14,8 @@ use crate::courier::Destinations;
 use crate::courier::{self, Courier, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::diagnostics::{Diagnostic, Hook};
+use crate::engine::fold::Preference;
 use crate::engine::lent::RaiseRule;
 use crate::error::Error;
 use crate::ids::IdGenerator;
@@ -32,7 +35,7 @@ pub struct KeepPolicy {
     pub late: bool,
     /// Operations that ended in an error, and their traces.
     pub errors: bool,
-    /// Operations slower than this, where their kind or method has no threshold of its own.
+    /// Operations slower than this, where their kind or method has no threshold of its own; by default none is slow.
     pub slow: Option<Duration>,
     /// Bytes of children that wait for undecided roots, over all traces.
     pub parked_bytes: usize,
@@ -69,10 +72,21 @@ pub struct Builder {
     otlp: Otlp,
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
+    exemplars: Option<bool>,
     config: Config,
     subscribers: Subscribers,
+    diagnostics: OnDiagnostic,
     manual: bool,
-    collect_every: Duration,
+    collect_every: Option<Duration>,
+}
+
+#[derive(Default)]
+struct OnDiagnostic(Option<Hook>);
+
+impl std::fmt::Debug for OnDiagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "told" } else { "not told" })
+    }
 }
 
 #[derive(Default)]
@@ -96,10 +110,12 @@ impl Builder {
             otlp: Otlp::default(),
             metric_interval: None,
             temporality: None,
+            exemplars: None,
             config: Config::default(),
             subscribers: Subscribers::default(),
+            diagnostics: OnDiagnostic::default(),
             manual: false,
-            collect_every: Duration::from_millis(200),
+            collect_every: None,
         }
     }
 
@@ -115,13 +131,14 @@ impl Builder {
         self
     }
 
-    /// The service's name, beside what can be detected and what the environment says.
+    /// The service's name, beside what can be detected and what the environment says; it beats that of
+    /// [`with_resource`](Self::with_resource).
     pub fn with_service_name(mut self, name: impl Into<String>) -> Self {
         self.service_name = Some(name.into());
         self
     }
 
-    /// Who is speaking, and nothing besides; by default what can be detected and what the environment says.
+    /// Who is speaking, and nothing besides but a name of [`with_service_name`](Self::with_service_name); by default what can be detected and what the environment says.
     pub fn with_resource(mut self, resource: Resource) -> Self {
         self.resource = Some(resource);
         self
@@ -228,10 +245,20 @@ impl Builder {
         self
     }
 
+    /// The HTTP methods that are labels of their own, as they are spelled: the whole list, in place of the usual ones; by
+    /// default `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`, else those of the conventions.
+    pub fn with_known_http_methods<M: Into<String>>(
+        mut self,
+        methods: impl IntoIterator<Item = M>,
+    ) -> Self {
+        self.config.known_http_methods = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
-    /// it. Default: yes. What is not exported is never an exemplar.
+    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is not exported is never an exemplar.
     pub fn with_exemplars(mut self, exemplars: bool) -> Self {
-        self.config.exemplars = exemplars;
+        self.exemplars = Some(exemplars);
         self
     }
 
@@ -254,7 +281,8 @@ impl Builder {
         self
     }
 
-    /// How long one observable may take before it sits out the next collections.
+    /// How long a collection waits for observables, by default a second. One that takes longer is counted, and sits out
+    /// the next ten.
     pub fn with_observable_deadline(mut self, deadline: Duration) -> Self {
         self.config.observable_deadline = deadline;
         self
@@ -266,15 +294,37 @@ impl Builder {
         self
     }
 
+    /// Who is told what is wrong: each of [`Telemetry::warnings`], and after a collection in which delivery failed the
+    /// [last problem](Telemetry::last_problem). Nothing is printed otherwise.
+    ///
+    /// It is called on the collector's thread, and a last time by whoever shuts down; in manual mode inside the calls.
+    /// Where `OTEL_SDK_DISABLED` is set there is no thread, and [`build`](Self::build) calls it. A panic in it is
+    /// contained and counted; it must not block for long, because collections wait behind it.
+    ///
+    /// ```
+    /// let telemetry = obs_core::Telemetry::builder()
+    ///     .with_diagnostics(|diagnostic| eprintln!("telemetry: {diagnostic}"))
+    ///     .manual()
+    ///     .build()?;
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
+    pub fn with_diagnostics(
+        mut self,
+        tell: impl Fn(Diagnostic<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.diagnostics = OnDiagnostic(Some(Box::new(tell)));
+        self
+    }
+
     /// No threads: nothing happens but inside [`Telemetry::collect`]. For functions, command-line tools, tests.
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self
     }
 
-    /// How often the collector's thread looks for finished operations.
+    /// How often the collector's thread looks for finished operations; by default `OTEL_BSP_SCHEDULE_DELAY`, else 200 ms.
     pub fn with_collect_interval(mut self, every: Duration) -> Self {
-        self.collect_every = every.max(Duration::from_millis(1));
+        self.collect_every = Some(every);
         self
     }
 
@@ -294,59 +344,70 @@ impl Builder {
             .iter()
             .map(|warning| warning.to_string())
             .collect();
-        if environment.sdk_disabled {
-            return Ok(Telemetry::noop());
-        }
         let sampler = self
             .sampler
             .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
         let resource = match self.resource.take() {
             Some(resource) => resource,
-            None => {
-                let resource = Resource::builder().with_environment(&environment);
-                match self.service_name.take() {
-                    Some(name) => resource.with_service_name(name),
-                    None => resource,
-                }
-                .build()
-            }
+            None => Resource::builder().with_environment(&environment).build(),
         };
-        for subscriber in &mut self.subscribers.0 {
-            subscriber.set_resource(&resource);
-        }
+        let resource = match self.service_name.take() {
+            Some(name) => resource.renamed(name),
+            None => resource,
+        };
         limits_of(&environment, &mut self.config);
+        self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
         self.config.propagator = self
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
+        let hook = self.diagnostics.0;
+        let start = |config| {
+            let engine = Engine::new(self.clock, sampler, config);
+            warnings
+                .into_iter()
+                .for_each(|warning| engine.diagnostics.warn(warning));
+            if let Some(hook) = hook {
+                engine.diagnostics.set_hook(hook);
+            }
+            engine
+        };
+        if environment.sdk_disabled {
+            self.config.level = StatsLevel::Disabled;
+            let engine = start(self.config);
+            engine.shut_down();
+            engine.diagnostics.tell(|| None);
+            return Ok(Telemetry::new(engine, None, resource));
+        }
+        for subscriber in &mut self.subscribers.0 {
+            subscriber.set_resource(&resource);
+        }
         let courier = self.otlp.courier(&environment)?.map(Arc::new);
-        let engine = Engine::new(self.clock, sampler, self.config);
+        self.config.threads = !self.manual;
+        let engine = start(self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
         let exporter = courier.map(|courier| {
-            let preference =
-                environment
-                    .temporality_preference
-                    .map(|preference| match preference {
-                        TemporalityPreference::Cumulative => Temporality::Cumulative,
-                        _ => Temporality::Delta,
-                    });
+            let asked = environment.temporality_preference.map(Preference::from);
+            let preference = self.temporality.map(Preference::from).or(asked);
             let interval = self.metric_interval.or(environment.metric_export_interval);
             Exporter::new(
                 engine,
                 courier,
                 &resource,
-                self.temporality.or(preference).unwrap_or_default(),
+                preference.unwrap_or(Preference::Cumulative),
                 interval.unwrap_or(Duration::from_secs(60)),
                 signals_of(&environment),
+                environment.spans.max_export_batch_size,
             )
         });
         let collector = Collector::new(engine, self.subscribers.0, exporter);
-        let about = About { resource, warnings };
         let control = if self.manual {
-            Control::manual(collector, engine, about)
+            Control::manual(collector, engine)
         } else {
-            Control::threaded(collector, engine, about, self.collect_every)?
+            let asked = self.collect_every.or(environment.spans.schedule_delay);
+            let every = asked.unwrap_or(Duration::from_millis(200));
+            Control::threaded(collector, engine, every.max(Duration::from_millis(1)))?
         };
-        Ok(Telemetry::new(engine, control))
+        Ok(Telemetry::new(engine, Some(control), resource))
     }
 }
 
@@ -395,60 +456,5 @@ impl Otlp {
                 Some(make(settings))
             }
         })
-    }
-}
-
-fn sampler_of(environment: &Environment, warnings: &mut Vec<String>) -> HeadSampler {
-    let (name, arg) = (
-        environment.traces_sampler.as_deref(),
-        environment.traces_sampler_arg.as_deref(),
-    );
-    HeadSampler::from_env_values(name, arg).unwrap_or_else(|error| {
-        warnings.push(error.to_string());
-        error.fallback()
-    })
-}
-
-fn propagator_of(environment: &Environment, warnings: &mut Vec<String>) -> Propagator {
-    let names = environment.propagators.as_deref().unwrap_or_default();
-    Propagator::from_env_value(&names.join(",")).unwrap_or_else(|unknown| {
-        warnings.push(format!(
-            "OTEL_PROPAGATORS: `{}` is not known here; `tracecontext,baggage` is used (others: `Builder::with_propagator`)",
-            unknown.escape_debug()
-        ));
-        Propagator::W3c
-    })
-}
-
-/// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=none` switches a signal off.
-fn signals_of(environment: &Environment) -> PerSignal<bool> {
-    let on = |list: &Option<Vec<String>>| {
-        !list
-            .as_ref()
-            .is_some_and(|list| list.iter().all(|name| name == "none"))
-    };
-    let exporters = &environment.exporters;
-    PerSignal {
-        traces: on(&exporters.traces),
-        metrics: on(&exporters.metrics),
-        logs: on(&exporters.logs),
-    }
-}
-
-fn limits_of(environment: &Environment, config: &mut Config) {
-    let limits = &environment.limits;
-    if let Some(count) = limits.attributes {
-        config.bounds.count = u32::try_from(count).unwrap_or(u32::MAX);
-        config.side.attributes = count;
-    }
-    if let Some(length) = limits.value_length {
-        config.bounds.value_bytes = u32::try_from(length).unwrap_or(u32::MAX);
-        config.side.value_bytes = length;
-    }
-    config.side.events = limits.events.unwrap_or(config.side.events);
-    config.side.links = limits.links.unwrap_or(config.side.links);
-    config.side.per_event = limits.attributes_per_event.unwrap_or(config.side.per_event);
-    if config.known_http_methods.is_none() {
-        config.known_http_methods = environment.http_known_methods.clone();
     }
 }

@@ -6,10 +6,11 @@ use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
+use crate::error::Error;
 use crate::subscriber::{Records, Subscriber};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Collector {
     engine: &'static Engine,
@@ -26,6 +27,8 @@ impl Collector {
         subscribers: Vec<Box<dyn Subscriber>>,
         exporter: Option<Exporter>,
     ) -> Self {
+        let exports = exporter.as_ref().is_some_and(Exporter::takes_logs);
+        engine.logs.set_heard(exports || !subscribers.is_empty());
         Self {
             engine,
             subscribers,
@@ -39,15 +42,16 @@ impl Collector {
         self.exporter.as_ref().map(Exporter::courier)
     }
 
-    /// One round. `all`: whoever asked waits for it, so nothing is left for later.
-    pub(crate) fn tick(&mut self, all: bool) {
+    /// One round. `asked`: somebody waits for it until then, so nothing is left for later.
+    pub(crate) fn tick(&mut self, asked: Option<Instant>) -> Result<(), Error> {
         self.collect_records();
         self.export(|exporter| {
             exporter.finish();
-            exporter.metrics(all);
+            exporter.metrics(asked);
         });
-        if all {
-            self.flush(Duration::from_secs(1));
+        match asked {
+            Some(deadline) => self.ask(|subscriber| subscriber.flush(left(deadline))),
+            None => Ok(()),
         }
     }
 
@@ -67,7 +71,10 @@ impl Collector {
         self.spare = freed;
         let events = self.engine.logs.take();
         if !events.is_empty() {
-            self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+            // What a subscriber logs about log events would come back to it.
+            crate::quiet::during(|| {
+                self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+            });
             self.export(|exporter| exporter.log_events(&events));
         }
     }
@@ -105,13 +112,33 @@ impl Collector {
         }
     }
 
-    pub(crate) fn flush(&mut self, deadline: Duration) {
-        self.each_subscriber(|subscriber| subscriber.flush(deadline));
+    pub(crate) fn shutdown(&mut self, deadline: Instant) -> Result<(), Error> {
+        self.ask(|subscriber| subscriber.shutdown(left(deadline)))
     }
 
-    pub(crate) fn shutdown(&mut self, deadline: Duration) {
-        self.each_subscriber(|subscriber| subscriber.shutdown(deadline));
+    /// All of them, whatever becomes of one; the first failure is told.
+    fn ask(
+        &mut self,
+        mut call: impl FnMut(&mut dyn Subscriber) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut told = Ok(());
+        for subscriber in &mut self.subscribers {
+            let asked = catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut())));
+            let answer = asked.unwrap_or_else(|_| {
+                self.engine.counts.panics.add(1);
+                Err(Error::failed("a subscriber panicked"))
+            });
+            if let Err(failure) = &answer {
+                self.engine.diagnostics.failed(failure);
+            }
+            told = told.and(answer);
+        }
+        told
     }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(crate::clock::now())
 }
 
 impl std::fmt::Debug for Collector {

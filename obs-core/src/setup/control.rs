@@ -1,75 +1,63 @@
 //! Who runs the collector and who may wait for it: a thread of ours, or whoever calls in manual mode.
 
 use super::collector::Collector;
-use super::resource::Resource;
+use super::turn::{Once, Turns};
 use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::sync::lock_std;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What the threads of a telemetry and its callers share.
 #[derive(Debug)]
 pub(crate) struct Control {
     engine: &'static Engine,
-    pub(crate) about: About,
     /// Delivers what the collector encodes; has a thread of its own, or none in manual mode.
     pub(crate) courier: Option<Arc<Courier>>,
     mode: Mode,
     requests: Mutex<Requests>,
     answered: Condvar,
-}
-
-/// What is told about a telemetry.
-#[derive(Debug)]
-pub(crate) struct About {
-    pub(crate) resource: Resource,
-    pub(crate) warnings: Vec<String>,
+    /// The result of the shutdown.
+    ended: Once,
 }
 
 #[derive(Debug)]
 enum Mode {
     Thread,
-    Manual(Box<Mutex<Collector>>),
+    Manual(Turns<Collector>),
 }
 
 #[derive(Debug, Default)]
 struct Requests {
     asked: u64,
     done: u64,
+    /// Until when the most patient of those who wait for the next round waits.
+    until: Option<Instant>,
+    /// The last round that failed, and how.
+    failed: Option<(u64, Error)>,
     stop: bool,
     stopped: bool,
 }
 
 impl Control {
     /// No thread: the collector runs inside the calls.
-    pub(crate) fn manual(
-        collector: Collector,
-        engine: &'static Engine,
-        about: About,
-    ) -> &'static Self {
+    pub(crate) fn manual(collector: Collector, engine: &'static Engine) -> &'static Self {
         let courier = collector.courier();
-        Self::leak(
-            engine,
-            about,
-            courier,
-            Mode::Manual(Box::new(Mutex::new(collector))),
-        )
+        Self::leak(engine, courier, Mode::Manual(Turns::new(collector)))
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.
     pub(crate) fn threaded(
         collector: Collector,
         engine: &'static Engine,
-        about: About,
         every: Duration,
     ) -> Result<&'static Self, Error> {
         let courier = collector.courier();
         if let Some(courier) = &courier {
             courier.start()?;
         }
-        let control = Self::leak(engine, about, courier, Mode::Thread);
+        let control = Self::leak(engine, courier, Mode::Thread);
         let thread = std::thread::Builder::new()
             .name("obs-collector".into())
             .spawn(move || control.run(collector, every))
@@ -81,126 +69,175 @@ impl Control {
         Ok(control)
     }
 
-    fn leak(
-        engine: &'static Engine,
-        about: About,
-        courier: Option<Arc<Courier>>,
-        mode: Mode,
-    ) -> &'static Self {
+    fn leak(engine: &'static Engine, courier: Option<Arc<Courier>>, mode: Mode) -> &'static Self {
         Box::leak(Box::new(Self {
             engine,
-            about,
             courier,
             mode,
             requests: Mutex::default(),
             answered: Condvar::new(),
+            ended: Once::default(),
         }))
     }
 
     /// Collects, and waits until all of it is delivered.
     pub(crate) fn flush(&self, deadline: Instant) -> Result<(), Error> {
-        self.collect(deadline)?;
-        self.courier
+        self.not_within()?;
+        // From before the collection: what it encodes may be refused before it is over.
+        let lost_before = self.courier.as_ref().map_or(0, |courier| courier.lost());
+        // Both: what one subscriber could not do is no reason to leave the rest where it is.
+        let collected = self.collect(deadline);
+        let delivered = self
+            .courier
             .as_ref()
-            .map_or(Ok(()), |courier| courier.flush(deadline))
+            .map_or(Ok(()), |courier| courier.flush_since(deadline, lost_before));
+        if let Mode::Manual(_) = self.mode {
+            self.tell();
+        }
+        delivered.and(collected)
     }
 
     fn run(&self, mut collector: Collector, every: Duration) {
         loop {
             std::thread::park_timeout(every);
-            let (asked, stop) = {
-                let requests = lock_std(&self.requests);
-                (requests.asked, requests.stop)
+            let (asked, until, stop) = {
+                let mut requests = lock_std(&self.requests);
+                (requests.asked, requests.until.take(), requests.stop)
             };
             if stop {
                 self.engine.close();
             }
-            collector.tick(asked != lock_std(&self.requests).done || stop);
-            if stop {
-                collector.shutdown(Duration::from_secs(1));
+            let mut told = collector.tick(until);
+            if let Some(until) = until.filter(|_| stop) {
+                told = told.and(collector.shutdown(until));
             }
             let mut requests = lock_std(&self.requests);
             requests.done = asked;
             requests.stopped = stop;
+            if let Err(failure) = told {
+                requests.failed = Some((asked, failure));
+            }
             self.answered.notify_all();
+            drop(requests);
+            self.tell();
             if stop {
                 return;
             }
         }
     }
 
+    /// Whoever wants to hear what is wrong does, once per collection.
+    fn tell(&self) {
+        let courier = || self.courier.as_ref().and_then(|courier| courier.trouble());
+        let panics = self.engine.diagnostics.tell(courier);
+        self.engine.counts.panics.add(panics);
+    }
+
     /// Everything that ended before this call is with the subscribers and exporters when it returns.
     pub(crate) fn collect(&self, deadline: Instant) -> Result<(), Error> {
+        self.not_within()?;
         match &self.mode {
-            Mode::Manual(collector) => {
-                lock_std(collector).tick(true);
-                Ok(())
+            Mode::Manual(turns) => {
+                let told = turns.with(deadline, |collector| collector.tick(Some(deadline)));
+                self.tell();
+                in_time(deadline).and(told)
             }
-            Mode::Thread => {
-                let mut requests = lock_std(&self.requests);
-                if requests.stopped {
-                    return Ok(());
-                }
-                requests.asked += 1;
-                let mine = requests.asked;
-                self.engine.wake();
-                self.wait(requests, deadline, |requests| {
-                    requests.done >= mine || requests.stopped
-                })
-            }
+            Mode::Thread => self.ask(deadline, false),
         }
     }
 
-    /// Collects for the last time, delivers what there is, and stops.
+    /// Collects for the last time, delivers what there is, and stops. The first caller does; the others get its result.
     pub(crate) fn stop(&self, deadline: Instant) -> Result<(), Error> {
-        // Both, whatever became of the first: a late collector must not keep the courier running.
-        let collected = self.stop_collecting(deadline);
-        let delivered = self
-            .courier
-            .as_ref()
-            .map_or(Ok(()), |courier| courier.shutdown(deadline));
-        delivered.and(collected)
+        self.not_within()?;
+        self.ended.get_or(deadline, || {
+            self.engine.shut_down();
+            // Both, whatever became of the first: a late collector must not keep the courier running.
+            let collected = self.stop_collecting(deadline);
+            self.engine.close_observables();
+            self.engine.silence();
+            let delivered = self
+                .courier
+                .as_ref()
+                .map_or(Ok(()), |courier| courier.shutdown(deadline));
+            self.tell();
+            delivered.and(collected)
+        })
     }
 
     fn stop_collecting(&self, deadline: Instant) -> Result<(), Error> {
         match &self.mode {
-            Mode::Manual(collector) => {
-                let mut collector = lock_std(collector);
+            Mode::Manual(turns) => turns.with(deadline, |collector| {
                 self.engine.close();
-                collector.tick(true);
-                collector.shutdown(deadline.saturating_duration_since(crate::clock::now()));
-                Ok(())
-            }
-            Mode::Thread => {
-                let mut requests = lock_std(&self.requests);
-                requests.stop = true;
-                self.engine.wake();
-                self.wait(requests, deadline, |requests| requests.stopped)
-            }
+                let told = collector.tick(Some(deadline));
+                let over = collector.shutdown(deadline);
+                in_time(deadline).and(told).and(over)
+            }),
+            Mode::Thread => self.ask(deadline, true),
         }
     }
 
-    fn wait(
+    /// Nobody waits for himself: a subscriber or an observable runs inside the collection that it would wait for.
+    fn not_within(&self) -> Result<(), Error> {
+        let within = match &self.mode {
+            Mode::Manual(turns) => turns.is_mine(),
+            Mode::Thread => self.engine.is_collector() || self.engine.is_observing(),
+        };
+        if within {
+            return Err(Error::failed(
+                "called from inside a collection, which it would have to wait for",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks the thread for a round, and waits for it.
+    fn ask(&self, deadline: Instant, stop: bool) -> Result<(), Error> {
+        let mut requests = lock_std(&self.requests);
+        if requests.stopped {
+            return Ok(());
+        }
+        requests.asked += 1;
+        requests.stop |= stop;
+        requests.until = requests.until.max(Some(deadline));
+        let mine = requests.asked;
+        self.engine.wake();
+        requests = self.wait(requests, deadline, |requests| {
+            requests.stopped || requests.done >= mine && !stop
+        })?;
+        match &requests.failed {
+            Some((round, failure)) if *round >= mine => Err(failure.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait<'a>(
         &self,
-        mut requests: std::sync::MutexGuard<'_, Requests>,
+        mut requests: MutexGuard<'a, Requests>,
         deadline: Instant,
         done: impl Fn(&Requests) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<MutexGuard<'a, Requests>, Error> {
         while !done(&requests) {
             let left = deadline.saturating_duration_since(crate::clock::now());
             if left.is_zero() {
-                return Err(Error::undelivered(
-                    0,
-                    0,
-                    true,
-                    "the collector did not finish in time".into(),
-                ));
+                return Err(late());
             }
             requests = match self.answered.wait_timeout(requests, left) {
                 Ok((requests, _)) => requests,
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
-        Ok(())
+        Ok(requests)
     }
+}
+
+/// Where the work is done inside the call, nothing ends it at its deadline; but that it was late is told.
+fn in_time(deadline: Instant) -> Result<(), Error> {
+    if crate::clock::now() > deadline {
+        return Err(late());
+    }
+    Ok(())
+}
+
+fn late() -> Error {
+    Error::late("the collector did not finish in time")
 }

@@ -3,6 +3,9 @@
 //! Reading is pure and cannot fail: a value that makes no sense becomes a [`Warning`] and counts as unset, as the
 //! specification asks (`configuration/sdk-environment-variables.md` and `protocol/exporter.md` of opentelemetry-specification).
 //! An empty value is an unset one. Code beats the environment; that precedence is the builder's to apply.
+//!
+//! # The variables
+#![doc = include_str!("environment/variables.md")]
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +13,7 @@ use std::time::Duration;
 
 use crate::courier::{Compression, Destination, Destinations, Signal};
 
+mod others;
 mod otlp;
 mod read;
 
@@ -31,12 +35,14 @@ pub struct Environment {
     pub traces_sampler: Option<String>,
     /// `OTEL_TRACES_SAMPLER_ARG`, not interpreted here.
     pub traces_sampler_arg: Option<String>,
-    /// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, e.g. `["otlp"]` or `["none"]`.
+    /// `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, e.g. `["otlp"]` or `["none"]`; one that is not known here counts as `otlp`.
     pub exporters: PerSignal<Option<Vec<String>>>,
     /// `OTEL_EXPORTER_OTLP_*`, the signal's own variable before the common one.
     pub otlp: PerSignal<Otlp>,
     /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
     pub temporality_preference: Option<TemporalityPreference>,
+    /// `OTEL_METRICS_EXEMPLAR_FILTER`: whether there are exemplars. `trace_based` is the only way there is.
+    pub exemplars: Option<bool>,
     /// `OTEL_METRIC_EXPORT_INTERVAL`.
     pub metric_export_interval: Option<Duration>,
     /// `OTEL_METRIC_EXPORT_TIMEOUT`; [`Duration::MAX`] is no limit.
@@ -73,9 +79,13 @@ impl Environment {
             traces_sampler: read.text("OTEL_TRACES_SAMPLER"),
             traces_sampler_arg: read.text("OTEL_TRACES_SAMPLER_ARG"),
             exporters: PerSignal {
-                traces: read.list("OTEL_TRACES_EXPORTER"),
-                metrics: read.list("OTEL_METRICS_EXPORTER"),
-                logs: read.list("OTEL_LOGS_EXPORTER"),
+                traces: others::exporters(&mut read, "OTEL_TRACES_EXPORTER", &["otlp", "none"]),
+                metrics: others::exporters(
+                    &mut read,
+                    "OTEL_METRICS_EXPORTER",
+                    &["otlp", "none", "prometheus"],
+                ),
+                logs: others::exporters(&mut read, "OTEL_LOGS_EXPORTER", &["otlp", "none"]),
             },
             otlp: otlp::read(&mut read),
             temporality_preference: read.choice(
@@ -86,12 +96,15 @@ impl Environment {
                     ("lowmemory", TemporalityPreference::LowMemory),
                 ],
             ),
+            exemplars: read.choice(
+                "OTEL_METRICS_EXEMPLAR_FILTER",
+                &[("always_off", false), ("trace_based", true)],
+            ),
             metric_export_interval: read.interval("OTEL_METRIC_EXPORT_INTERVAL"),
             metric_export_timeout: read.timeout("OTEL_METRIC_EXPORT_TIMEOUT"),
             spans: Batching {
                 schedule_delay: read.duration("OTEL_BSP_SCHEDULE_DELAY"),
                 export_timeout: read.timeout("OTEL_BSP_EXPORT_TIMEOUT"),
-                max_queue_size: read.count("OTEL_BSP_MAX_QUEUE_SIZE"),
                 max_export_batch_size: read.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
             },
             limits: SpanLimits {
@@ -109,6 +122,7 @@ impl Environment {
             http_known_methods: read.list("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"),
             warnings: Vec::new(),
         };
+        others::warn(&mut read);
         environment.warnings = read.into_warnings();
         environment
     }
@@ -123,9 +137,15 @@ impl Environment {
         let of = |signal| {
             let otlp = self.otlp.of(signal);
             let default = || Destinations::default().of(signal).clone();
+            let export_timeout = match signal {
+                Signal::Traces => self.spans.export_timeout,
+                Signal::Metrics => self.metric_export_timeout,
+                Signal::Logs => None,
+            };
             let mut destination = otlp.endpoint.as_ref().map_or_else(default, Destination::at);
             destination.headers = otlp.headers.clone().unwrap_or_default();
-            destination.timeout = otlp.timeout.unwrap_or(destination.timeout);
+            let timeout = otlp.timeout.unwrap_or(destination.timeout);
+            destination.timeout = export_timeout.map_or(timeout, |export| export.min(timeout));
             destination.compression = otlp.compression.unwrap_or(destination.compression);
             destination.certificate = otlp.certificate.clone();
             destination
@@ -201,8 +221,6 @@ pub struct Batching {
     pub schedule_delay: Option<Duration>,
     /// For one export; [`Duration::MAX`] is no limit.
     pub export_timeout: Option<Duration>,
-    /// Spans that may wait.
-    pub max_queue_size: Option<usize>,
     /// Spans in one request.
     pub max_export_batch_size: Option<usize>,
 }

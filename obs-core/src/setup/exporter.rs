@@ -3,12 +3,12 @@
 use super::environment::PerSignal;
 use super::resource::Resource;
 use super::self_metrics;
+use crate::courier::time::within;
 use crate::courier::{Batch, Courier, Outbox, Signal};
 use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
-use crate::engine::fold::ReaderState;
+use crate::engine::fold::{Preference, ReaderState};
 use crate::log_event::LogEvent;
-use crate::metrics::Temporality;
 use crate::subscriber::Records;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,9 +31,10 @@ impl Exporter {
         engine: &'static Engine,
         courier: Arc<Courier>,
         resource: &Resource,
-        temporality: Temporality,
+        preference: Preference,
         every: Duration,
         signals: PerSignal<bool>,
+        batch: Option<usize>,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
         Self {
@@ -41,12 +42,16 @@ impl Exporter {
             outbox: courier.outbox(),
             courier,
             signals,
-            traces: TraceEncoder::new(&resource),
+            traces: TraceEncoder::new(&resource).with_batch(batch.unwrap_or(usize::MAX)),
             resource,
-            reader: ReaderState::new(temporality),
+            reader: ReaderState::new(preference),
             every,
-            due: crate::clock::now() + every,
+            due: within(every),
         }
+    }
+
+    pub(crate) fn takes_logs(&self) -> bool {
+        self.signals.logs
     }
 
     pub(crate) fn courier(&self) -> Arc<Courier> {
@@ -65,12 +70,13 @@ impl Exporter {
         self.traces.finish(&mut to(&self.outbox, Signal::Traces));
     }
 
-    pub(crate) fn metrics(&mut self, now: bool) {
-        if !self.signals.metrics || !(now || self.due <= crate::clock::now()) {
+    /// When they are due, or `asked` for until some deadline.
+    pub(crate) fn metrics(&mut self, asked: Option<Instant>) {
+        if !self.signals.metrics || !(asked.is_some() || self.due <= crate::clock::now()) {
             return;
         }
-        self.due = crate::clock::now() + self.every;
-        self.engine.run_observables();
+        self.due = within(self.every);
+        self.engine.run_observables(asked);
         let metrics = self.engine.collect_metrics(&mut self.reader);
         encode_metrics(
             &self.resource,

@@ -36,6 +36,19 @@ impl Resource {
             .map(|(_, value)| value)
     }
 
+    /// The same under another name; an empty one changes nothing.
+    pub(crate) fn renamed(mut self, name: String) -> Self {
+        if !name.is_empty()
+            && let Some(known) = self
+                .attributes
+                .iter_mut()
+                .find(|pair| pair.key.as_str() == names::SERVICE_NAME)
+        {
+            known.value = name.into();
+        }
+        self
+    }
+
     /// The version of the conventions that the attribute names follow.
     pub fn schema_url(&self) -> Option<&str> {
         self.schema_url.as_deref()

@@ -3,7 +3,8 @@
 use crate::courier::{Courier, DropReason, Signal};
 use crate::descriptor::Scope;
 use crate::engine::Engine;
-use crate::engine::instruments::{BoundCounter, Counter, Instrument};
+use crate::engine::counts::EngineCounts;
+use crate::engine::instruments::{BoundCounter, Counter, Gauge, Instrument};
 use crate::engine::metric_set::Shape;
 use crate::label::{Label, Values};
 use crate::semconv::obs;
@@ -24,6 +25,44 @@ const SIGNAL: Label = Label {
     values: Values::Closed(&["traces", "metrics", "logs"]),
 };
 
+const ANOMALY: Label = Label {
+    key: obs::ANOMALY,
+    values: Values::Open { cap: 32 },
+};
+
+/// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
+fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 12] {
+    [
+        ("ring_full", counts.ring_full),
+        ("after_shutdown", counts.after_shutdown),
+        ("keep_truncated", counts.keep_truncated),
+        ("keep_dropped", counts.keep_dropped),
+        ("log_events_full", counts.log_events_full),
+        (
+            "log_events_after_shutdown",
+            counts.log_events_after_shutdown,
+        ),
+        ("log_flood", counts.log_flood),
+        ("log_lines_lost", counts.log_lines_lost),
+        ("log_nested", counts.log_nested),
+        ("late_call", counts.late_calls),
+        ("panic", counts.panics),
+        ("label_overflow", overflowed),
+    ]
+}
+
+/// What was out of the ordinary, and lost no telemetry of ours.
+fn anomalies(counts: &EngineCounts) -> [(&'static str, u64); 6] {
+    [
+        ("slow_observable", counts.slow_observables),
+        ("invalid_parent", counts.invalid_parents),
+        ("dropped_tracestate", counts.dropped_tracestate),
+        ("dropped_baggage", counts.dropped_baggage),
+        ("foreign_end", counts.foreign_ends),
+        ("instrument_conflict", counts.instrument_conflicts),
+    ]
+}
+
 const RAISES: [&str; 3] = ["raised", "refused_rate", "refused_methods"];
 const RAISE_OUTCOME: Label = Label {
     key: obs::RAISE_OUTCOME,
@@ -32,88 +71,120 @@ const RAISE_OUTCOME: Label = Label {
 
 /// Mirrors the counts at each collection.
 pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) {
+    let instrument = |name, unit, description, labels| Instrument {
+        name,
+        unit,
+        description,
+        labels,
+        scope: &SCOPE,
+    };
     let counter = |name, description, labels| {
-        let instrument = Instrument {
-            name,
-            unit: "{item}",
-            description,
-            labels,
-            scope: &SCOPE,
-        };
+        let instrument = instrument(name, "{item}", description, labels);
         Counter(engine.instrument(&instrument, Shape::Absolute))
     };
-    let dropped = counter(
+    let lost = counter(
         obs::DROPPED,
         "What the telemetry let go of, by reason.",
         &[REASON, SIGNAL],
+    );
+    let odd = counter(
+        obs::ANOMALIES,
+        "What was out of the ordinary, and lost nothing.",
+        &[ANOMALY],
+    );
+    let collected = counter(
+        obs::COLLECTED,
+        "Finished operations that the collector took over.",
+        &[],
     );
     let delivered = counter(
         obs::DELIVERED,
         "Items that a destination accepted.",
         &[SIGNAL],
     );
-    let raises = Instrument {
-        name: obs::LEVEL_RAISES,
-        unit: "{raise}",
-        description: "Methods raised to Detailed for a time, and raises that were refused.",
-        labels: &[RAISE_OUTCOME],
-        scope: &SCOPE,
-    };
+    let parked = instrument(
+        obs::PARKED,
+        "By",
+        "Bytes of finished operations that wait for their roots.",
+        &[],
+    );
+    let parked = Gauge(engine.instrument(&parked, Shape::Gauge)).bind(&[]);
+    let none = EngineCounts::default();
+    let here = dropped(&none, 0).map(|(reason, _)| lost.bind(&[reason, ""]));
+    let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
+    let collected = collected.bind(&[]);
+    let raises = instrument(
+        obs::LEVEL_RAISES,
+        "{raise}",
+        "Methods raised to Detailed for a time, and raises that were refused.",
+        &[RAISE_OUTCOME],
+    );
     let raises = Counter(engine.instrument(&raises, Shape::Absolute));
     let raises = RAISES.map(|outcome| raises.bind(&[outcome]));
-    let here: [BoundCounter; 8] = [
-        "ring_full",
-        "after_shutdown",
-        "keep_truncated",
-        "log_events_full",
-        "log_events_after_shutdown",
-        "late_call",
-        "panic",
-        "label_overflow",
-    ]
-    .map(|reason| dropped.bind(&[reason, ""]));
     let sent = Signal::ALL.map(|signal| {
         let name = signal.as_str();
-        let by_reason = DropReason::ALL.map(|reason| dropped.bind(&[reason.as_str(), name]));
+        let by_reason = DropReason::ALL.map(|reason| lost.bind(&[reason.as_str(), name]));
         (signal, delivered.bind(&[name]), by_reason)
     });
-    engine.observe(Box::new(move || {
+    engine.mirror(Box::new(move || {
         let counts = engine.counts.read(engine.parked.bytes() as u64);
-        let values = [
-            counts.ring_full,
-            counts.after_shutdown,
-            counts.keep_truncated,
-            counts.log_events_full,
-            counts.log_events_after_shutdown,
-            counts.late_calls,
-            counts.panics,
-            engine.overflowed_labels(),
-        ];
-        // What never happened is no series.
-        for (counter, value) in here.iter().zip(values).filter(|(_, value)| *value > 0) {
-            counter.set_absolute(value);
+        let dropped = dropped(&counts, engine.overflowed_labels());
+        mirror(&here, dropped.map(|(_, value)| value));
+        mirror(&odd, anomalies(&counts).map(|(_, value)| value));
+        mirror(&[collected], [counts.collected]);
+        if counts.parked_bytes > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
+            parked.set(counts.parked_bytes as f64);
         }
-        let raised = [
-            counts.raises,
-            counts.raises_over_rate,
-            counts.raises_over_methods,
-        ];
-        for (counter, value) in raises.iter().zip(raised).filter(|(_, value)| *value > 0) {
-            counter.set_absolute(value);
-        }
+        mirror(
+            &raises,
+            [
+                counts.raises,
+                counts.raises_over_rate,
+                counts.raises_over_methods,
+            ],
+        );
         let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {
             return;
         };
         let accounts = courier.accounts();
         for (signal, delivered, by_reason) in &sent {
             let account = accounts.of(*signal);
-            delivered.set_absolute(account.delivered);
-            for (counter, reason) in by_reason.iter().zip(DropReason::ALL) {
-                let value = account.dropped.by(reason);
-                if value > 0 {
-                    counter.set_absolute(value);
-                }
-            }
+            delivered.mirror(account.delivered);
+            mirror(
+                by_reason,
+                DropReason::ALL.map(|reason| account.dropped.by(reason)),
+            );
         }
     }));
+}
+
+/// What never happened is no series.
+fn mirror<const N: usize>(counters: &[BoundCounter; N], values: [u64; N]) {
+    for (counter, value) in counters.iter().zip(values).filter(|(_, value)| *value > 0) {
+        counter.mirror(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Telemetry;
+    use crate::setup::environment::Environment;
+
+    #[test]
+    fn every_count_is_exported() {
+        let telemetry = Telemetry::builder()
+            .with_environment(Environment::default())
+            .manual()
+            .build()
+            .expect("usable");
+        let values = telemetry.count_each();
+        assert!(values.len() > 12, "{values:?}");
+        let page = telemetry.prometheus();
+        for (name, value) in values {
+            let shown = page
+                .lines()
+                .filter(|line| line.starts_with("obs_") && line.ends_with(&format!(" {value}")));
+            assert_eq!(shown.count(), 1, "{name}: {page}");
+        }
+    }
 }

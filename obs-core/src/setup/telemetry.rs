@@ -4,9 +4,11 @@ use super::builder::Builder;
 use super::control::Control;
 use super::resource::Resource;
 use crate::courier::Accounts;
+use crate::courier::time::within;
 use crate::descriptor::Descriptor;
 use crate::encode::{PageFormat, PrometheusPage};
 use crate::engine::counts::EngineCounts;
+use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{
     Counter, FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
@@ -29,6 +31,7 @@ use std::time::Duration;
 pub struct Telemetry {
     engine: &'static Engine,
     control: Option<&'static Control>,
+    resource: Option<&'static Resource>,
 }
 
 static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
@@ -44,17 +47,30 @@ impl Telemetry {
         Self {
             engine: engine::noop(),
             control: None,
+            resource: None,
         }
     }
 
-    pub(crate) fn new(engine: &'static Engine, control: &'static Control) -> Self {
+    /// `control`: none for one that is switched off, and can only say who would have spoken, and what was wrong.
+    pub(crate) fn new(
+        engine: &'static Engine,
+        control: Option<&'static Control>,
+        resource: Resource,
+    ) -> Self {
         Self {
             engine,
-            control: Some(control),
+            control,
+            resource: Some(Box::leak(Box::new(resource))),
         }
     }
 
-    /// The HTTP methods that are labels of their own, if the environment or the builder names them.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn engine(&self) -> &'static Engine {
+        self.engine
+    }
+
+    /// The HTTP methods that are labels of their own, if [the builder](Builder::with_known_http_methods) or the environment
+    /// names them.
     pub fn known_http_methods(&self) -> Option<&'static [String]> {
         self.engine.config.known_http_methods.as_deref()
     }
@@ -117,7 +133,7 @@ impl Telemetry {
         Gauge(self.engine.instrument(instrument, Shape::Gauge))
     }
 
-    /// A histogram of values.
+    /// A histogram of values. `bounds` are upper limits, inclusive, of all buckets but the last, in ascending order.
     pub fn histogram(&self, instrument: &Instrument, bounds: &[f64]) -> ValueHistogram {
         ValueHistogram(self.engine.instrument(
             instrument,
@@ -127,7 +143,9 @@ impl Telemetry {
         ))
     }
 
-    /// Calls `observe` at each collection, on the collecting thread: it sets gauges and absolute counters.
+    /// Calls `observe` at each collection: it sets gauges and absolute counters. It runs on a thread for observables,
+    /// never on that of whoever collects; in manual mode inside the collection. One that is not over at
+    /// [its deadline](Builder::with_observable_deadline) is waited for no longer: what was set last is shown.
     pub fn observe(&self, observe: impl FnMut() + Send + 'static) {
         self.engine.observe(Box::new(observe));
     }
@@ -162,13 +180,15 @@ impl Telemetry {
 
     /// The metrics page of now, in Prometheus's text format ([`PrometheusPage::CONTENT_TYPE`]): everything counts from
     /// the start, whatever other readers do. A metric that cannot be shown beside another is named in a comment.
+    ///
+    /// Waits for [observables](Self::observe), at most until their deadline.
     pub fn prometheus(&self) -> String {
         self.prometheus_page(PageFormat::Text)
     }
 
     /// The same in the format that a reader [asks for](PageFormat::negotiate).
     pub fn prometheus_page(&self, format: PageFormat) -> String {
-        self.engine.run_observables();
+        self.engine.run_observables(None);
         let metrics = self
             .engine
             .collect_metrics(&mut ReaderState::new(Temporality::Cumulative));
@@ -194,13 +214,24 @@ impl Telemetry {
         self.engine.counts.read(self.engine.parked.bytes() as u64)
     }
 
+    /// Counts something of everything that is counted, and says how much.
+    #[cfg(test)]
+    pub(crate) fn count_each(&self) -> Vec<(&'static str, u64)> {
+        let each = self.engine.counts.each().into_iter().zip(1_001..);
+        each.map(|((name, count), value)| {
+            count.add(value);
+            (name, value)
+        })
+        .collect()
+    }
+
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
     ///
     /// # Errors
-    /// When it could not be done within `deadline`.
+    /// When it could not be done within `deadline`, or a subscriber could not hand on what it holds.
     pub fn collect(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
-            Some(control) => control.collect(crate::clock::now() + deadline),
+            Some(control) => control.collect(within(deadline)),
             None => Ok(()),
         }
     }
@@ -208,27 +239,41 @@ impl Telemetry {
     /// Like [`collect`](Self::collect), and waits until it is delivered.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is left.
+    /// When not everything was delivered within `deadline`; it says how much is left. When a subscriber failed.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
-            Some(control) => control.flush(crate::clock::now() + deadline),
+            Some(control) => control.flush(within(deadline)),
             None => Ok(()),
         }
     }
 
-    /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for a telemetry
-    /// that records nothing.
+    /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for
+    /// [`noop`](Self::noop).
     pub fn resource(&self) -> Option<&'static Resource> {
-        self.control.map(|control| &control.about.resource)
+        self.resource
     }
 
-    /// What was passed over so far, and why: settings of the environment, instruments registered anew as something else.
-    /// Each is said once.
+    /// What was passed over so far, and why, each once and in order: settings of the environment, settings that do not
+    /// go together, and bad input when instruments and kinds are registered. To be printed once set-up is over; what
+    /// comes later is told to [`Builder::with_diagnostics`].
+    ///
+    /// ```
+    /// # let telemetry = obs_core::Telemetry::builder().manual().build()?;
+    /// for warning in telemetry.warnings() {
+    ///     eprintln!("telemetry: {warning}");
+    /// }
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
     pub fn warnings(&self) -> Vec<String> {
-        let set_up = self.control.map(|control| &control.about.warnings[..]);
-        let mut warnings = set_up.unwrap_or_default().to_vec();
-        warnings.extend(self.engine.instruments.warnings());
-        warnings
+        self.engine.diagnostics.warnings()
+    }
+
+    /// The last failure to deliver, of the exporter or of a subscriber, with its time. It may be over by now: what is
+    /// lost for good is in [`accounts`](Self::accounts).
+    pub fn last_problem(&self) -> Option<Problem> {
+        let courier = self.control.and_then(|control| control.courier.as_ref());
+        let delivery = courier.and_then(|courier| courier.trouble());
+        self.engine.diagnostics.last_problem(delivery)
     }
 
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.
@@ -239,16 +284,14 @@ impl Telemetry {
             .unwrap_or_default()
     }
 
-    /// Delivers what there is and stops. Operations that start from now on record nothing.
+    /// Delivers what there is and stops. Operations that start from now on record nothing. Only the first call does it:
+    /// further ones wait for its result, until their own deadlines, and get the same.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is lost.
+    /// When not everything was delivered within `deadline`; it says how much is lost. When a subscriber failed.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        if !self.engine.shut_down() {
-            return Ok(());
-        }
         match self.control {
-            Some(control) => control.stop(crate::clock::now() + deadline),
+            Some(control) => control.stop(within(deadline)),
             None => Ok(()),
         }
     }
@@ -291,9 +334,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Everything recorded so far (cumulative), or since this reader's last call (delta).
+    /// Everything recorded so far (cumulative), or since this reader's last call (delta). Waits for
+    /// [observables](Telemetry::observe), at most until their deadline.
     pub fn collect(&self) -> Vec<Metric> {
-        self.engine.run_observables();
+        self.engine.run_observables(None);
         self.engine.collect_metrics(&mut lock_std(&self.state))
     }
 }

@@ -194,3 +194,51 @@ fn a_body_nested_too_deeply_for_decoders_is_cut_and_says_so() {
         "{shown}"
     );
 }
+
+/// Attributes of the one event that `emit` makes inside an operation with a session, polled here or in its handle's scope.
+#[track_caller]
+fn check_session(in_scope: bool, make: impl Fn() -> LogEvent, expect: &[(&str, &str)]) {
+    let bench = Bench::new(|builder| builder, |_| ());
+    let kind = bench.telemetry.kind(&INTERNAL);
+    let mut operation = kind.start(Labels::NONE, Parent::Root);
+    let session = obs_core::Session::new("s-1").with_user("u-1");
+    operation.active().expect("recording").set_session(session);
+    let event = if in_scope {
+        operation.handle().expect("recording").in_scope(make)
+    } else {
+        operation.scope(make)
+    };
+    let [(bytes, 1)] = &encode(&[event], BODY_LIMIT)[..] else {
+        panic!("one body expected");
+    };
+    let attributes: Vec<_> = records(&decode(bytes))[0]
+        .attributes
+        .iter()
+        .map(
+            |pair| match pair.value.as_ref().and_then(|value| value.value.clone()) {
+                Some(any_value::Value::StringValue(text)) => (pair.key.clone(), text),
+                other => panic!("{other:?}"),
+            },
+        )
+        .collect();
+    let expect: Vec<_> = expect
+        .iter()
+        .map(|(key, id)| (key.to_string(), id.to_string()))
+        .collect();
+    assert_eq!(attributes, expect);
+}
+
+#[test]
+fn an_event_carries_the_session_of_the_operation_it_is_of() {
+    let new = || LogEvent::new("test.event", Body::Empty);
+    let both = [("session.id", "s-1"), ("user.id", "u-1")];
+    check_session(false, new, &both);
+    check_session(true, new, &both);
+    let own = || new().with_attribute(KeyValue::new("user.id", "own"));
+    check_session(false, own, &[("user.id", "own"), ("session.id", "s-1")]);
+    let of_another = || {
+        let text = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        new().of(obs_core::propagation::traceparent::parse(text).expect("a parent"))
+    };
+    check_session(false, of_another, &[]);
+}

@@ -445,7 +445,9 @@ fn series_without_room_are_one_point_marked_by_a_boolean() {
     }
     let metrics = bench.telemetry.reader(Temporality::Cumulative).collect();
     let bodies = encoded(&metrics, BODY_LIMIT);
-    let metric::Data::Sum(sum) = flat(&bodies[0].0)[0].1.data.clone().unwrap() else {
+    let all = flat(&bodies[0].0);
+    let calls = all.iter().find(|(_, metric)| metric.name == "test.calls");
+    let metric::Data::Sum(sum) = calls.expect("exported").1.data.clone().unwrap() else {
         panic!("not a sum");
     };
     let value = |point: &proto::NumberDataPoint| match point.value {

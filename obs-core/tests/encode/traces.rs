@@ -8,7 +8,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{self as proto, Span};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 #[track_caller]
@@ -100,10 +99,9 @@ fn is_what_was_done(span: &Span, script: &Script, model: &Model, reason: Option<
 /// Runs random scripts under `sampler`. `forced`: each is kept by force, against the head decision.
 fn check_scripts(sampler: HeadSampler, forced: bool) {
     let bench = Bench::new(|builder| builder.with_sampler(sampler), said);
-    let routes = RefCell::new(Routes::new());
     let run = |mut script: Script| {
         script.forced = forced;
-        let model = perform(&bench, &script, &mut routes.borrow_mut());
+        let model = perform(&bench, &script);
         let captured = bench.collect();
         prop_assert_eq!(captured.records.len(), 1);
         prop_assert_eq!(captured.bodies.len(), 1);

@@ -7,7 +7,7 @@ use obs_core::otel::Context;
 use obs_core::otel::trace::{
     FutureExt, SpanContext, SpanId, TraceContextExt, TraceId, Tracer, TracerProvider,
 };
-use obs_core::{OpRef, Operation, Outcome, Parent};
+use obs_core::{ContextMode, OpRef, Operation, Outcome, Parent, current};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracer, SdkTracerProvider};
 use tracing::Instrument;
 use tracing::dispatcher::{Dispatch, with_default};
@@ -35,6 +35,8 @@ impl Who {
 pub enum Place {
     SameTask,
     Spawn,
+    /// What is spawned is part of what is current where it is spawned.
+    SpawnCurrent,
     SpawnBlocking,
     Thread,
 }
@@ -62,6 +64,10 @@ pub struct Exported {
 
 impl World {
     pub fn new(activation: bool) -> Self {
+        Self::with_mode(activation, ContextMode::Full)
+    }
+
+    pub fn with_mode(activation: bool, mode: ContextMode) -> Self {
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(exporter.clone())
@@ -71,7 +77,7 @@ impl World {
             .with_tracer(tracer.clone())
             .with_context_activation(activation);
         Self {
-            rig: support::rig(true),
+            rig: support::rig_with(true, |builder| builder.with_context_mode(mode)),
             tracer,
             provider,
             exporter,
@@ -189,6 +195,11 @@ impl Node {
             Place::Thread => std::thread::spawn(|| carrier.run(work))
                 .join()
                 .expect("no panic"),
+            Place::SpawnCurrent => {
+                let work = carrier.passed(work);
+                let spawned = self.enter(|| current::wrap(work));
+                runtime().block_on(async { tokio::spawn(spawned).await.expect("no panic") })
+            }
             Place::Spawn => runtime()
                 .block_on(async { tokio::spawn(carrier.spawned(work)).await.expect("no panic") }),
             Place::SpawnBlocking => runtime().block_on(async {
@@ -220,6 +231,17 @@ impl Carrier {
                 work()
             }
             Self::Span(span) => span.in_scope(work),
+        }
+    }
+
+    /// A future that runs `work` in its second poll; of ours it is known by itself.
+    async fn passed<R>(self, work: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Ours(_) => {
+                tokio::task::yield_now().await;
+                work()
+            }
+            others => others.spawned(work).await,
         }
     }
 

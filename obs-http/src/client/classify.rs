@@ -69,7 +69,7 @@ boxed! {
 boxed!(reqwest::Error => |error| error);
 
 #[inline]
-fn of_status(status: StatusCode) -> Outcome {
+pub(super) fn of_status(status: StatusCode) -> Outcome {
     if status.is_client_error() || status.is_server_error() {
         Outcome::failed(ErrorType::code(status.as_u16()))
     } else {

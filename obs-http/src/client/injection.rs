@@ -1,9 +1,10 @@
 //! To whom a request carries the trace it belongs to.
 
+use crate::contained;
 use crate::head::RequestHead;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use obs_core::Active;
 use obs_core::propagation::{Propagator, traceparent};
+use obs_core::{Active, Kind};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -104,12 +105,12 @@ impl Injection {
     }
 
     #[inline]
-    pub(crate) fn permits(&self, head: RequestHead<'_>, host: &str) -> bool {
+    pub(crate) fn permits(&self, kind: &Kind, head: RequestHead<'_>, host: &str) -> bool {
         let permitted = match &self.to {
             To::Everywhere => true,
             To::Inside => is_inside(host),
             To::Listed => false,
-            To::By(rule) => rule(head),
+            To::By(rule) => contained::or(kind, false, || rule(head)),
         };
         permitted || (!self.hosts.is_empty() && self.lists(host))
     }

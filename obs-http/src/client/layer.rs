@@ -42,7 +42,7 @@ impl HttpClientLayer {
         Self {
             kind,
             settings: Settings {
-                common: Common::new(Methods::new(kind, telemetry.known_http_methods())),
+                common: Common::new(kind, Methods::new(kind, telemetry.known_http_methods())),
                 propagator: telemetry.propagator(),
                 injection,
                 template: None,

@@ -5,6 +5,7 @@ use super::settings::Settings;
 use super::side::Asking;
 use super::{Resend, ResponseBody, ResponseFuture, UrlTemplate, url};
 use crate::classify::Classify;
+use crate::contained;
 use crate::descriptor::client::{ADDRESS, ATTEMPTS, HTTP_CALL, HTTP_CLIENT, PORT};
 use crate::descriptor::{METHOD, REQUEST_SIZE, SCHEME, TEMPLATE};
 use crate::exchange::future::Asked;
@@ -106,9 +107,7 @@ fn start<B: Body>(
     request: &mut Request<B>,
 ) -> Operation {
     let head = RequestHead::of(request);
-    if let Some(filter) = &settings.filter
-        && !filter(head)
-    {
+    if !settings.observes(head) {
         return Operation::disabled();
     }
     // Of an attempt. Asked before it is the attempt that is current.
@@ -137,7 +136,7 @@ fn start<B: Body>(
         labels = labels.with(SCHEME, LabelId::closed(scheme));
     }
     let template = match &settings.template {
-        Some(rule) => rule(head),
+        Some(rule) => contained::or(kind, None, || rule(head)),
         None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
     };
     let template = template.map(|template| (TEMPLATE, template));
@@ -161,7 +160,7 @@ fn start<B: Body>(
     if let Some(body) = request.body().size_hint().exact() {
         active.set_measure(REQUEST_SIZE, body);
     }
-    let injects = settings.injection.permits(head, name);
+    let injects = settings.injection.permits(kind, head, name);
     if injects {
         settings
             .injection

@@ -1,8 +1,10 @@
 //! The side that asks.
 
+use super::classify::of_status;
 use super::connector::peer;
 use super::settings::Settings;
-use crate::classify::Classify;
+use crate::classify::{self, BROKEN_BODY, Classify};
+use crate::contained;
 use crate::descriptor::VERSION;
 use crate::descriptor::client::DIALLED;
 use crate::exchange::settings::Common;
@@ -21,7 +23,11 @@ pub struct Asking<C> {
 
 /// What a client's body knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<C>(C);
+pub struct Asked<C> {
+    /// `None` where nothing was asked.
+    settings: Option<&'static Settings>,
+    classify: C,
+}
 
 impl<C: Classify<E> + Clone, E> Side<E> for Asking<C> {
     type Body = Asked<C>;
@@ -35,11 +41,11 @@ impl<C: Classify<E> + Clone, E> Side<E> for Asking<C> {
 
     #[inline(always)]
     fn of_status(&self, status: StatusCode) -> Outcome {
-        self.classify.classify_status(status)
+        classify::status(self.settings.kind, &self.classify, status, of_status)
     }
 
     fn of_error(&self, error: &E) -> Outcome {
-        self.classify.classify_error(error)
+        classify::error(self.settings.kind, || self.classify.classify_error(error))
     }
 
     #[inline(always)]
@@ -66,7 +72,10 @@ impl<C: Classify<E> + Clone, E> Side<E> for Asking<C> {
 
     #[inline(always)]
     fn body(&self) -> Asked<C> {
-        Asked(self.classify.clone())
+        Asked {
+            settings: Some(self.settings),
+            classify: self.classify.clone(),
+        }
     }
 }
 
@@ -76,6 +85,11 @@ impl<C: Classify<E>, E> BodySide<E> for Asked<C> {
     const LAST: Event = Event::READ_FINISH;
 
     fn of_broken(&self, error: &E) -> Outcome {
-        self.0.classify_body_error(error)
+        match self.settings {
+            Some(settings) => contained::or(settings.kind, BROKEN_BODY, || {
+                self.classify.classify_body_error(error)
+            }),
+            None => BROKEN_BODY,
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! What the layers of both sides are told, as plain data behind one reference.
 
+use crate::contained;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
-use obs_core::Key;
+use obs_core::{Key, Kind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings that mean the same on both sides. Nobody outside can name it.
 #[derive(Clone)]
 pub struct Common {
+    pub(crate) kind: &'static Kind,
     pub(crate) methods: Methods,
     pub(crate) filter: Option<Arc<FilterRule>>,
     pub(crate) https: bool,
@@ -23,8 +25,9 @@ pub struct Common {
 pub(crate) type FilterRule = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 
 impl Common {
-    pub(crate) fn new(methods: Methods) -> Self {
+    pub(crate) fn new(kind: &'static Kind, methods: Methods) -> Self {
         Self {
+            kind,
             methods,
             filter: None,
             https: false,
@@ -33,6 +36,14 @@ impl Common {
             response_headers: Vec::new(),
             deadline: None,
             current_in_body: false,
+        }
+    }
+
+    /// Whether the filter lets it be observed; it is where there is none, or where the filter panics.
+    pub(crate) fn observes(&self, head: RequestHead<'_>) -> bool {
+        match &self.filter {
+            Some(filter) => contained::or(self.kind, true, || filter(head)),
+            None => true,
         }
     }
 }
@@ -70,8 +81,9 @@ macro_rules! common_setters {
                 self.set(|settings| settings.query = query)
             }
 
-            /// Request headers to record, by their lower-case names. Those that carry secrets (`authorization`,
-            /// cookies, API keys, tokens) are left out whatever is asked.
+            /// Request headers to record, by their lower-case names. Those whose names speak of secrets (`auth`,
+            /// `cookie`, `token`, `api-key`, `session`, `signature` and the like, wherever they stand in it) are left out
+            /// whatever is asked.
             pub fn with_request_headers<'n>(
                 self,
                 names: impl IntoIterator<Item = &'n str>,

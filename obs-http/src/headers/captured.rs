@@ -1,6 +1,6 @@
 //! Headers that become attributes, because somebody asked for them.
 
-use super::is_secret;
+use crate::secret::is_secret;
 use http::{HeaderMap, HeaderName};
 use obs_core::{Active, Key};
 
@@ -13,7 +13,7 @@ pub(crate) fn allowed<'n>(
         .into_iter()
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     names
-        .filter(|name| !is_secret(name))
+        .filter(|name| !is_secret(name.as_str().as_bytes()))
         .map(|name| (name.clone(), Key::leak(format!("{prefix}{name}"))))
         .collect()
 }

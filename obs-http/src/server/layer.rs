@@ -5,6 +5,7 @@ use super::settings::{RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
 use crate::exchange::settings::{Common, common_setters};
+use crate::forwarded::Forwarded;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use obs_core::propagation::Propagator;
@@ -34,7 +35,7 @@ impl HttpServerLayer {
             settings: Settings {
                 common: Common {
                     current_in_body: true,
-                    ..Common::new(Methods::new(kind, telemetry.known_http_methods()))
+                    ..Common::new(kind, Methods::new(kind, telemetry.known_http_methods()))
                 },
                 trust: TrustRule::Always(Trust::Trusted),
                 propagator: match telemetry.propagator() {
@@ -42,6 +43,8 @@ impl HttpServerLayer {
                     other => Some(other),
                 },
                 baggage: None,
+                looks_ahead: false,
+                forwarded: None,
                 route: None,
                 addresses: true,
             },
@@ -62,7 +65,8 @@ impl<C> HttpServerLayer<C> {
         }
     }
 
-    /// How far a `traceparent` from outside is believed: [`Trust::LinkOnly`] on public listeners.
+    /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: a
+    /// `traceparent` and its `tracestate` are taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.set(|settings| settings.trust = TrustRule::Always(trust))
     }
@@ -76,9 +80,17 @@ impl<C> HttpServerLayer<C> {
     }
 
     /// Which entries of a trusted caller's `baggage` are taken over: as attributes, as session and user
-    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are.
+    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are, and from a stranger none ever.
     pub fn with_baggage(self, allow: Allow) -> Self {
         self.set(|settings| settings.baggage = Some(allow))
+    }
+
+    /// What proxies in front of the listener say of the original request is believed: `client.address` and `client.port`,
+    /// `url.scheme`, `server.address` and `server.port` are the client's, by the conventions. By default nothing of it is
+    /// read, for anybody can send these headers. It says nothing of traces: [`with_trust`](Self::with_trust) does, and
+    /// behind a proxy that lets `traceparent` pass, callers are as foreign as without.
+    pub fn with_forwarded(self, rule: Forwarded) -> Self {
+        self.set(|settings| settings.forwarded = Some(rule))
     }
 
     /// Where the route's template comes from, for routers other than axum's. It must be a template from a small set,
@@ -125,7 +137,7 @@ impl<S, C: Clone> Layer<S> for HttpServerLayer<C> {
     fn layer(&self, inner: S) -> Self::Service {
         let settings = self
             .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+            .get_or_init(|| Box::leak(Box::new(self.settings.clone().looking_ahead())));
         HttpServer {
             inner,
             kind: self.kind,

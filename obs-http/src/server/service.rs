@@ -6,6 +6,7 @@ use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
 use crate::exchange::future::Asked;
+use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::headers::{self, Carrier, Found};
@@ -80,7 +81,11 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut operation = start(self.kind, self.settings, &request);
+        let mut operation = if self.settings.looks_ahead {
+            start_looking(self.kind, self.settings, &request)
+        } else {
+            start(self.kind, self.settings, &request, None)
+        };
         let asked = Asked::by(request.method());
         let entered = operation.enter();
         let inner = self.inner.call(request);
@@ -102,27 +107,41 @@ impl<S, C: Clone> HttpServer<S, C> {
     }
 }
 
+/// Where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
 #[inline(never)]
-fn start<B: Body>(
+fn start_looking<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
 ) -> Operation {
     let head = RequestHead::of(request);
-    if let Some(filter) = &settings.filter
-        && !filter(head)
-    {
+    if !settings.observes(head) {
         return Operation::disabled();
     }
+    let original = settings.original(head);
+    start(kind, settings, request, original.as_ref())
+}
+
+#[inline(never)]
+fn start<B: Body>(
+    kind: &'static Kind,
+    settings: &'static Settings,
+    request: &Request<B>,
+    original: Option<&Original<'_>>,
+) -> Operation {
+    let head = RequestHead::of(request);
     let mut found = headers::scan(head.headers);
-    let scheme = scheme(head.uri, settings.https);
+    let scheme = match original.and_then(|original| original.https) {
+        Some(https) => u16::from(https),
+        None => scheme(head.uri, settings.https),
+    };
     let method = settings.methods.number(head.method);
     let labels = Labels::NONE
         .with(METHOD, method)
         .with(SCHEME, LabelId::closed(scheme))
         .with(VERSION, version(head.version));
     let route = match &settings.route {
-        Some(rule) => rule(head),
+        Some(rule) => settings.route(rule.as_ref(), head),
         None => route::find(head.extensions),
     };
     let mut joined = String::new();
@@ -136,12 +155,13 @@ fn start<B: Body>(
     };
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
     if let Some(mut active) = operation.active() {
-        describe(&mut active, head, &found, (scheme, method), settings);
+        let labels = (scheme, method);
+        describe(&mut active, head, (&found, original), labels, settings);
         if let Some(body) = request.body().size_hint().exact() {
             active.set_measure(REQUEST_SIZE, body);
         }
         if found.baggage {
-            carry_baggage(&mut active, head, settings);
+            carry_baggage(&mut active, head, (kind, settings));
         }
         active.stamp(Event::SERVER_HANDLE_START);
     }
@@ -153,37 +173,42 @@ fn start<B: Body>(
 fn describe(
     active: &mut Active<'_>,
     head: RequestHead<'_>,
-    found: &Found<'_>,
+    (found, original): (&Found<'_>, Option<&Original<'_>>),
     (scheme, method): (u16, LabelId),
     settings: &Settings,
 ) {
-    active.set(keys::URL_PATH, head.uri.path());
+    active.set(keys::URL_PATH, route::path(&head));
     if settings.query
         && let Some(query) = head.uri.query()
     {
         active.set(keys::URL_QUERY, redact::redact_query(query).as_ref());
     }
-    let host = match head.uri.authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None => found.host.map(http::HeaderValue::as_bytes),
-    };
-    if let Some(host) = host {
-        let (name, port) = split_host(host);
-        if !name.is_empty() {
-            let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
-            active.set(network::SERVER_ADDRESS, name);
-            active.set(network::SERVER_PORT, port);
-        }
-    }
     if let Some(agent) = found.user_agent {
         active.set(keys::USER_AGENT_ORIGINAL, agent.as_bytes());
     }
-    if settings.addresses
-        && let Some(peer) = peer::find(head.extensions)
-    {
-        active.set(network::PEER_ADDRESS, peer.ip());
-        active.set(network::PEER_PORT, peer.port());
-        active.set(network::CLIENT_ADDRESS, peer.ip());
+    match original {
+        None => {
+            let host = match head.uri.authority() {
+                Some(authority) => Some(authority.as_str().as_bytes()),
+                None => found.host.map(http::HeaderValue::as_bytes),
+            };
+            if let Some(host) = host {
+                let (name, port) = split_host(host);
+                if !name.is_empty() {
+                    let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
+                    active.set(network::SERVER_ADDRESS, name);
+                    active.set(network::SERVER_PORT, port);
+                }
+            }
+            if settings.addresses
+                && let Some(peer) = peer::find(head.extensions)
+            {
+                active.set(network::PEER_ADDRESS, peer.ip());
+                active.set(network::PEER_PORT, peer.port());
+                active.set(network::CLIENT_ADDRESS, peer.ip());
+            }
+        }
+        Some(original) => describe_ends(active, head, (found, original), scheme, settings),
     }
     if method == LabelId::OVERFLOW {
         active.set(keys::REQUEST_METHOD_ORIGINAL, head.method.as_str());
@@ -196,24 +221,80 @@ fn describe(
     }
 }
 
+/// The server and the client of a request that proxies speak for.
+#[cold]
+#[inline(never)]
+fn describe_ends(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    (found, original): (&Found<'_>, &Original<'_>),
+    scheme: u16,
+    settings: &Settings,
+) {
+    let forwarded = original.host.as_deref().map(str::as_bytes);
+    let authority = head.uri.authority().map(|it| it.as_str().as_bytes());
+    let host = forwarded.or(authority);
+    if let Some(host) = host.or(found.host.map(http::HeaderValue::as_bytes)) {
+        let (name, port) = split_host(host);
+        if !name.is_empty() {
+            // The port that goes with the name, then the one that is said apart, then the one of the last hop.
+            let port = match forwarded {
+                Some(_) => port.or(original.port),
+                None => original.port.or(port),
+            };
+            let port = port.unwrap_or(if scheme == 0 { 80 } else { 443 });
+            active.set(network::SERVER_ADDRESS, name);
+            active.set(network::SERVER_PORT, port);
+        }
+    }
+    if !settings.addresses {
+        return;
+    }
+    let peer = peer::find(head.extensions);
+    if let Some(peer) = peer {
+        active.set(network::PEER_ADDRESS, peer.ip());
+        active.set(network::PEER_PORT, peer.port());
+    }
+    let (client, port) = match original.client {
+        Client::Known(client, port) => (Some(client), port),
+        Client::Unsaid => (peer.map(|peer| peer.ip()), None),
+        Client::Hidden => (None, None),
+    };
+    if let Some(client) = client {
+        active.set(network::CLIENT_ADDRESS, client);
+    }
+    if let Some(port) = port {
+        active.set(network::CLIENT_PORT, port);
+    }
+}
+
 /// Baggage of those who are trusted, as far as it is allowed: it names the session, goes on with outgoing calls, and
 /// becomes attributes. Without an allow list, or from a stranger, it is as if it were not there.
 #[cold]
-fn carry_baggage(active: &mut Active<'_>, head: RequestHead<'_>, settings: &Settings) {
+fn carry_baggage(
+    active: &mut Active<'_>,
+    head: RequestHead<'_>,
+    (kind, settings): (&Kind, &Settings),
+) {
+    if settings.trust(head) != Trust::Trusted {
+        // A layer outside may have put it into OpenTelemetry's context.
+        return active.clear_baggage();
+    }
     let Some(allow) = &settings.baggage else {
         return;
     };
-    if settings.trust.of(head) != Trust::Trusted {
-        return;
-    }
-    let baggage = match settings.propagator {
+    let (baggage, dropped) = match settings.propagator {
         None => {
             let values = head.headers.get_all(BAGGAGE).iter();
-            Baggage::from_headers(values.map(http::HeaderValue::as_bytes)).0
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes))
         }
         // Read a second time: only where there is an allow list, and then this is not the expensive part.
-        Some(other) => other.extract(&Carrier(head.headers)).baggage,
+        Some(other) => {
+            let remote = other.extract(&Carrier(head.headers));
+            (remote.baggage, remote.dropped.baggage)
+        }
     };
+    kind.count_dropped_baggage(dropped as u64);
     let baggage = baggage.keep(allow);
     if baggage.is_empty() {
         return;
@@ -245,8 +326,8 @@ fn parent<'a>(
         kind.count_invalid_parent();
         return Parent::Current;
     };
-    let tracestate = tracestate(found, head.headers, joined);
-    let trust = settings.trust.of(head);
+    let tracestate = tracestate(found, head.headers, kind, joined);
+    let trust = settings.trust(head);
     Parent::Remote {
         parent,
         tracestate,
@@ -268,6 +349,9 @@ fn parent_by<'a>(
     if remote.dropped.traceparent.is_some() && !kind.is_current() {
         kind.count_invalid_parent();
     }
+    if remote.dropped.tracestate.is_some() {
+        kind.count_dropped_tracestate(1);
+    }
     let parent = match remote.parent {
         Some(parent) if !kind.is_current() => {
             if let Some(tracestate) = &remote.tracestate {
@@ -276,7 +360,7 @@ fn parent_by<'a>(
             Parent::Remote {
                 parent,
                 tracestate: joined,
-                trust: settings.trust.of(head),
+                trust: settings.trust(head),
             }
         }
         _ => Parent::Current,
@@ -286,7 +370,12 @@ fn parent_by<'a>(
 
 /// The one header as it came where it needs no repair, else what is left of all of them.
 #[inline(always)]
-fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String) -> &'a str {
+fn tracestate<'a>(
+    found: &Found<'a>,
+    headers: &HeaderMap,
+    kind: &Kind,
+    joined: &'a mut String,
+) -> &'a str {
     let Some(first) = found.tracestate else {
         return "";
     };
@@ -295,15 +384,17 @@ fn tracestate<'a>(found: &Found<'a>, headers: &HeaderMap, joined: &'a mut String
     {
         return text;
     }
-    join(headers, joined);
+    join(headers, kind, joined);
     joined
 }
 
 #[cold]
-fn join(headers: &HeaderMap, joined: &mut String) {
+fn join(headers: &HeaderMap, kind: &Kind, joined: &mut String) {
     let values = headers.get_all(propagation::tracestate::TRACESTATE);
     // An invalid tracestate is dropped; the traceparent stands.
-    let _ = propagation::tracestate::combine(values.iter().map(|value| value.as_bytes()), joined);
+    let values = values.iter().map(|value| value.as_bytes());
+    let cut = propagation::tracestate::combine(values, joined).unwrap_or(1);
+    kind.count_dropped_tracestate(cut as u64);
 }
 
 #[inline(always)]

@@ -1,7 +1,10 @@
 //! What a layer was told, as plain data behind one reference.
 
+use crate::contained;
 use crate::exchange::settings::Common;
+use crate::forwarded::{Forwarded, Original};
 use crate::head::RequestHead;
+use crate::peer;
 use obs_core::Trust;
 use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
@@ -15,24 +18,58 @@ pub(crate) struct Settings {
     /// Where it is not the W3C's formats that are read.
     pub(crate) propagator: Option<&'static Propagator>,
     pub(crate) baggage: Option<Allow>,
+    /// Whether a request is looked at before anything else: there is a filter, or proxies are believed.
+    pub(crate) looks_ahead: bool,
+    pub(crate) forwarded: Option<Forwarded>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) addresses: bool,
 }
 
 pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
 
+pub(crate) type ByRule = dyn Fn(RequestHead<'_>) -> Trust + Send + Sync;
+
 #[derive(Clone)]
 pub(crate) enum TrustRule {
     Always(Trust),
-    By(Arc<dyn Fn(RequestHead<'_>) -> Trust + Send + Sync>),
+    By(Arc<ByRule>),
 }
 
-impl TrustRule {
-    pub(crate) fn of(&self, head: RequestHead<'_>) -> Trust {
-        match self {
-            Self::Always(trust) => *trust,
-            Self::By(rule) => rule(head),
+impl Settings {
+    /// Once everything is set.
+    pub(crate) fn looking_ahead(mut self) -> Self {
+        self.looks_ahead = self.filter.is_some() || self.forwarded.is_some();
+        self
+    }
+}
+
+/// What functions decide; where one panics, what is safe: a stranger, observed, on no route, from no
+/// proxy.
+impl Settings {
+    pub(crate) fn trust(&self, head: RequestHead<'_>) -> Trust {
+        match &self.trust {
+            TrustRule::Always(trust) => *trust,
+            TrustRule::By(rule) => self.trust_by(rule.as_ref(), head),
         }
+    }
+
+    /// Apart, as is [`route`](Self::route): what catches takes room on the stack of whoever it is put in line with.
+    #[inline(never)]
+    fn trust_by(&self, rule: &ByRule, head: RequestHead<'_>) -> Trust {
+        contained::or(self.kind, Trust::LinkOnly, || rule(head))
+    }
+
+    /// What believed proxies say.
+    pub(crate) fn original<'a>(&self, head: RequestHead<'a>) -> Option<Original<'a>> {
+        let forwarded = self.forwarded.as_ref()?;
+        let peer = peer::find(head.extensions).map(|peer| peer.ip());
+        let believed = contained::or(self.kind, false, || forwarded.is_believed(peer));
+        believed.then(|| forwarded.read(head.headers))
+    }
+
+    #[inline(never)]
+    pub(crate) fn route<'a>(&self, rule: &RouteRule, head: RequestHead<'a>) -> Option<&'a str> {
+        contained::or(self.kind, None, || rule(head))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The side that answers.
 
 use super::settings::Settings;
-use crate::classify::{BROKEN_BODY, Classify};
+use crate::classify::{self, BROKEN_BODY, Classify, ServerClassify};
 use crate::exchange::settings::Common;
 use crate::exchange::side::{BodySide, Side};
 use http::StatusCode;
@@ -30,11 +30,13 @@ impl<C: Classify<E>, E> Side<E> for Answering<C> {
 
     #[inline(always)]
     fn of_status(&self, status: StatusCode) -> Outcome {
-        self.classify.classify_status(status)
+        classify::status(self.settings.kind, &self.classify, status, |status| {
+            Classify::<E>::classify_status(&ServerClassify, status)
+        })
     }
 
     fn of_error(&self, error: &E) -> Outcome {
-        self.classify.classify_error(error)
+        classify::error(self.settings.kind, || self.classify.classify_error(error))
     }
 
     #[inline(always)]

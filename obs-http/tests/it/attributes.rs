@@ -439,3 +439,35 @@ fn one_method_can_have_a_level_of_its_own() {
     );
     assert_eq!(capture.in_flight(ACTIVE), 0);
 }
+
+#[test]
+fn routes_beyond_the_cap_of_the_metrics_keep_their_names_on_spans() {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_route(|head| Some(head.uri.path()));
+    for index in 0..1025 {
+        ask(layer.layer(Yes), build(get(&format!("/r/{index}"))));
+        if index % 256 == 0 {
+            // A ring has room for so many.
+            drop(capture.records());
+        }
+    }
+    let long = format!("/{}", "x".repeat(600));
+    ask(layer.layer(Yes), build(get(&long)));
+    let records = capture.records();
+    for (record, route) in [
+        (&records[1023], "/r/1023"),
+        (&records[1024], "/r/1024"),
+        (&records[1025], &*long),
+    ] {
+        assert_eq!(record.name, format!("GET {route}"));
+        assert_eq!(
+            record
+                .attr("http.route")
+                .map(|value| value.to_string())
+                .as_deref(),
+            Some(route)
+        );
+    }
+    let page = capture.telemetry().prometheus();
+    assert!(page.contains("\"_OTHER\"") && !page.contains("/r/1024\""));
+}

@@ -81,8 +81,63 @@ async fn a_layer_on_a_nested_router_sees_the_whole_template() {
     exchange(address, "GET", "/api/items/7").await;
     let record = over(&capture, End::Answered, None).await;
     assert_eq!(record.text("http.route"), Some("/api/items/{id}"));
-    // The path is what the router left of it, which is why the layer belongs on the outermost one.
-    assert_eq!(record.text("url.path"), Some("/7"));
+    assert_eq!(record.text("url.path"), Some("/api/items/7"));
+}
+
+/// What a layer on a router records that is nested twice.
+#[track_caller]
+fn nested(path: &'static str, whole: &'static str, query: Option<&'static str>) -> impl Future {
+    async move {
+        let capture = Capture::new();
+        let items = Router::new()
+            .route("/{id}", get(|| async { "item" }))
+            .route("/{id}/{*rest}", get(|| async { "no such part" }))
+            .layer(layer(&capture));
+        let nested = Router::new().nest("/api", Router::new().nest("/items", items));
+        let address = serve(Router::new().nest("/v1", nested)).await;
+        let answer = exchange(address, "GET", path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let record = over(&capture, End::Answered, None).await;
+        assert_eq!(record.text("url.path"), Some(whole));
+        assert_eq!(record.text("url.query"), query);
+    }
+}
+
+#[tokio::test]
+async fn a_layer_inside_of_nested_routers_sees_the_whole_path() {
+    nested("/v1/api/items/7", "/v1/api/items/7", None).await;
+    nested(
+        "/v1/api/items/7/a?page=2",
+        "/v1/api/items/7/a",
+        Some("page=2"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_fallback_of_a_nested_router_sees_the_whole_path() {
+    let capture = Capture::new();
+    let items = Router::new()
+        .route("/{id}", get(|| async { "item" }))
+        .fallback(|| async { "no such item" })
+        .layer(layer(&capture));
+    let address = serve(Router::new().nest("/items", items)).await;
+    exchange(address, "GET", "/items/7/nowhere").await;
+    let record = over(&capture, End::Answered, None).await;
+    assert_eq!(record.text("http.route"), None);
+    assert_eq!(record.text("url.path"), Some("/items/7/nowhere"));
+}
+
+#[tokio::test]
+async fn a_service_nested_in_a_router_sees_the_whole_path() {
+    use tower::Layer;
+    let capture = Capture::new();
+    let inner = Router::new().route("/{id}", get(|| async { "item" }));
+    let router = Router::new().nest_service("/api", layer(&capture).layer(inner));
+    let address = serve(router).await;
+    exchange(address, "GET", "/api/7").await;
+    let record = over(&capture, End::Answered, None).await;
+    assert_eq!(record.text("url.path"), Some("/api/7"));
 }
 
 #[tokio::test]

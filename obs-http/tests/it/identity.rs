@@ -110,9 +110,11 @@ fn an_invalid_tracestate_goes_and_its_traceparent_stays() {
     let request = get("/")
         .header("traceparent", traceparent("01"))
         .header("tracestate", "no equals sign");
-    let record = record(&Capture::new(), request);
+    let capture = Capture::new();
+    let record = record(&capture, request);
     continues(&record);
     assert_eq!(record.trace_state, "");
+    assert_eq!(capture.telemetry().counts().dropped_tracestate, 1);
 }
 
 #[test]
@@ -247,4 +249,95 @@ fn baggage_is_taken_over_from_those_who_are_trusted_as_far_as_it_is_allowed() {
     assert_eq!(taken, [true, false, true]);
     assert_eq!(baggage_of(Trust::LinkOnly, allowed), [None, None, None]);
     assert_eq!(baggage_of(Trust::Trusted, None), [None, None, None]);
+}
+
+/// The baggage that a handler sees in OpenTelemetry's context, where a layer outside has put the caller's.
+fn seen(trust: Trust, request: http::request::Builder) -> bool {
+    use obs_core::otel::baggage::BaggageExt;
+    use obs_core::otel::{Context, KeyValue};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let capture = Capture::new();
+    let seen = AtomicBool::new(false);
+    let handler = tower::service_fn(|_: Request<_>| {
+        let baggage = Context::map_current(|context| !context.baggage().is_empty());
+        seen.store(baggage, Ordering::Relaxed);
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+            http_body_util::Empty::<bytes::Bytes>::new(),
+        )))
+    });
+    let outside = Context::new().with_baggage(vec![KeyValue::new("tenant", "evil")]);
+    let _attached = outside.attach();
+    ask(
+        layer(&capture).with_trust(trust).layer(handler),
+        build(request),
+    );
+    seen.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_strangers_baggage_is_not_seen_by_the_handler_whoever_read_it() {
+    let request = || get("/").header("baggage", "tenant=evil");
+    let with_parent = || request().header("traceparent", traceparent("01"));
+    assert!(seen(Trust::Trusted, request()) && seen(Trust::Trusted, with_parent()));
+    assert!(!seen(Trust::LinkOnly, request()));
+    assert!(!seen(Trust::LinkOnly, with_parent()));
+}
+
+#[test]
+fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
+    let capture = Capture::new();
+    let layer = layer(&capture).with_baggage(Allow::all());
+    // Members of more than 128 bytes go first where all together have more than 512.
+    let members: Vec<_> = (0..6)
+        .map(|index| format!("v{index}={}", "x".repeat(150)))
+        .collect();
+    let request = get("/")
+        .header("traceparent", traceparent("01"))
+        .header("tracestate", members.join(","))
+        .header("baggage", "good=1,no equals sign,also good=1,fine=2");
+    ask(layer.layer(Yes), build(request));
+    let counts = capture.telemetry().counts();
+    assert_eq!(counts.dropped_tracestate, 3, "three of them have room");
+    assert_eq!(counts.dropped_baggage, 2);
+    let page = capture.telemetry().prometheus();
+    for (anomaly, value) in [("dropped_tracestate", 3), ("dropped_baggage", 2)] {
+        let shown = |line: &str| line.contains(anomaly) && line.ends_with(&format!(" {value}"));
+        assert!(page.lines().any(shown), "{page}");
+    }
+}
+
+/// What of a caller's baggage goes out again with a call that its handler makes.
+fn baggage_sent(trust: Trust, allowed: Option<&[&str]>) -> Option<String> {
+    use std::sync::{Arc, Mutex};
+
+    let capture = Capture::new();
+    let mut layer = layer(&capture).with_trust(trust);
+    if let Some(allowed) = allowed {
+        layer = layer.with_baggage(Allow::names(allowed.iter().copied()));
+    }
+    let sent = Arc::new(Mutex::new(None));
+    let seen = sent.clone();
+    let calls = tower::util::MapRequest::new(Yes, move |request: Request<_>| {
+        obs_core::current::inject(|name, value| {
+            if name == "baggage" {
+                *seen.lock().unwrap() = Some(value.to_owned());
+            }
+        });
+        request
+    });
+    let request = get("/").header("baggage", "tenant=acme,other=x");
+    ask(layer.layer(calls), build(request));
+    sent.lock().unwrap().take()
+}
+
+#[test]
+fn baggage_goes_on_to_other_services_only_as_far_as_it_is_allowed() {
+    let tenant = Some(&["tenant"][..]);
+    assert_eq!(baggage_sent(Trust::Trusted, None), None);
+    assert_eq!(
+        baggage_sent(Trust::Trusted, tenant).as_deref(),
+        Some("tenant=acme")
+    );
+    assert_eq!(baggage_sent(Trust::LinkOnly, tenant), None);
 }

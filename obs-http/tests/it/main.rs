@@ -7,10 +7,13 @@
 mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
+mod contained;
 #[cfg(feature = "control")]
 mod control;
 mod endings;
 mod flood;
+mod forwarded;
+mod front_page;
 mod http1;
 mod http2;
 mod identity;
@@ -18,4 +21,5 @@ mod outgoing;
 mod page;
 mod propagators;
 mod redaction;
+mod spawned;
 mod support;

@@ -61,6 +61,33 @@ fn allowed_headers_are_recorded_as_lists_and_others_are_not() {
     assert_eq!(headers.count(), 3, "{record:#?}");
 }
 
+#[test]
+fn harmless_headers_can_be_allowed() {
+    let capture = Capture::new();
+    let layer = layer(&capture)
+        .with_request_headers(HARMLESS_HEADERS.iter().copied())
+        .with_response_headers(HARMLESS_HEADERS.iter().copied());
+    let request = HARMLESS_HEADERS
+        .iter()
+        .fold(get("/"), |request, name| request.header(*name, "7"));
+    let answer = tower::util::MapResponse::new(Yes, |mut response: http::Response<_>| {
+        for name in HARMLESS_HEADERS {
+            response
+                .headers_mut()
+                .insert(*name, HeaderValue::from_static("8"));
+        }
+        response
+    });
+    ask(layer.layer(answer), build(request));
+    let record = capture.record();
+    for name in HARMLESS_HEADERS {
+        for side in ["request", "response"] {
+            let key = format!("http.{side}.header.{name}");
+            assert!(record.attr(&key).is_some(), "{key}");
+        }
+    }
+}
+
 /// Names that stand for secrets, put down here and not taken from the code that is tested.
 const SECRET_HEADERS: &[&str] = &[
     "authorization",
@@ -77,6 +104,33 @@ const SECRET_HEADERS: &[&str] = &[
     "x-vault-token",
     "x-client-secret",
     "ocp-apim-subscription-key",
+    "apikey",
+    "x-apikey",
+    "token",
+    "secret",
+    "x-authorization",
+    "authentication",
+    "x-password",
+    "cookie2",
+    "x-amz-oidc-accesstoken",
+    "x-forwarded-authorization",
+    "x-goog-iap-jwt-assertion",
+    "x-jwt",
+    "dpop",
+    "x-access-key-id",
+    "x-session-id",
+];
+
+/// What people allow for good reasons.
+const HARMLESS_HEADERS: &[&str] = &[
+    "x-request-id",
+    "content-type",
+    "x-authority",
+    "x-author",
+    "x-ratelimit-remaining-tokens",
+    "idempotency-key",
+    "server-timing",
+    "x-tenant",
 ];
 
 /// Of queries: the conventions' (v1.44.0), and what logins and signed addresses use.
@@ -101,6 +155,14 @@ const SECRET_KEYS: &[&str] = &[
     "code",
     "session",
     "jwt",
+    "user[password]",
+    "token[]",
+    "api-key",
+    "auth_token",
+    "pwd",
+    "+token",
+    "session_id",
+    "x-amz-signature",
 ];
 
 /// A value that is nowhere by accident.
@@ -139,7 +201,8 @@ fn pair() -> impl Strategy<Value = Pair> {
         secret: Some(value),
         harmless: None,
     });
-    let harmless = ("[a-z]{1,3}[0-9]", value()).prop_map(|(key, value)| Pair {
+    // Of letters that make no word of the rule: `jwt1` is no harmless name.
+    let harmless = ("[aeiu]{1,3}[0-9]", value()).prop_map(|(key, value)| Pair {
         text: format!("{key}={value}"),
         secret: None,
         harmless: Some(value),
@@ -155,17 +218,24 @@ fn pair() -> impl Strategy<Value = Pair> {
 
 proptest! {
     #[test]
-    fn a_secret_value_of_a_query_never_appears(pairs in prop::collection::vec(pair(), 0..8)) {
+    fn a_secret_value_of_a_query_never_appears(
+        pairs in prop::collection::vec(pair(), 0..8),
+        separator in prop::sample::select(&["&", ";"][..]),
+    ) {
         let texts: Vec<_> = pairs.iter().map(|pair| pair.text.as_str()).collect();
         let capture = Capture::new();
-        ask(layer(&capture).layer(Yes), build(get(&format!("/p?{}", texts.join("&")))));
+        ask(layer(&capture).layer(Yes), build(get(&format!("/p?{}", texts.join(separator)))));
         let record = capture.record();
         let all = everything(&record, &capture);
+        // Behind a semicolon and a secret anything may be a part of it.
+        let mut may_be_lost = false;
         for pair in &pairs {
             if let Some(secret) = &pair.secret {
                 prop_assert!(!all.contains(secret), "{secret} in {all}");
+                may_be_lost |= separator == ";";
             }
-            if let Some(harmless) = &pair.harmless {
+            may_be_lost &= !pair.text.contains('&');
+            if let Some(harmless) = pair.harmless.as_ref().filter(|_| !may_be_lost) {
                 let query = record.text("url.query").unwrap_or_default();
                 prop_assert!(query.contains(harmless), "{harmless} lost from {query}");
             }

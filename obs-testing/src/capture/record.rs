@@ -64,13 +64,13 @@ impl CapturedRecord {
             events.push(TreeEvent {
                 time_ns: event.unix_nanos,
                 name: event.name.to_owned(),
-                attributes: pairs(event.attributes),
+                attributes: pairs(&event.attributes),
             });
         });
         let links = record.links().map(|link| TreeLink {
             trace_id: u128::from_be_bytes(link.context.trace_id().to_bytes()),
             span_id: u64::from_be_bytes(link.context.span_id().to_bytes()),
-            attributes: pairs(link.attributes),
+            attributes: pairs(&link.attributes),
         });
         Self {
             descriptor: record.descriptor().name,

@@ -3,6 +3,7 @@
 use super::read::{Reader, excerpt, pairs};
 use super::{Otlp, PerSignal};
 use crate::courier::{Compression, Destination, Headers, Signal};
+use std::path::PathBuf;
 
 pub(super) fn read(read: &mut Reader<'_>) -> PerSignal<Otlp> {
     // The common variables are read once, so that a bad one is reported once.
@@ -40,8 +41,20 @@ fn options(read: &mut Reader<'_>, prefix: &str) -> Otlp {
             &format!("{prefix}_COMPRESSION"),
             &[("gzip", Compression::Gzip), ("none", Compression::None)],
         ),
-        certificate: read.text(&format!("{prefix}_CERTIFICATE")).map(Into::into),
+        certificate: certificate(read, &format!("{prefix}_CERTIFICATE")),
     }
+}
+
+fn certificate(read: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
+    let path = read.text(variable)?;
+    if !cfg!(feature = "tls") {
+        read.warn(
+            variable,
+            "without the feature `tls` there is nobody to trust; ignored",
+        );
+        return None;
+    }
+    Some(path.into())
 }
 
 /// Only `http/protobuf` is spoken; whoever asks for another is told.

@@ -1,0 +1,149 @@
+//! Writers that are slow, full or broken.
+
+use crate::rig::{Logs, Written, attribute};
+use obs_core::logs::{Flood, NonBlocking};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Writes nothing until it is opened.
+#[derive(Clone, Default)]
+struct Gate {
+    open: Arc<(Mutex<bool>, Condvar)>,
+    written: Written,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.open.0.lock().unwrap() = true;
+        self.open.1.notify_all();
+    }
+}
+
+impl Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let open = self.open.0.lock().unwrap();
+        drop(self.open.1.wait_while(open, |open| !*open).unwrap());
+        self.written.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn non_blocking(gate: &Gate, bytes: usize) -> (Logs, NonBlocking) {
+    let writer = NonBlocking::new(gate.clone(), bytes).expect("a thread");
+    let lines = writer.clone();
+    let logs = Logs::with(|layer| layer.with_lines(lines).with_flood(Flood::off()));
+    (logs, writer)
+}
+
+#[test]
+fn a_slow_writer_holds_nobody_up_and_what_had_no_room_is_told() {
+    const LOGGED: u64 = 2_000;
+    let gate = Gate::default();
+    let (logs, writer) = non_blocking(&gate, 16 << 10);
+    logs.run(|| {
+        for number in 0..LOGGED {
+            tracing::info!(number, "line");
+        }
+    });
+    assert!(
+        !writer.flush(Duration::from_millis(10)),
+        "the gate is closed"
+    );
+    let lost = logs.rig.telemetry.counts().log_lines_lost;
+    assert!(lost > 0 && lost < LOGGED);
+    gate.open();
+    assert!(writer.flush(SOON));
+    logs.rig.telemetry.collect(SOON).expect("manual");
+    assert!(writer.flush(SOON));
+    let lines = gate.written.lines();
+    let told: u64 = lines
+        .iter()
+        .filter_map(|line| line["obs.log.lost"].as_u64())
+        .sum();
+    assert_eq!(told, lost);
+    let passed = lines
+        .iter()
+        .filter(|line| line["message"] == "line")
+        .count() as u64;
+    assert_eq!(passed + lost, LOGGED);
+}
+
+#[test]
+fn shutdown_waits_for_lines_that_are_on_their_way() {
+    let gate = Gate::default();
+    let (logs, _writer) = non_blocking(&gate, 16 << 10);
+    logs.run(|| tracing::info!("last words"));
+    gate.open();
+    logs.rig.telemetry.shutdown(SOON).expect("in time");
+    assert_eq!(gate.written.line()["message"], "last words");
+}
+
+struct Broken;
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_is_counted_with_and_without_a_thread() {
+    let logs = Logs::with(|layer| layer.with_lines(|| Broken));
+    logs.run(|| tracing::info!("x"));
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    let writer = NonBlocking::new(Broken, 1 << 10).expect("a thread");
+    let lines = writer.clone();
+    let logs = Logs::with(|layer| layer.with_lines(lines));
+    logs.run(|| tracing::info!("x"));
+    assert!(writer.flush(SOON));
+    logs.rig.telemetry.collect(SOON).expect("manual");
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    // The line that says so is lost as well, and no further one says that.
+    for _ in 0..5 {
+        assert!(writer.flush(SOON));
+        logs.rig.telemetry.collect(SOON).expect("manual");
+    }
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    assert_eq!(logs.records().len(), 2);
+}
+
+struct Panics;
+
+impl Write for Panics {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        panic!("no");
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_panics_reaches_nobody_who_logs() {
+    let logs = Logs::with(|layer| layer.with_lines(|| Panics));
+    logs.run(|| {
+        tracing::info!("x");
+        tracing::info!("y");
+    });
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 2);
+    let counts = logs.rig.telemetry.counts();
+    assert!(
+        counts.panics >= 2 && counts.log_lines_lost >= 2,
+        "{counts:?}"
+    );
+    let records = logs.records();
+    assert_eq!(records.len(), 3);
+    assert_eq!(attribute(&records[2], "obs.log.lost"), Some(&2.into()));
+    assert_eq!(logs.records().len(), 0, "it is told once");
+}
