@@ -106,6 +106,12 @@ SEEDS = [
         "while old != 0xff {",
         "levels::what_is_switched_off_stays_off_whoever_sets_a_level_meanwhile",
     ),
+    (
+        "level.rs",
+        "if !any() && self.change(|old| old & !MARK) && any() {",
+        "if !any() && self.change(|old| old & !MARK) && false {",
+        "levels::a_level_that_is_set_outlasts_one_that_is_given_back_meanwhile",
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ pub(crate) mod fold;
 pub(crate) mod histogram;
 pub(crate) mod instruments;
 pub(crate) mod kind;
+pub(crate) mod lent;
 pub(crate) mod live;
 pub(crate) mod local;
 pub(crate) mod log_queue;
@@ -35,6 +36,7 @@ use diagnostics::Diagnostics;
 use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
+use lent::Lent;
 use local::Local;
 use log_queue::LogQueue;
 use metric_set::MetricSet;
@@ -60,6 +62,7 @@ pub(crate) struct Engine {
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) observables: Observables,
+    pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
@@ -86,6 +89,7 @@ impl Engine {
             diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
             observables: Observables::default(),
+            lent: Lent::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
             fallback: Mutex::default(),

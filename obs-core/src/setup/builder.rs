@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::engine::fold::Preference;
+use crate::engine::lent::RaiseRule;
 use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
@@ -211,6 +212,12 @@ impl Builder {
     /// From when one kind is slow, by its descriptor's name.
     pub fn with_kind_slow(mut self, kind: &str, slow: Duration) -> Self {
         self.config.kind_mut(kind).slow = Some(slow);
+        self
+    }
+
+    /// Raises a method to Detailed for a time after an error or a slow call. Default: nothing is raised.
+    pub fn with_raise(mut self, rule: RaiseRule) -> Self {
+        self.config.raise = Some(rule);
         self
     }
 

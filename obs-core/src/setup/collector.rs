@@ -57,6 +57,8 @@ impl Collector {
 
     /// Takes everything that has ended by now.
     pub(crate) fn collect_records(&mut self) {
+        // Before what has ended is looked at: a method whose time is over may be raised anew.
+        self.engine.settle_levels();
         for shard in self.engine.shards() {
             shard.ring.drain(&mut self.spare, &mut self.batch);
             if !self.batch.is_empty() {
@@ -84,6 +86,7 @@ impl Collector {
         let records = Records::new(&batch, &anchor);
         self.each_subscriber(|subscriber| subscriber.on_records(records));
         self.export(|exporter| exporter.records(records));
+        self.engine.raise_levels(&batch);
         if self.engine.config.exemplars {
             self.engine.exemplars.take(&batch, &anchor);
         }
