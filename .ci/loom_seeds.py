@@ -65,8 +65,8 @@ SEEDS = [
     ),
     (
         "engine/family.rs",
-        "if self.verdict() == Verdict::Pending {\n            self.verdict.store",
-        "if true {\n            self.verdict.store",
+        "let verdict = match self.verdict() {",
+        "let verdict = match Verdict::Pending {",
         "families::the_first_verdict_stands_and_everybody_reads_it",
     ),
     (
