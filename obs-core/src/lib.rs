@@ -13,6 +13,7 @@ mod ambient;
 mod attached;
 mod attributes;
 mod clock;
+mod contain;
 mod context;
 pub mod courier;
 pub mod current;

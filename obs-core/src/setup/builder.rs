@@ -256,7 +256,8 @@ impl Builder {
     }
 
     /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
-    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is not exported is never an exemplar.
+    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is
+    /// handed to no exporter and no subscriber is never an exemplar.
     pub fn with_exemplars(mut self, exemplars: bool) -> Self {
         self.exemplars = Some(exemplars);
         self

@@ -2,13 +2,13 @@
 //! back to the thread it came from. Runs on its own thread, or inside `collect` in manual mode.
 
 use super::exporter::Exporter;
+use crate::contain::contain;
 use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
 use crate::error::Error;
 use crate::subscriber::{Records, Subscriber};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,8 @@ impl Collector {
         self.each_subscriber(|subscriber| subscriber.on_records(records));
         self.export(|exporter| exporter.records(records));
         self.engine.raise_levels(&batch);
-        if self.engine.config.exemplars {
+        // What nobody takes leads nowhere.
+        if self.engine.config.exemplars && self.takes_records() {
             self.engine.exemplars.take(&batch, &anchor);
         }
         self.batch = batch;
@@ -96,9 +97,15 @@ impl Collector {
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
     }
 
+    /// Whether records go anywhere: to a subscriber, or out as traces.
+    fn takes_records(&self) -> bool {
+        let exports = |exporter: &Exporter| exporter.takes_traces();
+        !self.subscribers.is_empty() || self.exporter.as_ref().is_some_and(exports)
+    }
+
     fn export(&mut self, work: impl FnOnce(&mut Exporter)) {
         if let Some(exporter) = &mut self.exporter
-            && catch_unwind(AssertUnwindSafe(|| work(exporter))).is_err()
+            && contain(|| work(exporter)).is_none()
         {
             self.engine.counts.panics.add(1);
         }
@@ -106,7 +113,7 @@ impl Collector {
 
     fn each_subscriber(&mut self, mut call: impl FnMut(&mut dyn Subscriber)) {
         for subscriber in &mut self.subscribers {
-            if catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut()))).is_err() {
+            if contain(|| call(subscriber.as_mut())).is_none() {
                 self.engine.counts.panics.add(1);
             }
         }
@@ -123,8 +130,7 @@ impl Collector {
     ) -> Result<(), Error> {
         let mut told = Ok(());
         for subscriber in &mut self.subscribers {
-            let asked = catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut())));
-            let answer = asked.unwrap_or_else(|_| {
+            let answer = contain(|| call(subscriber.as_mut())).unwrap_or_else(|| {
                 self.engine.counts.panics.add(1);
                 Err(Error::failed("a subscriber panicked"))
             });
