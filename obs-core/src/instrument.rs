@@ -15,9 +15,21 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Instrumented<F, C> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         operation: Operation,
         classify: C,
+    }
+
+    impl<F, C> PinnedDrop for Instrumented<F, C> {
+        /// What the future's destructors do is the operation's, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.operation.is_recording() {
+                let entered = this.operation.enter();
+                this.inner.set(None);
+                entered.leave();
+            }
+        }
     }
 }
 
@@ -30,7 +42,7 @@ impl Operation {
         C: FnMut(&F::Output) -> Outcome,
     {
         Instrumented {
-            inner: future,
+            inner: Some(future),
             operation: self,
             classify,
         }
@@ -46,8 +58,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
         let entered = this.operation.enter();
-        let polled = this.inner.poll(cx);
+        let polled = inner.poll(cx);
         entered.leave();
         let output = ready!(polled);
         this.operation.end_in_place((this.classify)(&output));
@@ -61,9 +76,21 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Within<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         within: Option<(OpRef, Option<Context>)>,
     }
+
+    impl<F> PinnedDrop for Within<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _scope = this.within.as_ref().map(enter);
+            this.inner.set(None);
+        }
+    }
+}
+
+fn enter((handle, context): &(OpRef, Option<Context>)) -> InScope {
+    InScope::enter(handle, Option::clone(context))
 }
 
 impl<F: Future> Within<F> {
@@ -72,7 +99,10 @@ impl<F: Future> Within<F> {
             let context = handle.context();
             (handle, context)
         });
-        Self { inner, within }
+        Self {
+            inner: Some(inner),
+            within,
+        }
     }
 }
 
@@ -81,8 +111,10 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let enter = |(handle, context): &_| InScope::enter(handle, Option::clone(context));
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
         let _scope = this.within.as_ref().map(enter);
-        this.inner.poll(cx)
+        inner.poll(cx)
     }
 }

@@ -89,7 +89,7 @@ impl<S, C: Clone> HttpClient<S, C> {
     #[inline(always)]
     fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
-            inner,
+            inner: Some(inner),
             operation,
             side: Asking {
                 settings: self.settings,

@@ -16,10 +16,23 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F, X> {
         #[pin]
-        pub(crate) inner: F,
+        pub(crate) inner: Option<F>,
         pub(crate) operation: Operation,
         pub(crate) side: X,
         pub(crate) asked: Asked,
+    }
+
+    impl<F, X> PinnedDrop for ResponseFuture<F, X> {
+        /// What the destructors of a service that is given up do is part of the exchange, too.
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.operation.is_recording() {
+                let entered = this.operation.enter();
+                this.inner.set(None);
+                entered.leave();
+            }
+        }
     }
 }
 
@@ -34,14 +47,18 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        // It is there until the drop.
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
         if !this.operation.is_recording() {
-            let polled = this.inner.poll(cx);
+            let polled = inner.poll(cx);
             return polled.map_ok(|response| {
                 response.map(|inner| ResponseBody::unobserved(inner, this.side.body()))
             });
         }
         let entered = this.operation.enter();
-        let polled = this.inner.poll(cx);
+        let polled = inner.poll(cx);
         entered.leave();
         // Looked at where it lies: moving an answer costs more than reading it.
         let ahead = match &polled {

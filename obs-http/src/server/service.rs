@@ -96,7 +96,7 @@ impl<S, C: Clone> HttpServer<S, C> {
     #[inline(always)]
     fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
-            inner,
+            inner: Some(inner),
             operation,
             side: Answering {
                 settings: self.settings,

@@ -117,3 +117,71 @@ fn after_shutdown_nothing_is_recorded() {
         .expect("nothing is under way");
     endings().check_untouched(&capture, |inner| layer.layer(inner));
 }
+
+/// A service that never answers, with a destructor that starts an operation of its own.
+mod given_up {
+
+    use obs_core::{Descriptor, Labels, Outcome, Parent, Scope, Telemetry, otel::trace::SpanKind};
+
+    static CLEAN_UP: Descriptor = Descriptor {
+        name: "clean.up",
+        span_kind: SpanKind::Internal,
+        scope: &Scope {
+            name: "tests",
+            version: "",
+            schema_url: "",
+        },
+        labels: &[],
+        method: None,
+        errors: &[],
+        duration: None,
+        stages: &[],
+        measures: &[],
+        in_flight: None,
+        span_name: |_, name| name.push_str("clean up"),
+    };
+
+    struct CleansUp(Telemetry);
+
+    impl Drop for CleansUp {
+        fn drop(&mut self) {
+            self.0
+                .kind(&CLEAN_UP)
+                .start(Labels::NONE, Parent::Current)
+                .end(Outcome::ANSWERED);
+        }
+    }
+
+    #[test]
+    fn what_a_cancelled_handlers_destructors_do_is_part_of_its_exchange() {
+        use obs_core::ContextMode::{Full, IdsOnly, Off};
+        use std::pin::pin;
+        use std::task::{Context, Waker};
+        use tower::{Layer, Service, service_fn};
+        for mode in [Full, IdsOnly, Off] {
+            let capture = obs_testing::Capture::builder()
+                .with_context_mode(mode)
+                .build();
+            let telemetry = *capture.telemetry();
+            let layer = obs_http::HttpServerLayer::new(&telemetry);
+            let mut service = layer.layer(service_fn(move |_: http::Request<String>| async move {
+                let _cleans_up = CleansUp(telemetry);
+                std::future::pending::<()>().await;
+                Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+            }));
+            {
+                let mut answer = pin!(service.call(http::Request::new(String::new())));
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(answer.as_mut().poll(&mut context).is_pending());
+            }
+            let records = capture.records();
+            let of = |name: &str| records.iter().find(|record| record.name == name).unwrap();
+            assert_eq!(
+                of("clean up").parent_span_id,
+                Some(of("GET").span_id),
+                "{mode:?}"
+            );
+            assert_eq!(of("GET").outcome, Outcome::CANCELLED, "{mode:?}");
+        }
+    }
+}
