@@ -84,9 +84,16 @@ impl Core {
             return;
         };
         let work = || {
-            let slot = self.sites.of(key, make);
-            if let Some(site) = slot.site() {
-                self.admit(slot, site, entry);
+            let slot = self.sites.of(key, &make);
+            let Some(site) = slot.site() else { return };
+            let now = self.engine.clock.unix_nanos();
+            if !self.admit(slot, site, now) {
+                self.engine.counts.log_flood.add(1);
+            } else if site.key() == key {
+                self.write(site, entry, now);
+            } else {
+                // Of many that share a place: what it says is still its own.
+                self.write(&make(), entry, now);
             }
         };
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
@@ -95,8 +102,7 @@ impl Core {
     }
 
     #[inline]
-    fn admit(&self, slot: &Slot, site: &Site, entry: &dyn Entry) {
-        let now = self.engine.clock.unix_nanos();
+    fn admit(&self, slot: &Slot, site: &Site, now: u64) -> bool {
         let verdict = self.sites.admit(slot, site, now);
         if self.sites.is_due(now) {
             self.sweep(now, false);
@@ -104,11 +110,7 @@ impl Core {
         if verdict.before > 0 {
             self.tell_held_back(site, verdict.before, now);
         }
-        if verdict.passes {
-            self.write(site, entry, now);
-        } else {
-            self.engine.counts.log_flood.add(1);
-        }
+        verdict.passes
     }
 
     fn write(&self, site: &Site, entry: &dyn Entry, now: u64) {
