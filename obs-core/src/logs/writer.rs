@@ -80,7 +80,7 @@ impl NonBlocking {
     /// Waits until everything taken so far is written, for so long at most. Says whether it is.
     pub fn flush(&self, most: Duration) -> bool {
         let queue = &self.0.0;
-        let deadline = crate::clock::now() + most;
+        let deadline = crate::courier::time::within(most);
         let mut state = queue.lock();
         let taken = state.taken;
         while state.done < taken {

@@ -147,3 +147,13 @@ fn a_writer_that_panics_reaches_nobody_who_logs() {
     assert_eq!(attribute(&records[2], "obs.log.lost"), Some(&2.into()));
     assert_eq!(logs.records().len(), 0, "it is told once");
 }
+
+#[test]
+fn waiting_for_ever_for_lines_is_no_panic() {
+    let gate = Gate::default();
+    let (logs, writer) = non_blocking(&gate, 16 << 10);
+    logs.run(|| tracing::info!("x"));
+    gate.open();
+    assert!(writer.flush(Duration::MAX));
+    assert_eq!(gate.written.line()["message"], "x");
+}
