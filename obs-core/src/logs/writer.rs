@@ -47,6 +47,9 @@ where
 
 /// Lines for a writer that may be slow, written by a thread of their own: whoever logs copies the line and goes on.
 ///
+/// That thread, `obs-log-writer`, is started by [`new`](Self::new), whatever the telemetry's setup says about threads (manual
+/// mode included), and ends after the last clone is gone and everything is written.
+///
 /// Bounded in bytes: while the writer is so far behind that a line has no room, lines are lost, and counted in
 /// [`EngineCounts::log_lines_lost`](crate::EngineCounts::log_lines_lost). Clones share it.
 ///
