@@ -16,6 +16,7 @@ use crate::quiet;
 use crate::semconv::code;
 use crate::setup::Telemetry;
 use opentelemetry::Context;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -96,7 +97,7 @@ impl Core {
                 self.write(&make(), entry, now);
             }
         };
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if contain(work).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
@@ -183,14 +184,11 @@ impl Core {
 
     /// Says whether it was taken.
     pub(super) fn hand_over(&self, lines: &dyn Lines, line: &str) -> bool {
-        match catch_unwind(AssertUnwindSafe(|| lines.write_line(line.as_bytes()))) {
-            Ok(taken) => taken.is_ok(),
-            Err(payload) => {
-                std::mem::forget(payload);
-                self.engine.counts.panics.add(1);
-                false
-            }
-        }
+        // An error's destructor is theirs as well.
+        contain(|| lines.write_line(line.as_bytes()).is_ok()).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            false
+        })
     }
 
     fn record(&self, site: &Site, entry: &dyn Entry, here: &Here, now: u64) -> LogEvent {
@@ -219,8 +217,7 @@ impl Core {
     pub(super) fn keep(&self, record: impl FnOnce(&mut dyn Fields)) -> Vec<Kept> {
         let mut kept = otlp::Keeping::new(&self.settings.limits);
         if let Some(_guard) = Guard::enter() {
-            let work = AssertUnwindSafe(|| record(&mut kept));
-            if catch_unwind(work).is_err() {
+            if contain(|| record(&mut kept)).is_none() {
                 self.engine.counts.panics.add(1);
             }
         }
@@ -233,7 +230,7 @@ impl Core {
             return;
         };
         let Some(_guard) = Guard::enter() else { return };
-        if catch_unwind(AssertUnwindSafe(|| lines.flush(most))).is_err() {
+        if contain(|| lines.flush(most)).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
@@ -241,7 +238,7 @@ impl Core {
     fn settle_now(&self, all: bool) {
         let Some(_guard) = Guard::enter() else { return };
         let work = || self.sweep(self.engine.clock.unix_nanos(), all);
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if contain(work).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
@@ -276,7 +273,7 @@ impl Here {
             quiet: quiet::is_quiet(),
         };
         if site.asks {
-            catch_unwind(ask).unwrap_or_else(|_| nobody())
+            contain(ask).unwrap_or_else(nobody)
         } else {
             nobody()
         }
@@ -313,6 +310,19 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         BUSY.set(false);
+    }
+}
+
+/// What `work` gives, or nothing where it panics.
+pub(super) fn contain<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(discard).ok()
+}
+
+/// What a panic carries has a destructor of the user's, which may panic in turn.
+#[cold]
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writers that are slow, full or broken.
 
 use crate::rig::{Logs, Written, attribute};
-use obs_core::logs::{Flood, NonBlocking};
+use obs_core::logs::{Flood, Lines as _, NonBlocking};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -156,4 +156,46 @@ fn waiting_for_ever_for_lines_is_no_panic() {
     gate.open();
     assert!(writer.flush(Duration::MAX));
     assert_eq!(gate.written.line()["message"], "x");
+}
+
+/// What a panic carries, and panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::panic_any(Self);
+        }
+    }
+}
+
+struct Bombs;
+
+impl Write for Bombs {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        std::panic::panic_any(Bomb);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+#[test]
+fn lines_after_a_panic_whose_payload_panics_are_still_written_or_counted() {
+    let writer = NonBlocking::new(Bombs, 1 << 10).expect("a thread");
+    for lines in 1..=3 {
+        writer.write_line(b"x\n").expect("room");
+        assert!(writer.flush(SOON), "the thread is there");
+        assert_eq!(writer.lost(), lines);
+    }
+}
+
+#[test]
+fn such_a_panic_reaches_nobody_who_logs_or_shuts_down() {
+    let logs = Logs::with(|layer| layer.with_lines(|| Bombs));
+    logs.run(|| tracing::info!("x"));
+    logs.rig.telemetry.shutdown(SOON).expect("contained");
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    drop(logs);
 }
