@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::otlp::{self, Attributes};
 use super::site::Site;
 use super::told::Losses;
-use super::writer::Lines;
+use super::writer::{Lines, is_torn};
 use crate::ambient::Ambient;
 use crate::engine::Engine;
 use crate::engine::log_queue::sources::Source;
@@ -184,11 +184,36 @@ impl Core {
 
     /// Says whether it was taken.
     pub(super) fn hand_over(&self, lines: &dyn Lines, line: &str) -> bool {
+        if self.losses.torn.load(Ordering::Relaxed) {
+            return self.hand_over_apart(lines, line);
+        }
+        self.hand_over_bytes(lines, line, false)
+    }
+
+    /// After half a line that is there already.
+    #[cold]
+    fn hand_over_apart(&self, lines: &dyn Lines, line: &str) -> bool {
+        if !self.losses.torn.swap(false, Ordering::Relaxed) {
+            // Another thread was first.
+            return self.hand_over_bytes(lines, line, false);
+        }
+        self.hand_over_bytes(lines, &["\n", line].concat(), true)
+    }
+
+    fn hand_over_bytes(&self, lines: &dyn Lines, line: &str, apart: bool) -> bool {
         // An error's destructor is theirs as well.
-        contain(|| lines.write_line(line.as_bytes()).is_ok()).unwrap_or_else(|| {
+        let write = || match lines.write_line(line.as_bytes()) {
+            Ok(()) => (true, false),
+            Err(error) => (false, apart || is_torn(&error)),
+        };
+        let (taken, torn) = contain(write).unwrap_or_else(|| {
             self.engine.counts.panics.add(1);
-            false
-        })
+            (false, true)
+        });
+        if torn {
+            self.losses.torn.store(true, Ordering::Relaxed);
+        }
+        taken
     }
 
     fn record(&self, site: &Site, entry: &dyn Entry, here: &Here, now: u64) -> LogEvent {

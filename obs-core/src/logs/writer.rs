@@ -3,6 +3,7 @@
 use super::core::{Guard, contain};
 use crate::error::Error;
 use crate::sync::lock_std;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 ///
 /// Implemented for functions that give a writer, such as `std::io::stdout`, and for [`NonBlocking`]. What it logs while it
 /// writes is not handled, and counted; a panic in it is contained, and counted.
+///
+/// Where a writer failed, or anything here panicked, half a line may be there: the next line begins with a line feed.
 pub trait Lines: Send + Sync + 'static {
     /// Writes one line.
     ///
@@ -35,13 +38,38 @@ where
     W: Write,
 {
     fn write_line(&self, line: &[u8]) -> io::Result<()> {
-        self().write_all(line)
+        self().write_all(line).map_err(torn)
     }
 
     fn flush(&self, _: Duration) {
         // Nobody is left to tell.
         let _ = self().flush();
     }
+}
+
+/// A writer's error: of the line that it did not take, a part may be there.
+#[derive(Debug)]
+struct Torn(io::Error);
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Torn {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+#[cold]
+fn torn(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Torn(error))
+}
+
+pub(super) fn is_torn(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Torn>())
 }
 
 /// Lines for a writer that may be slow, written by a thread of their own: whoever logs copies the line and goes on.
@@ -163,6 +191,7 @@ impl Queue {
         // What the writer logs would come back to it, for ever.
         let _guard = Guard::enter();
         let mut lines = Vec::new();
+        let mut torn = false;
         loop {
             let taken = {
                 let mut state = self.lock();
@@ -178,9 +207,14 @@ impl Queue {
                 std::mem::swap(&mut state.waiting, &mut lines);
                 state.taken
             };
+            if torn {
+                // Half a line may be there.
+                lines.insert(0, b'\n');
+            }
             // With the error's destructor, which is theirs as well.
             let mut write = || writer.write_all(&lines).and_then(|()| writer.flush());
             let written = contain(|| write().is_ok()).unwrap_or(false);
+            torn = !written;
             lines.clear();
             let mut state = self.lock();
             if !written {

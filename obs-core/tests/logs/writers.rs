@@ -199,3 +199,84 @@ fn such_a_panic_reaches_nobody_who_logs_or_shuts_down() {
     assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
     drop(logs);
 }
+
+/// Takes half of the second line and then refuses the rest, or panics.
+#[derive(Clone, Default)]
+struct Half {
+    calls: Arc<Mutex<u32>>,
+    panics: bool,
+    written: Written,
+}
+
+impl Write for Half {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let call = {
+            let mut calls = self.calls.lock().unwrap();
+            *calls += 1;
+            *calls
+        };
+        match call {
+            2 => self.written.write(&bytes[..bytes.len() / 2]),
+            3 if self.panics => panic!("half-way"),
+            // Nor does it take the line after that.
+            3 | 4 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => self.written.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[track_caller]
+fn assert_others_are_whole(half: &Half) {
+    let text = half.written.take();
+    let numbers: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|line| line["fields"]["number"].as_u64())
+        .collect();
+    assert_eq!(numbers, [0, 3, 4], "{text}");
+    assert_eq!(text.matches('\n').count(), 4, "{text}");
+    assert!(!text.contains("\n\n"), "{text}");
+}
+
+#[test]
+fn a_write_that_fails_half_way_spoils_no_line_but_its_own() {
+    for panics in [false, true] {
+        let half = Half {
+            panics,
+            ..Half::default()
+        };
+        let into = half.clone();
+        let logs = Logs::with(|layer| layer.with_lines(move || into.clone()));
+        logs.run(|| (0..5).for_each(|number| tracing::info!(number, "x")));
+        assert_others_are_whole(&half);
+        let half = Half {
+            panics,
+            ..Half::default()
+        };
+        let writer = NonBlocking::new(half.clone(), 1 << 10).expect("a thread");
+        let lines = writer.clone();
+        let logs = Logs::with(|layer| layer.with_lines(lines));
+        for number in 0..5 {
+            logs.run(|| tracing::info!(number, "x"));
+            assert!(writer.flush(SOON));
+        }
+        assert_others_are_whole(&half);
+    }
+}
+
+#[test]
+fn a_line_that_had_no_room_leaves_no_empty_line() {
+    let gate = Gate::default();
+    let (logs, writer) = non_blocking(&gate, 1 << 10);
+    logs.run(|| (0..100).for_each(|number| tracing::info!(number, "x")));
+    gate.open();
+    assert!(writer.flush(SOON));
+    logs.run(|| tracing::info!("again"));
+    assert!(writer.flush(SOON));
+    let text = gate.written.take();
+    assert!(text.lines().all(|line| line.starts_with('{')), "{text}");
+}
