@@ -241,10 +241,10 @@ impl Core {
     /// Formats what a span carries, to be kept until it closes.
     pub(super) fn keep(&self, record: impl FnOnce(&mut dyn Fields)) -> Vec<Kept> {
         let mut kept = otlp::Keeping::new(&self.settings.limits);
-        if let Some(_guard) = Guard::enter() {
-            if contain(|| record(&mut kept)).is_none() {
-                self.engine.counts.panics.add(1);
-            }
+        if let Some(_guard) = Guard::enter()
+            && contain(|| record(&mut kept)).is_none()
+        {
+            self.engine.counts.panics.add(1);
         }
         kept.fields
     }
