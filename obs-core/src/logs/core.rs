@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::otlp::{self, Attributes};
 use super::site::Site;
 use super::told::Losses;
-use super::writer::Lines;
+use super::writer::{Lines, is_torn};
 use crate::ambient::Ambient;
 use crate::engine::Engine;
 use crate::engine::log_queue::sources::Source;
@@ -16,6 +16,7 @@ use crate::quiet;
 use crate::semconv::code;
 use crate::setup::Telemetry;
 use opentelemetry::Context;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -84,19 +85,25 @@ impl Core {
             return;
         };
         let work = || {
-            let slot = self.sites.of(key, make);
-            if let Some(site) = slot.site() {
-                self.admit(slot, site, entry);
+            let slot = self.sites.of(key, &make);
+            let Some(site) = slot.site() else { return };
+            let now = self.engine.clock.unix_nanos();
+            if !self.admit(slot, site, now) {
+                self.engine.counts.log_flood.add(1);
+            } else if site.key() == key {
+                self.write(site, entry, now);
+            } else {
+                // Of many that share a place: what it says is still its own.
+                self.write(&make(), entry, now);
             }
         };
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if contain(work).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
 
     #[inline]
-    fn admit(&self, slot: &Slot, site: &Site, entry: &dyn Entry) {
-        let now = self.engine.clock.unix_nanos();
+    fn admit(&self, slot: &Slot, site: &Site, now: u64) -> bool {
         let verdict = self.sites.admit(slot, site, now);
         if self.sites.is_due(now) {
             self.sweep(now, false);
@@ -104,11 +111,7 @@ impl Core {
         if verdict.before > 0 {
             self.tell_held_back(site, verdict.before, now);
         }
-        if verdict.passes {
-            self.write(site, entry, now);
-        } else {
-            self.engine.counts.log_flood.add(1);
-        }
+        verdict.passes
     }
 
     fn write(&self, site: &Site, entry: &dyn Entry, now: u64) {
@@ -181,14 +184,36 @@ impl Core {
 
     /// Says whether it was taken.
     pub(super) fn hand_over(&self, lines: &dyn Lines, line: &str) -> bool {
-        match catch_unwind(AssertUnwindSafe(|| lines.write_line(line.as_bytes()))) {
-            Ok(taken) => taken.is_ok(),
-            Err(payload) => {
-                std::mem::forget(payload);
-                self.engine.counts.panics.add(1);
-                false
-            }
+        if self.losses.torn.load(Ordering::Relaxed) {
+            return self.hand_over_apart(lines, line);
         }
+        self.hand_over_bytes(lines, line, false)
+    }
+
+    /// After half a line that is there already.
+    #[cold]
+    fn hand_over_apart(&self, lines: &dyn Lines, line: &str) -> bool {
+        if !self.losses.torn.swap(false, Ordering::Relaxed) {
+            // Another thread was first.
+            return self.hand_over_bytes(lines, line, false);
+        }
+        self.hand_over_bytes(lines, &["\n", line].concat(), true)
+    }
+
+    fn hand_over_bytes(&self, lines: &dyn Lines, line: &str, apart: bool) -> bool {
+        // An error's destructor is theirs as well.
+        let write = || match lines.write_line(line.as_bytes()) {
+            Ok(()) => (true, false),
+            Err(error) => (false, apart || is_torn(&error)),
+        };
+        let (taken, torn) = contain(write).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            (false, true)
+        });
+        if torn {
+            self.losses.torn.store(true, Ordering::Relaxed);
+        }
+        taken
     }
 
     fn record(&self, site: &Site, entry: &dyn Entry, here: &Here, now: u64) -> LogEvent {
@@ -216,11 +241,10 @@ impl Core {
     /// Formats what a span carries, to be kept until it closes.
     pub(super) fn keep(&self, record: impl FnOnce(&mut dyn Fields)) -> Vec<Kept> {
         let mut kept = otlp::Keeping::new(&self.settings.limits);
-        if let Some(_guard) = Guard::enter() {
-            let work = AssertUnwindSafe(|| record(&mut kept));
-            if catch_unwind(work).is_err() {
-                self.engine.counts.panics.add(1);
-            }
+        if let Some(_guard) = Guard::enter()
+            && contain(|| record(&mut kept)).is_none()
+        {
+            self.engine.counts.panics.add(1);
         }
         kept.fields
     }
@@ -231,7 +255,7 @@ impl Core {
             return;
         };
         let Some(_guard) = Guard::enter() else { return };
-        if catch_unwind(AssertUnwindSafe(|| lines.flush(most))).is_err() {
+        if contain(|| lines.flush(most)).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
@@ -239,7 +263,7 @@ impl Core {
     fn settle_now(&self, all: bool) {
         let Some(_guard) = Guard::enter() else { return };
         let work = || self.sweep(self.engine.clock.unix_nanos(), all);
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if contain(work).is_none() {
             self.engine.counts.panics.add(1);
         }
     }
@@ -274,7 +298,7 @@ impl Here {
             quiet: quiet::is_quiet(),
         };
         if site.asks {
-            catch_unwind(ask).unwrap_or_else(|_| nobody())
+            contain(ask).unwrap_or_else(nobody)
         } else {
             nobody()
         }
@@ -311,6 +335,19 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         BUSY.set(false);
+    }
+}
+
+/// What `work` gives, or nothing where it panics.
+pub(super) fn contain<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(discard).ok()
+}
+
+/// What a panic carries has a destructor of the user's, which may panic in turn.
+#[cold]
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }
 

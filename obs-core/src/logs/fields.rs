@@ -1,5 +1,6 @@
 //! The fields of an event, whoever logged it and whatever becomes of it.
 
+use super::core::contain;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -122,9 +123,7 @@ pub(super) fn sources<'a>(
 }
 
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    catch_unwind(AssertUnwindSafe(|| error.source()))
-        .ok()
-        .flatten()
+    contain(|| error.source()).flatten()
 }
 
 /// What takes fields.

@@ -8,6 +8,8 @@ use std::time::Duration;
 /// How many events of one call site pass. Windows of the interval follow each other, so that at most twice as many
 /// pass within one interval that lies across two of them.
 ///
+/// Call sites beyond the first 8,000 or so share the budget of one.
+///
 /// What is held back is counted, in [`EngineCounts::log_flood`](crate::EngineCounts::log_flood) and in a line of its own that
 /// follows when the interval is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

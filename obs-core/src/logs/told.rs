@@ -23,6 +23,8 @@ pub(super) struct Losses {
     /// How many neither a line nor a record has told of yet.
     by_line: AtomicU64,
     by_record: AtomicU64,
+    /// Whether the last line that was not taken may be there in part.
+    pub(super) torn: AtomicBool,
 }
 
 impl Losses {

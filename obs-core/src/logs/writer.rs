@@ -1,10 +1,10 @@
 //! Where lines go.
 
-use super::core::Guard;
+use super::core::{Guard, contain};
 use crate::error::Error;
 use crate::sync::lock_std;
+use std::fmt;
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use std::time::Duration;
 ///
 /// Implemented for functions that give a writer, such as `std::io::stdout`, and for [`NonBlocking`]. What it logs while it
 /// writes is not handled, and counted; a panic in it is contained, and counted.
+///
+/// Where a writer failed, or anything here panicked, half a line may be there: the next line begins with a line feed.
 pub trait Lines: Send + Sync + 'static {
     /// Writes one line.
     ///
@@ -36,7 +38,7 @@ where
     W: Write,
 {
     fn write_line(&self, line: &[u8]) -> io::Result<()> {
-        self().write_all(line)
+        self().write_all(line).map_err(torn)
     }
 
     fn flush(&self, _: Duration) {
@@ -45,7 +47,35 @@ where
     }
 }
 
+/// A writer's error: of the line that it did not take, a part may be there.
+#[derive(Debug)]
+struct Torn(io::Error);
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Torn {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+#[cold]
+fn torn(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Torn(error))
+}
+
+pub(super) fn is_torn(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Torn>())
+}
+
 /// Lines for a writer that may be slow, written by a thread of their own: whoever logs copies the line and goes on.
+///
+/// That thread, `obs-log-writer`, is started by [`new`](Self::new), whatever the telemetry's setup says about threads (manual
+/// mode included), and ends after the last clone is gone and everything is written.
 ///
 /// Bounded in bytes: while the writer is so far behind that a line has no room, lines are lost, and counted in
 /// [`EngineCounts::log_lines_lost`](crate::EngineCounts::log_lines_lost). Clones share it.
@@ -80,7 +110,7 @@ impl NonBlocking {
     /// Waits until everything taken so far is written, for so long at most. Says whether it is.
     pub fn flush(&self, most: Duration) -> bool {
         let queue = &self.0.0;
-        let deadline = crate::clock::now() + most;
+        let deadline = crate::courier::time::within(most);
         let mut state = queue.lock();
         let taken = state.taken;
         while state.done < taken {
@@ -161,6 +191,7 @@ impl Queue {
         // What the writer logs would come back to it, for ever.
         let _guard = Guard::enter();
         let mut lines = Vec::new();
+        let mut torn = false;
         loop {
             let taken = {
                 let mut state = self.lock();
@@ -176,12 +207,17 @@ impl Queue {
                 std::mem::swap(&mut state.waiting, &mut lines);
                 state.taken
             };
-            let written = catch_unwind(AssertUnwindSafe(|| {
-                writer.write_all(&lines).and_then(|()| writer.flush())
-            }));
+            if torn {
+                // Half a line may be there.
+                lines.insert(0, b'\n');
+            }
+            // With the error's destructor, which is theirs as well.
+            let mut write = || writer.write_all(&lines).and_then(|()| writer.flush());
+            let written = contain(|| write().is_ok()).unwrap_or(false);
+            torn = !written;
             lines.clear();
             let mut state = self.lock();
-            if !matches!(written, Ok(Ok(()))) {
+            if !written {
                 state.lost += taken - state.done;
             }
             state.done = taken;

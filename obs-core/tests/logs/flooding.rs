@@ -160,3 +160,50 @@ fn nothing_is_lost_silently_across_threads_and_windows() {
     assert_eq!(told, logs.rig.telemetry.counts().log_flood);
     assert!(told > 0 && passed > 100);
 }
+
+#[cfg(feature = "log")]
+#[test]
+fn an_error_stays_an_error_when_there_are_too_many_call_sites() {
+    use log::Log;
+    use obs_core::Severity;
+    const SITES: u32 = 9_000;
+    let rig = crate::support::rig(true);
+    let written = crate::rig::Written::default();
+    let into = written.clone();
+    let layer = obs_core::logs::LogLayer::new(&rig.telemetry)
+        .with_lines(move || into.clone())
+        .with_location(true)
+        .with_flood(Flood::new(SITES, Duration::from_secs(1)));
+    let bridge = layer.bridge();
+    for number in 0..SITES {
+        let record = log::Record::builder()
+            .args(format_args!("failed"))
+            .level(log::Level::Error)
+            .target("many")
+            .line(Some(number))
+            .build();
+        bridge.log(&record);
+        let line = written.line();
+        assert_eq!(line["level"], "ERROR", "{line}");
+        assert_eq!(line["target"], "many", "{line}");
+        assert_eq!(line["code.line.number"], number, "{line}");
+    }
+    for record in rig.events() {
+        assert_eq!(record.severity, Severity::Error, "{record:?}");
+    }
+    // Together they have the budget of one, and are told of together.
+    let layer = obs_core::logs::LogLayer::new(&rig.telemetry)
+        .with_lines(std::io::sink)
+        .with_flood(Flood::new(1, Duration::from_secs(1)));
+    let bridge = layer.bridge();
+    let before = rig.telemetry.counts().log_flood;
+    for number in 0..SITES {
+        let record = log::Record::builder()
+            .args(format_args!("failed"))
+            .target("many")
+            .line(Some(number))
+            .build();
+        bridge.log(&record);
+    }
+    assert!(rig.telemetry.counts().log_flood > before);
+}

@@ -1,7 +1,7 @@
 //! Writers that are slow, full or broken.
 
 use crate::rig::{Logs, Written, attribute};
-use obs_core::logs::{Flood, NonBlocking};
+use obs_core::logs::{Flood, Lines as _, NonBlocking};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -146,4 +146,137 @@ fn a_writer_that_panics_reaches_nobody_who_logs() {
     assert_eq!(records.len(), 3);
     assert_eq!(attribute(&records[2], "obs.log.lost"), Some(&2.into()));
     assert_eq!(logs.records().len(), 0, "it is told once");
+}
+
+#[test]
+fn waiting_for_ever_for_lines_is_no_panic() {
+    let gate = Gate::default();
+    let (logs, writer) = non_blocking(&gate, 16 << 10);
+    logs.run(|| tracing::info!("x"));
+    gate.open();
+    assert!(writer.flush(Duration::MAX));
+    assert_eq!(gate.written.line()["message"], "x");
+}
+
+/// What a panic carries, and panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::panic_any(Self);
+        }
+    }
+}
+
+struct Bombs;
+
+impl Write for Bombs {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        std::panic::panic_any(Bomb);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+#[test]
+fn lines_after_a_panic_whose_payload_panics_are_still_written_or_counted() {
+    let writer = NonBlocking::new(Bombs, 1 << 10).expect("a thread");
+    for lines in 1..=3 {
+        writer.write_line(b"x\n").expect("room");
+        assert!(writer.flush(SOON), "the thread is there");
+        assert_eq!(writer.lost(), lines);
+    }
+}
+
+#[test]
+fn such_a_panic_reaches_nobody_who_logs_or_shuts_down() {
+    let logs = Logs::with(|layer| layer.with_lines(|| Bombs));
+    logs.run(|| tracing::info!("x"));
+    logs.rig.telemetry.shutdown(SOON).expect("contained");
+    assert_eq!(logs.rig.telemetry.counts().log_lines_lost, 1);
+    drop(logs);
+}
+
+/// Takes half of the second line and then refuses the rest, or panics.
+#[derive(Clone, Default)]
+struct Half {
+    calls: Arc<Mutex<u32>>,
+    panics: bool,
+    written: Written,
+}
+
+impl Write for Half {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let call = {
+            let mut calls = self.calls.lock().unwrap();
+            *calls += 1;
+            *calls
+        };
+        match call {
+            2 => self.written.write(&bytes[..bytes.len() / 2]),
+            3 if self.panics => panic!("half-way"),
+            // Nor does it take the line after that.
+            3 | 4 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => self.written.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[track_caller]
+fn assert_others_are_whole(half: &Half) {
+    let text = half.written.take();
+    let numbers: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|line| line["fields"]["number"].as_u64())
+        .collect();
+    assert_eq!(numbers, [0, 3, 4], "{text}");
+    assert_eq!(text.matches('\n').count(), 4, "{text}");
+    assert!(!text.contains("\n\n"), "{text}");
+}
+
+#[test]
+fn a_write_that_fails_half_way_spoils_no_line_but_its_own() {
+    for panics in [false, true] {
+        let half = Half {
+            panics,
+            ..Half::default()
+        };
+        let into = half.clone();
+        let logs = Logs::with(|layer| layer.with_lines(move || into.clone()));
+        logs.run(|| (0..5).for_each(|number| tracing::info!(number, "x")));
+        assert_others_are_whole(&half);
+        let half = Half {
+            panics,
+            ..Half::default()
+        };
+        let writer = NonBlocking::new(half.clone(), 1 << 10).expect("a thread");
+        let lines = writer.clone();
+        let logs = Logs::with(|layer| layer.with_lines(lines));
+        for number in 0..5 {
+            logs.run(|| tracing::info!(number, "x"));
+            assert!(writer.flush(SOON));
+        }
+        assert_others_are_whole(&half);
+    }
+}
+
+#[test]
+fn a_line_that_had_no_room_leaves_no_empty_line() {
+    let gate = Gate::default();
+    let (logs, writer) = non_blocking(&gate, 1 << 10);
+    logs.run(|| (0..100).for_each(|number| tracing::info!(number, "x")));
+    gate.open();
+    assert!(writer.flush(SOON));
+    logs.run(|| tracing::info!("again"));
+    assert!(writer.flush(SOON));
+    let text = gate.written.take();
+    assert!(text.lines().all(|line| line.starts_with('{')), "{text}");
 }
