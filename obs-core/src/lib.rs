@@ -52,6 +52,7 @@ mod sync;
 mod thread;
 mod timeline;
 pub mod trust;
+mod view;
 
 pub use opentelemetry as otel;
 
@@ -82,3 +83,4 @@ pub use session::Session;
 pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};
 pub use subscriber::{Records, Subscriber};
 pub use trust::Trust;
+pub use view::View;

@@ -23,6 +23,7 @@ use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
+use crate::view::View;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -255,6 +256,15 @@ impl Builder {
         self
     }
 
+    /// What becomes of the metrics that a [view](View) selects; may be called several times.
+    ///
+    /// [`Telemetry::warnings`] says of two streams under one name, and of a view that matched nothing after a minute or
+    /// until the end.
+    pub fn with_view(mut self, view: View) -> Self {
+        self.config.views.push(view);
+        self
+    }
+
     /// How many label sets a group of metrics may have; what comes later shares one series.
     pub fn with_max_series(mut self, series: u32) -> Self {
         self.config.max_series = series.max(1);
@@ -348,6 +358,7 @@ impl Builder {
             Some(name) => resource.renamed(name),
             None => resource,
         };
+        self.config.views.iter().try_for_each(View::check)?;
         limits_of(&environment, &mut self.config);
         self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
         self.config.propagator = self
