@@ -164,6 +164,23 @@ impl View {
     }
 }
 
+/// Boundaries that histograms have besides their own, by the metric's name.
+pub(crate) fn check_boundaries(boundaries: &[(String, f64)]) -> Result<(), Error> {
+    for (metric, limit) in boundaries {
+        let name = metric.escape_debug();
+        if metric.is_empty() || !limit.is_finite() {
+            let message = format!("no boundary can be {limit} for the metric `{name}`");
+            return Err(Error::configuration(message));
+        }
+        let of = boundaries.iter().filter(|(other, _)| other == metric);
+        if of.count() > BOUNDARIES {
+            let message = format!("`{name}` has more than {BOUNDARIES} boundaries besides its own");
+            return Err(Error::configuration(message));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a name is like a pattern with `*` and `?`: the last `*` takes as much more as is needed.
 fn is_like(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);

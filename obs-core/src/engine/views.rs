@@ -95,9 +95,9 @@ impl Engine {
         }
         let besides: Vec<f64> = { views.boundaries.iter() }
             .filter(|besides| besides.of.0.eq_ignore_ascii_case(metric))
-            .filter(|_| shape.is_histogram())
             .map(|besides| besides.mark().1)
             .collect();
+        let besides = self.usable(metric, shape, &besides, true);
         let own = join(shape.bounds(), &besides);
         let matching = { views.views.iter().enumerate() }
             .filter(|(_, view)| view.of.matches(scope, metric))
@@ -114,7 +114,10 @@ impl Engine {
             self.note_exported(scope, exported, Some(index), metric);
             self.check_kept(view, metric, keys);
             let bounds = match &view.boundaries {
-                Some(boundaries) => join(&self.usable(view, metric, shape, boundaries), &besides),
+                Some(asked) => {
+                    let usable = self.usable(metric, shape, asked, view.is_exact());
+                    join(&usable, &besides)
+                }
                 None => own.clone(),
             };
             Stream { view, bounds }
@@ -138,8 +141,9 @@ impl Engine {
         }
     }
 
-    /// Those that can be, of a metric of this shape.
-    fn usable(&self, view: &View, metric: &str, shape: &Shape, boundaries: &[f64]) -> Box<[f64]> {
+    /// Those boundaries that a metric of this shape can have. That what is no histogram has none is said where boundaries
+    /// were asked for it `by_name`.
+    fn usable(&self, metric: &str, shape: &Shape, boundaries: &[f64], by_name: bool) -> Box<[f64]> {
         let usable: Box<[f64]> = match shape {
             Shape::Values { .. } => boundaries.into(),
             // No duration is negative.
@@ -148,10 +152,9 @@ impl Engine {
                 .collect(),
             _ => [].into(),
         };
-        if usable.len() < boundaries.len() && (view.is_exact() || shape.is_histogram()) {
+        if usable.len() < boundaries.len() && (by_name || shape.is_histogram()) {
             self.diagnostics.warn(format!(
-                "boundaries of the view of `{}` cannot be those of `{metric}`: {}",
-                view.pattern(),
+                "`{metric}` cannot have all boundaries that are asked for: {}",
                 if shape.is_histogram() {
                     "no duration is negative"
                 } else {
