@@ -46,7 +46,8 @@ pub struct View {
 const BOUNDARIES: usize = 256;
 
 impl View {
-    /// Of the metrics of this name. In it `*` stands for any characters, `?` for one; names are the same in any case.
+    /// Of the metrics of this name. In it `*` stands for any characters, `?` for one; names are the same in any case. What a
+    /// telemetry says about itself (`obs.telemetry.*`) has names too.
     pub fn of(name: impl Into<String>) -> Self {
         Self {
             pattern: name.into(),
@@ -80,6 +81,12 @@ impl View {
     /// With these attributes only; points that differ in others become one.
     pub fn with_attributes<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.attributes = Some(keys.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Without attributes: one point of all.
+    pub fn without_attributes(mut self) -> Self {
+        self.attributes = Some(Vec::new());
         self
     }
 

@@ -305,22 +305,12 @@ impl Stream {
 
     /// One point with the attributes and the boundaries of this stream.
     fn point(&self, point: &HistogramPoint) -> HistogramPoint {
-        let mut buckets = vec![0; self.bounds.len() + 1];
-        for (index, count) in point.buckets.iter().enumerate() {
-            // Each limit here is one of the cells', so that no bucket has to be divided.
-            let at = match point.bounds.get(index) {
-                Some(upper) => self.bounds.partition_point(|limit| limit < upper),
-                None => self.bounds.len(),
-            };
-            buckets[at] += count;
-        }
-        HistogramPoint {
+        let mut shown = HistogramPoint {
             attributes: self.attributes(&point.attributes),
-            bounds: self.bounds.to_vec(),
-            buckets,
-            exemplars: one_per_bucket(&self.bounds, point.exemplars.clone()),
-            ..*point
-        }
+            ..point.clone()
+        };
+        widen(&mut shown, &self.bounds);
+        shown
     }
 
     fn attributes(&self, attributes: &PointAttributes) -> PointAttributes {
@@ -354,7 +344,30 @@ fn merge<P>(
     merged
 }
 
-fn merge_histograms(into: &mut HistogramPoint, from: HistogramPoint) {
+/// Leaves of the point's limits those that are among `bounds`, so that no bucket has to be divided. A stream's are among
+/// those of its cells, but where stages that share a metric have different ones.
+fn widen(point: &mut HistogramPoint, bounds: &[f64]) {
+    let mut count = 0;
+    let (mut limits, mut buckets) = (Vec::new(), Vec::new());
+    for (index, bucket) in point.buckets.iter().enumerate() {
+        count += bucket;
+        match point.bounds.get(index) {
+            Some(limit) if bounds.contains(limit) => limits.push(*limit),
+            Some(_) => continue,
+            None => {}
+        }
+        buckets.push(std::mem::take(&mut count));
+    }
+    (point.bounds, point.buckets) = (limits, buckets);
+    let exemplars = std::mem::take(&mut point.exemplars);
+    point.exemplars = one_per_bucket(&point.bounds, exemplars);
+}
+
+fn merge_histograms(into: &mut HistogramPoint, mut from: HistogramPoint) {
+    if into.bounds != from.bounds {
+        widen(into, &from.bounds);
+        widen(&mut from, &into.bounds);
+    }
     into.count += from.count;
     into.sum += from.sum;
     for (into, from) in into.buckets.iter_mut().zip(&from.buckets) {

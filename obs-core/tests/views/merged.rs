@@ -1,11 +1,12 @@
 //! Points that become one, because they differ in what is not kept.
 
 use crate::support::points::{all, histogram, histograms, number, numbers};
-use crate::support::{Span, rig_with};
+use crate::support::{SCOPE, Span, rig_with};
 use crate::{CALLS, DURATION, viewed, work};
 use obs_core::encode::PageFormat;
 use obs_core::metrics::Temporality;
-use obs_core::{Event, Outcome, StatsLevel, View};
+use obs_core::otel::trace::SpanKind;
+use obs_core::{Descriptor, Event, Histogram, Labels, Outcome, Parent, Stage, StatsLevel, View};
 
 #[test]
 fn counters_of_fewer_attributes_are_added_and_of_gauges_the_greatest_is_shown() {
@@ -30,14 +31,14 @@ fn counters_of_fewer_attributes_are_added_and_of_gauges_the_greatest_is_shown() 
 
 #[test]
 fn what_runs_is_added_over_the_attributes_left_out() {
-    let rig = viewed([View::of("test.work.active").with_attributes([""; 0])]);
+    let rig = viewed([View::of("test.work.active").without_attributes()]);
     let _running = ["a", "b", "b"].map(|step| rig.root(step));
     assert_eq!(number(&all(&rig.telemetry), "test.work.active", &[]), 3.0);
 }
 
 #[test]
 fn a_mirrored_counter_that_restarts_is_added_right() {
-    let rig = viewed([View::of("test.calls").with_attributes([""; 0])]);
+    let rig = viewed([View::of("test.calls").without_attributes()]);
     let counter = rig.telemetry.absolute_counter(&CALLS);
     let (one, two) = (counter.bind(&["p", "1"]), counter.bind(&["p", "2"]));
     let delta = rig.telemetry.reader(Temporality::Delta);
@@ -60,7 +61,7 @@ fn what_found_no_room_stays_a_point_of_its_own_while_any_attribute_is_kept() {
             .with_view(
                 View::of("test.calls")
                     .with_name("total")
-                    .with_attributes([""; 0]),
+                    .without_attributes(),
             )
     });
     let calls = rig.telemetry.counter(&CALLS);
@@ -80,7 +81,7 @@ fn of_merged_exemplars_the_latest_of_each_bucket_stays() {
     let rig = rig_with(true, |builder| {
         builder.with_view(
             View::of(DURATION)
-                .with_attributes([""; 0])
+                .without_attributes()
                 .with_boundaries([0.1, 1.0]),
         )
     });
@@ -123,4 +124,52 @@ fn stages_that_share_a_metric_are_merged_without_what_tells_them_apart() {
     assert_eq!(points.len(), 1);
     assert_eq!(points[0].attributes.len(), 1);
     assert_eq!(points[0].count, 2);
+}
+
+#[test]
+fn stages_that_share_a_metric_but_not_all_boundaries_are_merged_by_those_they_share() {
+    const fn stage(from: Event, to: Event, bounds: &'static [f64]) -> Stage {
+        let histogram = Histogram {
+            name: "test.uneven",
+            unit: "s",
+            description: "",
+            bounds,
+        };
+        Stage {
+            histogram,
+            attribute: None,
+            from,
+            to,
+            level: StatsLevel::Base,
+        }
+    }
+    static UNEVEN: Descriptor = Descriptor {
+        name: "test.uneven",
+        duration: None,
+        measures: &[],
+        in_flight: None,
+        stages: &[
+            stage(Event::RPC_START, Event::RPC_FINISH, &[0.01, 0.05, 1.0]),
+            stage(Event::SERVER_HANDLE_START, Event::RPC_FINISH, &[0.02, 0.05]),
+        ],
+        labels: &[],
+        method: None,
+        errors: &[],
+        scope: &SCOPE,
+        span_kind: SpanKind::Internal,
+        span_name: |_, into| into.push_str("uneven"),
+    };
+    let rig = viewed([View::of("test.uneven").without_attributes()]);
+    let kind = rig.telemetry.kind(&UNEVEN);
+    kind.set_level(StatsLevel::Detailed);
+    for ms in [5, 15, 30, 60] {
+        let mut operation = kind.start(Labels::NONE, Parent::Root);
+        rig.advance_ms(ms);
+        operation.stamp(Event::SERVER_HANDLE_START);
+        rig.advance_ms(1);
+        operation.end(Outcome::ANSWERED);
+    }
+    let point = histogram(&all(&rig.telemetry), "test.uneven", &[]);
+    // Whole operations take 6, 16, 31 and 61 ms, their second stages one each.
+    assert_eq!((point.bounds, point.buckets), (vec![0.05], vec![7, 1]));
 }
