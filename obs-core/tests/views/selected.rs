@@ -1,14 +1,15 @@
 //! What a view selects, and what is exported of it: the same on the page and over OTLP.
 
-use crate::support::SCOPE;
 use crate::support::points::{all, find, histograms};
+use crate::support::{Rig, SCOPE, STEP, rig_with};
 use crate::{CALLS, DURATION, viewed, work};
-use obs_core::encode::{BODY_LIMIT, ResourceBytes, encode_metrics};
+use obs_core::courier::{Capture, Signal};
+use obs_core::metrics::Temporality;
 use obs_core::{Instrument, View};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::metric;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric};
 use prost::Message;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[test]
 fn a_metric_is_renamed_and_described() {
@@ -69,41 +70,60 @@ fn a_view_of_another_scope_selects_nothing() {
     assert!(histograms(&all(&theirs.telemetry), DURATION).is_empty());
 }
 
-#[test]
-fn otlp_has_the_same() {
-    let rig = viewed([View::of(DURATION)
-        .with_name("our.duration")
-        .with_attributes(["test.status"])]);
-    work(&rig, "a", 200, 7);
-    work(&rig, "b", 200, 8);
-    work(&rig, "b", 500, 9);
-    let mut counts = BTreeMap::new();
-    let resource = ResourceBytes::new([], None);
-    encode_metrics(
-        &resource,
-        &all(&rig.telemetry),
-        BODY_LIMIT,
-        &mut |body: &[u8], _| {
-            let request = ExportMetricsServiceRequest::decode(body).expect("OTLP");
-            let scopes = request.resource_metrics.into_iter();
-            let scopes = scopes.flat_map(|resource| resource.scope_metrics);
-            for metric in scopes.flat_map(|scope| scope.metrics) {
-                assert_ne!(metric.name, DURATION);
-                if let (true, Some(metric::Data::Histogram(data))) =
-                    (metric.name == "our.duration", metric.data)
-                {
-                    for point in data.data_points {
-                        assert_eq!(point.attributes.len(), 1);
-                        let status = format!("{:?}", point.attributes[0].value);
-                        let status = ["200", "500"].into_iter().find(|one| status.contains(one));
-                        counts.insert(status, point.count);
-                    }
-                }
+/// Name, attributes, count and whether it is a delta, of what the last flush exported of our metrics.
+fn exported(rig: &Rig, capture: &Capture) -> Vec<(String, Vec<String>, u64, bool)> {
+    let patience = Duration::from_secs(5);
+    rig.telemetry.flush(patience).expect("delivered");
+    let batches = capture.take().into_iter();
+    let batches = batches.filter(|batch| batch.signal == Signal::Metrics);
+    let scopes = batches.flat_map(|batch| {
+        let request = ExportMetricsServiceRequest::decode(&batch.body[..]).expect("OTLP");
+        let resources = request.resource_metrics.into_iter();
+        resources.flat_map(|resource| resource.scope_metrics)
+    });
+    let mut found = Vec::new();
+    for metric in scopes.flat_map(|scope| scope.metrics) {
+        if let Some(metric::Data::Histogram(data)) = metric.data {
+            let delta = data.aggregation_temporality() == AggregationTemporality::Delta;
+            for point in data.data_points {
+                let keys = point.attributes.into_iter().map(|pair| pair.key);
+                found.push((metric.name.clone(), keys.collect(), point.count, delta));
             }
-        },
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_exported_and_what_is_on_the_page_is_the_same_metric_each_in_its_temporality() {
+    let capture = Capture::new();
+    let rig = rig_with(false, |builder| {
+        let view = View::of(DURATION).with_name("our.duration");
+        builder
+            .with_transport(capture.clone())
+            .with_temporality(Temporality::Delta)
+            .with_view(view.with_attributes([STEP.as_str()]))
+    });
+    let ours = |count| {
+        let keys = vec![STEP.as_str().to_owned()];
+        vec![("our.duration".to_owned(), keys, count, true)]
+    };
+    work(&rig, "a", 200, 7);
+    work(&rig, "a", 404, 8);
+    assert_eq!(exported(&rig, &capture), ours(2));
+    for code in [200, 404, 500] {
+        work(&rig, "a", code, 9);
+    }
+    assert_eq!(exported(&rig, &capture), ours(3));
+    let page = rig.telemetry.prometheus();
+    let count = |line: &&str| line.starts_with("our_duration_seconds_count");
+    let counts: Vec<_> = page.lines().filter(count).collect();
+    let [count] = counts[..] else {
+        panic!("one point: {page}")
+    };
+    assert!(
+        count.contains("test_step=\"a\"") && count.ends_with(" 5"),
+        "{count}"
     );
-    assert_eq!(
-        counts.into_iter().collect::<Vec<_>>(),
-        [(Some("200"), 2), (Some("500"), 1)]
-    );
+    assert!(!count.contains("test_status"), "{count}");
 }
