@@ -54,8 +54,9 @@ impl<T> Used<T> {
 #[derive(Debug, PartialEq)]
 struct Exported {
     scope: &'static str,
+    /// Both as they compare: names are the same in any case.
     name: String,
-    metric: &'static str,
+    metric: String,
     view: Option<usize>,
 }
 
@@ -176,19 +177,17 @@ impl Engine {
         let exported = Exported {
             scope: scope.name,
             name: name.to_ascii_lowercase(),
-            metric,
+            metric: metric.to_ascii_lowercase(),
             view,
         };
         let mut all = lock_std(&self.views.exported);
         if all.contains(&exported) {
             return;
         }
-        let conflict = all.iter().find(|other| {
-            let by_view = view.is_some() || other.view.is_some();
-            by_view && other.scope == exported.scope && other.name == exported.name
-        });
+        let same = |other: &&Exported| other.scope == exported.scope && other.name == exported.name;
+        let conflict = all.iter().find(same);
         if let Some(other) = conflict {
-            self.diagnostics.warn(if other.metric == metric {
+            self.diagnostics.warn(if other.metric == exported.metric {
                 format!("several views export `{metric}` as `{name}`; all are exported")
             } else {
                 format!(
@@ -373,7 +372,6 @@ fn merge_histograms(into: &mut HistogramPoint, mut from: HistogramPoint) {
     for (into, from) in into.buckets.iter_mut().zip(&from.buckets) {
         *into += from;
     }
-    into.start_unix_nanos = into.start_unix_nanos.max(from.start_unix_nanos);
     if !from.exemplars.is_empty() {
         let mut all = std::mem::take(&mut into.exemplars);
         all.extend(from.exemplars);

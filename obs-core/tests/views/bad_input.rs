@@ -1,10 +1,10 @@
 //! Views that make no sense, alone, together, or with the metrics there are: an error at set-up, or somebody is told.
 
 use crate::support::points::{all, histogram};
-use crate::support::{Rig, builder, rig_with};
+use crate::support::{Rig, SCOPE, builder, rig_with};
 use crate::{CALLS, DURATION, viewed, work};
-use obs_core::View;
 use obs_core::metrics::Metric;
+use obs_core::{Instrument, Scope, View};
 use std::time::Duration;
 
 #[track_caller]
@@ -64,6 +64,42 @@ fn two_metrics_under_one_name_are_warned_about_and_both_exported() {
     let twice = viewed([View::of("test.calls"), View::of("test.c*")]);
     twice.telemetry.counter(&CALLS);
     warned(&twice, &["several views export `test.calls`"]);
+}
+
+#[test]
+fn one_name_in_two_scopes_is_no_conflict() {
+    static OTHER: Scope = Scope {
+        name: "other",
+        ..SCOPE
+    };
+    let rig = viewed([View::of("test.calls").with_name(DURATION)]);
+    let theirs = Instrument {
+        scope: &OTHER,
+        ..CALLS
+    };
+    rig.telemetry.counter(&theirs);
+    warned(&rig, &[]);
+    rig.telemetry.counter(&CALLS);
+    warned(&rig, &["both `test.work.duration` and `test.calls`"]);
+}
+
+#[test]
+fn one_instrument_in_either_case_is_no_conflict() {
+    let shouted = Instrument {
+        name: "TEST.Calls",
+        ..CALLS
+    };
+    let alone = View::of(DURATION);
+    for view in [alone, View::of("test.calls").with_name("our.calls")] {
+        let rig = viewed([view]);
+        for instrument in [&CALLS, &shouted] {
+            rig.telemetry.counter(instrument).bind(&["p", "z"]).add(1);
+        }
+        let metrics = all(&rig.telemetry);
+        let calls = metrics.iter().filter(|one| one.name.ends_with("calls"));
+        assert_eq!(calls.count(), 1);
+        warned(&rig, &[]);
+    }
 }
 
 #[test]

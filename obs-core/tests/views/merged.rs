@@ -42,14 +42,23 @@ fn a_mirrored_counter_that_restarts_is_added_right() {
     let counter = rig.telemetry.absolute_counter(&CALLS);
     let (one, two) = (counter.bind(&["p", "1"]), counter.bind(&["p", "2"]));
     let delta = rig.telemetry.reader(Temporality::Delta);
+    let cumulative = rig.telemetry.reader(Temporality::Cumulative);
     let collect = |first, second| {
         one.set_absolute(first);
         two.set_absolute(second);
         rig.advance_ms(1_000);
-        number(&delta.collect(), "test.calls", &[])
+        let all = numbers(&cumulative.collect(), "test.calls");
+        assert_eq!(all.len(), 1);
+        let change = number(&delta.collect(), "test.calls", &[]);
+        (change, all[0].value.as_f64(), all[0].start_unix_nanos)
     };
-    assert_eq!(collect(100, 50), 150.0);
-    assert_eq!(collect(7, 60), 17.0, "one of them began again");
+    let (change, total, start) = collect(100, 50);
+    assert_eq!((change, total), (150.0, 150.0));
+    assert_eq!(collect(101, 52), (3.0, 153.0, start));
+    let (change, total, restart) = collect(110, 7);
+    assert_eq!((change, total), (16.0, 117.0), "one of them began again");
+    assert!(restart > start, "and so did their sum");
+    assert_eq!(collect(110, 8), (1.0, 118.0, restart));
 }
 
 #[test]

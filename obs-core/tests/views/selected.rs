@@ -50,6 +50,21 @@ fn what_is_dropped_is_on_no_page_and_in_no_export() {
 }
 
 #[test]
+fn an_instrument_that_is_dropped_takes_no_room() {
+    let rig = rig_with(false, |builder| {
+        builder
+            .with_max_series(1)
+            .with_view(View::of("test.calls").dropped())
+    });
+    let calls = rig.telemetry.counter(&CALLS);
+    for peer in ["a", "b", "c"] {
+        calls.bind(&[peer, "z"]).add(1);
+    }
+    let page = rig.telemetry.prometheus();
+    assert!(!page.contains("label_overflow"), "{page}");
+}
+
+#[test]
 fn all_but_what_another_view_selects_can_be_dropped() {
     let rig = viewed([View::of("*").dropped(), View::of("TEST.work.?uration")]);
     work(&rig, "a", 200, 7);
