@@ -65,8 +65,8 @@ SEEDS = [
     ),
     (
         "engine/family.rs",
-        "if self.verdict() == Verdict::Pending {\n            self.verdict.store",
-        "if true {\n            self.verdict.store",
+        "let verdict = match self.verdict() {",
+        "let verdict = match Verdict::Pending {",
         "families::the_first_verdict_stands_and_everybody_reads_it",
     ),
     (
@@ -105,6 +105,12 @@ SEEDS = [
         "while old != OFF {",
         "while old != 0xff {",
         "levels::what_is_switched_off_stays_off_whoever_sets_a_level_meanwhile",
+    ),
+    (
+        "level.rs",
+        "if !any() && self.change(|old| old & !MARK) && any() {",
+        "if !any() && self.change(|old| old & !MARK) && false {",
+        "levels::a_level_that_is_set_outlasts_one_that_is_given_back_meanwhile",
     ),
 ]
 

@@ -339,7 +339,7 @@ impl Attributes {
     #[inline(always)]
     pub(crate) fn clear(&mut self, entries: usize, text: usize) {
         // A record that once was large must not stay large in the pool.
-        if self.entries.len() > entries * 4 || self.text.len() > text * 16 {
+        if self.entries.capacity() > entries * 4 || self.text.capacity() > text * 16 {
             self.shrink(entries, text);
         }
         self.entries.clear();

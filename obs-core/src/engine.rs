@@ -14,6 +14,7 @@ pub(crate) mod fold;
 pub(crate) mod histogram;
 pub(crate) mod instruments;
 pub(crate) mod kind;
+pub(crate) mod lent;
 pub(crate) mod live;
 pub(crate) mod local;
 pub(crate) mod log_queue;
@@ -36,6 +37,7 @@ use diagnostics::Diagnostics;
 use exemplars::Exemplars;
 use instruments::Instruments;
 use kind::Kind;
+use lent::Lent;
 use local::Local;
 use log_queue::LogQueue;
 use metric_set::MetricSet;
@@ -63,6 +65,7 @@ pub(crate) struct Engine {
     pub(crate) instruments: Instruments,
     pub(crate) observables: Observables,
     pub(crate) views: Views,
+    pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
     /// When it was made, in ticks.
     pub(crate) started: u64,
@@ -96,6 +99,7 @@ impl Engine {
             diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
             observables: Observables::default(),
+            lent: Lent::default(),
             kinds: RwLock::default(),
             next_set: AtomicU16::new(0),
             fallback: Mutex::default(),

@@ -8,11 +8,11 @@
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
 
+use crate::contain::contain;
 use crate::engine::live::Live;
 
 /// The `random` bit of trace flags: the last 7 bytes of the trace id are random, so that samplers may use them
@@ -67,11 +67,11 @@ impl Live {
             return;
         };
         let begins = self.trace_id == 0;
-        let made = catch_unwind(AssertUnwindSafe(|| {
+        let made = contain(|| {
             let trace = begins.then(|| (own.new_trace_id(), own.has_random_trace_ids()));
             (trace, own.new_span_id())
-        }));
-        let (trace, span) = made.unwrap_or_else(|_| {
+        });
+        let (trace, span) = made.unwrap_or_else(|| {
             engine.counts.panics.add(1);
             (begins.then_some((TraceId::INVALID, true)), SpanId::INVALID)
         });

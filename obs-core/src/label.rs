@@ -276,6 +276,21 @@ impl Space {
         (LabelId(id), Some(text))
     }
 
+    /// Whether `text` has a number.
+    pub(crate) fn knows(&self, text: &str) -> bool {
+        match self.label.values {
+            Values::Closed(list) => list.contains(&text),
+            Values::Open { .. } => {
+                let table = self
+                    .table
+                    .read()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                table.ids.contains_key(text)
+            }
+            Values::Number | Values::Error => false,
+        }
+    }
+
     /// A number for a configured value, whose series then have room of their own. Says whether there was one left.
     pub(crate) fn reserve(&self, text: &str) -> bool {
         let (id, _) = self.intern(text);

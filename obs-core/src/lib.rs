@@ -13,6 +13,7 @@ mod ambient;
 mod attached;
 mod attributes;
 mod clock;
+mod contain;
 mod context;
 pub mod courier;
 pub mod current;
@@ -35,9 +36,13 @@ pub mod metrics;
 mod operation;
 mod outcome;
 mod parent;
+#[cfg(feature = "process")]
+pub mod process;
 pub mod propagation;
 mod quiet;
 mod record;
+#[cfg(feature = "tokio")]
+pub mod runtime;
 pub mod sampling;
 mod scope;
 #[cfg(feature = "sdk")]
@@ -65,9 +70,11 @@ pub use descriptor::{
 pub use engine::counts::EngineCounts;
 pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
-    BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Instrument, ValueHistogram,
+    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter,
+    FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
 };
 pub use engine::kind::Kind;
+pub use engine::lent::{MethodLevel, RaiseRule};
 pub use error::Error;
 pub use event::Event;
 pub use handle::OpRef;

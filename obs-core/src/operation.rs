@@ -121,6 +121,7 @@ impl Kind {
         if engine.config.ids.is_some() {
             live.own_ids();
         } else {
+            local.rng.refresh();
             if live.trace_id == 0 {
                 live.trace_id = local.rng.trace_bits();
                 live.trace_flags = crate::ids::RANDOM.to_u8();

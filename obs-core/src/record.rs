@@ -2,6 +2,7 @@
 
 use crate::attributes::Value;
 use crate::clock::Anchor;
+use crate::contain::contain;
 use crate::descriptor::{Descriptor, Scope};
 use crate::engine::live::{Flags, Live};
 use crate::label::{LabelId, LabelRef, LabelValue};
@@ -13,7 +14,6 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,8 +141,7 @@ impl<'a> Record<'a> {
     pub(crate) fn write_kinds_name(&self, into: &mut String) {
         let kind = self.live.kind;
         let before = into.len();
-        let rule = AssertUnwindSafe(|| (kind.descriptor.span_name)(self, into));
-        if catch_unwind(rule).is_err() {
+        if contain(|| (kind.descriptor.span_name)(self, into)).is_none() {
             kind.engine.counts.panics.add(1);
             into.truncate(if into.is_char_boundary(before) {
                 before

@@ -18,6 +18,7 @@ pub mod http;
 pub mod network;
 pub mod obs;
 pub mod otel;
+pub mod process;
 pub mod resource;
 pub mod session;
 pub mod user;

@@ -166,6 +166,27 @@ fn a_parked_child_that_its_root_takes_along_is_one_and_one_that_goes_with_it_is_
 }
 
 #[test]
+fn where_nobody_takes_records_none_leads_nowhere() {
+    let clock = obs_core::ManualClock::new();
+    let telemetry = builder()
+        .manual()
+        .with_clock(obs_core::Clock::manual(&clock))
+        .with_sampler(sampler(true))
+        .build()
+        .expect("a usable configuration");
+    let reader = telemetry.reader(Temporality::Cumulative);
+    telemetry
+        .kind(&WORK)
+        .start(obs_core::Labels::NONE, Parent::Root)
+        .end(Outcome::ANSWERED);
+    telemetry
+        .collect(Duration::from_secs(5))
+        .expect("no deadline");
+    assert_eq!(points(&reader).len(), 1, "it was counted");
+    assert_eq!(exemplars(&reader), []);
+}
+
+#[test]
 fn switched_off_there_are_none() {
     let rig = rig_with(true, |builder| builder.with_exemplars(false));
     let reader = rig.telemetry.reader(Temporality::Cumulative);

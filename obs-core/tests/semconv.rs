@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 
 use obs_core::Key;
-use obs_core::semconv::{self, code, exception, http, network, obs, otel, resource, session, user};
+use obs_core::semconv::{
+    self, code, exception, http, network, obs, otel, process, resource, session, user,
+};
 use opentelemetry_semantic_conventions::{attribute, metric};
 
 /// Every attribute of the conventions that we use, by group. What a group has and this table lacks fails the test.
@@ -56,6 +58,15 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         ],
     ),
     (session::ALL, &[attribute::SESSION_ID]),
+    (
+        process::ALL,
+        &[
+            attribute::CPU_MODE,
+            attribute::DISK_IO_DIRECTION,
+            attribute::PROCESS_CONTEXT_SWITCH_TYPE,
+            attribute::SYSTEM_PAGING_FAULT_TYPE,
+        ],
+    ),
     (user::ALL, &[attribute::USER_ID]),
 ];
 
@@ -93,6 +104,18 @@ const NAMES: &[(&str, &str)] = &[
         http::CLIENT_RESPONSE_BODY_SIZE,
         metric::HTTP_CLIENT_RESPONSE_BODY_SIZE,
     ),
+    (process::CPU_TIME, metric::PROCESS_CPU_TIME),
+    (process::MEMORY_USAGE, metric::PROCESS_MEMORY_USAGE),
+    (process::MEMORY_VIRTUAL, metric::PROCESS_MEMORY_VIRTUAL),
+    (process::DISK_IO, metric::PROCESS_DISK_IO),
+    (process::THREAD_COUNT, metric::PROCESS_THREAD_COUNT),
+    (
+        process::UNIX_FILE_DESCRIPTOR_COUNT,
+        metric::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT,
+    ),
+    (process::CONTEXT_SWITCHES, metric::PROCESS_CONTEXT_SWITCHES),
+    (process::PAGING_FAULTS, metric::PROCESS_PAGING_FAULTS),
+    (process::UPTIME, metric::PROCESS_UPTIME),
     (resource::SERVICE_NAME, attribute::SERVICE_NAME),
     (resource::SERVICE_VERSION, attribute::SERVICE_VERSION),
     (
@@ -155,6 +178,12 @@ fn what_is_ours_says_so() {
         obs::COLLECTED,
         obs::ANOMALIES,
         obs::PARKED,
+        obs::LEVEL_RAISES,
+        obs::TOKIO_WORKERS,
+        obs::TOKIO_TASKS,
+        obs::TOKIO_QUEUE_DEPTH,
+        obs::TOKIO_WORKER_BUSY_TIME,
+        obs::TOKIO_WORKER_PARKS,
     ];
     for name in obs::ALL.iter().map(|key| key.as_str()).chain(metrics) {
         assert!(name.starts_with("obs."), "{name}");

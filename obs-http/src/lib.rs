@@ -102,7 +102,7 @@
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
 //!
 //! At [`Detailed`](obs_core::StatsLevel::Detailed) it has span events too: [`server`] lists the points, and says which are
-//! exact.
+//! exact. The router of `control`, behind the feature of that name, changes levels at run time.
 //!
 //! **Metrics**, which do not depend on sampling:
 //!
@@ -151,6 +151,8 @@
 mod classify;
 pub mod client;
 mod contained;
+#[cfg(feature = "control")]
+pub mod control;
 mod descriptor;
 mod exchange;
 mod forwarded;

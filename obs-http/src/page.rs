@@ -22,21 +22,24 @@ mod join;
 mod joined;
 #[cfg(feature = "listener")]
 mod listener;
+mod rendering;
 
 #[cfg(feature = "listener")]
 pub use listener::MetricsListener;
+
+pub use rendering::Rendering;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use joined::Joined;
 use obs_core::encode::PageFormat;
 use obs_core::{Error, Telemetry};
 use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// The metrics page of a telemetry. Answers GET and HEAD on whatever path it is mounted.
+/// The metrics page of a telemetry. Answers GET and HEAD on whatever path it is mounted. A page is rendered on a thread of
+/// its own, because it may wait for observables: the service's runtime goes on meanwhile.
 #[derive(Clone, Debug)]
 pub struct MetricsPage {
     telemetry: Telemetry,
@@ -107,7 +110,7 @@ impl MetricsPage {
 impl<B> Service<Request<B>> for MetricsPage {
     type Response = Response<String>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<String>, Infallible>>;
+    type Future = Rendering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -117,8 +120,15 @@ impl<B> Service<Request<B>> for MetricsPage {
         let accepts = request.headers().get_all(header::ACCEPT).iter();
         let accepts: Vec<_> = accepts.filter_map(|value| value.to_str().ok()).collect();
         let accept = (!accepts.is_empty()).then(|| accepts.join(","));
-        let (status, media, body) = self.answer(request.method(), accept.as_deref());
-        let mut response = Response::new(if *request.method() == Method::HEAD {
+        let (page, method) = (self.clone(), request.method().clone());
+        Rendering::of(move || page.respond(&method, accept.as_deref()))
+    }
+}
+
+impl MetricsPage {
+    fn respond(&self, method: &Method, accept: Option<&str>) -> Response<String> {
+        let (status, media, body) = self.answer(method, accept);
+        let mut response = Response::new(if *method == Method::HEAD {
             String::new()
         } else {
             body
@@ -131,6 +141,6 @@ impl<B> Service<Request<B>> for MetricsPage {
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
-        ready(Ok(response))
+        response
     }
 }

@@ -1,8 +1,8 @@
 //! Exports one of everything, for software of others to read: `OTEL_EXPORTER_OTLP_ENDPOINT=… interop_emit [FILE]`.
 //!
 //! Spans with every type of attribute, events, links, an error and the event points of Detailed; a histogram, counters
-//! and gauges; events with every type of body. It ends with 0 once all of it is delivered, and writes its metrics page
-//! to FILE, or to stdout.
+//! and gauges, those of the process among them; events with every type of body. It ends with 0 once all of it is
+//! delivered, and writes its metrics page to FILE, or to stdout.
 #![forbid(unsafe_code)]
 
 use obs_core::{
@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(std::io::stderr(), "passed over: {warning}")?;
     }
     let running = spans(&telemetry);
+    telemetry.observe_process();
     metrics(&telemetry);
     logs(&telemetry);
     // One trial is still running when the gauge is read.

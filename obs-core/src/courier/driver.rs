@@ -1,5 +1,6 @@
 //! Runs a transport: inside OpenTelemetry's suppressed scope, and with its panics contained.
 
+use crate::contain::let_go;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -25,7 +26,11 @@ impl Driver {
         }));
         match attempt {
             Ok(sent) => Outcome::Sent(sent),
-            Err(payload) => Outcome::Panicked(text_of(&*payload)),
+            Err(payload) => {
+                let text = text_of(&*payload);
+                let_go(payload);
+                Outcome::Panicked(text)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::attributes::Bounds;
 use crate::context::ContextMode;
+use crate::engine::lent::RaiseRule;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::propagation::Propagator;
@@ -17,6 +18,7 @@ pub(crate) struct Config {
     /// Settings of single kinds, by their name.
     pub(crate) kinds: Vec<(String, KindConfig)>,
     pub(crate) slow: Option<Duration>,
+    pub(crate) raise: Option<RaiseRule>,
     pub(crate) keep_errors: bool,
     /// Whether late keep is on at all: off, what the head left out is dropped at its end.
     pub(crate) late_keep: bool,
@@ -99,6 +101,7 @@ impl Default for Config {
             level: StatsLevel::Base,
             kinds: Vec::new(),
             slow: None,
+            raise: None,
             keep_errors: true,
             late_keep: true,
             context: ContextMode::Full,

@@ -74,6 +74,12 @@ counts! {
     dropped_tracestate,
     /// Members of `baggage` from outside that were dropped where baggage is read: not well formed, or too many.
     dropped_baggage,
+    /// Methods that the [`RaiseRule`](crate::RaiseRule) raised to Detailed for a time.
+    raises,
+    /// Operations after which it would have, were not so many raised within a minute already.
+    raises_over_rate,
+    /// The same, were not so many raised at the time.
+    raises_over_methods,
     /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
     instrument_conflicts,
 }

@@ -1,8 +1,8 @@
 //! What a telemetry has to say about itself in words: what was passed over at set-up, and what could not be delivered.
 
+use crate::contain::contain;
 use crate::error::Error;
 use crate::sync::lock_std;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
@@ -127,7 +127,7 @@ impl Diagnostics {
         let warnings = warnings.iter().map(|warning| Diagnostic::Warning(warning));
         warnings
             .chain(problem.as_ref().map(Diagnostic::Problem))
-            .filter(|diagnostic| catch_unwind(AssertUnwindSafe(|| hook(*diagnostic))).is_err())
+            .filter(|diagnostic| contain(|| hook(*diagnostic)).is_none())
             .count() as u64
     }
 }

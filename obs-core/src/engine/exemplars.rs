@@ -1,7 +1,8 @@
 //! Exemplars: for each bucket of a histogram one operation that counted in it, to be looked up by its trace.
 //!
 //! They are taken in the background, from the records that were just handed to exporters and subscribers: an exemplar
-//! never names a trace that is not exported, and the caller's thread does nothing for it.
+//! never names a trace that the head or late keep left out, and the caller's thread does nothing for it. What becomes of a
+//! record after that (a collector that refuses it) is not known here. Where nobody takes records there are none.
 
 use super::live::Live;
 use crate::clock::Anchor;

@@ -32,9 +32,9 @@ impl Preference {
     fn of(self, shape: &Shape) -> Temporality {
         match (self, shape) {
             // What goes up and down is a level, not a flow: its delta would be of no use.
-            (_, Shape::Sum { monotonic: false })
+            (_, Shape::Sum { monotonic: false } | Shape::Level)
             | (Self::Cumulative, _)
-            | (Self::LowMemory, Shape::Absolute) => Temporality::Cumulative,
+            | (Self::LowMemory, Shape::Absolute | Shape::AbsoluteF64) => Temporality::Cumulative,
             (Self::Delta | Self::LowMemory, _) => Temporality::Delta,
         }
     }
@@ -162,7 +162,7 @@ fn fold_series(
                 let value = own.read(at);
                 *cell = match &metric.shape {
                     Shape::Values { .. } if at == metric.offset => add_f64(*cell, value),
-                    Shape::Gauge | Shape::Absolute => value,
+                    Shape::Gauge | Shape::Absolute | Shape::AbsoluteF64 | Shape::Level => value,
                     _ => cell.wrapping_add(value),
                 };
             }
@@ -214,8 +214,13 @@ fn points(
                 temporality,
                 points: Vec::new(),
             },
-            Shape::Absolute => Data::Sum {
+            Shape::Absolute | Shape::AbsoluteF64 => Data::Sum {
                 monotonic: true,
+                temporality,
+                points: Vec::new(),
+            },
+            Shape::Level => Data::Sum {
+                monotonic: false,
                 temporality,
                 points: Vec::new(),
             },
@@ -263,7 +268,7 @@ fn points(
             }
             // What goes up and down is cumulative whatever the reader wants, and so is its start.
             let start = match metric.shape {
-                Shape::Sum { monotonic: false } => set.started,
+                Shape::Sum { monotonic: false } | Shape::Level => set.started,
                 _ => start,
             };
             let range = metric.offset..metric.offset + metric.shape.cells();
@@ -355,6 +360,10 @@ fn add_point(
                 Shape::Absolute | Shape::Sum { monotonic: true } if cells[0] < last => {
                     Number::I64(cells[0] as i64)
                 }
+                Shape::Level => Number::I64(cells[0] as i64),
+                // Of what is not negative the bits are in the order of the numbers.
+                Shape::AbsoluteF64 if cells[0] < last => Number::F64(f64::from_bits(cells[0])),
+                Shape::AbsoluteF64 => Number::F64(f64::from_bits(cells[0]) - f64::from_bits(last)),
                 // A fold between the two halves of a move from thread to thread may see less than none running.
                 Shape::Sum { monotonic: false } => Number::I64((cells[0] as i64).max(0)),
                 _ => Number::I64(cells[0].wrapping_sub(last) as i64),

@@ -218,6 +218,13 @@ impl Handle {
         })
     }
 
+    /// Whether there is room for these values beside those that the labels have.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fits(&self, values: &[&str]) -> bool {
+        let labels = self.labels(values);
+        (0..values.len()).all(|index| labels.get(index) != LabelId::OVERFLOW)
+    }
+
     fn bind(&self, values: &[&str]) -> Bound {
         let series = if self.set.is_off() {
             0
@@ -294,6 +301,10 @@ handles! {
     Counter, BoundCounter;
     /// A value as it is.
     Gauge, BoundGauge;
+    /// A counter in floating point, mirrored from elsewhere.
+    FloatCounter, BoundFloatCounter;
+    /// A whole sum that goes up and down, mirrored from elsewhere.
+    UpDownCounter, BoundUpDownCounter;
     /// A histogram of values with explicit boundaries.
     ValueHistogram, BoundHistogram;
 }
@@ -321,6 +332,23 @@ impl BoundGauge {
     /// Sets.
     pub fn set(&self, value: f64) {
         self.0.place(value.to_bits());
+    }
+}
+
+impl BoundFloatCounter {
+    /// Sets the total; a smaller one than before is a restart there. One that is negative or not finite is not set.
+    pub fn set_absolute(&self, total: f64) {
+        if total.is_finite() && total >= 0.0 {
+            // `-0.0` has other bits than `0.0`.
+            self.0.place(total.abs().to_bits());
+        }
+    }
+}
+
+impl BoundUpDownCounter {
+    /// Sets the sum.
+    pub fn set_absolute(&self, sum: i64) {
+        self.0.place(sum as u64);
     }
 }
 

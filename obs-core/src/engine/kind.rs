@@ -8,6 +8,7 @@ use crate::attributes::{Bounds, Key};
 use crate::clock::Clock;
 use crate::context::{self, ContextMode};
 use crate::descriptor::{Descriptor, Histogram};
+use crate::engine::lent::MethodLevel;
 use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
@@ -269,6 +270,99 @@ impl Kind {
         };
         cell.set_own(level);
         self.level.mark_methods()
+    }
+
+    /// [`set_level`](Self::set_level) for a time: then it falls back to what it was, unless another is set meanwhile. In
+    /// manual mode that happens inside the collection after. Says whether it could be set: nothing has a level after
+    /// shutdown.
+    pub fn set_level_for(&'static self, level: StatsLevel, lasts: Duration) -> bool {
+        self.engine.lend(self, None, level, lasts)
+    }
+
+    /// [`set_method_level`](Self::set_method_level) for a time.
+    pub fn set_method_level_for(
+        &'static self,
+        method: &str,
+        level: StatsLevel,
+        lasts: Duration,
+    ) -> bool {
+        self.method_number(method).is_some_and(|id| {
+            self.engine
+                .lend(self, Some(LabelId(id as u16)), level, lasts)
+        })
+    }
+
+    /// How long its level still lasts, if it has it for a time.
+    pub fn level_left(&self) -> Option<Duration> {
+        let left = self.engine.lent_for(self, None);
+        left.filter(|_| self.level.is_lent())
+    }
+
+    /// The methods that have a level of their own.
+    pub fn method_levels(&self) -> Vec<MethodLevel> {
+        let space = self
+            .descriptor
+            .method
+            .and_then(|index| self.set.spaces.get(index));
+        let cells = self.methods.iter().enumerate();
+        let own = cells.filter_map(|(id, cell)| Some((LabelId(id as u16), cell, cell.own()?)));
+        own.map(|(id, cell, level)| MethodLevel {
+            method: space
+                .and_then(|space| space.resolve(id))
+                .map(|value| value.to_text().into_owned()),
+            level,
+            left: self
+                .engine
+                .lent_for(self, Some(id))
+                .filter(|_| cell.is_lent()),
+        })
+        .collect()
+    }
+
+    /// Whether this method has been seen, configured or given a level.
+    pub fn knows_method(&self, method: &str) -> bool {
+        let space = self
+            .descriptor
+            .method
+            .and_then(|index| self.set.spaces.get(index));
+        space.is_some_and(|space| space.knows(method))
+    }
+
+    pub(crate) fn lend(&self, method: Option<LabelId>, level: StatsLevel) -> bool {
+        let Some(id) = method else {
+            return self.level.lend(level);
+        };
+        let Some(cell) = self.methods.get(usize::from(id.0)) else {
+            return false;
+        };
+        cell.lend_own(level);
+        self.level.mark_methods()
+    }
+
+    pub(crate) fn give_back(&self, method: Option<LabelId>) {
+        match method.and_then(|id| self.methods.get(usize::from(id.0))) {
+            Some(cell) => {
+                cell.give_back();
+                let any = || self.methods.iter().any(|cell| cell.own().is_some());
+                self.level.unmark_methods(any);
+            }
+            None => self.level.give_back(),
+        }
+    }
+
+    /// What to raise to Detailed for an operation with these labels: its method, or the kind where there are none.
+    /// Nothing where that is Disabled, or Detailed already, or a method beyond the cap.
+    pub(crate) fn raisable(&self, labels: Labels) -> Option<Option<LabelId>> {
+        if self.level_of(labels) != StatsLevel::Base {
+            return None;
+        }
+        match self.descriptor.method {
+            Some(index) if !self.methods.is_empty() => {
+                let id = labels.get(index);
+                self.methods.get(usize::from(id.0)).map(|_| Some(id))
+            }
+            _ => Some(None),
+        }
     }
 
     /// Sets from which duration a call counts as slow and is kept although the head decision left it out.

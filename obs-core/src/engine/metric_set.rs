@@ -55,6 +55,10 @@ pub(crate) enum Shape {
     Gauge,
     /// The greatest value set by anyone: a counter mirrored from elsewhere.
     Absolute,
+    /// The same in floating point, never negative.
+    AbsoluteF64,
+    /// A whole sum that goes up and down, mirrored from elsewhere.
+    Level,
 }
 
 impl Shape {
@@ -90,12 +94,12 @@ impl MetricSet {
         self.off.load(Ordering::Relaxed)
     }
 
-    /// Whether it is one whole-numbered counter.
+    /// Whether it is one counter.
     pub(crate) fn is_counter(&self) -> bool {
         matches!(
             self.metrics[..],
             [Metric {
-                shape: Shape::Sum { monotonic: true } | Shape::Absolute,
+                shape: Shape::Sum { monotonic: true } | Shape::Absolute | Shape::AbsoluteF64,
                 ..
             }]
         )

@@ -6,10 +6,10 @@
 //! are never more threads than observables, and one more. In manual mode they run inside the collection.
 
 use super::Engine;
+use crate::contain::contain;
 use crate::courier::time::within;
 use crate::sync::lock_std;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -252,7 +252,7 @@ impl Engine {
     }
 
     fn contain(&self, work: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if contain(work).is_none() {
             self.counts.panics.add(1);
         }
     }

@@ -75,3 +75,20 @@ fn what_is_switched_off_stays_off_whoever_sets_a_level_meanwhile() {
         assert!(LevelCell::is_disabled(cells.kind.raw()));
     });
 }
+
+#[test]
+fn a_level_that_is_set_outlasts_one_that_is_given_back_meanwhile() {
+    loom::model(|| {
+        let cells = Cells::new(StatsLevel::Base);
+        cells.method.lend_own(StatsLevel::Detailed);
+        cells.kind.mark_methods();
+        let of_method = {
+            let cells = cells.clone();
+            thread::spawn(move || cells.set_method(StatsLevel::Disabled))
+        };
+        cells.method.give_back();
+        cells.kind.unmark_methods(|| cells.method.own().is_some());
+        assert!(of_method.join().expect("no panic"));
+        assert_eq!(cells.start(), StatsLevel::Disabled);
+    });
+}

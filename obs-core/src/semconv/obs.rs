@@ -25,6 +25,12 @@ names! {
     LOG_LOST = "obs.log.lost";
     /// How many fields of an event had no room.
     LOG_CUT_FIELDS = "obs.log.cut_fields";
+    /// Which tokio runtime: its name, else its number.
+    TOKIO_RUNTIME = "obs.tokio.runtime";
+    /// Which worker of it, counted from 0.
+    TOKIO_WORKER = "obs.tokio.worker";
+    /// What became of a method's raise to Detailed: `raised`, `refused_rate`, `refused_methods`.
+    RAISE_OUTCOME = "obs.level.raise.outcome";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -51,3 +57,15 @@ pub const COLLECTED: &str = "obs.telemetry.collected";
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
 /// Bytes of finished operations that wait for their roots.
 pub const PARKED: &str = "obs.telemetry.parked";
+/// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
+pub const LEVEL_RAISES: &str = "obs.level.raises";
+/// Worker threads of a tokio runtime.
+pub const TOKIO_WORKERS: &str = "obs.tokio.workers";
+/// Tasks of a tokio runtime that are not over.
+pub const TOKIO_TASKS: &str = "obs.tokio.tasks";
+/// Tasks that wait in the global queue of a tokio runtime.
+pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
+/// How long a worker of a tokio runtime was busy, in seconds.
+pub const TOKIO_WORKER_BUSY_TIME: &str = "obs.tokio.worker.busy.time";
+/// How often a worker of a tokio runtime had nothing to do and went to sleep.
+pub const TOKIO_WORKER_PARKS: &str = "obs.tokio.worker.parks";

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::engine::fold::Preference;
+use crate::engine::lent::RaiseRule;
 use crate::error::Error;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
@@ -218,6 +219,12 @@ impl Builder {
         self
     }
 
+    /// Raises a method to Detailed for a time after an error or a slow call. Default: nothing is raised.
+    pub fn with_raise(mut self, rule: RaiseRule) -> Self {
+        self.config.raise = Some(rule);
+        self
+    }
+
     /// What is kept although the head decision left it out.
     pub fn with_keep(mut self, keep: KeepPolicy) -> Self {
         let config = &mut self.config;
@@ -253,7 +260,8 @@ impl Builder {
     }
 
     /// Whether histograms of operations carry exemplars: for each bucket the latest exported operation that counted in
-    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is not exported is never an exemplar.
+    /// it. By default `OTEL_METRICS_EXEMPLAR_FILTER`, else yes. What is
+    /// handed to no exporter and no subscriber is never an exemplar.
     pub fn with_exemplars(mut self, exemplars: bool) -> Self {
         self.exemplars = Some(exemplars);
         self

@@ -2,13 +2,13 @@
 //! back to the thread it came from. Runs on its own thread, or inside `collect` in manual mode.
 
 use super::exporter::Exporter;
+use crate::contain::contain;
 use crate::courier::Courier;
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
 use crate::error::Error;
 use crate::subscriber::{Records, Subscriber};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ impl Collector {
 
     /// Takes everything that has ended by now.
     pub(crate) fn collect_records(&mut self) {
+        // Before what has ended is looked at: a method whose time is over may be raised anew.
+        self.engine.settle_levels();
         for shard in self.engine.shards() {
             shard.ring.drain(&mut self.spare, &mut self.batch);
             if !self.batch.is_empty() {
@@ -84,7 +86,9 @@ impl Collector {
         let records = Records::new(&batch, &anchor);
         self.each_subscriber(|subscriber| subscriber.on_records(records));
         self.export(|exporter| exporter.records(records));
-        if self.engine.config.exemplars {
+        self.engine.raise_levels(&batch);
+        // What nobody takes leads nowhere.
+        if self.engine.config.exemplars && self.takes_records() {
             self.engine.exemplars.take(&batch, &anchor);
         }
         self.batch = batch;
@@ -93,9 +97,15 @@ impl Collector {
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
     }
 
+    /// Whether records go anywhere: to a subscriber, or out as traces.
+    fn takes_records(&self) -> bool {
+        let exports = |exporter: &Exporter| exporter.takes_traces();
+        !self.subscribers.is_empty() || self.exporter.as_ref().is_some_and(exports)
+    }
+
     fn export(&mut self, work: impl FnOnce(&mut Exporter)) {
         if let Some(exporter) = &mut self.exporter
-            && catch_unwind(AssertUnwindSafe(|| work(exporter))).is_err()
+            && contain(|| work(exporter)).is_none()
         {
             self.engine.counts.panics.add(1);
         }
@@ -103,7 +113,7 @@ impl Collector {
 
     fn each_subscriber(&mut self, mut call: impl FnMut(&mut dyn Subscriber)) {
         for subscriber in &mut self.subscribers {
-            if catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut()))).is_err() {
+            if contain(|| call(subscriber.as_mut())).is_none() {
                 self.engine.counts.panics.add(1);
             }
         }
@@ -120,8 +130,7 @@ impl Collector {
     ) -> Result<(), Error> {
         let mut told = Ok(());
         for subscriber in &mut self.subscribers {
-            let asked = catch_unwind(AssertUnwindSafe(|| call(subscriber.as_mut())));
-            let answer = asked.unwrap_or_else(|_| {
+            let answer = contain(|| call(subscriber.as_mut())).unwrap_or_else(|| {
                 self.engine.counts.panics.add(1);
                 Err(Error::failed("a subscriber panicked"))
             });

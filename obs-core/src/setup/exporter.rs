@@ -50,6 +50,10 @@ impl Exporter {
         }
     }
 
+    pub(crate) fn takes_traces(&self) -> bool {
+        self.signals.traces
+    }
+
     pub(crate) fn takes_logs(&self) -> bool {
         self.signals.logs
     }

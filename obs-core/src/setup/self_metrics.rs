@@ -63,6 +63,12 @@ fn anomalies(counts: &EngineCounts) -> [(&'static str, u64); 6] {
     ]
 }
 
+const RAISES: [&str; 3] = ["raised", "refused_rate", "refused_methods"];
+const RAISE_OUTCOME: Label = Label {
+    key: obs::RAISE_OUTCOME,
+    values: Values::Closed(&RAISES),
+};
+
 /// Mirrors the counts at each collection.
 pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) {
     let instrument = |name, unit, description, labels| Instrument {
@@ -107,6 +113,14 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
     let here = dropped(&none, 0).map(|(reason, _)| lost.bind(&[reason, ""]));
     let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
     let collected = collected.bind(&[]);
+    let raises = instrument(
+        obs::LEVEL_RAISES,
+        "{raise}",
+        "Methods raised to Detailed for a time, and raises that were refused.",
+        &[RAISE_OUTCOME],
+    );
+    let raises = Counter(engine.instrument(&raises, Shape::Absolute));
+    let raises = RAISES.map(|outcome| raises.bind(&[outcome]));
     let sent = Signal::ALL.map(|signal| {
         let name = signal.as_str();
         let by_reason = DropReason::ALL.map(|reason| lost.bind(&[reason.as_str(), name]));
@@ -121,6 +135,14 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
         if counts.parked_bytes > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
             parked.set(counts.parked_bytes as f64);
         }
+        mirror(
+            &raises,
+            [
+                counts.raises,
+                counts.raises_over_rate,
+                counts.raises_over_methods,
+            ],
+        );
         let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {
             return;
         };

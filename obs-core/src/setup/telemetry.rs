@@ -10,7 +10,9 @@ use crate::encode::{PageFormat, PrometheusPage};
 use crate::engine::counts::EngineCounts;
 use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
-use crate::engine::instruments::{Counter, Gauge, Instrument, ValueHistogram};
+use crate::engine::instruments::{
+    Counter, FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
+};
 use crate::engine::kind::Kind;
 use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
@@ -114,6 +116,16 @@ impl Telemetry {
     /// A counter whose total is set, mirrored from elsewhere.
     pub fn absolute_counter(&self, instrument: &Instrument) -> Counter {
         Counter(self.engine.instrument(instrument, Shape::Absolute))
+    }
+
+    /// The same in floating point, for seconds.
+    pub fn absolute_float_counter(&self, instrument: &Instrument) -> FloatCounter {
+        FloatCounter(self.engine.instrument(instrument, Shape::AbsoluteF64))
+    }
+
+    /// A sum that goes up and down and is set, mirrored from elsewhere: bytes in use, threads.
+    pub fn absolute_up_down_counter(&self, instrument: &Instrument) -> UpDownCounter {
+        UpDownCounter(self.engine.instrument(instrument, Shape::Level))
     }
 
     /// A gauge.
@@ -282,6 +294,11 @@ impl Telemetry {
             Some(control) => control.stop(within(deadline)),
             None => Ok(()),
         }
+    }
+
+    /// Whether it has been shut down. One that records nothing always is.
+    pub fn is_shut_down(&self) -> bool {
+        self.engine.is_shut_down()
     }
 
     /// A guard for `main`: shuts down when dropped.

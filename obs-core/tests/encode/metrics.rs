@@ -523,3 +523,66 @@ fn points_beyond_the_limit_go_on_in_the_next_body() {
         assert_eq!(histograms.len(), 90);
     }
 }
+
+/// Seconds of a counter are doubles, and a sum that goes up and down is one whatever the reader's temporality.
+#[test]
+fn what_is_mirrored_in_seconds_and_what_goes_up_and_down_decode_as_such() {
+    for temporality in [Temporality::Cumulative, Temporality::Delta] {
+        let bench = Bench::new(|builder| builder, |_| ());
+        let seconds = instrument("test.busy", "s");
+        let seconds = bench.telemetry.absolute_float_counter(&seconds);
+        let seconds = seconds.bind(&["a", ""]);
+        let bytes = instrument("test.held", "By");
+        let bytes = bench.telemetry.absolute_up_down_counter(&bytes);
+        let bytes = bytes.bind(&["a", ""]);
+        let reader = bench.telemetry.reader(temporality);
+        let delta = temporality == Temporality::Delta;
+        let (mut starts, mut before) = (Vec::new(), 0.0);
+        // The fourth is a restart of what is mirrored; what makes no sense is not set.
+        for (total, held, added) in [
+            (0.5, 7, 0.5),
+            (0.5, -3, 0.0),
+            (2.25, 0, 1.75),
+            (0.125, i64::MAX, 0.125),
+        ] {
+            seconds.set_absolute(total);
+            for nonsense in [f64::NAN, f64::INFINITY, -1.0] {
+                seconds.set_absolute(nonsense);
+            }
+            bytes.set_absolute(held);
+            bench.advance(1_000_000_000);
+            let metrics = reader.collect();
+            let bodies = encoded(&metrics, BODY_LIMIT);
+            let decoded = flat(&bodies[0].0);
+            agree(&decoded, &metrics);
+            let sum = |name: &str| {
+                let of = decoded.iter().find(|(_, of)| of.name == name).expect(name);
+                match &of.1.data {
+                    Some(metric::Data::Sum(sum)) => sum.clone(),
+                    other => panic!("{name} is no sum: {other:?}"),
+                }
+            };
+            let busy = sum("test.busy");
+            let expect = if delta { added } else { total };
+            assert!(busy.is_monotonic);
+            assert_eq!(
+                busy.data_points[0].value,
+                Some(number_data_point::Value::AsDouble(expect))
+            );
+            let began = busy.data_points[0].start_time_unix_nano;
+            // Cumulative ones have the same start until a restart.
+            let new = delta || starts.is_empty() || total < before;
+            assert_eq!(!starts.contains(&began), new);
+            starts.push(began);
+            before = total;
+            let level = sum("test.held");
+            assert!(!level.is_monotonic);
+            let cumulative = AggregationTemporality::Cumulative as i32;
+            assert_eq!(level.aggregation_temporality, cumulative);
+            assert_eq!(
+                level.data_points[0].value,
+                Some(number_data_point::Value::AsInt(held))
+            );
+        }
+    }
+}

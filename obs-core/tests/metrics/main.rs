@@ -9,6 +9,7 @@ mod instruments;
 mod levels;
 mod observables;
 mod operations;
+mod raises;
 mod readers;
 mod series;
 mod shutdown;

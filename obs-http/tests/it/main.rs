@@ -8,6 +8,8 @@ mod attributes;
 #[cfg(feature = "axum")]
 mod axum_routes;
 mod contained;
+#[cfg(feature = "control")]
+mod control;
 mod endings;
 mod flood;
 mod forwarded;
