@@ -25,6 +25,7 @@ pub(crate) mod registry;
 pub(crate) mod ring;
 pub(crate) mod shard;
 pub(crate) mod shards;
+pub(crate) mod views;
 
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
@@ -49,6 +50,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
+use views::Views;
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -62,8 +64,11 @@ pub(crate) struct Engine {
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) observables: Observables,
+    pub(crate) views: Views,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
+    /// When it was made, in ticks.
+    pub(crate) started: u64,
     kinds: RwLock<Vec<&'static Kind>>,
     next_set: AtomicU16,
     shards: Shards<Shard>,
@@ -74,16 +79,21 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(clock: Clock, sampler: HeadSampler, config: Config) -> &'static Self {
+    pub(crate) fn new(clock: Clock, sampler: HeadSampler, mut config: Config) -> &'static Self {
         // Leaked once per telemetry: a handle is then `Copy`, and a layer cloned per request counts no references.
         Box::leak(Box::new(Self {
-            clock,
             sampler,
             parked: Parked::new(config.parked_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),
+            views: Views::new(
+                std::mem::take(&mut config.views),
+                std::mem::take(&mut config.boundaries),
+            ),
+            started: clock.ticks(),
+            clock,
             config,
             counts: Counts::default(),
             diagnostics: Diagnostics::default(),
@@ -217,6 +227,7 @@ impl Engine {
             shard.ring.close();
         }
         self.logs.close();
+        self.warn_of_unused_views();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

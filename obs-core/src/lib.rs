@@ -57,6 +57,7 @@ mod sync;
 mod thread;
 mod timeline;
 pub mod trust;
+mod view;
 
 pub use opentelemetry as otel;
 
@@ -89,3 +90,4 @@ pub use session::Session;
 pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};
 pub use subscriber::{Records, Subscriber};
 pub use trust::Trust;
+pub use view::View;

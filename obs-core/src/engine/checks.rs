@@ -77,7 +77,7 @@ impl Engine {
 }
 
 /// `metrics/api.md` of the specification, §"Instrument name syntax".
-fn is_allowed(name: &str) -> bool {
+pub(crate) fn is_allowed(name: &str) -> bool {
     name.len() <= 255
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name

@@ -8,6 +8,7 @@ use crate::level::StatsLevel;
 use crate::propagation::Propagator;
 use crate::record::limits::Limits;
 use crate::side::SideBounds;
+use crate::view::View;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub(crate) struct Config {
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
+    pub(crate) views: Vec<View>,
+    /// Limits that a histogram has besides its own, by the metric's name.
+    pub(crate) boundaries: Vec<(String, f64)>,
     pub(crate) known_http_methods: Option<Vec<String>>,
     /// Series of one group of metrics.
     pub(crate) max_series: u32,
@@ -105,6 +109,8 @@ impl Default for Config {
             propagator: Propagator::W3c,
             measures: false,
             exemplars: true,
+            views: Vec::new(),
+            boundaries: Vec::new(),
             known_http_methods: None,
             max_series: 2_000,
             total_series: 16_384,

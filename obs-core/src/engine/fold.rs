@@ -5,6 +5,7 @@ use super::exemplars::{Stored, View};
 use super::metric_set::{MetricSet, Shape};
 use super::registry::OVERFLOW;
 use super::shard::Shard;
+use super::views;
 use crate::label::{LabelId, LabelValue, Labels};
 use crate::metrics::{
     Data, Exemplar, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
@@ -12,6 +13,10 @@ use crate::metrics::{
 use crate::semconv;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// When all is registered that will be, but for what is made on demand.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Since when what points count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,9 @@ impl Engine {
     pub(crate) fn collect_metrics(&self, reader: &mut ReaderState) -> Vec<Metric> {
         let anchor = self.clock.anchor();
         let now = anchor.unix_nanos(self.clock.ticks());
+        if self.clock.ticks().saturating_sub(self.started) > self.ticks(SETTLED) {
+            self.warn_of_unused_views();
+        }
         let shards = self.shards();
         let mut by_set: HashMap<u16, Vec<(u32, Labels)>> = HashMap::new();
         for (series, set, labels) in self.registry.all() {
@@ -300,6 +308,7 @@ fn points(
             index += 1;
         }
     }
+    views::apply(set, first, metrics);
 }
 
 fn add_point(

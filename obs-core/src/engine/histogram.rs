@@ -17,7 +17,7 @@ impl TickHistogram {
     pub(crate) fn new(offset: usize, bounds: &[f64], ticks_per_second: f64) -> Self {
         let limits: Vec<u64> = bounds
             .iter()
-            .map(|bound| (bound * ticks_per_second) as u64)
+            .map(|bound| limit(*bound, ticks_per_second))
             .collect();
         let mut first = [0; 65];
         for (zeros, first) in first.iter_mut().enumerate() {
@@ -55,9 +55,39 @@ impl TickHistogram {
     }
 }
 
+/// The most ticks that are no more than `bound` seconds, by the division that shows them as seconds: a duration of 290 ms
+/// is not above 0.29, although their product may be a little less than a whole number of ticks.
+fn limit(bound: f64, ticks_per_second: f64) -> u64 {
+    let below = (bound * ticks_per_second) as u64;
+    let above = below.saturating_add(1);
+    if above as f64 / ticks_per_second <= bound {
+        above
+    } else {
+        below
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_of_exactly_the_bound_is_not_above_it() {
+        for (rate, per_ms) in [(1e9, 1_000_000), (1e6, 1_000), (2.5e9, 2_500_000)] {
+            for ms in 1..20_000 {
+                assert_eq!(
+                    limit(ms as f64 / 1e3, rate),
+                    ms * per_ms,
+                    "{ms} ms at {rate}"
+                );
+            }
+        }
+        for bound in [0.005, 0.29, 2.5] {
+            let rate = 2_594_993_123.0;
+            let limit = limit(bound, rate);
+            assert!(limit as f64 / rate <= bound && (limit + 1) as f64 / rate > bound);
+        }
+    }
 
     #[test]
     fn the_bucket_is_the_first_whose_limit_is_not_passed() {

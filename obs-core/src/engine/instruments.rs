@@ -3,6 +3,7 @@
 use super::Engine;
 use super::metric_set::{MetricSet, Shape, bucket};
 use super::shard::Shard;
+use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::label::{Label, LabelId, Labels, Space};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -65,6 +66,11 @@ impl Engine {
         if self.is_shut_down() || !self.check_instrument(instrument, &mut shape) {
             return Handle::inert(self);
         }
+        let keys: Vec<Key> = instrument.labels.iter().map(|label| label.key).collect();
+        let streams = self.view(instrument.scope, instrument.name, &keys, &mut shape);
+        if streams.as_ref().is_some_and(|streams| streams.is_empty()) {
+            return Handle::inert(self);
+        }
         let mut name = instrument.name;
         let mut conflict = None;
         for set in sets.iter().copied() {
@@ -102,7 +108,11 @@ impl Engine {
             started: self.clock.unix_nanos(),
             ticks_per_second: self.clock.ticks_per_second(),
         };
-        set.push((name, instrument.unit, instrument.description), shape);
+        set.push(
+            (name, instrument.unit, instrument.description),
+            shape,
+            streams,
+        );
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }

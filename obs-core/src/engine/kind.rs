@@ -4,7 +4,7 @@ use super::Engine;
 use super::cells::Cells;
 use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
-use crate::attributes::Bounds;
+use crate::attributes::{Bounds, Key};
 use crate::clock::Clock;
 use crate::context::{self, ContextMode};
 use crate::descriptor::{Descriptor, Histogram};
@@ -29,7 +29,7 @@ pub struct Kind {
     duration: Option<TickHistogram>,
     stages: Box<[HotStage]>,
     /// Offset and boundaries of each measure that is a histogram too.
-    measures: Box<[(usize, &'static [f64])]>,
+    measures: Box<[(usize, Box<[f64]>)]>,
     pub(crate) context: ContextMode,
     pub(crate) clock: Clock,
     pub(crate) bounds: Bounds,
@@ -89,39 +89,45 @@ impl Kind {
             .collect();
         let rate = engine.clock.ticks_per_second();
         let mut set = Self::empty_set(engine, descriptor, ids.0, &spaces);
-        let mut push = |histogram: &Histogram, attribute, shape: fn(Box<[f64]>) -> Shape| {
-            let name = (histogram.name, histogram.unit, histogram.description);
-            set.push_with(name, attribute, shape(histogram.bounds.into()))
-        };
+        let keys: Vec<Key> = labels.iter().map(|label| label.key).collect();
+        let mut push =
+            |histogram: &Histogram, attribute: Option<(Key, _)>, shape: fn(Box<[f64]>) -> Shape| {
+                let name = (histogram.name, histogram.unit, histogram.description);
+                let mut shape = shape(histogram.bounds.into());
+                let own = attribute.iter().map(|(key, _)| *key);
+                let all: Vec<Key> = keys.iter().copied().chain(own).collect();
+                let streams = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
+                let bounds: Box<[f64]> = shape.bounds().into();
+                (set.push_with(name, attribute, shape, streams), bounds)
+            };
         let ticks = |bounds| Shape::Ticks { bounds };
-        let hot =
-            |offset, histogram: &Histogram| TickHistogram::new(offset, histogram.bounds, rate);
+        let hot = |(offset, bounds): (usize, Box<[f64]>)| TickHistogram::new(offset, &bounds, rate);
         let duration = descriptor
             .duration
             .as_ref()
-            .map(|histogram| hot(push(histogram, None, ticks), histogram));
+            .map(|histogram| hot(push(histogram, None, ticks)));
         let stages = descriptor.stages.iter().map(|stage| {
-            let offset = push(&stage.histogram, stage.attribute, ticks);
+            let histogram = push(&stage.histogram, stage.attribute, ticks);
             HotStage {
                 level: stage.level,
                 from: (stage.from != Event::RPC_START).then_some(stage.from),
                 to: (stage.to != Event::RPC_FINISH).then_some(stage.to),
-                histogram: hot(offset, &stage.histogram),
+                histogram: hot(histogram),
             }
         });
         let stages = stages.collect();
         let asked = if engine.config.measures { 4 } else { 0 };
-        let measures = descriptor.measures.iter().take(asked).map(|measure| {
-            let offset = push(&measure.histogram, None, |bounds| Shape::Values { bounds });
-            (offset, measure.histogram.bounds)
-        });
+        let measures = descriptor
+            .measures
+            .iter()
+            .take(asked)
+            .map(|measure| push(&measure.histogram, None, |bounds| Shape::Values { bounds }));
         let measures = measures.collect();
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
-            set.push(
-                (gauge.name, gauge.unit, gauge.description),
-                Shape::Sum { monotonic: false },
-            );
+            let mut shape = Shape::Sum { monotonic: false };
+            let streams = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
+            set.push((gauge.name, gauge.unit, gauge.description), shape, streams);
             (set, Labels::mask(gauge.labels))
         });
         // Number 0 is "no method", the cap's own is the overflow.

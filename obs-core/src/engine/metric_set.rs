@@ -1,5 +1,6 @@
 //! What one record writes: several metrics that share labels lie in one run of cells, found by one look-up.
 
+use super::views::Stream;
 use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::label::Space;
@@ -38,6 +39,8 @@ pub(crate) struct Metric {
     pub(crate) shape: Shape,
     /// Where its cells begin.
     pub(crate) offset: usize,
+    /// What views make of it; `None` is as it is.
+    pub(crate) streams: Option<Box<[Stream]>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,16 @@ impl Shape {
             Self::Ticks { bounds } | Self::Values { bounds } => bounds,
             _ => &[],
         }
+    }
+
+    pub(crate) fn set_bounds(&mut self, to: Box<[f64]>) {
+        if let Self::Ticks { bounds } | Self::Values { bounds } = self {
+            *bounds = to;
+        }
+    }
+
+    pub(crate) fn is_histogram(&self) -> bool {
+        matches!(self, Self::Ticks { .. } | Self::Values { .. })
     }
 
     pub(crate) fn cells(&self) -> usize {
@@ -97,8 +110,9 @@ impl MetricSet {
         &mut self,
         metric: (&'static str, &'static str, &'static str),
         shape: Shape,
+        streams: Option<Box<[Stream]>>,
     ) -> usize {
-        self.push_with(metric, None, shape)
+        self.push_with(metric, None, shape, streams)
     }
 
     pub(crate) fn push_with(
@@ -106,6 +120,7 @@ impl MetricSet {
         (name, unit, description): (&'static str, &'static str, &'static str),
         attribute: Option<(Key, &'static str)>,
         shape: Shape,
+        streams: Option<Box<[Stream]>>,
     ) -> usize {
         let offset = self.cells;
         self.cells += shape.cells();
@@ -116,6 +131,7 @@ impl MetricSet {
             attribute,
             shape,
             offset,
+            streams,
         });
         offset
     }

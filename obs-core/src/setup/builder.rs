@@ -24,6 +24,7 @@ use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
+use crate::view::{self, View};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,7 +210,10 @@ impl Builder {
         self
     }
 
-    /// From when one kind is slow, by its descriptor's name.
+    /// From when one kind is slow, by its descriptor's name: a call that takes as long or longer is kept.
+    ///
+    /// This is a matter of traces: buckets stay as they are, so that those of all services add up. For an alert at the
+    /// same threshold see [`with_boundary`](Self::with_boundary).
     pub fn with_kind_slow(mut self, kind: &str, slow: Duration) -> Self {
         self.config.kind_mut(kind).slow = Some(slow);
         self
@@ -260,6 +264,34 @@ impl Builder {
     /// handed to no exporter and no subscriber is never an exemplar.
     pub fn with_exemplars(mut self, exemplars: bool) -> Self {
         self.exemplars = Some(exemplars);
+        self
+    }
+
+    /// What becomes of the metrics that a [view](View) selects; may be called several times.
+    ///
+    /// [`Telemetry::warnings`] says of two streams under one name, and of a view that matched nothing after a minute or
+    /// until the end.
+    pub fn with_view(mut self, view: View) -> Self {
+        self.config.views.push(view);
+        self
+    }
+
+    /// A boundary that a histogram has besides its own (or its [view's](Self::with_view)), by the metric's name as it is
+    /// registered and in its unit: an alert on the share of calls above 300 ms is exact where a bucket ends at 0.3.
+    ///
+    /// ```
+    /// # use obs_core::Telemetry;
+    /// let telemetry = Telemetry::builder()
+    ///     .with_boundary("http.server.request.duration", 0.3)
+    ///     .manual()
+    ///     .build()?;
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
+    ///
+    /// A bucket has what takes up to its boundary, with that. All that report to one backend want the same boundaries:
+    /// buckets that some lack do not add up to a quantile. At most 256 of one metric.
+    pub fn with_boundary(mut self, metric: impl Into<String>, limit: f64) -> Self {
+        self.config.boundaries.push((metric.into(), limit));
         self
     }
 
@@ -356,6 +388,8 @@ impl Builder {
             Some(name) => resource.renamed(name),
             None => resource,
         };
+        self.config.views.iter().try_for_each(View::check)?;
+        view::check_boundaries(&self.config.boundaries)?;
         limits_of(&environment, &mut self.config);
         self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
         self.config.propagator = self
