@@ -26,6 +26,7 @@ pub use otlp_metrics::encode_metrics;
 pub use otlp_traces::TraceEncoder;
 pub use prometheus::{PrometheusPage, Skipped, Why};
 pub use prometheus_format::PageFormat;
+pub(crate) use prometheus_names::name_and_type;
 pub use resource::ResourceBytes;
 pub use tree::TraceTree;
 

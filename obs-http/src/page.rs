@@ -59,7 +59,8 @@ impl MetricsPage {
     /// `page.with_joined("metrics", move || handle.render())`. It is rendered at each scrape.
     ///
     /// # Errors
-    /// When both pages have a metric of one name now. Where that happens later, the other exporter's is left out and named
+    /// When both have a metric of one name: ours of all layers and instruments that are made by now, so join last. Where
+    /// that happens later, the other exporter's is left out and named
     /// in a comment (of which OpenMetrics has none).
     pub fn with_joined(
         self,
@@ -67,7 +68,11 @@ impl MetricsPage {
         render: impl Fn() -> String + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let added = Joined::new(name, render);
+        // What is registered, not only what has a series by now: at set-up that is next to nothing.
         let mut own = self.telemetry.prometheus();
+        for (name, kind) in self.telemetry.prometheus_names() {
+            own.push_str(&format!("# TYPE {name} {kind}\n"));
+        }
         for joined in self.joined.iter() {
             own.push_str(&joined.render());
         }

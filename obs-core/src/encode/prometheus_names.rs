@@ -2,12 +2,27 @@
 //! [Prometheus compatibility](https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), with
 //! words and their order as the Collector's translator writes them.
 
+use crate::engine::metric_set::Shape;
+
 /// What of a metric's kind its name shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameOf {
     Counter,
     Gauge,
     Other,
+}
+
+/// Name and type that a registered metric has on a page.
+pub(crate) fn name_and_type(name: &str, unit: &str, shape: &Shape) -> (String, &'static str) {
+    let (of, kind) = match shape {
+        Shape::Ticks { .. } | Shape::Values { .. } => (NameOf::Other, "histogram"),
+        Shape::Sum { monotonic: true } | Shape::Absolute | Shape::AbsoluteF64 => {
+            (NameOf::Counter, "counter")
+        }
+        Shape::Sum { monotonic: false } | Shape::Level => (NameOf::Other, "gauge"),
+        Shape::Gauge => (NameOf::Gauge, "gauge"),
+    };
+    (metric_name(name, unit, of), kind)
 }
 
 /// The name of a metric: `http.server.request.duration` in `s` is `http_server_request_duration_seconds`. Empty if

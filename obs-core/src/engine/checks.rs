@@ -8,6 +8,8 @@ use crate::label::Label;
 
 /// Labels of one set, as many as a record has room for.
 const LABELS: usize = 8;
+/// Of a kind.
+const MEASURES: usize = 4;
 
 impl Engine {
     /// Says whether there is anything to record under.
@@ -36,18 +38,32 @@ impl Engine {
         true
     }
 
-    /// What is static in a domain crate cannot be put right here.
+    /// Boundaries are put right where the cells are made, with the same answer.
     pub(crate) fn check_kind(&self, descriptor: &Descriptor) {
         self.check_labels(descriptor.name, descriptor.labels);
         let stages = descriptor.stages.iter().map(|stage| &stage.histogram);
         let measures = descriptor.measures.iter().map(|measure| &measure.histogram);
         for histogram in descriptor.duration.iter().chain(stages).chain(measures) {
-            if put_right(histogram.bounds).is_some() {
+            if let Some(right) = put_right(histogram.bounds) {
                 self.diagnostics.warn(format!(
-                    "boundaries of `{}` are not finite and ascending; its buckets are wrong",
-                    histogram.name
+                    "boundaries of `{}` are not finite and ascending: {:?}; taken as {right:?}",
+                    histogram.name, histogram.bounds
                 ));
             }
+        }
+        let name = descriptor.name;
+        if descriptor.measures.len() > MEASURES {
+            self.diagnostics.warn(format!(
+                "`{name}` has {} measures; the first {MEASURES} are used",
+                descriptor.measures.len()
+            ));
+        }
+        if descriptor
+            .method
+            .is_some_and(|index| index >= descriptor.labels.len().min(LABELS))
+        {
+            self.diagnostics
+                .warn(format!("the method of `{name}` is none of its labels"));
         }
     }
 
@@ -86,7 +102,7 @@ pub(crate) fn is_allowed(name: &str) -> bool {
 }
 
 /// Finite, ascending, each once; `None` if they are already.
-fn put_right(bounds: &[f64]) -> Option<Box<[f64]>> {
+pub(super) fn put_right(bounds: &[f64]) -> Option<Box<[f64]>> {
     if bounds.iter().all(|bound| bound.is_finite()) && bounds.is_sorted_by(|a, b| a < b) {
         return None;
     }

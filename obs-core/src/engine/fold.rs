@@ -143,6 +143,30 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Every metric that is registered, under the names it is exported with, whether or not it has a point by now.
+    pub(crate) fn each_metric(&self, mut visit: impl FnMut(&str, &str, &Shape)) {
+        let mut of_set = |set: &MetricSet| {
+            for metric in &set.metrics {
+                match &metric.streams {
+                    None => visit(metric.name, metric.unit, &metric.shape),
+                    Some(streams) => streams.iter().for_each(|stream| {
+                        let name = stream.name().unwrap_or(metric.name);
+                        visit(name, metric.unit, &metric.shape);
+                    }),
+                }
+            }
+        };
+        for kind in self.kinds() {
+            of_set(&kind.set);
+            if let Some((gauge, _)) = &kind.gauge {
+                of_set(gauge);
+            }
+        }
+        self.instruments.each_set(&mut of_set);
+    }
+}
+
 fn fold_series(
     set: &MetricSet,
     series: u32,

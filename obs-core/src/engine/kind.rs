@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::cells::Cells;
+use super::checks::put_right;
 use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
 use crate::attributes::{Bounds, Key};
@@ -93,7 +94,8 @@ impl Kind {
         let mut push =
             |histogram: &Histogram, attribute: Option<(Key, _)>, shape: fn(Box<[f64]>) -> Shape| {
                 let name = (histogram.name, histogram.unit, histogram.description);
-                let mut shape = shape(histogram.bounds.into());
+                let bounds = put_right(histogram.bounds);
+                let mut shape = shape(bounds.unwrap_or_else(|| histogram.bounds.into()));
                 let own = attribute.iter().map(|(key, _)| *key);
                 let all: Vec<Key> = keys.iter().copied().chain(own).collect();
                 let streams = engine.view(descriptor.scope, histogram.name, &all, &mut shape);

@@ -68,6 +68,13 @@ pub(crate) struct Stream {
     bounds: Box<[f64]>,
 }
 
+impl Stream {
+    /// Under which name it is exported, if not the metric's own.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.view.name.as_deref()
+    }
+}
+
 impl Views {
     pub(crate) fn new(views: Vec<View>, boundaries: Vec<(String, f64)>) -> Self {
         // Leaked like the engine that they belong to.

@@ -209,6 +209,16 @@ impl Telemetry {
         page
     }
 
+    /// Names and types that everything registered by now has on the page, also what was never recorded: for whoever joins
+    /// it with another page.
+    pub fn prometheus_names(&self) -> Vec<(String, &'static str)> {
+        let mut names = Vec::new();
+        self.engine.each_metric(|name, unit, shape| {
+            names.push(crate::encode::name_and_type(name, unit, shape));
+        });
+        names
+    }
+
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
         self.engine.counts.read(self.engine.parked.bytes() as u64)

@@ -189,3 +189,35 @@ fn label_values_of_instruments_that_found_no_room_are_counted_and_the_telemetrys
     let reason = [("obs.drop.reason", "label_overflow")];
     assert_eq!(number(&metrics, "obs.telemetry.dropped", &reason), 2.0);
 }
+
+#[test]
+fn a_kinds_bad_boundaries_are_put_right_too() {
+    use crate::support::*;
+    use obs_core::{Descriptor, Histogram, Labels, Outcome, Parent};
+    static BAD: Descriptor = Descriptor {
+        name: "test.bad",
+        method: Some(77),
+        duration: Some(Histogram {
+            name: "test.bad.duration",
+            unit: "s",
+            description: "",
+            bounds: &[1.0, f64::NAN, 0.5, 1.0, f64::INFINITY],
+        }),
+        ..WORK
+    };
+    let rig = rig_with(true, |builder| builder);
+    rig.telemetry
+        .kind(&BAD)
+        .start(Labels::NONE, Parent::Root)
+        .end(Outcome::ANSWERED);
+    let page = rig.telemetry.prometheus();
+    let limits: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("test_bad_duration_seconds_bucket"))
+        .filter_map(|line| line.split("le=\"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(limits, ["0.5", "1", "+Inf"], "{page}");
+    let warnings = rig.telemetry.warnings().join("\n");
+    assert!(warnings.contains("test.bad.duration"), "{warnings}");
+    assert!(warnings.contains("the method of `test.bad`"), "{warnings}");
+}

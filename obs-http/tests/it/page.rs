@@ -154,6 +154,23 @@ async fn a_name_that_both_have_is_an_error_at_set_up() {
     );
 }
 
+#[test]
+fn a_name_that_both_will_have_is_found_before_either_has_a_series() {
+    let capture = Capture::new();
+    let _layer = HttpServerLayer::new(capture.telemetry());
+    assert!(
+        !capture
+            .telemetry()
+            .prometheus()
+            .contains("request_duration")
+    );
+    let theirs = || {
+        "# TYPE http_server_request_duration_seconds histogram\nhttp_server_request_duration_seconds_sum 1\n".to_owned()
+    };
+    let joined = MetricsPage::new(capture.telemetry()).with_joined("theirs", theirs);
+    assert!(joined.unwrap_err().is_configuration());
+}
+
 #[tokio::test]
 async fn a_joined_exporter_that_panics_costs_its_own_metrics_only() {
     let capture = exchanged().await;
