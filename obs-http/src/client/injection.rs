@@ -22,6 +22,10 @@ use std::sync::Arc;
 /// was of another trace, the span gets a link to it, so that nothing is lost silently, and its `tracestate` goes with
 /// it; [`keeping_existing`](Self::keeping_existing) leaves such requests as they are. A `baggage` header is the
 /// application's word and always stays. Requests to hosts outside are not touched at all.
+///
+/// It decides by the host of the request that the layer is given. Where a client inside of the layer follows redirects by
+/// itself, as reqwest does by default, the headers go along to hosts that nobody was asked about: switch that off
+/// (`reqwest::redirect::Policy::none()`) and follow outside of the layer.
 #[derive(Clone)]
 pub struct Injection {
     to: To,
