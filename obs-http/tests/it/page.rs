@@ -247,6 +247,26 @@ mod listener {
     }
 
     #[tokio::test]
+    async fn a_target_with_its_host_is_not_a_404() {
+        let (_capture, listener) = listening().await;
+        let at = listener.address();
+        for target in ["http://x/metrics", "HTTPS://x:1/metrics?name=x"] {
+            assert!(get(at, target).starts_with("HTTP/1.1 200"), "{target}");
+        }
+        for target in [
+            "http://x",
+            "http://metrics",
+            "http:///x/metrics",
+            "http://x?/metrics",
+            "ftp://x/metrics",
+            "/http://x/metrics",
+            "*",
+        ] {
+            assert!(get(at, target).starts_with("HTTP/1.1 404"), "{target}");
+        }
+    }
+
+    #[tokio::test]
     async fn who_asks_slowly_or_too_much_keeps_nobody_else_waiting() {
         let (_capture, listener) = listening().await;
         let at = listener.address();
