@@ -27,7 +27,8 @@
 //!
 //! Any service that takes an [`http::Request`] and answers with an [`http::Response`] can be wrapped: hyper-util's
 //! client, hyper's `SendRequest` behind a `service_fn`, a stack of tower's layers over them. reqwest's client takes
-//! requests of its own; with the feature `reqwest`, `Reqwest` makes it such a service. The layer stands **next to
+//! requests of its own; with the feature `reqwest`, `Reqwest` makes it such a service (with its redirects switched off:
+//! see [below](#what-a-request-carries)). The layer stands **next to
 //! what sends**: a retry or a redirect outside of it makes one span per attempt, as the conventions want it.
 //!
 //! # What it emits
@@ -149,6 +150,10 @@
 //! [propagator](obs_core::Builder::with_propagator) writes, at every level but Disabled, whether or not the trace is
 //! sampled; to whom, and what becomes of a `traceparent` that stands there already, see [`Injection`]. **By default
 //! nothing is written to hosts outside.**
+//!
+//! The layer sees the request that it hands on, and no more: a service inside that follows redirects by itself repeats
+//! the headers to wherever it is led, to hosts that are not permitted too. reqwest does by default: build it with
+//! `redirect::Policy::none()`, and let a layer outside of this one follow, whose every request is looked at.
 //!
 //! # What it never records
 //!

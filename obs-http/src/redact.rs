@@ -284,7 +284,7 @@ static LASTS: [u32; 32] = {
 };
 
 /// The most letters of such a word.
-const LONGEST: usize = 5;
+const LONGEST: usize = 6;
 
 #[cfg(test)]
 mod tests {

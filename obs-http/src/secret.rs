@@ -17,10 +17,13 @@ pub(crate) const WORDS: &[&str] = &[
     "cookie",
     "credential",
     "csrf",
+    "devicecode",
     "dpop",
     "hmac",
     "jwt",
+    "mfacode",
     "oidc",
+    "otpcode",
     "passcode",
     "passkey",
     "passphrase",
@@ -39,9 +42,11 @@ pub(crate) const WORDS: &[&str] = &[
 /// A name that ends in one of these does.
 pub(crate) const ENDS: &[&str] = &["key"];
 
-/// A name whose last word is one of these does: too short to be looked for inside of others.
+/// A name whose last word is one of these does: too short to be looked for inside of others, or harmless before another
+/// (`ticket_id`).
 pub(crate) const SHORT: &[&str] = &[
-    "cred", "creds", "cvc", "cvv", "jwe", "jws", "otp", "pass", "pin", "pw", "sid", "sig", "totp",
+    "cred", "creds", "cvc", "cvv", "jwe", "jws", "otp", "pass", "pin", "pw", "sid", "sig",
+    "ticket", "totp",
 ];
 
 /// Secrets only as the one word of a name, as OAuth's `code`: `zip_code` is none.
@@ -82,15 +87,16 @@ fn is_secret_part(part: &[u8]) -> bool {
         .filter(|word| !word.is_empty());
     let (last, is_one) = (words.next().unwrap_or_default(), words.next().is_none());
     let is_in = |list: &[&str]| list.iter().any(|short| short.as_bytes() == last);
-    WORDS.iter().any(|word| has_word(&plain, word))
+    WORDS.iter().any(|word| has_word(part, &plain, word))
         || is_in(SHORT)
         || (is_one && is_in(WHOLE))
         || (ENDS.iter().any(|end| plain.ends_with(end))
             && !NO_KEYS.iter().any(|harmless| plain.ends_with(harmless)))
 }
 
-/// Whether the word is in it as such, and not as a part of another that is harmless.
-fn has_word(plain: &str, word: &str) -> bool {
+/// Whether the word is in it as such, and not as a part of another that is harmless. `plain` is the part's letters and
+/// digits.
+fn has_word(part: &[u8], plain: &str, word: &str) -> bool {
     plain.match_indices(word).any(|(at, _)| {
         let rest = &plain[at + word.len()..];
         match word {
@@ -99,24 +105,43 @@ fn has_word(plain: &str, word: &str) -> bool {
                 !rest.starts_with("or") || rest.starts_with("oriz") || rest.starts_with("oris")
             }
             // Of a language model: `max_tokens`, `x-ratelimit-remaining-tokens`, the tokenizer.
-            "token" => !(is_counted(plain) && rest.starts_with('s') || rest.starts_with("izer")),
+            "token" => !(rest.starts_with("izer") || rest.starts_with('s') && is_counted(part)),
             _ => true,
         }
     })
 }
 
-fn is_counted(plain: &str) -> bool {
-    [
-        "limit",
-        "max",
-        "min",
-        "prompt",
-        "completion",
-        "count",
-        "budget",
-    ]
-    .iter()
-    .any(|counted| plain.contains(counted))
+/// Words that make a number of `tokens`.
+const COUNTED: &[&str] = &[
+    "limit",
+    "ratelimit",
+    "max",
+    "min",
+    "prompt",
+    "completion",
+    "count",
+    "budget",
+];
+
+/// Whether one of its words says so, alone or before `tokens`. Only a whole one: there is a `count` in `account_tokens`.
+fn is_counted(part: &[u8]) -> bool {
+    let is_end = |at: usize| {
+        part.get(at + 1).is_none_or(|next| {
+            !next.is_ascii_alphanumeric()
+                || part[at].is_ascii_lowercase() && next.is_ascii_uppercase()
+        })
+    };
+    let mut start = 0;
+    (0..part.len()).filter(|at| is_end(*at)).any(|at| {
+        let word = &part[start..=at];
+        start = at + 1;
+        let word: String = word
+            .iter()
+            .filter(|byte| byte.is_ascii_alphanumeric())
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .collect();
+        COUNTED.contains(&word.strip_suffix("tokens").unwrap_or(&word))
+    })
 }
 
 #[cfg(test)]
@@ -148,6 +173,29 @@ mod tests {
             encryptionKey private_key x-forwarded-client-cert x-ms-client-principal code_verifier
             otp user.otp login_pass bearer",
         );
+    }
+
+    #[test]
+    fn tokens_whose_name_only_has_the_letters_of_a_number_are_secrets() {
+        all(
+            true,
+            "account_tokens admin_tokens accountTokens AdminTokens admintokens unlimited_tokens countdown_tokens
+            prompter-tokens max_token discount_tokens[] max_tokens[admin_tokens]",
+        );
+        all(
+            false,
+            "maxTokens max-tokens max__tokens MAX_TOKENS maxtokens minTokens tokens_limit tokensLimit
+            completion_tokens x-budget-tokens usage[prompt_tokens] ratelimit-tokens",
+        );
+    }
+
+    #[test]
+    fn codes_and_tickets_of_logins_are_secrets() {
+        all(
+            true,
+            "device_code deviceCode mfa_code mfa-code otp otp_code totp_code ticket service_ticket ticket[] user[ticket]",
+        );
+        all(false, "ticket_id tickets device device_id device_name mfa");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::contained;
 use crate::head::RequestHead;
+use crate::target::split_host;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::propagation::{Propagator, traceparent};
 use obs_core::{Active, Kind};
@@ -22,6 +23,10 @@ use std::sync::Arc;
 /// was of another trace, the span gets a link to it, so that nothing is lost silently, and its `tracestate` goes with
 /// it; [`keeping_existing`](Self::keeping_existing) leaves such requests as they are. A `baggage` header is the
 /// application's word and always stays. Requests to hosts outside are not touched at all.
+///
+/// It decides by the host of the request that the layer is given. Where a client inside of the layer follows redirects by
+/// itself, as reqwest does by default, the headers go along to hosts that nobody was asked about: switch that off
+/// (`reqwest::redirect::Policy::none()`) and follow outside of the layer.
 #[derive(Clone)]
 pub struct Injection {
     to: To,
@@ -64,7 +69,10 @@ impl Injection {
         Self::of(To::Listed)
     }
 
-    /// To these hosts and no others: `api.example.com`, or `*.example.com` for all names below it.
+    /// To these hosts and no others: `api.example.com`, or `*.example.com` for all names below it, which is what
+    /// `*example.com` and `.example.com` mean too; `*` alone is every host. Case, a dot at the end, a scheme, a port, a path
+    /// and the brackets of an address make no difference: what counts is the host, on whatever port. Names are compared as
+    /// they are sent (`xn--`), and a star that stands elsewhere matches nothing.
     #[must_use]
     pub fn only_to(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::nowhere().and_to(hosts)
@@ -76,15 +84,11 @@ impl Injection {
         Self::of(To::By(Arc::new(rule)))
     }
 
-    /// To these hosts too.
+    /// To these hosts too, written as for [`only_to`](Self::only_to).
     #[must_use]
     pub fn and_to(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let known = self.hosts.iter().cloned();
-        let more = hosts.into_iter().map(|host| {
-            let mut host: String = host.into();
-            host.make_ascii_lowercase();
-            host.into_boxed_str()
-        });
+        let more = hosts.into_iter().filter_map(|host| entry(&host.into()));
         self.hosts = known.chain(more).collect();
         self
     }
@@ -117,11 +121,22 @@ impl Injection {
 
     fn lists(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
+        // As text, and where it is none that was listed so, as an address.
+        let is = |listed: &str| {
+            host.eq_ignore_ascii_case(listed)
+                || host.contains(':')
+                    && host
+                        .parse::<IpAddr>()
+                        .is_ok_and(|it| listed.parse() == Ok(it))
+        };
         self.hosts
             .iter()
             .any(|listed| match listed.strip_prefix('*') {
-                Some(below) => host.len() > below.len() && ends_with(host, below),
-                None => host.eq_ignore_ascii_case(listed),
+                Some("") => !host.is_empty(),
+                Some(below) => {
+                    host.len() > below.len() && ends_with(host, below) && is_name(host.as_bytes())
+                }
+                None => is(listed),
             })
     }
 
@@ -199,7 +214,10 @@ const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// Reserved, or of one machine or network only: RFC 6761, 6762, 8375, ICANN's `.internal`, and Kubernetes' own.
 fn is_inside(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
+    let (host, is_absolute) = match host.strip_suffix('.') {
+        Some(host) => (host, true),
+        None => (host, false),
+    };
     let bytes = host.as_bytes();
     // By hand: the last label is short, and there mostly is one.
     let mut at = bytes.len();
@@ -211,17 +229,45 @@ fn is_inside(host: &str) -> bool {
     match last {
         // `127.0.0.1`, `::ffff:127.0.0.1`; a name that is a number, for a resolver takes `134744072` for an address.
         [b'0'..=b'9', ..] => host.parse().is_ok_and(is_inner_address),
-        // No dot: one word, or an address of six.
+        // No dot: one word, or an address of six. With a dot at its end the word is a top-level domain: `ai.` is somebody's.
         _ if at == 0 && last.contains(&b':') => host.parse().is_ok_and(is_inner_address),
-        _ if at == 0 => !last.is_empty(),
-        _ => match last.len() {
-            3 => is("svc"),
-            4 => is("arpa") && ends_with(host, ".home.arpa"),
-            5 => is("local"),
-            8 => is("internal"),
-            9 => is("localhost"),
-            _ => false,
-        },
+        _ if at == 0 => (!is_absolute || is("localhost")) && is_name(bytes),
+        _ => {
+            let is_reserved = match last.len() {
+                3 => is("svc"),
+                4 => is("arpa") && ends_with(host, ".home.arpa"),
+                5 => is("local"),
+                8 => is("internal"),
+                9 => is("localhost"),
+                _ => false,
+            };
+            is_reserved && is_name(bytes)
+        }
+    }
+}
+
+/// Whether it is of the characters of a name: `evil.com/.local`, from a `host` made by hand, is read elsewhere as another's.
+fn is_name(host: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !host.is_empty() && host.iter().all(is_of_name)
+}
+
+/// A host as requests have it, or a star and what follows it from a dot on. `None` where there is none.
+fn entry(written: &str) -> Option<Box<str>> {
+    let host = written.trim().to_ascii_lowercase();
+    let host = host.split_once("://").map_or(&*host, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next()?;
+    let (host, is_below) = match host.strip_prefix(['*', '.']) {
+        Some(below) => (below.strip_prefix('.').unwrap_or(below), true),
+        None => (host, false),
+    };
+    let host = std::str::from_utf8(split_host(host.as_bytes()).0).ok()?;
+    let host = host.strip_suffix('.').unwrap_or(host);
+    match (is_below, host) {
+        (true, "") if written.contains('*') => Some("*".into()),
+        (_, "") => None,
+        (true, host) => Some(format!("*.{host}").into()),
+        (false, host) => Some(host.into()),
     }
 }
 
@@ -267,6 +313,8 @@ mod tests {
             "app.localhost",
             "printer.home.arpa",
             "3d-printer.local",
+            "localhost.",
+            "my_service",
         ] {
             inside(host, true);
         }
@@ -296,6 +344,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_top_level_domain_is_not_inside() {
+        for host in ["ai.", "com.", "."] {
+            inside(host, false);
+        }
+    }
+
+    #[test]
+    fn a_host_made_by_hand_is_not_inside_by_how_it_ends() {
+        for host in [
+            "evil.com/.local",
+            "evil.com#.local",
+            "evil.com?a.local",
+            "evil.com\\.local",
+            "evil.com;.svc",
+            "evil com",
+            "evil.com, .localhost",
+            "evil\u{3002}com",
+            "evil%2ecom",
+        ] {
+            inside(host, false);
+            listed("*.local", host, false);
+            listed("*.svc", host, false);
+        }
+    }
+
     #[track_caller]
     fn listed(pattern: &str, host: &str, expect: bool) {
         assert_eq!(
@@ -315,5 +389,48 @@ mod tests {
         listed("*.example.com", "example.com", false);
         listed("*.example.com", ".example.com", false);
         listed("*.example.com", "evilexample.com", false);
+    }
+
+    #[test]
+    fn an_entry_is_a_host_however_it_is_written() {
+        for written in [
+            "api.example.com.",
+            " API.example.com ",
+            "api.example.com:8443",
+            "https://api.example.com:8443/v1?a#b",
+            "user@api.example.com",
+        ] {
+            listed(written, "api.example.com", true);
+            listed(written, "example.com", false);
+        }
+        for written in ["[2001:db8::1]", "[2001:DB8:0::1]:443", "2001:db8::1"] {
+            listed(written, "2001:db8::1", true);
+            listed(written, "2001:db8:0:0::1", true);
+            listed(written, "2001:db8::2", false);
+        }
+        listed("10.0.0.1:80", "10.0.0.1", true);
+    }
+
+    #[test]
+    fn a_star_without_a_dot_does_not_permit_names_that_only_end_alike() {
+        for written in ["*example.com", ".example.com", "*.example.com.:443"] {
+            listed(written, "evilexample.com", false);
+            listed(written, "example.com", false);
+            listed(written, "api.example.com", true);
+        }
+        listed("*.com.", "evil.com.", true);
+        listed("*com", "telecom", false);
+    }
+
+    #[test]
+    fn a_star_alone_is_every_host_and_nothing_is_none() {
+        for host in ["evil.com", "8.8.8.8", "::1"] {
+            listed("*", host, true);
+            for none in ["", " ", ".", "https://", "/"] {
+                listed(none, host, false);
+                listed(none, "", false);
+            }
+        }
+        listed("*", "", false);
     }
 }

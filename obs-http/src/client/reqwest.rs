@@ -14,6 +14,7 @@ use tower_service::Service;
 ///
 /// # async fn get(telemetry: obs_core::Telemetry) -> Result<(), Box<dyn std::error::Error>> {
 /// let client = reqwest::Client::builder()
+///     .redirect(reqwest::redirect::Policy::none())
 ///     .connector_layer(ConnectorLayer::default())
 ///     .build()?;
 /// let client = HttpClientLayer::new(&telemetry)
@@ -25,10 +26,11 @@ use tower_service::Service;
 /// # }
 /// ```
 ///
-/// Redirects that reqwest follows by itself, and its own retries, are within one span: `url.full` is what was asked for
-/// first, and reqwest sends what was written for the first host to the others too, `traceparent` and `baggage` included.
-/// To have each as a span, told only to whom it may be told, switch redirects off (`redirect::Policy::none()`) and put
-/// tower-http's `FollowRedirectLayer` outside.
+/// **Switch redirects off**, as above: reqwest follows them unless it is told not to, and sends what was written for the
+/// first host to the others too, `traceparent` and `baggage` included, whether or not [`Injection`](super::Injection)
+/// permits those. To follow them with a span for each, told only to whom it may be told, put tower-http's
+/// `FollowRedirectLayer` outside of the layer. Redirects and retries that reqwest does by itself are within one span:
+/// `url.full` is what was asked for first.
 #[derive(Clone, Debug, Default)]
 pub struct Reqwest(Client);
 

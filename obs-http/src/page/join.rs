@@ -1,5 +1,8 @@
 //! Joining pages in the text format: by families of metrics, none of them twice.
 
+mod line;
+
+use line::{Sample, is_name};
 use obs_core::encode::PageFormat;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -10,9 +13,10 @@ struct Family<'a> {
     name: &'a str,
     help: Option<&'a str>,
     kind: Option<&'a str>,
-    samples: Vec<&'a str>,
+    samples: Vec<Sample<'a>>,
 }
 
+const KINDS: [&str; 5] = ["counter", "gauge", "histogram", "summary", "untyped"];
 const ENDINGS: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 impl Family<'_> {
@@ -25,35 +29,24 @@ impl Family<'_> {
     }
 
     fn has(&self, sample: &str) -> bool {
-        let name = name_of(sample);
-        name == self.name
+        sample == self.name
             || matches!(self.kind, Some("histogram" | "summary"))
-                && name
+                && sample
                     .strip_prefix(self.name)
                     .is_some_and(|ending| ENDINGS.contains(&ending))
     }
 }
 
-fn name_of(sample: &str) -> &str {
-    sample.split(['{', ' ', '\t']).next().unwrap_or_default()
-}
-
-/// The families of a page, in order. Comments and what is no line of the format are left out.
+/// The families of a page, in order. Comments and what is no line of the format are left out: one such line, and whoever
+/// scrapes the page loses all of it.
 fn families(page: &str) -> Vec<Family<'_>> {
     let mut families: Vec<Family<'_>> = Vec::new();
     for line in page.lines().map(str::trim_end) {
-        let described = |rest: &'_ str| {
-            let (name, said) = rest.split_once(' ')?;
-            (!name.is_empty()).then_some((name.len(), said.len()))
-        };
         for (mark, is_help) in [("# HELP ", true), ("# TYPE ", false)] {
-            let Some(rest) = line.strip_prefix(mark) else {
+            let described = line.strip_prefix(mark).and_then(|it| it.split_once(' '));
+            let Some((name, said)) = described.filter(|(name, _)| is_name(name)) else {
                 continue;
             };
-            let Some((name, said)) = described(rest) else {
-                continue;
-            };
-            let (name, said) = (&rest[..name], &rest[rest.len() - said..]);
             if families.last().is_none_or(|family| family.name != name) {
                 families.push(Family {
                     name,
@@ -61,25 +54,27 @@ fn families(page: &str) -> Vec<Family<'_>> {
                 });
             }
             if let Some(family) = families.last_mut() {
-                let target = if is_help {
-                    &mut family.help
-                } else {
-                    &mut family.kind
-                };
-                *target = Some(said);
+                if is_help {
+                    family.help = Some(said);
+                } else if KINDS.contains(&said) {
+                    family.kind = Some(said);
+                }
             }
         }
-        if line.is_empty() || line.starts_with('#') {
+        let Some(sample) = Sample::of(line) else {
             continue;
-        }
-        if families.last().is_none_or(|family| !family.has(line)) {
+        };
+        if families
+            .last()
+            .is_none_or(|family| !family.has(sample.name))
+        {
             families.push(Family {
-                name: name_of(line),
+                name: sample.name,
                 ..Family::default()
             });
         }
         if let Some(family) = families.last_mut() {
-            family.samples.push(line);
+            family.samples.push(sample);
         }
     }
     families
@@ -157,28 +152,8 @@ fn write(page: &mut String, family: &Family<'_>, open: bool) {
     }
     let _ = writeln!(page, "# TYPE {name} {kind}");
     for sample in &family.samples {
-        match open.then(|| in_seconds(sample)).flatten() {
-            Some((sample, seconds)) => {
-                let _ = writeln!(page, "{sample} {seconds}");
-            }
-            None => {
-                let _ = writeln!(page, "{sample}");
-            }
-        }
+        sample.write(page, open);
     }
-}
-
-/// A sample without its time, and that time in seconds: the text format has milliseconds.
-fn in_seconds(sample: &str) -> Option<(&str, f64)> {
-    let values = sample.rfind('}').map_or(0, |brace| brace + 1);
-    let mut words = sample[values..].split_whitespace();
-    if values == 0 {
-        words.next();
-    }
-    let (_, time) = (words.next()?, words.next()?);
-    let millis: f64 = time.parse().ok()?;
-    let at = sample.rfind(time)?;
-    Some((sample[..at].trim_end(), millis / 1e3))
 }
 
 #[cfg(test)]
@@ -258,10 +233,34 @@ mod tests {
             "# a comment\n",
             "# HELP\n# TYPE x\n",
             "# TYPE x counter\n",
+            "<html>oops</html>\nError: connection refused\nnovalue\nbad{a=\"1\" 3\n",
+            "# HELP <b> x\n# TYPE a{b gauge\n# TYPE 9 gauge\n",
         ] {
             let mut page = OURS.to_owned();
             join(&mut page, theirs, "theirs", PageFormat::Text);
             assert_eq!(page, OURS, "{theirs:?}");
         }
+    }
+
+    #[test]
+    fn lines_that_are_none_of_the_format_do_not_cost_the_lines_around_them() {
+        let theirs = "# TYPE good gauge\ngood 1\nError: connection refused\ngood{a=\"1\" 3\ngood{a=\"2\"} 4\n\
+                      # TYPE odd <br>\nodd 1\n# TYPE odder stateset\nodder 1\n";
+        let mut page = OURS.to_owned();
+        join(&mut page, theirs, "theirs", PageFormat::Text);
+        let expected = "# TYPE good gauge\ngood 1\ngood{a=\"2\"} 4\n# TYPE odd untyped\nodd 1\n\
+                        # TYPE odder untyped\nodder 1\n";
+        assert_eq!(page, format!("{OURS}{expected}"));
+    }
+
+    #[test]
+    fn blanks_that_only_the_text_format_allows_do_not_break_openmetrics() {
+        let mut page = "# EOF\n".to_owned();
+        let theirs = "# TYPE a gauge\na { b = \"1 , \" , c=\"\\\"\",}\t 2  1000 \na  3\na{} 4\n";
+        join(&mut page, theirs, "theirs", PageFormat::OpenMetrics);
+        assert_eq!(
+            page,
+            "# TYPE a gauge\na{b=\"1 , \",c=\"\\\"\"} 2 1\na 3\na 4\n# EOF\n"
+        );
     }
 }

@@ -144,8 +144,7 @@ fn scrape(stream: &TcpStream, page: &MetricsPage) -> io::Result<()> {
             true,
         );
     };
-    let path = asked.target.split('?').next().unwrap_or_default();
-    if path != "/metrics" {
+    if path(&asked.target) != "/metrics" {
         return answer(
             stream,
             StatusCode::NOT_FOUND,
@@ -156,6 +155,21 @@ fn scrape(stream: &TcpStream, page: &MetricsPage) -> io::Result<()> {
     }
     let (status, media, body) = page.answer(&asked.method, asked.accept.as_deref());
     answer(stream, status, media, &body, asked.method != Method::HEAD)
+}
+
+/// The path of a target, which may be absolute (RFC 9112, 3.2.2): proxies send `http://host/metrics`.
+fn path(target: &str) -> &str {
+    let target = match target.split_once("://") {
+        Some((scheme, rest))
+            if ["http", "https"]
+                .iter()
+                .any(|it| scheme.eq_ignore_ascii_case(it)) =>
+        {
+            rest.find(['/', '?']).map_or("", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    target.split('?').next().unwrap_or_default()
 }
 
 struct Asked {

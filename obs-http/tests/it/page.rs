@@ -180,6 +180,25 @@ async fn a_joined_exporter_that_panics_costs_its_own_metrics_only() {
     assert_eq!(text, capture.telemetry().prometheus());
 }
 
+#[tokio::test]
+async fn a_joined_exporter_that_fails_in_words_does_not_cost_the_scrape() {
+    let said = "<html>oops</html>\nError: connection refused\nnovalue\nbad{a=\"1\" 3\n# TYPE <b> gauge\nfine 1\n";
+    let capture = exchanged().await;
+    let page = MetricsPage::new(capture.telemetry());
+    let page = page.with_joined("bad", move || said.to_owned()).unwrap();
+    let text = page.render(PageFormat::Text);
+    let fine = "# TYPE fine untyped\nfine 1\n";
+    assert_eq!(text, format!("{}{fine}", capture.telemetry().prometheus()));
+    let open = page.render(PageFormat::OpenMetrics);
+    assert!(
+        open.ends_with("# TYPE fine unknown\nfine 1\n# EOF\n"),
+        "{open}"
+    );
+    for left_out in ["html", "Error", "novalue", "bad", "<b>"] {
+        assert!(!open.contains(left_out), "{left_out} in\n{open}");
+    }
+}
+
 #[cfg(feature = "listener")]
 mod listener {
     use super::*;
@@ -242,6 +261,26 @@ mod listener {
             "{head}"
         );
         assert!(send(at, "\u{0}\u{1}\r\n\r\n").starts_with("HTTP/1.1 400"));
+    }
+
+    #[tokio::test]
+    async fn a_target_with_its_host_is_not_a_404() {
+        let (_capture, listener) = listening().await;
+        let at = listener.address();
+        for target in ["http://x/metrics", "HTTPS://x:1/metrics?name=x"] {
+            assert!(get(at, target).starts_with("HTTP/1.1 200"), "{target}");
+        }
+        for target in [
+            "http://x",
+            "http://metrics",
+            "http:///x/metrics",
+            "http://x?/metrics",
+            "ftp://x/metrics",
+            "/http://x/metrics",
+            "*",
+        ] {
+            assert!(get(at, target).starts_with("HTTP/1.1 404"), "{target}");
+        }
     }
 
     #[tokio::test]

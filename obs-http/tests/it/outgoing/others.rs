@@ -10,6 +10,7 @@ use obs_core::{End, StatsLevel};
 use obs_http::client::{ConnectorLayer, HttpClient, Reqwest};
 use obs_testing::{AttrValue, Capture};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::{Layer, Service, service_fn};
 
@@ -125,4 +126,44 @@ async fn redirects_that_reqwest_follows_are_within_one_span() {
     let record = over(&capture, End::Answered, None).await;
     let asked = format!("http://{}/0", server.address);
     assert_eq!(record.text("url.full"), Some(asked.as_str()));
+}
+
+#[tokio::test]
+async fn redirects_that_are_followed_outside_tell_the_trace_to_no_host_outside() {
+    use tower_http::follow_redirect::FollowRedirectLayer;
+
+    let capture = Capture::new();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = told.clone();
+    let app = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let host = request.headers()["host"]
+            .to_str()
+            .expect("a host")
+            .to_owned();
+        let (name, port) = host.rsplit_once(':').expect("a port");
+        let is_told = request.headers().contains_key("traceparent");
+        tells.lock().unwrap().push((name.to_owned(), is_told));
+        let mut response = http::Response::builder();
+        if name == "inside" {
+            let to = format!("http://outside.example:{port}/");
+            response = response.status(302).header("location", to);
+        }
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        async move { Ok::<_, std::convert::Infallible>(response.body(body).expect("one")) }
+    });
+    let server = serve(Protocol::Http1, app).await;
+    let client = observed(&capture, |client| {
+        client
+            .redirect(reqwest::redirect::Policy::none())
+            .resolve("inside", server.address)
+            .resolve("outside.example", server.address)
+    });
+    let mut client = FollowRedirectLayer::new().layer(client);
+    let asked = format!("http://inside:{}/", server.address.port());
+    let request = Request::get(asked).body(reqwest::Body::default());
+    let response = client.call(request.expect("a request")).await;
+    assert_eq!(response.expect("an answer").status(), 200);
+    let told = told.lock().unwrap();
+    let expected = [("inside".into(), true), ("outside.example".into(), false)];
+    assert_eq!(*told, expected);
 }
