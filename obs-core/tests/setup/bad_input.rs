@@ -203,7 +203,14 @@ fn a_kinds_bad_boundaries_are_put_right_too() {
             description: "",
             bounds: &[1.0, f64::NAN, 0.5, 1.0, f64::INFINITY],
         }),
-        ..WORK
+        span_kind: obs_core::otel::trace::SpanKind::Internal,
+        scope: &SCOPE,
+        labels: &[],
+        errors: &[],
+        stages: &[],
+        measures: &[],
+        in_flight: None,
+        span_name: |_, name| name.push_str("bad"),
     };
     let rig = rig_with(true, |builder| builder);
     rig.telemetry
