@@ -112,7 +112,7 @@ impl Kind {
         let mut live = local.take(self);
         live.kind = self;
         live.start = start;
-        live.deadline = u64::MAX;
+        live.end = u64::MAX;
         live.labels = labels;
         live.level = level;
         live.reason = Reason::None;
@@ -422,7 +422,7 @@ impl Active<'_> {
 
     /// From `after` on, ending by being dropped counts as timed out and not as cancelled. Observes only.
     pub fn set_deadline(&mut self, after: Duration) {
-        self.0.deadline = self.0.start.saturating_add(self.0.kind.engine.ticks(after));
+        self.0.end = self.0.start.saturating_add(self.0.kind.engine.ticks(after));
     }
 
     /// From now on, ending by being dropped means `outcome` and not cancelled: whoever drops it has got what it
@@ -564,7 +564,7 @@ impl Operation {
             Outcome::PANICKED
         } else if let Some(error) = foreseen.filter(|outcome| outcome.is_error()) {
             error
-        } else if live.deadline <= live.kind.engine.clock.ticks() {
+        } else if live.end <= live.kind.engine.clock.ticks() {
             Outcome::TIMED_OUT
         } else {
             foreseen.unwrap_or(Outcome::CANCELLED)

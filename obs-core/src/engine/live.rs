@@ -23,9 +23,8 @@ pub(crate) struct Live {
     pub(crate) parent_id: u64,
     /// Ticks.
     pub(crate) start: u64,
+    /// When it ended. While it runs, when it is late; `u64::MAX` is no deadline.
     pub(crate) end: u64,
-    /// Ticks at which it is late; `u64::MAX` is no deadline.
-    pub(crate) deadline: u64,
     pub(crate) labels: Labels,
     pub(crate) flags: Flags,
     /// The series of the gauge it counts in, and where that was found.
@@ -147,7 +146,6 @@ impl Live {
             parent_id: 0,
             start: 0,
             end: 0,
-            deadline: u64::MAX,
             labels: Labels::NONE,
             flags: Flags::default(),
             in_flight: 0,
