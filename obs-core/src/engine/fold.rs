@@ -382,7 +382,7 @@ fn add_point(
             let value = match shape {
                 // A mirrored counter that starts again from zero did not run backwards: what it shows is new.
                 Shape::Absolute | Shape::Sum { monotonic: true } if cells[0] < last => {
-                    Number::I64(cells[0] as i64)
+                    Number::I64(i64::try_from(cells[0]).unwrap_or(i64::MAX))
                 }
                 Shape::Level => Number::I64(cells[0] as i64),
                 // Of what is not negative the bits are in the order of the numbers.
@@ -390,7 +390,8 @@ fn add_point(
                 Shape::AbsoluteF64 => Number::F64(f64::from_bits(cells[0]) - f64::from_bits(last)),
                 // A fold between the two halves of a move from thread to thread may see less than none running.
                 Shape::Sum { monotonic: false } => Number::I64((cells[0] as i64).max(0)),
-                _ => Number::I64(cells[0].wrapping_sub(last) as i64),
+                // OTLP has no greater one.
+                _ => Number::I64(i64::try_from(cells[0].wrapping_sub(last)).unwrap_or(i64::MAX)),
             };
             points.push(NumberPoint {
                 attributes,

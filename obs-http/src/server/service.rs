@@ -4,6 +4,7 @@ use super::settings::Settings;
 use super::side::Answering;
 use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
+use crate::contained;
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
 use crate::exchange::future::Asked;
 use crate::forwarded::{Client, Original};
@@ -15,6 +16,7 @@ use crate::{peer, redact, route};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use obs_core::otel::KeyValue;
+use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::propagation::{self, Propagator, TraceParent};
 use obs_core::semconv::{self, http as keys, network};
@@ -290,7 +292,9 @@ fn carry_baggage(
         }
         // Read a second time: only where there is an allow list, and then this is not the expensive part.
         Some(other) => {
-            let remote = other.extract(&Carrier(head.headers));
+            let remote = contained::or(kind, Remote::default(), || {
+                other.extract(&Carrier(head.headers))
+            });
             (remote.baggage, remote.dropped.baggage)
         }
     };
@@ -344,7 +348,9 @@ fn parent_by<'a>(
     (kind, settings): (&Kind, &Settings),
     joined: &'a mut String,
 ) -> (Parent<'a>, bool) {
-    let remote = propagator.extract(&Carrier(head.headers));
+    let remote = contained::or(kind, Remote::default(), || {
+        propagator.extract(&Carrier(head.headers))
+    });
     let baggage = !remote.baggage.is_empty();
     if remote.dropped.traceparent.is_some() && !kind.is_current() {
         kind.count_invalid_parent();

@@ -239,3 +239,26 @@ fn what_goes_out_can_speak_b3_too() {
         format!("{TRACE}-{}-1", record.span_id).as_str()
     );
 }
+
+#[derive(Debug)]
+struct Throws;
+
+impl TextMapPropagator for Throws {
+    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {}
+
+    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
+        panic!("not this one")
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        FieldIter::new(&[])
+    }
+}
+
+#[test]
+fn a_propagator_that_panics_fails_no_request_and_is_counted() {
+    let capture = speaks(Propagator::Custom(Arc::new(Throws)));
+    ask(layer(&capture).layer(Yes), build(get("/")));
+    assert_eq!(capture.record().parent_span_id, None);
+    assert_eq!(capture.telemetry().counts().panics, 1);
+}
