@@ -153,6 +153,10 @@ fn the_url_has_no_credentials_and_no_secrets() {
     );
     full("http://example.com", "http://example.com/");
     full("http://example.com/?", "http://example.com/?");
+    full(
+        "http://example.com/?jws=1&token=2&page=3",
+        "http://example.com/?jws=REDACTED&token=REDACTED&page=3",
+    );
     let long = format!("http://example.com/{}?a=1", "x".repeat(500));
     full(&long, &long);
     let without = record_with(get("http://example.com/x?a=1"), |layer| {
@@ -174,7 +178,9 @@ proptest! {
         ask(layer(&capture).layer(Yes), get(&uri));
         let everything = format!("{:?} {:?}", capture.record(), capture.points());
         prop_assert!(!everything.contains(SECRET), "{everything}");
-        let full = format!("http://REDACTED:REDACTED@example.com:81/{path}?{before}=1&token=REDACTED");
+        // Few of the names are a secret's by themselves (`jws`, `pwd`): which, is the rule's affair, with tests of its own.
+        let first = obs_http::redact_query(&format!("{before}=1")).into_owned();
+        let full = format!("http://REDACTED:REDACTED@example.com:81/{path}?{first}&token=REDACTED");
         let record = capture.record();
         prop_assert_eq!(record.text("url.full"), Some(full.as_str()));
     }
