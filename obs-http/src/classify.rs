@@ -1,6 +1,5 @@
 //! What an answer, an error or a broken body means.
 
-use crate::contained;
 use crate::descriptor::{BODY_ERROR, SERVICE_ERROR};
 use http::StatusCode;
 use obs_core::{ErrorType, Kind, Outcome};
@@ -62,13 +61,13 @@ pub(crate) fn status<C: Classify<E>, E>(
     if C::NEVER_PANICS {
         return classify.classify_status(status);
     }
-    contained::or(kind, None, || Some(classify.classify_status(status)))
+    kind.contain(None, || Some(classify.classify_status(status)))
         .unwrap_or_else(|| otherwise(status))
 }
 
 /// What an error means; one is an error whatever becomes of its classifier.
 pub(crate) fn error(kind: &Kind, asked: impl FnOnce() -> Outcome) -> Outcome {
-    contained::or(kind, Outcome::failed(SERVICE_ERROR), asked)
+    kind.contain(Outcome::failed(SERVICE_ERROR), asked)
 }
 
 /// A broken body is one whatever the status said.

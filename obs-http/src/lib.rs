@@ -150,7 +150,6 @@
 
 mod classify;
 pub mod client;
-mod contained;
 #[cfg(feature = "control")]
 pub mod control;
 mod descriptor;

@@ -7,6 +7,7 @@ use super::histogram::TickHistogram;
 use super::metric_set::{MetricSet, Shape, bucket};
 use crate::attributes::{Bounds, Key};
 use crate::clock::Clock;
+use crate::contain::contain;
 use crate::context::{self, ContextMode};
 use crate::descriptor::{Descriptor, Histogram};
 use crate::engine::lent::MethodLevel;
@@ -410,11 +411,14 @@ impl Kind {
         self.engine.counts.invalid_parents.add(1);
     }
 
-    /// Counts a panic in a function that a setting holds, which was caught.
+    /// What a function that a setting holds says, or `otherwise` if it panics, which is counted.
     #[doc(hidden)]
-    #[cold]
-    pub fn count_panic(&self) {
-        self.engine.counts.panics.add(1);
+    #[inline]
+    pub fn contain<T>(&self, otherwise: T, asked: impl FnOnce() -> T) -> T {
+        contain(asked).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            otherwise
+        })
     }
 
     /// Counts members of a `tracestate` from outside that were dropped.

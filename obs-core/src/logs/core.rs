@@ -9,6 +9,7 @@ use super::site::Site;
 use super::told::Losses;
 use super::writer::{Lines, is_torn};
 use crate::ambient::Ambient;
+use crate::contain::contain;
 use crate::engine::Engine;
 use crate::engine::log_queue::sources::Source;
 use crate::log_event::LogEvent;
@@ -16,9 +17,7 @@ use crate::quiet;
 use crate::semconv::code;
 use crate::setup::Telemetry;
 use opentelemetry::Context;
-use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -335,19 +334,6 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         BUSY.set(false);
-    }
-}
-
-/// What `work` gives, or nothing where it panics.
-pub(super) fn contain<R>(work: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(discard).ok()
-}
-
-/// What a panic carries has a destructor of the user's, which may panic in turn.
-#[cold]
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The fields of an event, whoever logged it and whatever becomes of it.
 
-use super::core::contain;
+use crate::contain::contain;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};

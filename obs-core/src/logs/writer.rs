@@ -1,6 +1,7 @@
 //! Where lines go.
 
-use super::core::{Guard, contain};
+use super::core::Guard;
+use crate::contain::contain;
 use crate::error::Error;
 use crate::sync::lock_std;
 use std::fmt;

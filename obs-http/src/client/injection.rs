@@ -1,6 +1,5 @@
 //! To whom a request carries the trace it belongs to.
 
-use crate::contained;
 use crate::head::RequestHead;
 use crate::target::split_host;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -114,7 +113,7 @@ impl Injection {
             To::Everywhere => true,
             To::Inside => is_inside(host),
             To::Listed => false,
-            To::By(rule) => contained::or(kind, false, || rule(head)),
+            To::By(rule) => kind.contain(false, || rule(head)),
         };
         permitted || (!self.hosts.is_empty() && self.lists(host))
     }

@@ -5,7 +5,6 @@ use super::settings::Settings;
 use super::side::Asking;
 use super::{Resend, ResponseBody, ResponseFuture, UrlTemplate, url};
 use crate::classify::Classify;
-use crate::contained;
 use crate::descriptor::client::{ADDRESS, ATTEMPTS, HTTP_CALL, HTTP_CLIENT, PORT};
 use crate::descriptor::{METHOD, REQUEST_SIZE, SCHEME, TEMPLATE};
 use crate::exchange::future::Asked;
@@ -136,7 +135,7 @@ fn start<B: Body>(
         labels = labels.with(SCHEME, LabelId::closed(scheme));
     }
     let template = match &settings.template {
-        Some(rule) => contained::or(kind, None, || rule(head)),
+        Some(rule) => kind.contain(None, || rule(head)),
         None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
     };
     let template = template.map(|template| (TEMPLATE, template));

@@ -4,7 +4,6 @@ use super::classify::of_status;
 use super::connector::peer;
 use super::settings::Settings;
 use crate::classify::{self, BROKEN_BODY, Classify};
-use crate::contained;
 use crate::descriptor::VERSION;
 use crate::descriptor::client::DIALLED;
 use crate::exchange::settings::Common;
@@ -86,9 +85,9 @@ impl<C: Classify<E>, E> BodySide<E> for Asked<C> {
 
     fn of_broken(&self, error: &E) -> Outcome {
         match self.settings {
-            Some(settings) => contained::or(settings.kind, BROKEN_BODY, || {
-                self.classify.classify_body_error(error)
-            }),
+            Some(settings) => settings
+                .kind
+                .contain(BROKEN_BODY, || self.classify.classify_body_error(error)),
             None => BROKEN_BODY,
         }
     }

@@ -1,6 +1,5 @@
 //! What the layers of both sides are told, as plain data behind one reference.
 
-use crate::contained;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
@@ -42,7 +41,7 @@ impl Common {
     /// Whether the filter lets it be observed; it is where there is none, or where the filter panics.
     pub(crate) fn observes(&self, head: RequestHead<'_>) -> bool {
         match &self.filter {
-            Some(filter) => contained::or(self.kind, true, || filter(head)),
+            Some(filter) => self.kind.contain(true, || filter(head)),
             None => true,
         }
     }

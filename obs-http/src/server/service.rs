@@ -4,7 +4,6 @@ use super::settings::Settings;
 use super::side::Answering;
 use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
-use crate::contained;
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
 use crate::exchange::future::Asked;
 use crate::forwarded::{Client, Original};
@@ -292,9 +291,7 @@ fn carry_baggage(
         }
         // Read a second time: only where there is an allow list, and then this is not the expensive part.
         Some(other) => {
-            let remote = contained::or(kind, Remote::default(), || {
-                other.extract(&Carrier(head.headers))
-            });
+            let remote = kind.contain(Remote::default(), || other.extract(&Carrier(head.headers)));
             (remote.baggage, remote.dropped.baggage)
         }
     };
@@ -348,7 +345,7 @@ fn parent_by<'a>(
     (kind, settings): (&Kind, &Settings),
     joined: &'a mut String,
 ) -> (Parent<'a>, bool) {
-    let remote = contained::or(kind, Remote::default(), || {
+    let remote = kind.contain(Remote::default(), || {
         propagator.extract(&Carrier(head.headers))
     });
     let baggage = !remote.baggage.is_empty();

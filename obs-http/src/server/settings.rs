@@ -1,6 +1,5 @@
 //! What a layer was told, as plain data behind one reference.
 
-use crate::contained;
 use crate::exchange::settings::Common;
 use crate::forwarded::{Forwarded, Original};
 use crate::head::RequestHead;
@@ -56,20 +55,20 @@ impl Settings {
     /// Apart, as is [`route`](Self::route): what catches takes room on the stack of whoever it is put in line with.
     #[inline(never)]
     fn trust_by(&self, rule: &ByRule, head: RequestHead<'_>) -> Trust {
-        contained::or(self.kind, Trust::LinkOnly, || rule(head))
+        self.kind.contain(Trust::LinkOnly, || rule(head))
     }
 
     /// What believed proxies say.
     pub(crate) fn original<'a>(&self, head: RequestHead<'a>) -> Option<Original<'a>> {
         let forwarded = self.forwarded.as_ref()?;
         let peer = peer::find(head.extensions).map(|peer| peer.ip());
-        let believed = contained::or(self.kind, false, || forwarded.is_believed(peer));
+        let believed = self.kind.contain(false, || forwarded.is_believed(peer));
         believed.then(|| forwarded.read(head.headers))
     }
 
     #[inline(never)]
     pub(crate) fn route<'a>(&self, rule: &RouteRule, head: RequestHead<'a>) -> Option<&'a str> {
-        contained::or(self.kind, None, || rule(head))
+        self.kind.contain(None, || rule(head))
     }
 }
 
