@@ -4,7 +4,6 @@
 use crate::attached;
 use crate::context::{ContextMode, lend};
 use crate::engine::live::Live;
-use crate::operation::Active;
 use crate::parent::deeper_than;
 use crate::propagation::{TraceParent, baggage, traceparent, tracestate};
 use crate::scope;
@@ -24,17 +23,17 @@ pub(crate) struct Ambient {
 impl Ambient {
     /// Of this place on this thread, if anything is current.
     pub(crate) fn here() -> Option<Self> {
-        match lend(|active| Self::below_live(active.0).unwrap_or_else(|| Self::of(&active))) {
+        match lend(|active| Self::below_live(active.0).unwrap_or_else(|| Self::of(active.0))) {
             Some(ambient) => Some(ambient),
             None => Self::elsewhere(),
         }
     }
 
-    fn of(active: &Active<'_>) -> Self {
+    fn of(live: &Live) -> Self {
         Self {
-            ids: active.trace_parent(),
+            ids: live.trace_parent(),
             tracestate: None,
-            session: active.0.session.clone(),
+            session: live.session.clone(),
         }
     }
 
@@ -105,7 +104,7 @@ impl From<Identity> for Ambient {
 pub(crate) fn inject(mut set: impl FnMut(&'static str, &str)) -> bool {
     let written = lend(|active| match Ambient::below_live(active.0) {
         Some(ambient) => ambient.inject(&mut set),
-        None => active.inject(&mut set),
+        None => active.0.inject(&mut set),
     });
     if written.is_some() {
         return true;

@@ -48,7 +48,7 @@ impl Span for AttachedSpan {
                 probe.set(Probe::Found(self.shared.clone()));
             }
         });
-        self.shared.is_open()
+        self.shared.is_recording()
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
@@ -83,11 +83,13 @@ impl Span for AttachedSpan {
 /// thread is past OpenTelemetry's own context.
 #[inline]
 pub(crate) fn attach(live: &mut Live, mode: ContextMode) -> Option<ContextGuard> {
+    live.settle();
     if !thread::sees_otel() {
         return None;
     }
     Some(match &live.context {
         Some(context) => context.clone().attach(),
+        None if mode == ContextMode::Off => return None,
         None => make(live, mode).attach(),
     })
 }
@@ -134,7 +136,7 @@ fn ids_only(ids: SpanContext) -> Context {
     Context::map_current(|current| current.with_remote_span_context(ids))
 }
 
-fn with_baggage(context: Context, session: Option<&Session>) -> Context {
+pub(crate) fn with_baggage(context: Context, session: Option<&Session>) -> Context {
     match session {
         Some(session) if !session.baggage().is_empty() => {
             context.with_baggage(session.baggage().to_otel())

@@ -111,9 +111,9 @@ impl Operation {
                 context: None,
             };
         };
-        let context = match live.kind.context {
-            ContextMode::Off => None,
-            mode => attached::attach(live, mode),
+        let context = match live.kind.attaches {
+            false => None,
+            true => attached::attach(live, live.kind.context),
         };
         let previous = CURRENT.with(|cell| cell.replace(self.0.take()));
         Entered {

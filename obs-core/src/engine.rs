@@ -80,6 +80,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(clock: Clock, sampler: HeadSampler, mut config: Config) -> &'static Self {
+        config.others_ids = config.ids.is_some() || config.recorder.is_sdk();
         // Leaked once per telemetry: a handle is then `Copy`, and a layer cloned per request counts no references.
         Box::leak(Box::new(Self {
             sampler,

@@ -154,6 +154,7 @@ pub(crate) fn exception_attributes(
 impl Live {
     /// The part that others can reach, made at first use and used again by the next operation of this record.
     pub(crate) fn share(&mut self) -> Arc<Shared> {
+        self.settle();
         if self.flags.has(Flags::SHARED)
             && let Some(shared) = &self.shared
         {
@@ -200,6 +201,7 @@ impl Live {
             span_id: self.span_id,
             trace_flags: self.trace_flags,
             sampled,
+            recorded: !self.flags.has(Flags::UNRECORDED),
             descriptor: Some(self.kind.descriptor),
             tracestate: (self.tracestate.1 > 0).then(|| self.tracestate().into()),
             family: family.clone(),
@@ -208,9 +210,9 @@ impl Live {
         }
     }
 
-    /// The family that a child of this operation belongs to: none where the head decision keeps everything.
+    /// The family that a child of this operation belongs to: none where the head decision keeps everything, or a provider decides.
     pub(crate) fn family_for_child(&mut self) -> Option<Arc<TraceFamily>> {
-        if self.flags.has(Flags::SAMPLED) {
+        if self.flags.has(Flags::SAMPLED.or(Flags::SDK)) {
             return None;
         }
         if self.joined.is_some() {

@@ -41,6 +41,7 @@ pub mod process;
 pub mod propagation;
 mod quiet;
 mod record;
+mod recorder;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 pub mod sampling;
@@ -86,6 +87,7 @@ pub use operation::{Active, Operation};
 pub use outcome::{End, ErrorType, Outcome};
 pub use parent::Parent;
 pub use record::{Record, RecordEvent, RecordLink, RecordValue};
+pub use recorder::{Provider, Recorder};
 pub use session::Session;
 pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};
 pub use subscriber::{Records, Subscriber};

@@ -118,8 +118,8 @@ impl Kind {
         live.reason = Reason::None;
         live.measured = 0;
         live.inherit(parent);
-        if engine.config.ids.is_some() {
-            live.own_ids();
+        if engine.config.others_ids {
+            live.others_ids();
         } else {
             local.rng.refresh();
             if live.trace_id == 0 {
@@ -294,6 +294,20 @@ impl Live {
         self.write_side(|side, bounds| side.add_event(name, at, attributes, bounds));
     }
 
+    #[inline]
+    pub(crate) fn trace_parent(&self) -> TraceParent {
+        TraceParent {
+            trace_id: self.trace_id.into(),
+            span_id: self.span_id.into(),
+            flags: TraceFlags::new(self.trace_flags),
+        }
+    }
+
+    pub(crate) fn inject(&self, set: impl FnMut(&'static str, &str)) {
+        let session = self.session.as_deref();
+        crate::ambient::write(&self.trace_parent(), self.tracestate(), session, set);
+    }
+
     pub(crate) fn span_context(&self) -> SpanContext {
         SpanContext::new(
             TraceId::from(self.trace_id),
@@ -435,34 +449,33 @@ impl Active<'_> {
     }
 
     /// Its ids, as OpenTelemetry's type.
-    pub fn span_context(&self) -> SpanContext {
+    pub fn span_context(&mut self) -> SpanContext {
+        self.0.settle();
         self.0.span_context()
     }
 
     /// Its ids, to be propagated. Allocates nothing.
     #[inline]
-    pub fn trace_parent(&self) -> TraceParent {
-        TraceParent {
-            trace_id: self.0.trace_id.into(),
-            span_id: self.0.span_id.into(),
-            flags: TraceFlags::new(self.0.trace_flags),
-        }
+    pub fn trace_parent(&mut self) -> TraceParent {
+        self.0.settle();
+        self.0.trace_parent()
     }
 
     /// The `tracestate` that goes with [`trace_parent`](Self::trace_parent); empty if there is none.
-    pub fn trace_state(&self) -> &str {
+    pub fn trace_state(&mut self) -> &str {
+        self.0.settle();
         self.0.tracestate()
     }
 
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
     /// there are any. Allocates nothing of its own.
-    pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
-        let session = self.0.session.as_deref();
-        crate::ambient::write(&self.trace_parent(), self.trace_state(), session, set);
+    pub fn inject(&mut self, set: impl FnMut(&'static str, &str)) {
+        self.0.settle();
+        self.0.inject(set);
     }
 
     /// The same for any propagator: [`Telemetry::propagator`](crate::Telemetry::propagator) writes it into a carrier.
-    pub fn outgoing(&self) -> Remote {
+    pub fn outgoing(&mut self) -> Remote {
         let tracestate = RemoteState::from_headers([self.trace_state().as_bytes()]);
         Remote {
             parent: Some(self.trace_parent()),

@@ -195,7 +195,7 @@ impl Propagator {
     }
 
     /// Writes what an outgoing call of `operation` carries, name by name. In the W3C's formats it allocates nothing.
-    pub fn inject_operation(&self, operation: &Active<'_>, mut set: impl FnMut(&str, &str)) {
+    pub fn inject_operation(&self, operation: &mut Active<'_>, mut set: impl FnMut(&str, &str)) {
         match self {
             Self::W3c => operation.inject(set),
             Self::None => {}

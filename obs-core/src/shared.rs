@@ -33,6 +33,8 @@ pub(crate) struct Identity {
     pub(crate) span_id: u64,
     pub(crate) trace_flags: u8,
     pub(crate) sampled: bool,
+    /// Whether what is written is for anybody: a provider may have said no.
+    pub(crate) recorded: bool,
     pub(crate) tracestate: Option<Box<str>>,
     pub(crate) family: Option<Arc<TraceFamily>>,
     pub(crate) session: Option<Arc<Session>>,
@@ -42,7 +44,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     fn ensure_family(&mut self) {
-        if !self.sampled && self.family.is_none() {
+        // Nothing is kept late where a provider records.
+        let keeps = !self.engine.config.recorder.is_sdk();
+        if keeps && !self.sampled && self.family.is_none() {
             let family = Arc::new(TraceFamily::new(self.started));
             self.engine.parked.list(&family);
             self.family = Some(family);
@@ -105,6 +109,11 @@ impl Shared {
 
     pub(crate) fn is_open(&self) -> bool {
         lock(&self.state).open
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        let state = lock(&self.state);
+        state.open && state.identity.recorded
     }
 
     /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one; there is

@@ -2,6 +2,7 @@
 //! current OpenTelemetry span. Bounded; what does not fit is counted.
 
 use crate::event::Event;
+use crate::recorder::BegunSpan;
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{KeyValue, Value};
 use std::borrow::Cow;
@@ -19,6 +20,8 @@ pub(crate) struct Side {
     pub(crate) links: Vec<Link>,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) status: Option<Status>,
+    /// Where a provider records spans.
+    pub(crate) span: Option<Box<BegunSpan>>,
     /// Texts of labels that found their sets full, by the labels' indices.
     labels: Vec<(u8, Arc<str>)>,
     /// Event points stamped through a handle, by when: ticks of the telemetry's clock.

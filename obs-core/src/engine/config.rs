@@ -7,6 +7,7 @@ use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::propagation::Propagator;
 use crate::record::limits::Limits;
+use crate::recorder::Recorder;
 use crate::side::SideBounds;
 use crate::view::View;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) late_keep: bool,
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
+    pub(crate) recorder: Recorder,
+    /// Whether ids come from somewhere else, for either reason.
+    pub(crate) others_ids: bool,
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
@@ -106,6 +110,8 @@ impl Default for Config {
             late_keep: true,
             context: ContextMode::Full,
             ids: None,
+            recorder: Recorder::Flat,
+            others_ids: false,
             propagator: Propagator::W3c,
             measures: false,
             exemplars: true,

@@ -20,8 +20,8 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if !outcome.error.is_none() {
         live.labels = kind.with_error(live.labels, outcome.error.0);
     }
-    if live.flags.has(Flags::SHARED) {
-        collect_side(&mut live, engine);
+    if live.flags.has(Flags::SHARED.or(Flags::SDK)) {
+        collect_rest(&mut live, engine);
     }
     let mut local = engine.take_local();
     conclude(live, &mut local, engine);
@@ -57,7 +57,10 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
 /// The head left it out, and it is wanted, or others are tied to it.
 #[inline(never)]
 fn end_unsampled(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'static Engine) {
-    if live.joined.is_some() {
+    if live.flags.has(Flags::SDK) {
+        // What a provider left out was not recorded.
+        local.recycle(live);
+    } else if live.joined.is_some() {
         end_child(live, reason, local, engine);
     } else if live.flags.has(Flags::LEADS) {
         end_root(live, reason, local, engine);
@@ -86,8 +89,18 @@ fn reason(live: &Live, ticks: u64, engine: &Engine) -> Reason {
     Reason::None
 }
 
+/// What others have written, and the span that others record.
 #[cold]
 #[inline(never)]
+fn collect_rest(live: &mut Live, engine: &Engine) {
+    if live.flags.has(Flags::SHARED) {
+        collect_side(live, engine);
+    }
+    if live.flags.has(Flags::SDK) {
+        live.end_span();
+    }
+}
+
 fn collect_side(live: &mut Live, engine: &Engine) {
     // The context first: its span holds the shared part, which then may be used again.
     live.context = None;

@@ -15,6 +15,7 @@ use crate::engine::live::Live;
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
+use crate::recorder::Tracer;
 use crate::{scope, thread};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -33,6 +34,10 @@ pub struct Kind {
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, Box<[f64]>)]>,
     pub(crate) context: ContextMode,
+    /// Whether something is to be done for the rest of OpenTelemetry when an operation becomes current.
+    pub(crate) attaches: bool,
+    /// Where a provider records spans.
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) clock: Clock,
     pub(crate) bounds: Bounds,
     level: LevelCell,
@@ -159,6 +164,8 @@ impl Kind {
             stages,
             measures,
             context: engine.config.context,
+            attaches: engine.config.context != ContextMode::Off || engine.config.recorder.is_sdk(),
+            tracer: engine.config.recorder.tracer(descriptor.scope),
             clock: engine.clock.clone(),
             bounds: engine.config.bounds,
             label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),

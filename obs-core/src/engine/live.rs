@@ -102,14 +102,26 @@ impl Flags {
     pub(crate) const STRANGERS: Self = Self(1 << 11);
     /// What being dropped means is said already, in `ended` and `error`.
     pub(crate) const FORESEEN: Self = Self(1 << 10);
+    /// A provider of the service's records its span.
+    pub(crate) const SDK: Self = Self(1 << 12);
+    /// That span has not begun: there are no ids yet.
+    pub(crate) const UNBORN: Self = Self(1 << 13);
+    /// That span records nothing, or there is none.
+    pub(crate) const UNRECORDED: Self = Self(1 << 14);
     /// The head decision is still to be made.
     pub(crate) const UNDECIDED: Self = Self(1 << 8);
     /// The parent is known at all (and perhaps in this process).
     pub(crate) const HAS_PARENT: Self = Self(1 << 7);
 
+    /// Whether there is this one, or one of several.
     #[inline(always)]
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// One of either.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     #[inline(always)]

@@ -20,6 +20,7 @@ fn operation() -> (&'static Engine, Arc<Shared>) {
         trace_id: 1,
         span_id: 2,
         trace_flags: 0,
+        recorded: true,
         sampled: false,
         tracestate: None,
         family: None,

@@ -22,6 +22,7 @@ use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::metrics::Temporality;
 use crate::propagation::Propagator;
+use crate::recorder::Recorder;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use crate::view::{self, View};
@@ -75,6 +76,8 @@ pub struct Builder {
     temporality: Option<Temporality>,
     exemplars: Option<bool>,
     config: Config,
+    /// What was set of that which a provider's recorder has no use for.
+    flat_only: Vec<&'static str>,
     subscribers: Subscribers,
     diagnostics: OnDiagnostic,
     manual: bool,
@@ -113,6 +116,7 @@ impl Builder {
             temporality: None,
             exemplars: None,
             config: Config::default(),
+            flat_only: Vec::new(),
             subscribers: Subscribers::default(),
             diagnostics: OnDiagnostic::default(),
             manual: false,
@@ -182,6 +186,7 @@ impl Builder {
     /// The head decision; by default `OTEL_TRACES_SAMPLER`, else `parentbased_always_on`.
     pub fn with_sampler(mut self, sampler: HeadSampler) -> Self {
         self.sampler = Some(sampler);
+        self.flat_only.push("with_sampler");
         self
     }
 
@@ -195,6 +200,13 @@ impl Builder {
     /// Where trace and span ids come from; by default each thread makes its own.
     pub fn with_id_generator(mut self, ids: Arc<dyn IdGenerator>) -> Self {
         self.config.ids = Some(ids);
+        self.flat_only.push("with_id_generator");
+        self
+    }
+
+    /// Who records the spans of operations; by default this crate.
+    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
+        self.config.recorder = recorder;
         self
     }
 
@@ -227,6 +239,7 @@ impl Builder {
 
     /// What is kept although the head decision left it out.
     pub fn with_keep(mut self, keep: KeepPolicy) -> Self {
+        self.flat_only.push("with_keep");
         let config = &mut self.config;
         config.late_keep = keep.late;
         config.keep_errors = keep.errors;
@@ -377,6 +390,9 @@ impl Builder {
             .iter()
             .map(|warning| warning.to_string())
             .collect();
+        if self.config.recorder.is_sdk() {
+            warnings.extend(self.flat_only.iter().map(|set| unused(set)));
+        }
         let sampler = self
             .sampler
             .unwrap_or_else(|| sampler_of(&environment, &mut warnings));
@@ -420,6 +436,9 @@ impl Builder {
         self.config.threads = !self.manual;
         let engine = start(self.config);
         super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
+        let mut signals = signals_of(&environment);
+        // The provider exports them.
+        signals.traces &= !engine.config.recorder.is_sdk();
         let exporter = courier.map(|courier| {
             let asked = environment.temporality_preference.map(Preference::from);
             let preference = self.temporality.map(Preference::from).or(asked);
@@ -430,7 +449,7 @@ impl Builder {
                 &resource,
                 preference.unwrap_or(Preference::Cumulative),
                 interval.unwrap_or(Duration::from_secs(60)),
-                signals_of(&environment),
+                signals,
                 environment.spans.max_export_batch_size,
             )
         });
@@ -444,6 +463,10 @@ impl Builder {
         };
         Ok(Telemetry::new(engine, Some(control), resource))
     }
+}
+
+fn unused(setting: &str) -> String {
+    format!("`{setting}` has no effect: spans are recorded by a tracer provider (`Recorder::Sdk`)")
 }
 
 /// Where encoded signals go.

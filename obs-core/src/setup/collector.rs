@@ -97,10 +97,11 @@ impl Collector {
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
     }
 
-    /// Whether records go anywhere: to a subscriber, or out as traces.
+    /// Whether records go anywhere: to a subscriber, out as traces, or into somebody else's provider.
     fn takes_records(&self) -> bool {
         let exports = |exporter: &Exporter| exporter.takes_traces();
-        !self.subscribers.is_empty() || self.exporter.as_ref().is_some_and(exports)
+        let others = self.engine.config.recorder.is_sdk();
+        others || !self.subscribers.is_empty() || self.exporter.as_ref().is_some_and(exports)
     }
 
     fn export(&mut self, work: impl FnOnce(&mut Exporter)) {
