@@ -3,7 +3,8 @@
 #[path = "support/support.rs"]
 mod support;
 
-use obs_core::otel::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use obs_core::otel::Context;
+use obs_core::otel::trace::{FutureExt, SpanContext, SpanId, TraceFlags, TraceId};
 use obs_core::propagation::TraceParent;
 use obs_core::{KeepPolicy, OpRef, Operation, Outcome, Parent};
 use std::time::Duration;
@@ -447,7 +448,7 @@ fn a_task_that_carries_only_the_context_reads_the_verdict_of_a_root_that_is_over
     ] {
         let rig = rig(false);
         let mut root = rig.root("root");
-        let context = root.scope(obs_core::otel::Context::current);
+        let context = root.scope(Context::current);
         root.end(outcome);
         {
             let _attached = context.attach();
@@ -477,4 +478,19 @@ fn a_pooled_family_starts_anew() {
         );
         rig.assert_at_rest();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opentelemetrys_own_way_to_carry_a_context_carries_the_family() {
+    let rig = rig(false);
+    let mut root = rig.root("root");
+    let context = root.scope(Context::current);
+    let (kind, labels) = (rig.kind, rig.labels("child"));
+    let child = async move { kind.start(labels, Parent::Current).end(Outcome::TIMED_OUT) };
+    tokio::spawn(child.with_context(context))
+        .await
+        .expect("no panic");
+    root.end(Outcome::ANSWERED);
+    assert_eq!(rig.exported(), ["child (error)", "root (trace, partial)"]);
+    rig.assert_at_rest();
 }

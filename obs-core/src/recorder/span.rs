@@ -57,6 +57,8 @@ impl Live {
             return self.own_ids();
         }
         self.span_id = 0;
+        // The span is told what is known when it begins, which these are not: they are of the operation before in this record.
+        (self.ended, self.error) = (End::Answered, ErrorType::NONE);
         self.flags.unset(Flags::UNDECIDED);
         self.flags.unset(Flags::SAMPLED);
         self.flags.set(Flags::SDK);
@@ -78,10 +80,6 @@ impl Live {
         let Some(tracer) = &self.kind.tracer else {
             return;
         };
-        if !self.flags.has(Flags::FORESEEN) {
-            // Of the operation before, in the same record.
-            (self.ended, self.error) = (End::Answered, ErrorType::NONE);
-        }
         let anchor = self.kind.engine.clock.anchor();
         let (builder, parent) = (self.builder(&anchor), self.parent_context());
         let attributes = builder.attributes.clone().unwrap_or_default();
