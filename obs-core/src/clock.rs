@@ -173,7 +173,6 @@ pub(crate) fn wall_now() -> SystemTime {
 }
 
 /// Wall-clock time now, for what is stamped outside an operation.
-#[cfg(feature = "sdk")]
 pub(crate) fn system_time(unix_nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(unix_nanos)
 }

@@ -27,6 +27,8 @@
 mod builder;
 mod points;
 mod record;
+#[cfg(feature = "sdk")]
+mod sdk;
 
 pub use builder::CaptureBuilder;
 pub use record::CapturedRecord;
@@ -57,6 +59,9 @@ pub struct Capture {
 struct Taken {
     records: Vec<CapturedRecord>,
     logs: Vec<LogEvent>,
+    /// What an SDK's provider exported, where one records.
+    #[cfg(feature = "sdk")]
+    spans: Option<sdk::Spans>,
 }
 
 impl Capture {
@@ -137,7 +142,9 @@ impl Capture {
 
     /// Forgets records and log events so far. Metrics count on.
     pub fn clear(&self) {
-        *self.collected() = Taken::default();
+        let mut taken = self.collected();
+        taken.records.clear();
+        taken.logs.clear();
     }
 
     /// The structured events emitted so far.
@@ -175,6 +182,10 @@ impl Capture {
         self.telemetry
             .collect(PATIENCE)
             .expect("the collector answers within half a minute");
+        #[cfg(feature = "sdk")]
+        if let Some(spans) = &lock(&self.taken).spans {
+            spans.check();
+        }
         lock(&self.taken)
     }
 }
@@ -197,8 +208,16 @@ struct Copier(Arc<Mutex<Taken>>);
 
 impl Subscriber for Copier {
     fn on_records(&mut self, records: Records<'_>) {
-        let copies = records.iter().map(|record| CapturedRecord::of(&record));
-        lock(&self.0).records.extend(copies);
+        let mut taken = lock(&self.0);
+        for record in records.iter() {
+            let record = CapturedRecord::of(&record);
+            #[cfg(feature = "sdk")]
+            let record = match &taken.spans {
+                Some(spans) => spans.exchange(record),
+                None => record,
+            };
+            taken.records.push(record);
+        }
     }
 
     fn on_log_events(&mut self, events: &[LogEvent]) {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use obs_core::setup::environment::Environment;
 use obs_core::{Outcome, StatsLevel};
 use obs_http::{Classify, HttpServerLayer, PeerAddress, Route};
-use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree, attrs};
+use obs_testing::{AttrValue, CapturedRecord, assert_tree, attrs};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn record_with(
     request: Ask,
     set: impl FnOnce(HttpServerLayer) -> HttpServerLayer,
 ) -> CapturedRecord {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     ask(set(layer(&capture)).layer(Yes), request);
     capture.record()
 }
@@ -36,7 +36,7 @@ fn from_peer(mut request: Ask, peer: &str) -> Ask {
 
 #[test]
 fn everything_that_the_conventions_require_and_recommend_over_http1() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let request = Request::builder()
         .method(Method::POST)
         .uri("/items/7?page=2")
@@ -71,7 +71,7 @@ fn everything_that_the_conventions_require_and_recommend_over_http1() {
 
 #[test]
 fn everything_that_the_conventions_require_and_recommend_over_http2() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     // Over HTTP/2 scheme and authority are pseudo-headers, which hyper puts into the target.
     let request = Request::builder()
         .uri("https://shop.example/items/7")
@@ -102,7 +102,7 @@ fn everything_that_the_conventions_require_and_recommend_over_http2() {
 #[test]
 fn at_base_a_span_has_no_events_and_at_detailed_its_event_points() {
     let events = |level| {
-        let capture = Capture::builder().with_level(level).build();
+        let capture = crate::support::capturing().with_level(level).build();
         ask(layer(&capture).layer(Yes), build(get("/")));
         let record = capture.record();
         record.event_names().join(" ")
@@ -208,7 +208,7 @@ fn configured_methods_replace_the_known_ones() {
     let environment = Environment::from_fn(|name| {
         (name == "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS").then(|| "GET,BREW".to_owned())
     });
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_environment(environment))
         .build();
     let layer = layer(&capture);
@@ -243,7 +243,7 @@ fn five_hundreds_are_errors_and_four_hundreds_are_not() {
         (503, Some("503")),
         (599, Some("599")),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         ask(layer(&capture).layer(status(code)), build(get("/")));
         let record = capture.record();
         assert_eq!(record.error_type(), error, "{code}");
@@ -273,7 +273,7 @@ fn what_counts_as_an_error_is_the_services_to_say() {
         }
     }
     for (code, error) in [(418, Some("418")), (500, None)] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let layer = layer(&capture).with_classify(TeapotsAreErrors);
         ask(layer.layer(status(code)), build(get("/")));
         assert_eq!(capture.record().error_type(), error);
@@ -282,7 +282,7 @@ fn what_counts_as_an_error_is_the_services_to_say() {
 
 #[test]
 fn a_route_rule_names_the_span_and_labels_the_metrics() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_route(|head| {
         head.uri
             .path()
@@ -304,7 +304,7 @@ fn a_route_rule_names_the_span_and_labels_the_metrics() {
 
 #[test]
 fn metrics_carry_the_conventions_attributes_and_no_others() {
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_measures(true))
         .build();
     let request = get("/items/7?page=2").header("user-agent", "curl/8.5.0");
@@ -342,7 +342,7 @@ fn metrics_carry_the_conventions_attributes_and_no_others() {
 
 #[test]
 fn a_stream_is_not_hidden_the_head_has_a_duration_of_its_own() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let clock = capture.clock().clone();
     let inner = service_fn(|_: Ask| {
         clock.advance(Duration::from_millis(20));
@@ -402,7 +402,7 @@ fn addresses_and_queries_can_be_left_out() {
 
 #[test]
 fn a_filter_lets_requests_pass_unobserved() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_filter(|head| head.uri.path() != "/healthz");
     let head = ask(layer.layer(Yes), build(get("/healthz")));
     assert_eq!(head.status, StatusCode::OK);
@@ -413,7 +413,7 @@ fn a_filter_lets_requests_pass_unobserved() {
 
 #[test]
 fn one_method_can_have_a_level_of_its_own() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let kind = capture.telemetry().kind(&obs_http::HTTP_SERVER);
     assert!(kind.set_method_level("/loud", Some(StatsLevel::Disabled)));
     assert!(kind.set_method_level("/deep", Some(StatsLevel::Detailed)));
@@ -442,7 +442,7 @@ fn one_method_can_have_a_level_of_its_own() {
 
 #[test]
 fn routes_beyond_the_cap_of_the_metrics_keep_their_names_on_spans() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_route(|head| Some(head.uri.path()));
     for index in 0..1025 {
         ask(layer.layer(Yes), build(get(&format!("/r/{index}"))));

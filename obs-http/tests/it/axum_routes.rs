@@ -40,7 +40,7 @@ fn routes() -> Router {
 
 /// What is recorded of `GET path`.
 async fn record(path: &str) -> CapturedRecord {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = serve(routes().layer(layer(&capture))).await;
     exchange(address, "GET", path).await;
     over(&capture, End::Answered, None).await
@@ -73,7 +73,7 @@ async fn what_no_route_matches_has_none() {
 
 #[tokio::test]
 async fn a_layer_on_a_nested_router_sees_the_whole_template() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let inner = Router::new()
         .route("/{id}", get(|| async { "item" }))
         .layer(layer(&capture));
@@ -88,7 +88,7 @@ async fn a_layer_on_a_nested_router_sees_the_whole_template() {
 #[track_caller]
 fn nested(path: &'static str, whole: &'static str, query: Option<&'static str>) -> impl Future {
     async move {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let items = Router::new()
             .route("/{id}", get(|| async { "item" }))
             .route("/{id}/{*rest}", get(|| async { "no such part" }))
@@ -116,7 +116,7 @@ async fn a_layer_inside_of_nested_routers_sees_the_whole_path() {
 
 #[tokio::test]
 async fn a_fallback_of_a_nested_router_sees_the_whole_path() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let items = Router::new()
         .route("/{id}", get(|| async { "item" }))
         .fallback(|| async { "no such item" })
@@ -131,7 +131,7 @@ async fn a_fallback_of_a_nested_router_sees_the_whole_path() {
 #[tokio::test]
 async fn a_service_nested_in_a_router_sees_the_whole_path() {
     use tower::Layer;
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let inner = Router::new().route("/{id}", get(|| async { "item" }));
     let router = Router::new().nest_service("/api", layer(&capture).layer(inner));
     let address = serve(router).await;
@@ -142,7 +142,7 @@ async fn a_service_nested_in_a_router_sees_the_whole_path() {
 
 #[tokio::test]
 async fn a_flood_of_paths_is_one_series() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = serve(routes().layer(layer(&capture))).await;
     for id in 0..20_u32 {
         exchange(address, "GET", &format!("/api/items/{id}")).await;
@@ -174,13 +174,13 @@ async fn errors_panics_and_clients_that_go_end_as_such() {
         ("/broken", End::Failed, "502"),
         ("/panic", End::Panicked, "panic"),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let address = serve(routes().layer(layer(&capture))).await;
         exchange(address, "GET", path).await;
         let record = over(&capture, end, Some(error)).await;
         assert_eq!(record.text("http.route"), Some(path));
     }
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = serve(routes().layer(layer(&capture))).await;
     let stream = send(address, "GET", "/pending").await;
     running(&capture, 1).await;
@@ -190,7 +190,7 @@ async fn errors_panics_and_clients_that_go_end_as_such() {
 
 #[tokio::test]
 async fn a_layer_around_the_app_and_one_inside_are_parent_and_child() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let inside = routes().layer(layer(&capture));
     // Around everything, as one service: no route is known out there.
     let around = Router::new()

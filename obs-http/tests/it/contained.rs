@@ -8,7 +8,7 @@ use http_body_util::Full;
 use obs_core::propagation::baggage::Allow;
 use obs_core::{End, ErrorType, Outcome};
 use obs_http::{Classify, HttpServerLayer};
-use obs_testing::{Capture, CapturedRecord};
+use obs_testing::CapturedRecord;
 use std::convert::Infallible;
 use std::panic::{panic_any, resume_unwind};
 use std::pin::pin;
@@ -21,7 +21,7 @@ fn survives(
     request: http::request::Builder,
     set: impl FnOnce(HttpServerLayer) -> HttpServerLayer,
 ) -> CapturedRecord {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let head = ask(set(layer(&capture)).layer(Yes), build(request));
     assert_eq!(head.status, StatusCode::OK);
     assert_eq!(capture.telemetry().counts().panics, 1);
@@ -85,7 +85,7 @@ fn where_a_classification_panics_the_conventions_rule_stands() {
         (404, End::Answered, None),
         (503, End::Failed, Some("503")),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let answer = service_fn(move |_: Ask| async move {
             let mut response = Response::new(Full::new(Bytes::from_static(b"said")));
             *response.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -102,7 +102,7 @@ fn where_a_classification_panics_the_conventions_rule_stands() {
 
 #[test]
 fn where_the_classification_of_an_error_panics_it_is_a_failure_all_the_same() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let fails = service_fn(|_: Ask| async { Err::<Response<Full<Bytes>>, _>("no") });
     let mut service = layer(&capture).with_classify(Panics).layer(fails);
     let mut answered = pin!(service.call(build(get("/"))));
@@ -152,7 +152,7 @@ fn a_classification_that_does_not_panic_is_asked_once_and_believed() {
             Outcome::ANSWERED
         }
     }
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     ask(
         layer(&capture).with_classify(Teapots).layer(Yes),
         build(get("/")),

@@ -4,7 +4,7 @@ use crate::support::ask::{Yes, ask, build};
 use crate::support::{ACTIVE, layer};
 use http::Request;
 use obs_http::{Forwarded, HttpServerLayer, PeerAddress};
-use obs_testing::{Capture, CapturedRecord, attrs};
+use obs_testing::{CapturedRecord, attrs};
 use proptest::prelude::*;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ fn record(
     headers: &[(&str, &str)],
     set: impl FnOnce(HttpServerLayer) -> HttpServerLayer,
 ) -> CapturedRecord {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let request = Request::builder().uri("/").header("host", "inner.local");
     let request = headers.iter().fold(request, |request, (name, value)| {
         request.header(*name, *value)
@@ -216,7 +216,7 @@ fn where_the_peer_is_not_known_only_a_rule_without_senders_believes() {
         (Forwarded::standard(1), Some("192.0.2.1")),
         (Forwarded::standard(1).with_senders(|_| true), None),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let request = Request::builder()
             .uri("/")
             .header("forwarded", "for=192.0.2.1");

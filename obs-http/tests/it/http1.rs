@@ -17,7 +17,7 @@ async fn start(capture: &Capture) -> Server {
 
 /// Requests `path`, reads the answer to its end.
 async fn fetch(path: &str) -> (Capture, String) {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let answer = exchange(server.address, "GET", path).await;
     (capture, answer)
@@ -79,7 +79,7 @@ async fn trailers_that_the_client_did_not_ask_for() {
 
 #[tokio::test]
 async fn trailers() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let answer = exchange_with(server.address, "GET", "/trailers", "te: trailers\r\n").await;
     assert!(answer.contains(HELLO), "{answer}");
@@ -116,7 +116,7 @@ async fn a_panicking_service() {
 
 #[tokio::test]
 async fn a_panic_that_a_layer_inside_turns_into_an_answer() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let stack = ServiceBuilder::new()
         .layer(layer(&capture))
         .layer(tower_http::catch_panic::CatchPanicLayer::new())
@@ -129,7 +129,7 @@ async fn a_panic_that_a_layer_inside_turns_into_an_answer() {
 
 #[tokio::test]
 async fn a_panic_that_a_layer_outside_turns_into_an_answer() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let stack = ServiceBuilder::new()
         .layer(tower_http::catch_panic::CatchPanicLayer::new())
         .layer(layer(&capture))
@@ -156,7 +156,7 @@ async fn a_body_that_breaks() {
 
 #[tokio::test]
 async fn a_client_that_goes_before_the_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let stream = send(server.address, "GET", "/pending").await;
     running(&capture, 1).await;
@@ -166,7 +166,7 @@ async fn a_client_that_goes_before_the_head() {
 
 #[tokio::test]
 async fn a_client_that_goes_mid_body() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let mut stream = send(server.address, "GET", "/endless").await;
     read_until(&mut stream, "xxxx").await;
@@ -179,7 +179,7 @@ async fn a_client_that_goes_mid_body() {
 
 #[tokio::test]
 async fn a_client_that_goes_while_the_body_has_nothing_to_say() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let mut stream = send(server.address, "GET", "/stalled").await;
     read_until(&mut stream, HELLO).await;
@@ -189,7 +189,7 @@ async fn a_client_that_goes_while_the_body_has_nothing_to_say() {
 
 #[tokio::test]
 async fn a_connection_reset_before_the_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let stream = send(server.address, "GET", "/pending").await;
     running(&capture, 1).await;
@@ -200,7 +200,7 @@ async fn a_connection_reset_before_the_head() {
 
 #[tokio::test]
 async fn a_connection_reset_mid_body() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let mut stream = send(server.address, "GET", "/endless").await;
     read_until(&mut stream, "xxxx").await;
@@ -212,7 +212,7 @@ async fn a_connection_reset_mid_body() {
 #[tokio::test]
 async fn a_timeout_outside_that_the_layer_was_told_of() {
     let deadline = Duration::from_millis(50);
-    let capture = Capture::builder().with_real_clock().build();
+    let capture = crate::support::capturing().with_real_clock().build();
     let stack = ServiceBuilder::new()
         .layer(timeout(deadline))
         .layer(layer(&capture).with_deadline(deadline))
@@ -226,7 +226,7 @@ async fn a_timeout_outside_that_the_layer_was_told_of() {
 
 #[tokio::test]
 async fn a_timeout_outside_that_the_layer_was_not_told_of() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let stack = ServiceBuilder::new()
         .layer(timeout(Duration::from_millis(50)))
         .layer(layer(&capture))
@@ -238,7 +238,7 @@ async fn a_timeout_outside_that_the_layer_was_not_told_of() {
 
 #[tokio::test]
 async fn a_timeout_inside_that_answers() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let stack = ServiceBuilder::new()
         .layer(layer(&capture))
         .layer(timeout(Duration::from_millis(50)))
@@ -250,7 +250,7 @@ async fn a_timeout_inside_that_answers() {
 
 #[tokio::test]
 async fn a_timeout_inside_that_is_an_error() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let stack = ServiceBuilder::new()
         .layer(layer(&capture))
         .timeout(Duration::from_millis(50))
@@ -262,7 +262,7 @@ async fn a_timeout_inside_that_is_an_error() {
 
 #[tokio::test]
 async fn head_has_no_body_and_no_size() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let answer = exchange(server.address, "HEAD", "/hello").await;
     assert!(!answer.contains(HELLO), "{answer}");
@@ -272,7 +272,7 @@ async fn head_has_no_body_and_no_size() {
 
 #[tokio::test]
 async fn head_of_an_endless_body_is_over_at_once() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     exchange(server.address, "HEAD", "/endless").await;
     over(&capture, End::Answered, None).await;
@@ -293,7 +293,7 @@ async fn no_content_and_not_modified() {
 
 #[tokio::test]
 async fn an_upgrade_ends_the_exchange_at_its_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let asks = "connection: upgrade\r\nupgrade: echo\r\n";
     let mut stream = send_with(server.address, "GET", "/upgrade", asks).await;
@@ -311,7 +311,7 @@ async fn an_upgrade_ends_the_exchange_at_its_head() {
 
 #[tokio::test]
 async fn a_tunnel_ends_the_exchange_at_its_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let mut stream = send(server.address, "CONNECT", "example.com:443").await;
     let head = read_until(&mut stream, "\r\n\r\n").await;
@@ -327,7 +327,7 @@ async fn a_tunnel_ends_the_exchange_at_its_head() {
 
 #[tokio::test]
 async fn a_tunnel_that_is_refused_has_a_body_like_any_answer() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let asks = "x-refuse: 1\r\n";
     let answer = exchange_with(server.address, "CONNECT", "example.com:443", asks).await;
@@ -338,7 +338,7 @@ async fn a_tunnel_that_is_refused_has_a_body_like_any_answer() {
 
 #[tokio::test]
 async fn exchanges_on_one_connection_are_one_each() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(&capture).await;
     let mut stream = send(server.address, "GET", "/hello").await;
     read_until(&mut stream, HELLO).await;

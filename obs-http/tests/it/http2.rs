@@ -17,7 +17,7 @@ struct Rig {
 }
 
 async fn start() -> Rig {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = serve(Protocol::Http2, layer(&capture).layer(service_fn(app))).await;
     let client = h2(server.address).await;
     Rig {

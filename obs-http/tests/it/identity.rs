@@ -6,7 +6,6 @@ use http::Request;
 use obs_core::Trust;
 use obs_core::otel::trace::{SpanId, TraceId};
 use obs_core::propagation::baggage::Allow;
-use obs_core::sampling::HeadSampler;
 use obs_testing::{Capture, CapturedRecord, Kind, assert_tree};
 use tower::Layer;
 
@@ -39,7 +38,7 @@ fn begins(record: &CapturedRecord) {
 
 #[test]
 fn a_caller_is_the_parent() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let request = get("/")
         .header("TraceParent", traceparent("01"))
         .header("tracestate", "vendor=1")
@@ -52,7 +51,7 @@ fn a_caller_is_the_parent() {
 
 #[test]
 fn a_callers_decision_not_to_sample_stands() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let request = build(get("/").header("traceparent", traceparent("00")));
     ask(layer(&capture).layer(Yes), request);
     assert_eq!(capture.records(), []);
@@ -63,7 +62,7 @@ fn a_callers_decision_not_to_sample_stands() {
 fn a_traceparent_of_a_later_version_is_understood() {
     let later = traceparent("01").replacen("00", "cc", 1) + "-what-comes-next";
     continues(&record(
-        &Capture::new(),
+        &crate::support::capture(),
         get("/").header("traceparent", later),
     ));
 }
@@ -83,7 +82,7 @@ fn an_invalid_traceparent_begins_a_trace() {
         let request = get("/")
             .header("traceparent", invalid)
             .header("tracestate", "vendor=1");
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let record = record(&capture, request);
         begins(&record);
         assert_eq!(record.trace_state, "", "{invalid:?}");
@@ -100,7 +99,7 @@ fn two_traceparents_begin_a_trace() {
     let request = get("/")
         .header("traceparent", traceparent("01"))
         .header("traceparent", traceparent("01"));
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     begins(&record(&capture, request));
     assert_eq!(capture.telemetry().counts().invalid_parents, 1);
 }
@@ -110,7 +109,7 @@ fn an_invalid_tracestate_goes_and_its_traceparent_stays() {
     let request = get("/")
         .header("traceparent", traceparent("01"))
         .header("tracestate", "no equals sign");
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let record = record(&capture, request);
     continues(&record);
     assert_eq!(record.trace_state, "");
@@ -119,7 +118,7 @@ fn an_invalid_tracestate_goes_and_its_traceparent_stays() {
 
 #[test]
 fn a_stranger_is_linked_and_not_obeyed() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_trust(Trust::LinkOnly);
     let request = get("/")
         .header("traceparent", traceparent("00"))
@@ -138,7 +137,7 @@ fn a_stranger_is_linked_and_not_obeyed() {
 
 #[test]
 fn trust_can_depend_on_the_request() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_trust_by(|head| {
         if head.headers.contains_key("x-internal") {
             Trust::Trusted
@@ -156,16 +155,14 @@ fn trust_can_depend_on_the_request() {
 
 #[test]
 fn a_share_of_new_traces_is_sampled_and_all_are_counted() {
-    let capture = Capture::builder()
-        .with_sampler(HeadSampler::always_off())
-        .build();
+    let capture = crate::support::leaving_out().build();
     ask(layer(&capture).layer(Yes), build(get("/")));
     assert_eq!((capture.records().len(), capture.count(DURATION)), (0, 1));
 }
 
 #[track_caller]
 fn nests(request: http::request::Builder, trust: Trust) {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_trust(trust);
     ask(layer.layer(layer.layer(Yes)), build(request));
     let records = capture.records();
@@ -202,7 +199,7 @@ fn what_a_handler_starts_is_the_exchanges_child_and_so_is_what_its_body_starts()
     use http_body_util::{BodyExt, Full};
     use std::convert::Infallible;
 
-    let (capture, inside) = (Capture::new(), Capture::new());
+    let (capture, inside) = (crate::support::capture(), crate::support::capture());
     // Another telemetry's layer is the handiest operation to start: the two meet in the trace only.
     let other = layer(&inside);
     let handler = tower::service_fn(move |_: Request<_>| {
@@ -231,7 +228,7 @@ fn what_a_handler_starts_is_the_exchanges_child_and_so_is_what_its_body_starts()
 
 /// What of a caller's baggage one exchange took over: `tenant`, `other`, `session.id`.
 fn baggage_of(trust: Trust, allowed: Option<&[&str]>) -> [Option<String>; 3] {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let mut layer = layer(&capture).with_trust(trust);
     if let Some(allowed) = allowed {
         layer = layer.with_baggage(Allow::names(allowed.iter().copied()));
@@ -257,7 +254,7 @@ fn seen(trust: Trust, request: http::request::Builder) -> bool {
     use obs_core::otel::{Context, KeyValue};
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let seen = AtomicBool::new(false);
     let handler = tower::service_fn(|_: Request<_>| {
         let baggage = Context::map_current(|context| !context.baggage().is_empty());
@@ -286,7 +283,7 @@ fn a_strangers_baggage_is_not_seen_by_the_handler_whoever_read_it() {
 
 #[test]
 fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_baggage(Allow::all());
     // Members of more than 128 bytes go first where all together have more than 512.
     let members: Vec<_> = (0..6)
@@ -311,7 +308,7 @@ fn members_of_a_tracestate_or_of_baggage_that_are_dropped_are_counted() {
 fn baggage_sent(trust: Trust, allowed: Option<&[&str]>) -> Option<String> {
     use std::sync::{Arc, Mutex};
 
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let mut layer = layer(&capture).with_trust(trust);
     if let Some(allowed) = allowed {
         layer = layer.with_baggage(Allow::names(allowed.iter().copied()));

@@ -71,7 +71,7 @@ impl TextMapPropagator for B3 {
 }
 
 fn speaks(propagator: Propagator) -> Capture {
-    Capture::builder()
+    crate::support::capturing()
         .with(|builder| builder.with_propagator(propagator))
         .build()
 }

@@ -14,7 +14,7 @@ fn everything(record: &CapturedRecord, capture: &Capture) -> String {
 
 #[test]
 fn secrets_of_the_query_are_redacted() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let request = get("/items?page=2&access_token=hunter2&X-Amz-Signature=abc&sig=");
     ask(layer(&capture).layer(Yes), build(request));
     assert_eq!(
@@ -25,7 +25,7 @@ fn secrets_of_the_query_are_redacted() {
 
 #[test]
 fn allowed_headers_are_recorded_as_lists_and_others_are_not() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture)
         .with_request_headers(["x-request-id", "X-Tenant", "x-absent", "not a header"])
         .with_response_headers(["server-timing"]);
@@ -63,7 +63,7 @@ fn allowed_headers_are_recorded_as_lists_and_others_are_not() {
 
 #[test]
 fn harmless_headers_can_be_allowed() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture)
         .with_request_headers(HARMLESS_HEADERS.iter().copied())
         .with_response_headers(HARMLESS_HEADERS.iter().copied());
@@ -223,7 +223,7 @@ proptest! {
         separator in prop::sample::select(&["&", ";"][..]),
     ) {
         let texts: Vec<_> = pairs.iter().map(|pair| pair.text.as_str()).collect();
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         ask(layer(&capture).layer(Yes), build(get(&format!("/p?{}", texts.join(separator)))));
         let record = capture.record();
         let all = everything(&record, &capture);
@@ -254,7 +254,7 @@ proptest! {
             .enumerate()
             .map(|(at, c)| if upper >> (at % 32) & 1 == 1 { c.to_ascii_uppercase() } else { c })
             .collect();
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let layer = layer(&capture)
             .with_request_headers([name.as_str(), "x-request-id"])
             .with_response_headers([name.as_str()]);

@@ -5,7 +5,7 @@ use crate::support::layer;
 use http::{Request, Response};
 use http_body_util::Empty;
 use obs_core::{Body, ContextMode, Key, LogEvent, current};
-use obs_testing::{Capture, Kind};
+use obs_testing::Kind;
 use std::convert::Infallible;
 use tower::{Layer, service_fn};
 
@@ -13,7 +13,7 @@ const TENANT: Key = Key::new(&"app.tenant");
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 async fn a_part_of_the_handler_is_spawned(mode: ContextMode) {
-    let capture = Capture::builder().with_context_mode(mode).build();
+    let capture = crate::support::capturing().with_context_mode(mode).build();
     let inner = layer(&capture);
     let handler = service_fn(move |_: Request<Empty<bytes::Bytes>>| {
         let inner = inner.clone();

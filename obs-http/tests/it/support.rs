@@ -6,8 +6,10 @@ pub(crate) mod client;
 pub(crate) mod server;
 
 use obs_core::End;
+use obs_core::sampling::HeadSampler;
 use obs_http::{HTTP_SERVER, HttpServerLayer};
-use obs_testing::{Capture, CapturedRecord};
+use obs_testing::{Capture, CaptureBuilder, CapturedRecord};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +19,33 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const DURATION: &str = "http.server.request.duration";
 pub(crate) const HEAD_DURATION: &str = "obs.http.server.head.duration";
 pub(crate) const ACTIVE: &str = "http.server.active_requests";
+
+/// Whether this test is the one that goes over the recorder of an SDK's provider.
+pub(crate) fn over_sdk() -> bool {
+    env!("CARGO_CRATE_NAME").ends_with("_sdk")
+}
+
+/// A capture over the recorder of this test.
+pub(crate) fn capturing() -> CaptureBuilder {
+    let builder = Capture::builder();
+    match over_sdk() {
+        true => builder.with_sdk_recorder(SdkTracerProvider::builder()),
+        false => builder,
+    }
+}
+
+pub(crate) fn capture() -> Capture {
+    capturing().build()
+}
+
+/// One whose head decision leaves new traces out.
+pub(crate) fn leaving_out() -> CaptureBuilder {
+    match over_sdk() {
+        true => Capture::builder()
+            .with_sdk_recorder(SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff)),
+        false => Capture::builder().with_sampler(HeadSampler::always_off()),
+    }
+}
 
 /// Waits until `condition` holds.
 #[track_caller]

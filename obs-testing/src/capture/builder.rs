@@ -13,6 +13,8 @@ pub struct CaptureBuilder {
     telemetry: Builder,
     clock: Option<ManualClock>,
     threaded: bool,
+    #[cfg(feature = "sdk")]
+    spans: Option<super::sdk::Spans>,
 }
 
 impl CaptureBuilder {
@@ -22,6 +24,8 @@ impl CaptureBuilder {
             telemetry: Telemetry::builder().with_environment(Environment::default()),
             clock: Some(ManualClock::new()),
             threaded: false,
+            #[cfg(feature = "sdk")]
+            spans: None,
         }
     }
 
@@ -69,6 +73,19 @@ impl CaptureBuilder {
         self
     }
 
+    /// Over the recorder of an SDK's provider, built of `provider` (its sampler, limits, generator) with a processor of the
+    /// capture's own: records then say what that exported. Each has exactly one span there, which is checked.
+    #[cfg(feature = "sdk")]
+    pub fn with_sdk_recorder(
+        mut self,
+        provider: opentelemetry_sdk::trace::TracerProviderBuilder,
+    ) -> Self {
+        let spans = super::sdk::Spans::default();
+        let provider = provider.with_span_processor(spans.clone()).build();
+        self.spans = Some(spans);
+        self.with(|builder| builder.with_recorder(obs_core::Recorder::sdk(provider)))
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -77,7 +94,12 @@ impl CaptureBuilder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Capture {
-        let taken = Arc::new(Mutex::new(Taken::default()));
+        let taken = Taken {
+            #[cfg(feature = "sdk")]
+            spans: self.spans,
+            ..Taken::default()
+        };
+        let taken = Arc::new(Mutex::new(taken));
         let mut builder = self.telemetry.with_subscriber(Copier(Arc::clone(&taken)));
         if let Some(clock) = &self.clock {
             builder = builder.with_clock(Clock::manual(clock));

@@ -145,13 +145,13 @@ impl From<CapturedRecord> for TreeSpan {
     }
 }
 
-fn pairs(of: &[KeyValue]) -> Vec<(String, AttrValue)> {
+pub(super) fn pairs(of: &[KeyValue]) -> Vec<(String, AttrValue)> {
     of.iter()
         .map(|pair| (pair.key.as_str().to_owned(), value(&pair.value)))
         .collect()
 }
 
-fn value(of: &Value) -> AttrValue {
+pub(super) fn value(of: &Value) -> AttrValue {
     fn list<T: Clone, V: Into<AttrValue>>(of: &[T], each: impl Fn(T) -> V) -> AttrValue {
         AttrValue::Array(of.iter().cloned().map(|one| each(one).into()).collect())
     }
@@ -168,7 +168,7 @@ fn value(of: &Value) -> AttrValue {
     }
 }
 
-fn kind(of: &SpanKind) -> Kind {
+pub(super) fn kind(of: &SpanKind) -> Kind {
     match of {
         SpanKind::Server => Kind::Server,
         SpanKind::Client => Kind::Client,
@@ -178,7 +178,7 @@ fn kind(of: &SpanKind) -> Kind {
     }
 }
 
-fn status(of: Status) -> SpanStatus {
+pub(super) fn status(of: Status) -> SpanStatus {
     match of {
         Status::Unset => SpanStatus::Unset,
         Status::Ok => SpanStatus::Ok,

@@ -98,7 +98,7 @@ fn family(capture: &Capture) -> (CapturedRecord, Vec<CapturedRecord>) {
 
 #[tokio::test]
 async fn retries_are_attempts_under_one_call() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = busy(2).await;
     let client = ServiceBuilder::new()
         .layer(calls(&capture))
@@ -136,7 +136,7 @@ async fn retries_are_attempts_under_one_call() {
 
 #[tokio::test]
 async fn a_call_and_its_attempts_as_a_tree() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let left = Arc::new(AtomicU32::new(1));
     let sends = service_fn(move |_: Ask| {
         let mut response = Response::new(Full::new(Bytes::from_static(b"said")));
@@ -194,7 +194,7 @@ async fn a_call_and_its_attempts_as_a_tree() {
 
 #[tokio::test]
 async fn a_call_that_gives_up_ends_as_its_last_attempt() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = busy(9).await;
     let client = ServiceBuilder::new()
         .layer(calls(&capture))
@@ -208,7 +208,7 @@ async fn a_call_that_gives_up_ends_as_its_last_attempt() {
     assert_eq!(call.error_type(), Some("503"));
     assert_eq!(attempts.len(), 2);
     let nobody = super::failing_servers::nobody().await;
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let client = ServiceBuilder::new()
         .layer(calls(&capture))
         .layer(RetryLayer::new(Again(2)))
@@ -223,7 +223,7 @@ async fn a_call_that_gives_up_ends_as_its_last_attempt() {
 
 #[tokio::test]
 async fn redirects_are_attempts_under_one_call() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = elsewhere().await;
     let client = ServiceBuilder::new()
         .layer(calls(&capture))
@@ -256,7 +256,7 @@ async fn redirects_are_attempts_under_one_call() {
 
 #[tokio::test]
 async fn each_attempt_is_the_parent_of_what_it_reaches() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let sees = seen.clone();
     let left = Arc::new(AtomicU32::new(1));
@@ -291,7 +291,7 @@ async fn each_attempt_is_the_parent_of_what_it_reaches() {
 
 #[tokio::test]
 async fn attempts_without_a_call_have_no_count_and_a_call_without_attempts_is_one() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = busy(1).await;
     let client = ServiceBuilder::new()
         .layer(RetryLayer::new(Again(5)))
@@ -307,7 +307,7 @@ async fn attempts_without_a_call_have_no_count_and_a_call_without_attempts_is_on
             .iter()
             .all(|record| record.attr("http.request.resend_count").is_none())
     );
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let client = calls(&capture).layer(hyper(false));
     fetch(client, get(server.address, "/"))
         .await
@@ -320,7 +320,7 @@ async fn attempts_without_a_call_have_no_count_and_a_call_without_attempts_is_on
 /// Two calls at once count each their own.
 #[tokio::test]
 async fn calls_side_by_side_do_not_count_each_others_attempts() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let (one, other) = (busy(1).await, busy(2).await);
     let client = || {
         ServiceBuilder::new()

@@ -8,7 +8,7 @@ use obs_core::StatsLevel;
 use obs_http::client::{Resend, UrlTemplate};
 use obs_http::{HttpClientLayer, PeerAddress};
 use obs_testing::metrics::Series;
-use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree, attrs};
+use obs_testing::{AttrValue, CapturedRecord, assert_tree, attrs};
 use proptest::prelude::*;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ fn record_with(
     request: Ask,
     set: impl FnOnce(HttpClientLayer) -> HttpClientLayer,
 ) -> CapturedRecord {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     ask(set(layer(&capture)).layer(Yes), request);
     capture.record()
 }
@@ -33,7 +33,7 @@ fn record(request: Ask) -> CapturedRecord {
 
 #[test]
 fn everything_that_the_conventions_require_and_recommend() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let answer = service_fn(|_: Ask| async {
         let mut response = Response::new(Full::new(bytes::Bytes::from_static(b"yes")));
         *response.version_mut() = Version::HTTP_2;
@@ -174,7 +174,7 @@ proptest! {
     ) {
         const SECRET: &str = "hunter2hunter2";
         let uri = format!("http://{user}:{SECRET}@example.com:81/{path}?{before}=1&token={SECRET}");
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         ask(layer(&capture).layer(Yes), get(&uri));
         let everything = format!("{:?} {:?}", capture.record(), capture.points());
         prop_assert!(!everything.contains(SECRET), "{everything}");
@@ -207,7 +207,7 @@ fn four_hundreds_and_five_hundreds_are_errors_of_clients() {
         (500, Some("500")),
         (599, Some("599")),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let answer = service_fn(move |_: Ask| async move {
             let mut response = Response::new(Full::new(bytes::Bytes::from_static(b"said")));
             *response.status_mut() = StatusCode::from_u16(code).expect("a status");
@@ -225,7 +225,7 @@ fn four_hundreds_and_five_hundreds_are_errors_of_clients() {
 
 #[test]
 fn metrics_carry_the_conventions_attributes_and_no_others() {
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_measures(true))
         .build();
     let answer = service_fn(|_: Ask| async {
@@ -269,7 +269,7 @@ fn metrics_carry_the_conventions_attributes_and_no_others() {
 
 #[test]
 fn a_flood_of_hosts_shares_a_series_and_each_span_still_says_where_it_went() {
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_max_series(10_000))
         .build();
     let layer = layer(&capture).with_known_hosts(["known.example"]);
@@ -296,7 +296,7 @@ fn a_flood_of_hosts_shares_a_series_and_each_span_still_says_where_it_went() {
 #[test]
 fn at_base_a_span_has_no_events_and_at_detailed_its_event_points() {
     let events = |level| {
-        let capture = Capture::builder().with_level(level).build();
+        let capture = crate::support::capturing().with_level(level).build();
         ask(layer(&capture).layer(Yes), get("http://h/"));
         capture.record().event_names().join(" ")
     };
@@ -309,7 +309,7 @@ fn at_base_a_span_has_no_events_and_at_detailed_its_event_points() {
 
 #[test]
 fn a_host_can_have_a_level_of_its_own() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let kind = capture.telemetry().kind(&obs_http::HTTP_CLIENT);
     assert!(kind.set_method_level("loud", Some(StatsLevel::Disabled)));
     assert!(kind.set_method_level("deep", Some(StatsLevel::Detailed)));

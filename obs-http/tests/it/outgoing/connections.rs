@@ -30,7 +30,7 @@ fn timed(http2: bool) -> Timed {
 }
 
 fn detailed() -> Capture {
-    Capture::builder()
+    crate::support::capturing()
         .with_level(StatsLevel::Detailed)
         .with_real_clock()
         .build()
@@ -132,7 +132,7 @@ async fn an_address_needs_no_look_up() {
 
 #[tokio::test]
 async fn at_base_it_is_known_whether_a_connection_was_reused() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(Protocol::Http1).await;
     let client = observed(&capture, false);
     for _ in 0..2 {
@@ -288,7 +288,7 @@ async fn connections_pass_untouched() {
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
 async fn the_peer_is_known_from_hyper_utils_connections() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start(Protocol::Http1).await;
     let request = by_name(&server, "/hello");
     fetch(super::observed(&capture, false), request)

@@ -1,11 +1,10 @@
 //! The client's layer through every ending, driven by hand: as an attempt and as a call.
 
-use obs_core::sampling::HeadSampler;
 use obs_core::{ContextMode, Descriptor, End, StatsLevel, Telemetry};
 use obs_http::client::Injection;
 use obs_http::{HTTP_CALL, HTTP_CLIENT, HttpClientLayer};
 use obs_testing::endings::ScriptedBody;
-use obs_testing::{Capture, Ending, Endings};
+use obs_testing::{Ending, Endings};
 use std::time::Duration;
 use tower::Layer;
 
@@ -30,7 +29,7 @@ fn every_ending_at_each_level_and_in_each_context_mode() {
     for (descriptor, make) in BOTH {
         for level in [StatsLevel::Base, StatsLevel::Detailed] {
             for mode in [ContextMode::Full, ContextMode::IdsOnly, ContextMode::Off] {
-                let capture = Capture::builder()
+                let capture = crate::support::capturing()
                     .with_level(level)
                     .with_context_mode(mode)
                     .build();
@@ -45,27 +44,29 @@ fn every_ending_at_each_level_and_in_each_context_mode() {
 
 #[test]
 fn every_ending_with_a_collector_thread() {
-    let capture = Capture::builder().threaded().build();
+    let capture = crate::support::capturing().threaded().build();
     let layer = HttpClientLayer::new(capture.telemetry()).with_deadline(DEADLINE);
     endings(&HTTP_CLIENT).check(&capture, |inner| layer.layer(inner));
 }
 
-#[test]
-fn errors_are_kept_when_the_head_leaves_everything_out() {
-    for (descriptor, make) in BOTH {
-        let capture = Capture::builder()
-            .with_sampler(HeadSampler::always_off())
-            .build();
-        let layer = make(capture.telemetry()).with_deadline(DEADLINE);
-        endings(descriptor)
-            .with_errors_only()
-            .check(&capture, |inner| layer.layer(inner));
+crate::ours_only! {
+    #[test]
+    fn errors_are_kept_when_the_head_leaves_everything_out() {
+        for (descriptor, make) in BOTH {
+            let capture = crate::support::capturing()
+                .with_sampler(obs_core::sampling::HeadSampler::always_off())
+                .build();
+            let layer = make(capture.telemetry()).with_deadline(DEADLINE);
+            endings(descriptor)
+                .with_errors_only()
+                .check(&capture, |inner| layer.layer(inner));
+        }
     }
 }
 
 #[test]
 fn a_head_request_is_over_with_its_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = HttpClientLayer::new(capture.telemetry()).with_deadline(DEADLINE);
     let head = || {
         let mut request = http::Request::new(ScriptedBody::empty());
@@ -92,11 +93,13 @@ fn a_head_request_is_over_with_its_head() {
 #[test]
 fn switched_off_it_records_nothing_and_changes_nothing() {
     for (descriptor, make) in BOTH {
-        let capture = Capture::builder().with_level(StatsLevel::Disabled).build();
+        let capture = crate::support::capturing()
+            .with_level(StatsLevel::Disabled)
+            .build();
         let layer = make(capture.telemetry());
         endings(descriptor).check_untouched(&capture, |inner| layer.layer(inner));
         assert_eq!(capture.points().names().len(), 0);
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let layer = make(capture.telemetry()).with_filter(|_| false);
         endings(descriptor).check_untouched(&capture, |inner| layer.layer(inner));
         let layer = make(&Telemetry::noop());
@@ -113,7 +116,7 @@ fn switched_off_it_records_nothing_and_changes_nothing() {
 
 #[test]
 fn an_answer_that_was_an_error_stays_one_when_its_body_is_dropped() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let service = tower::service_fn(|_: http::Request<()>| async {
         let mut response = http::Response::new("busy".to_owned());
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

@@ -3,7 +3,7 @@
 use super::layer;
 use http::Request;
 use obs_http::client::BoxedClassify;
-use obs_testing::Capture;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,7 +12,7 @@ use tower::{Layer, ServiceExt, service_fn};
 type Boxed = Box<dyn Error + Send + Sync>;
 
 fn named(error: impl Into<Boxed>) -> String {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let mut error = Some(error.into());
     let fails = service_fn(move |_: Request<String>| {
         std::future::ready(Err::<http::Response<Silent>, _>(

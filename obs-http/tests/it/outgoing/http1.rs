@@ -17,7 +17,7 @@ async fn start() -> Server {
 
 /// Requests `path` of the app, and reads the answer to its end.
 async fn of_app(path: &str) -> (Capture, Result<bytes::Bytes, &'static str>) {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let answer = fetch(observed(&capture, false), get(server.address, path)).await;
     (capture, answer)
@@ -54,7 +54,7 @@ async fn four_hundreds_and_five_hundreds_are_errors() {
 
 #[tokio::test]
 async fn a_connection_that_is_refused() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let answer = fetch(observed(&capture, false), get(nobody().await, "/")).await;
     assert_eq!(answer, Err("head"));
     let record = over(&capture, End::Failed, Some("connection_refused")).await;
@@ -64,7 +64,7 @@ async fn a_connection_that_is_refused() {
 
 #[tokio::test]
 async fn a_name_that_nobody_has() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     // Reserved by RFC 6761: never resolves. Asked of a resolver of ours all the same, for tests stay on loopback.
     let resolver = service_fn(|_: hyper_util::client::legacy::connect::dns::Name| async {
         Err::<std::vec::IntoIter<std::net::SocketAddr>, _>(std::io::Error::other("no such name"))
@@ -84,7 +84,7 @@ async fn a_server_that_goes_before_its_head() {
         (Then::Close, "connection_closed"),
         (Then::Reset, "connection_reset"),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let address = answering("", then).await;
         let answer = fetch(observed(&capture, false), get(address, "/")).await;
         assert_eq!(answer, Err("head"));
@@ -99,7 +99,7 @@ async fn a_server_that_goes_mid_body() {
         (Then::Close, "connection_closed"),
         (Then::Reset, "connection_reset"),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let address = answering(begun, then).await;
         let answer = fetch(observed(&capture, false), get(address, "/")).await;
         assert_eq!(answer, Err("body"));
@@ -111,7 +111,7 @@ async fn a_server_that_goes_mid_body() {
 
 #[tokio::test]
 async fn a_chunked_body_that_lacks_its_end() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let answer = fetch(
         observed(&capture, false),
@@ -124,7 +124,7 @@ async fn a_chunked_body_that_lacks_its_end() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_http() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = answering("220 mail.example ESMTP\r\n", Then::Hold).await;
     let answer = fetch(observed(&capture, false), get(address, "/")).await;
     assert_eq!(answer, Err("head"));
@@ -133,7 +133,7 @@ async fn a_server_that_does_not_speak_http() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let future = observed(&capture, false).call(get(server.address, "/pending"));
     let given_up = tokio::spawn(future);
@@ -145,7 +145,7 @@ async fn a_request_that_is_given_up() {
 #[tokio::test]
 async fn a_body_that_is_given_up_is_no_error() {
     for path in ["/hello", "/endless", "/stalled"] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let server = start().await;
         let mut client = observed(&capture, false);
         let response = client.call(get(server.address, path)).await;
@@ -168,7 +168,7 @@ async fn a_head_request_and_answers_without_a_body() {
         ("/304", "GET", 304),
         ("/announced-empty", "GET", 200),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let server = start().await;
         let mut request = get(server.address, path);
         *request.method_mut() = method.parse().expect("a method");
@@ -191,7 +191,7 @@ async fn a_timeout_outside() {
         (false, End::Cancelled, "cancelled"),
         (true, End::TimedOut, "timeout"),
     ] {
-        let capture = Capture::builder().with_real_clock().build();
+        let capture = crate::support::capturing().with_real_clock().build();
         let layer = layer(&capture);
         let layer = if told {
             layer.with_deadline(SOON)
@@ -210,7 +210,7 @@ async fn a_timeout_outside() {
 
 #[tokio::test]
 async fn a_timeout_inside() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let client = ServiceBuilder::new()
         .layer(layer(&capture).with_classify(BoxedClassify))
@@ -229,7 +229,7 @@ type Boxed = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::test]
 async fn a_timeout_of_tokios_inside() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let client: Hyper = hyper(false);
     let client = service_fn(move |request| {
@@ -251,7 +251,7 @@ async fn a_timeout_of_tokios_inside() {
 
 #[tokio::test]
 async fn an_upgrade_ends_the_exchange_at_its_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let mut request = get(server.address, "/upgrade");
     for (name, value) in [("connection", "upgrade"), ("upgrade", "echo")] {

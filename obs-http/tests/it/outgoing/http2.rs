@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use obs_core::End;
-use obs_testing::Capture;
+
 use tower::{Service, service_fn};
 
 async fn start() -> Server {
@@ -23,7 +23,7 @@ fn answers(
     error: Option<&'static str>,
 ) -> impl Future<Output = ()> {
     async move {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let server = start().await;
         let answer = fetch(observed(&capture, true), get(server.address, path)).await;
         answer.expect("an answer");
@@ -52,7 +52,7 @@ async fn answered() {
 
 #[tokio::test]
 async fn a_connection_that_is_refused() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let answer = fetch(observed(&capture, true), get(nobody().await, "/")).await;
     assert_eq!(answer, Err("head"));
     over(&capture, End::Failed, Some("connection_refused")).await;
@@ -60,7 +60,7 @@ async fn a_connection_that_is_refused() {
 
 #[tokio::test]
 async fn a_stream_reset_before_the_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let answer = fetch(observed(&capture, true), get(server.address, "/error")).await;
     assert_eq!(answer, Err("head"));
@@ -69,7 +69,7 @@ async fn a_stream_reset_before_the_head() {
 
 #[tokio::test]
 async fn a_stream_reset_mid_body() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let answer = fetch(
         observed(&capture, true),
@@ -82,7 +82,7 @@ async fn a_stream_reset_mid_body() {
 
 #[tokio::test]
 async fn a_server_that_says_goodbye_before_it_looks_at_the_stream() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = goodbye().await;
     let answer = fetch(observed(&capture, true), get(address, "/")).await;
     assert_eq!(answer, Err("head"));
@@ -91,7 +91,7 @@ async fn a_server_that_says_goodbye_before_it_looks_at_the_stream() {
 
 #[tokio::test]
 async fn a_connection_that_goes_mid_body() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = h2_server(|mut connection, _request, mut respond| async move {
         let response = Response::builder().status(StatusCode::OK).body(());
         let mut stream = respond
@@ -113,7 +113,7 @@ async fn a_connection_that_goes_mid_body() {
 
 #[tokio::test]
 async fn a_connection_that_goes_before_the_head() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let address = h2_server(|connection, _request, _respond| async move { drop(connection) }).await;
     let answer = fetch(observed(&capture, true), get(address, "/")).await;
     assert_eq!(answer, Err("head"));
@@ -122,7 +122,7 @@ async fn a_connection_that_goes_before_the_head() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let given_up = tokio::spawn(observed(&capture, true).call(get(server.address, "/pending")));
     running(&capture, 1).await;
@@ -132,7 +132,7 @@ async fn a_request_that_is_given_up() {
 
 #[tokio::test]
 async fn a_body_that_is_given_up_is_no_error() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let mut client = observed(&capture, true);
     let response = client.call(get(server.address, "/endless")).await;

@@ -13,7 +13,6 @@ use obs_core::otel::propagation::{Extractor, Injector, TextMapPropagator};
 use obs_core::otel::trace::TraceContextExt;
 use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::{Allow, Baggage};
-use obs_core::sampling::HeadSampler;
 use obs_core::setup::environment::Environment;
 use obs_core::{ContextMode, Parent, Session, StatsLevel};
 use obs_http::client::Injection;
@@ -55,7 +54,7 @@ fn own(record: &CapturedRecord) -> String {
 fn the_new_span_is_the_receivers_parent_at_every_level_and_in_every_mode() {
     for level in [StatsLevel::Base, StatsLevel::Detailed] {
         for mode in [ContextMode::Full, ContextMode::IdsOnly, ContextMode::Off] {
-            let capture = Capture::builder()
+            let capture = crate::support::capturing()
                 .with_level(level)
                 .with_context_mode(mode)
                 .build();
@@ -68,9 +67,7 @@ fn the_new_span_is_the_receivers_parent_at_every_level_and_in_every_mode() {
 
 #[test]
 fn a_decision_not_to_sample_is_passed_on() {
-    let capture = Capture::builder()
-        .with_sampler(HeadSampler::always_off())
-        .build();
+    let capture = crate::support::leaving_out().build();
     let seen = arrives(&layer(&capture), to(INSIDE, &[]));
     let seen = seen["traceparent"].to_str().expect("text").to_owned();
     let flags = u8::from_str_radix(&seen[53..], 16).expect("two digits");
@@ -80,10 +77,12 @@ fn a_decision_not_to_sample_is_passed_on() {
 #[test]
 fn switched_off_requests_pass_as_they_are() {
     for headers in [&[][..], &[("traceparent", THEIRS)]] {
-        let capture = Capture::builder().with_level(StatsLevel::Disabled).build();
+        let capture = crate::support::capturing()
+            .with_level(StatsLevel::Disabled)
+            .build();
         let seen = arrives(&layer(&capture), to(INSIDE, headers));
         assert_eq!(seen.len(), headers.len());
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let filtered = layer(&capture).with_filter(|_| false);
         assert_eq!(arrives(&filtered, to(INSIDE, headers)).len(), headers.len());
     }
@@ -91,7 +90,7 @@ fn switched_off_requests_pass_as_they_are() {
 
 #[track_caller]
 fn reaches(injection: Injection, uri: &str, expect: bool) {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_injection(injection);
     let seen = arrives(&layer, to(uri, &[]));
     assert_eq!(seen.contains_key("traceparent"), expect, "{uri}");
@@ -124,7 +123,7 @@ fn only_allowed_hosts_get_it() {
 
 #[test]
 fn a_foreign_host_gets_what_the_application_wrote_and_nothing_of_ours() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let headers = [("traceparent", THEIRS), ("baggage", "a=1")];
     let seen = arrives(&layer(&capture), to("https://api.example.com/", &headers));
     assert_eq!(
@@ -135,7 +134,7 @@ fn a_foreign_host_gets_what_the_application_wrote_and_nothing_of_ours() {
 
 #[test]
 fn what_stands_there_is_replaced_and_linked_if_it_is_of_another_trace() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let headers = [("traceparent", THEIRS), ("tracestate", "theirs=1")];
     let seen = arrives(&layer(&capture), to(INSIDE, &headers));
     let record = capture.record();
@@ -147,7 +146,7 @@ fn what_stands_there_is_replaced_and_linked_if_it_is_of_another_trace() {
     assert_eq!(record.links.len(), 1);
     assert_eq!(record.links[0].trace_id, 0x0af7651916cd43dd8448eb211c80319c);
     // What makes no sense is replaced without a trace of it.
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let seen = arrives(&layer(&capture), to(INSIDE, &[("traceparent", "nonsense")]));
     assert_eq!(seen["traceparent"], own(&capture.record()));
     assert!(capture.record().links.is_empty());
@@ -155,7 +154,7 @@ fn what_stands_there_is_replaced_and_linked_if_it_is_of_another_trace() {
 
 #[test]
 fn within_the_same_trace_it_is_replaced_without_a_link() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let client = layer(&capture);
     // A gateway that copies the headers of its caller.
     let seen = Arc::new(Mutex::new(HeaderMap::new()));
@@ -179,7 +178,7 @@ fn within_the_same_trace_it_is_replaced_without_a_link() {
 
 #[test]
 fn what_stands_there_can_be_kept() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let layer = layer(&capture).with_injection(Injection::inside().keeping_existing());
     let seen = arrives(&layer, to(INSIDE, &[("traceparent", THEIRS)]));
     assert_eq!(seen["traceparent"], THEIRS);
@@ -202,16 +201,22 @@ fn with_baggage(capture: &Capture, request: Ask) -> HeaderMap {
 
 #[test]
 fn baggage_travels_inside_and_the_applications_own_stays() {
-    let seen = with_baggage(&Capture::new(), to(INSIDE, &[]));
+    let seen = with_baggage(&crate::support::capture(), to(INSIDE, &[]));
     assert_eq!(seen["baggage"], "session.id=s-1,tenant=a");
-    let seen = with_baggage(&Capture::new(), to(INSIDE, &[("baggage", "mine=1")]));
+    let seen = with_baggage(
+        &crate::support::capture(),
+        to(INSIDE, &[("baggage", "mine=1")]),
+    );
     assert_eq!(seen["baggage"], "mine=1");
-    let seen = with_baggage(&Capture::new(), to("https://api.example.com/", &[]));
+    let seen = with_baggage(
+        &crate::support::capture(),
+        to("https://api.example.com/", &[]),
+    );
     assert!(!seen.contains_key("baggage"));
 }
 
 fn speaking(propagator: Propagator) -> Capture {
-    Capture::builder()
+    crate::support::capturing()
         .with(|builder| builder.with_propagator(propagator))
         .build()
 }
@@ -224,20 +229,20 @@ fn the_telemetrys_propagator_decides_what_is_written() {
         names.sort();
         names.join(" ")
     };
-    assert_eq!(names(&Capture::new()), "baggage traceparent");
+    assert_eq!(names(&crate::support::capture()), "baggage traceparent");
     assert_eq!(names(&speaking(Propagator::TraceContext)), "traceparent");
     assert_eq!(names(&speaking(Propagator::Baggage)), "baggage");
     assert_eq!(names(&speaking(Propagator::None)), "");
     let environment = Environment::from_fn(|name| {
         (name == "OTEL_PROPAGATORS").then(|| "tracecontext".to_owned())
     });
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_environment(environment))
         .build();
     assert_eq!(names(&capture), "traceparent");
     let unknown =
         Environment::from_fn(|name| (name == "OTEL_PROPAGATORS").then(|| "b3".to_owned()));
-    let capture = Capture::builder()
+    let capture = crate::support::capturing()
         .with(|builder| builder.with_environment(unknown))
         .build();
     assert_eq!(names(&capture), "baggage traceparent");
@@ -286,7 +291,7 @@ async fn a_client_and_a_server_are_one_trace_over_both_protocols() {
         (Protocol::Http1, false, "1.1"),
         (Protocol::Http2, true, "2"),
     ] {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let server = HttpServerLayer::new(capture.telemetry()).layer(service_fn(app));
         let server = serve(protocol, server).await;
         let client = observed(&capture, http2);

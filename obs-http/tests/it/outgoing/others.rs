@@ -38,7 +38,9 @@ async fn start() -> Server {
 
 #[tokio::test]
 async fn reqwest_answers() {
-    let capture = Capture::builder().with_level(StatsLevel::Detailed).build();
+    let capture = crate::support::capturing()
+        .with_level(StatsLevel::Detailed)
+        .build();
     let server = start().await;
     let client = observed(&capture, |client| client);
     for _ in 0..2 {
@@ -85,7 +87,7 @@ async fn reqwest_fails() {
         ),
     ];
     for (address, failed, error) in cases {
-        let capture = Capture::new();
+        let capture = crate::support::capture();
         let answer = fetch(observed(&capture, |client| client), get(address, "/")).await;
         assert_eq!(answer.map(|_| ()), failed);
         over(&capture, End::Failed, Some(error)).await;
@@ -94,7 +96,7 @@ async fn reqwest_fails() {
 
 #[tokio::test]
 async fn reqwests_own_timeout() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let server = start().await;
     let client = observed(&capture, |client| client.timeout(Duration::from_millis(50)));
     let answer = fetch(client.clone(), get(server.address, "/pending")).await;
@@ -109,7 +111,7 @@ async fn reqwests_own_timeout() {
 
 #[tokio::test]
 async fn redirects_that_reqwest_follows_are_within_one_span() {
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let app = service_fn(|request: Request<hyper::body::Incoming>| async move {
         let first = request.uri().path() == "/0";
         let status = if first { 302 } else { 200 };
@@ -132,7 +134,7 @@ async fn redirects_that_reqwest_follows_are_within_one_span() {
 async fn redirects_that_are_followed_outside_tell_the_trace_to_no_host_outside() {
     use tower_http::follow_redirect::FollowRedirectLayer;
 
-    let capture = Capture::new();
+    let capture = crate::support::capture();
     let told = Arc::new(Mutex::new(Vec::new()));
     let tells = told.clone();
     let app = service_fn(move |request: Request<hyper::body::Incoming>| {

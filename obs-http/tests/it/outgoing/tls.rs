@@ -10,13 +10,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use obs_core::{End, StatsLevel};
 use obs_http::client::ConnectorLayer;
-use obs_testing::Capture;
+
 use tower::Layer;
 
 #[track_caller]
 fn fails(answer: &'static [u8]) -> impl Future<Output = ()> {
     async move {
-        let capture = Capture::builder().with_level(StatsLevel::Detailed).build();
+        let capture = crate::support::capturing()
+            .with_level(StatsLevel::Detailed)
+            .build();
         let address = answering_at_once(answer, Then::Close).await;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
