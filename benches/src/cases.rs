@@ -14,6 +14,7 @@ mod peers_encode;
 mod peers_layers;
 mod peers_logs;
 mod peers_recording;
+mod recorder;
 mod scaling;
 mod sdk;
 
@@ -117,6 +118,16 @@ pub(crate) static ALL: &[Case] = &[
         "http/context-span",
         "same, with our span behind it",
         http::context_full,
+    ),
+    added(
+        "recorder-sdk/base-kept",
+        "as `http/base-kept`, its span recorded by the SDK",
+        recorder::base_kept,
+    ),
+    added(
+        "recorder-sdk/default",
+        "as `http/default`, its span recorded by the SDK",
+        recorder::default_mode,
     ),
     added(
         "client/disabled",

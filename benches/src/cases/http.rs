@@ -163,7 +163,7 @@ fn context(mode: ContextMode) -> Pair {
     )
 }
 
-fn priced(shape: Shape, handler: Handler, telemetry: Telemetry) -> Pair {
+pub(crate) fn priced(shape: Shape, handler: Handler, telemetry: Telemetry) -> Pair {
     let layer = HttpServerLayer::new(&telemetry);
     pair_of(&Requests::of(shape), handler, layer.layer(handler))
 }

@@ -72,7 +72,11 @@ impl Sdk {
             .with_account(move |operations| held.account(operations, histogram))
     }
 
-    fn account(&self, operations: u64, histogram: Option<&str>) -> Result<String, String> {
+    pub(crate) fn account(
+        &self,
+        operations: u64,
+        histogram: Option<&str>,
+    ) -> Result<String, String> {
         let spans = self.spans.load(Ordering::Relaxed);
         same("spans exported", spans, operations)?;
         let Some(histogram) = histogram else {
