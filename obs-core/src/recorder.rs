@@ -1,5 +1,6 @@
 //! Who records the spans of operations: this crate, or a tracer provider that the service has already.
 
+mod pairs;
 mod span;
 
 pub(crate) use span::{BegunSpan, Tracer};

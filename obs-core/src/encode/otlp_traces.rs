@@ -273,7 +273,7 @@ impl Sink for Attributes<'_> {
     }
 
     #[inline(always)]
-    fn scalar(&mut self, key: &str, value: Scalar<'_>) {
+    fn scalar(&mut self, key: &'static str, value: Scalar<'_>) {
         self.span.attribute(field::ATTRIBUTES, key, value);
     }
 

@@ -144,7 +144,7 @@ impl Sink for Limited<'_> {
         }
     }
 
-    fn scalar(&mut self, key: &str, value: Scalar<'_>) {
+    fn scalar(&mut self, key: &'static str, value: Scalar<'_>) {
         if !self.has_room() {
             return;
         }
@@ -183,7 +183,7 @@ struct Nobody;
 impl Sink for Nobody {
     fn labels(&mut self, _: &'static Kind, _: Labels) {}
     fn label(&mut self, _: &Space, _: LabelId) {}
-    fn scalar(&mut self, _: &str, _: Scalar<'_>) {}
+    fn scalar(&mut self, _: &'static str, _: Scalar<'_>) {}
     fn pair(&mut self, _: &KeyValue) {}
 }
 

@@ -18,7 +18,7 @@ pub(crate) trait Sink {
     fn labels(&mut self, kind: &'static Kind, labels: Labels);
     /// One label.
     fn label(&mut self, space: &Space, id: LabelId);
-    fn scalar(&mut self, key: &str, value: Scalar<'_>);
+    fn scalar(&mut self, key: &'static str, value: Scalar<'_>);
     fn pair(&mut self, attribute: &KeyValue);
 }
 
@@ -203,7 +203,7 @@ impl Sink for Visit<'_> {
         }
     }
 
-    fn scalar(&mut self, key: &str, value: Scalar<'_>) {
+    fn scalar(&mut self, key: &'static str, value: Scalar<'_>) {
         (self.0)(key, RecordValue::Value(value.into()));
     }
 

@@ -3,6 +3,7 @@
 //! None of it runs while a part of ours is taken out of its place ([`Engine::take_local`](crate::engine::Engine), the current
 //! operation): samplers and processors are code of users, who may start operations of their own.
 
+use super::pairs;
 use crate::clock::{Anchor, system_time};
 use crate::contain::contain;
 use crate::engine::live::{Flags, Live};
@@ -114,7 +115,7 @@ impl Live {
         SpanBuilder::from_name(record.name())
             .with_kind(record.span_kind())
             .with_start_time(system_time(anchor.unix_nanos(self.start)))
-            .with_attributes(attributes(&record))
+            .with_attributes(pairs::new_ones(&record, &[]))
             .with_links(links.collect())
     }
 
@@ -208,10 +209,8 @@ impl BegunSpan {
     /// What it was not told when it began.
     fn tell(&mut self, record: &Record<'_>) {
         self.span.update_name(record.name().into());
-        for attribute in attributes(record) {
-            if !self.attributes.contains(&attribute) {
-                self.span.set_attribute(attribute);
-            }
+        for attribute in pairs::new_ones(record, &self.attributes) {
+            self.span.set_attribute(attribute);
         }
         record.visit_events(&mut |event| {
             self.span.add_event_with_timestamp(
@@ -226,12 +225,4 @@ impl BegunSpan {
         }
         self.span.set_status(record.status());
     }
-}
-
-fn attributes(record: &Record<'_>) -> Vec<KeyValue> {
-    let mut attributes = Vec::new();
-    record.visit_attributes(&mut |key, value| {
-        attributes.push(KeyValue::new(key.to_owned(), value.to_value()));
-    });
-    attributes
 }
