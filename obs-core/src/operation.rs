@@ -1,5 +1,8 @@
 //! An operation: it starts, reports events, and ends exactly once.
 
+mod head;
+mod writing;
+
 use crate::attributes::{Key, Set};
 use crate::engine::finish::finish;
 use crate::engine::kind::Kind;
@@ -14,14 +17,10 @@ use crate::parent::Parent;
 use crate::propagation::baggage::Baggage;
 use crate::propagation::tracestate::TraceState as RemoteState;
 use crate::propagation::{Remote, TraceParent};
-use crate::sampling::HeadSampler;
 use crate::session::Session;
-use crate::shared::Shared;
-use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::SpanContext;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -141,184 +140,6 @@ impl Kind {
             }
         }
         live
-    }
-}
-
-impl Live {
-    /// The head decision for a trace that begins here, or whose parent came from outside.
-    #[inline(always)]
-    fn decide_head(&mut self, sampler: &HeadSampler) {
-        let parent = self.flags.has(Flags::HAS_PARENT);
-        self.flags.unset(Flags::UNDECIDED);
-        let sampled = match sampler.decide_plain(parent.then_some(self.trace_flags)) {
-            Some(sampled) if self.tracestate.1 == 0 => sampled,
-            _ => self.decide_with_tracestate(sampler),
-        };
-        self.trace_flags = self.trace_flags & !1 | u8::from(sampled);
-        self.flags = self.flags.with_if(Flags::SAMPLED, sampled);
-    }
-
-    /// By share, or where a `tracestate` says what others decided.
-    #[inline(never)]
-    fn decide_with_tracestate(&mut self, sampler: &HeadSampler) -> bool {
-        let parent = self.flags.has(Flags::HAS_PARENT).then(|| TraceParent {
-            trace_id: self.trace_id.into(),
-            span_id: self.parent_id.into(),
-            flags: TraceFlags::new(self.trace_flags),
-        });
-        let (start, len) = self.tracestate;
-        let decision = sampler.decide(
-            parent.as_ref(),
-            self.trace_id.into(),
-            self.attributes.text_at(start, len),
-        );
-        if decision.changes_tracestate {
-            self.write_threshold(decision.threshold);
-        }
-        decision.sampled
-    }
-
-    /// A trace sampled by share says so downstream, so that backends can scale its counts.
-    #[cold]
-    fn write_threshold(&mut self, threshold: Option<u64>) {
-        use crate::propagation::tracestate::{read_ot, set_ot};
-        let mut text = String::new();
-        let current = self.tracestate();
-        let ot = crate::propagation::ot::Ot {
-            threshold,
-            ..read_ot(current)
-        };
-        set_ot(current, ot, &mut text);
-        self.tracestate = self.attributes.keep_text(&text);
-    }
-
-    /// The text of a label for whose metrics there is no number left: the span has it all the same.
-    #[cold]
-    #[inline(never)]
-    fn keep_label(&mut self, index: usize, text: &str) {
-        let (kind, limit) = (self.kind, self.kind.bounds.value_bytes as usize);
-        if let Some(space) = kind.set.spaces.get(index)
-            && space.is_open()
-        {
-            let text = crate::attributes::cut(text, limit);
-            self.side().set_label(index as u8, &text);
-        }
-    }
-
-    pub(crate) fn tracestate(&self) -> &str {
-        self.attributes
-            .text_at(self.tracestate.0, self.tracestate.1)
-    }
-
-    #[inline(always)]
-    pub(crate) fn set(&mut self, key: Key, value: Set<'_>) {
-        if self.attributes.is_long_way() {
-            return self.set_the_long_way(key, value);
-        }
-        self.attributes.push(key, value, &self.kind.bounds);
-    }
-
-    /// The attributes are full, or others can write beside them, who must know what was there when they did.
-    #[cold]
-    #[inline(never)]
-    fn set_the_long_way(&mut self, key: Key, value: Set<'_>) {
-        let bounds = &self.kind.bounds;
-        if self.attributes.is_full(bounds) && !self.make_room(key) {
-            return;
-        }
-        self.attributes.push(key, value, bounds);
-        if let Some(shared) = self.shared_part() {
-            shared.set_owners(self.attributes.len());
-        }
-    }
-
-    /// Places shift, and what is written beside them remembers places.
-    fn make_room(&mut self, key: Key) -> bool {
-        let (bounds, shared) = (&self.kind.bounds, self.shared_part().cloned());
-        let (attributes, mut own) = (&mut self.attributes, self.side.as_deref_mut());
-        let mut make = |mut beside: Option<&mut Side>| {
-            attributes.make_room(key, bounds, |place| {
-                for side in [own.as_deref_mut(), beside.as_deref_mut()] {
-                    side.into_iter().for_each(|side| side.forget(place));
-                }
-            });
-            attributes.len()
-        };
-        let left = match shared {
-            Some(shared) => shared.renumber(make),
-            None => make(None),
-        };
-        left < bounds.count
-    }
-
-    /// What others can reach, if anybody asked for it.
-    fn shared_part(&self) -> Option<&Arc<Shared>> {
-        self.shared
-            .as_ref()
-            .filter(|_| self.flags.has(Flags::SHARED))
-    }
-
-    /// Writes into the table of what few operations have: the one that others write into where there is one, so that
-    /// there is one order.
-    pub(crate) fn write_side(&mut self, write: impl FnOnce(&mut Side, &SideBounds)) {
-        match self.shared_part() {
-            Some(shared) => shared.write(write),
-            None => {
-                let bounds = &self.kind.engine.config.side;
-                write(self.side(), bounds);
-            }
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn stamp(&mut self, event: Event) {
-        if self.level >= event.level() && !self.timeline.has(event) {
-            let at = self.kind.clock.ticks().saturating_sub(self.start);
-            self.timeline.stamp_first(event, at);
-        }
-    }
-
-    /// Several event points that coincide share one reading of the clock.
-    #[inline(always)]
-    pub(crate) fn stamp_all(&mut self, events: &[Event]) {
-        let at = self.kind.clock.ticks().saturating_sub(self.start);
-        for event in events {
-            if self.level >= event.level() {
-                self.timeline.stamp(*event, at);
-            }
-        }
-    }
-
-    pub(crate) fn event(&mut self, name: Cow<'static, str>, attributes: Vec<KeyValue>) {
-        let at = At::Ticks(self.kind.engine.clock.ticks());
-        self.write_side(|side, bounds| side.add_event(name, at, attributes, bounds));
-    }
-
-    #[inline]
-    pub(crate) fn trace_parent(&self) -> TraceParent {
-        TraceParent {
-            trace_id: self.trace_id.into(),
-            span_id: self.span_id.into(),
-            flags: TraceFlags::new(self.trace_flags),
-        }
-    }
-
-    pub(crate) fn inject(&self, set: impl FnMut(&'static str, &str)) {
-        let session = self.session.as_deref();
-        crate::ambient::write(&self.trace_parent(), self.tracestate(), session, set);
-    }
-
-    pub(crate) fn span_context(&self) -> SpanContext {
-        SpanContext::new(
-            TraceId::from(self.trace_id),
-            SpanId::from(self.span_id),
-            TraceFlags::new(self.trace_flags),
-            false,
-            match self.tracestate() {
-                "" => TraceState::NONE,
-                tracestate => tracestate.parse().unwrap_or_default(),
-            },
-        )
     }
 }
 
