@@ -90,8 +90,8 @@ SEEDS = [
     ),
     (
         "shared.rs",
-        "if !self.sampled && self.family.is_none() {",
-        "if !self.sampled {",
+        "if keeps && !self.sampled && self.family.is_none() {",
+        "if keeps && !self.sampled {",
         "shared::two_children_that_start_at_once_join_one_family",
     ),
     (
