@@ -1,9 +1,12 @@
 //! How it ends: whatever ends it, what was recorded is delivered and no process is left behind.
 
-use crate::program::{Served, assert_gone, check_contains};
+use crate::program::{Served, assert_gone, assistant, check_contains, get};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use obs_testing::{Receiver, eventually};
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -116,4 +119,46 @@ fn a_knowledge_service_that_dies_is_an_error_in_the_trace_and_an_answer_all_the_
     let failed = [("assistant.outcome", "knowledge_failed".into())];
     let counted = receiver.points().sum("assistant.answers", &failed);
     assert_eq!(counted.map(|point| point.as_f64()), Some(1.0));
+}
+
+#[test]
+fn the_knowledge_service_by_itself_logs_to_the_standard_error_and_ends_on_sigterm() {
+    let receiver = Receiver::start().expect("a receiver");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint());
+    // Nobody's input: it must not take its end for a command.
+    let mut process = assistant(&["knowledge"], &[endpoint])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the program was built");
+    let output = process.stdout.take().expect("piped");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let mut address = |what: &str| {
+        let line = lines.next().unwrap_or_default();
+        let address = line.strip_prefix(what).map(str::to_owned);
+        address.unwrap_or_else(|| panic!("`{line}` does not begin with `{what}`"))
+    };
+    let service = address("service: ");
+    address("without telemetry: ");
+    address("metrics: ");
+    let answer = get(&service, "/search/clouds");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let id = Pid::from_raw(process.id().cast_signed());
+    kill(id, Signal::SIGTERM).expect("it runs");
+    let ended = process.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", ended.status);
+    let last = lines.last().unwrap_or_default();
+    check_contains(&last, &["stopped by SIGTERM; delivered 2 spans"]);
+
+    let spans = receiver.spans();
+    let retrieve = spans.iter().find(|span| span.name() == "retrieve");
+    let retrieve = retrieve.expect("the search was made");
+    let words = String::from_utf8_lossy(&ended.stderr);
+    check_contains(
+        &words,
+        &[
+            &format!("\"trace_id\":\"{:032x}\"", retrieve.trace_id()),
+            &format!("\"span_id\":\"{:016x}\"", retrieve.span_id()),
+            "\"message\":\"searched\"",
+        ],
+    );
 }

@@ -56,6 +56,16 @@ pub(crate) fn assert_gone(process: Pid) {
     assert!(kill(process, None).is_err(), "{process} is still there");
 }
 
+/// The whole answer, head and body.
+pub(crate) fn get(host: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(host).expect("it serves");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
 fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let rest = text.split_once(before).map_or("", |(_, rest)| rest);
     rest.split_once(after).map_or(rest, |(found, _)| found)
@@ -114,15 +124,9 @@ impl Served {
         between(&self.said, &format!("{service} at http://"), ",").to_owned()
     }
 
-    /// The front's whole answer, head and body.
+    /// What the front answers.
     pub(crate) fn ask(&self, path: &str) -> String {
-        let host = self.address("assistant-front");
-        let mut stream = TcpStream::connect(&host).expect("it serves");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        get(&self.address("assistant-front"), path)
     }
 
     /// Signals the front.
