@@ -127,13 +127,15 @@ impl Front {
         println!("  http://{}/metrics", self.watched.knowledge.metrics);
     }
 
-    /// Requests first, then whom they need, and at last what tells of both.
+    /// Requests first, then whom they need; both tell what is left to tell at the same time.
     async fn end(self) -> Result<(), Failure> {
         self.service.stop().await;
         self.bare.stop().await;
-        let stopped = self.watched.knowledge.stop().await;
-        let delivered = self.watched.telemetry.shutdown(LAST);
+        let telemetry = self.watched.telemetry;
+        // Waits for the network, so not on a thread that serves.
+        let shutdown = tokio::task::spawn_blocking(move || telemetry.shutdown(LAST));
+        let (stopped, delivered) = tokio::join!(self.watched.knowledge.stop(), shutdown);
         stopped?;
-        Ok(delivered?)
+        Ok(delivered.map_err(|error| Failure::new(error.to_string()))??)
     }
 }
