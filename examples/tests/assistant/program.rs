@@ -82,7 +82,9 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it and waits for nothing.
     pub(crate) fn start(arguments: &[&str], receiver: Option<&Receiver>) -> Self {
-        let mut command = assistant(arguments, &[]);
+        // One that is killed cannot clean up.
+        let temporary = ("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
+        let mut command = assistant(arguments, &[temporary]);
         if let Some(receiver) = receiver {
             command.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint());
         }
