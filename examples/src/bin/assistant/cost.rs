@@ -1,10 +1,11 @@
-//! What the instrumentation costs: the same request to the same service with and without it, in turn.
+//! What the instrumentation costs: the same request through the same two services with and without it, in turn. Without it
+//! there is no layer around a server or a client of either, no operation inside, and no counting.
 
 use crate::{client::Client, failure::Failure, load::expect};
 use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// A request with one operation inside, and nothing that waits.
+/// A request that the front passes on to the knowledge service, with one operation inside, and nothing that waits or logs.
 const PATH: &str = "/documents/1";
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -18,7 +19,7 @@ pub(crate) async fn compare(
     let (without, with) = measured
         .map_err(|_| Failure::new(format!("{pairs} pairs were not done within {LONGEST:?}")))??;
     println!(
-        "\nCost of the instrumentation: GET {PATH} over loopback, {pairs} pairs in turn, measured just now on this machine"
+        "\nCost of the instrumentation of both: GET {PATH} through the front and the knowledge service over loopback, {pairs} pairs in turn, measured just now on this machine"
     );
     println!("  median without   {without:?}");
     println!("  median with      {with:?}");

@@ -1,4 +1,4 @@
-//! The load: four requests to look at one by one, then several clients at once. Bounded in count and in time.
+//! The load: a request of each ending to look at one by one, then several clients at once. Bounded in count and in time.
 
 use crate::{client::Client, failure::Failure};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
@@ -17,41 +17,76 @@ pub(crate) struct Case {
     /// After which the client hangs up.
     patience: Option<Duration>,
     status: u16,
-    /// How many spans its trace has.
-    pub(crate) spans: usize,
+    /// How many spans its trace has of the front.
+    pub(crate) front: usize,
+    /// And of the knowledge service.
+    pub(crate) knowledge: usize,
 }
 
 /// One of each ending.
-pub(crate) const CASES: [Case; 4] = [
+pub(crate) const CASES: [Case; 6] = [
+    NORMAL,
     Case {
-        title: "a normal request",
-        path: "/ask/tides",
+        title: "a retried request: the knowledge service had to be asked twice",
+        path: "/ask/storms",
         patience: None,
         status: 200,
-        spans: 4,
+        front: 6,
+        knowledge: 3,
     },
     Case {
         title: "a failed request: the model was overloaded",
         path: "/ask/paradox",
         patience: None,
         status: 503,
-        spans: 3,
+        front: 4,
+        knowledge: 2,
     },
     Case {
         title: "a slow request: the model took its time",
         path: "/ask/history",
         patience: None,
         status: 200,
-        spans: 4,
+        front: 5,
+        knowledge: 2,
+    },
+    Case {
+        title: "a request that timed out: the knowledge service was too slow",
+        path: "/ask/archives",
+        patience: None,
+        status: 504,
+        front: 3,
+        knowledge: 2,
     },
     Case {
         title: "a cancelled request: the client hung up",
         path: "/ask/everything",
-        patience: Some(Duration::from_millis(100)),
+        patience: Some(Duration::from_millis(300)),
         status: 0,
-        spans: 3,
+        front: 4,
+        knowledge: 2,
     },
 ];
+
+/// The one whose log lines are shown, too.
+pub(crate) const NORMAL: Case = Case {
+    title: "a normal request",
+    path: "/ask/tides",
+    patience: None,
+    status: 200,
+    front: 5,
+    knowledge: 2,
+};
+
+/// The one that is sent when there is nobody to ask.
+const DOWN: Case = Case {
+    title: "a request while the knowledge service is down",
+    path: "/ask/ruins",
+    patience: None,
+    status: 502,
+    front: 4,
+    knowledge: 0,
+};
 
 /// What there is to ask for.
 pub(crate) const PATHS: [&str; 5] = [
@@ -71,7 +106,8 @@ const ROUND: [(&str, &str, u16); 5] = [
     ("/documents/99", DOCUMENT, 404),
 ];
 
-const ASK: &str = "/ask/{topic}";
+/// The route of questions.
+pub(crate) const ASK: &str = "/ask/{topic}";
 const DOCUMENT: &str = "/documents/{id}";
 
 /// How much.
@@ -106,6 +142,12 @@ pub(crate) async fn drive(service: SocketAddr, load: Load) -> Result<Sent, Failu
     })
     .await
     .map_err(|_| Failure::new(format!("the load was not done within {LONGEST:?}")))?
+}
+
+/// One more, when the knowledge service is gone.
+pub(crate) async fn ask_while_down(service: SocketAddr) -> Result<&'static Case, Failure> {
+    send_case(service, &DOWN).await?;
+    Ok(&DOWN)
 }
 
 async fn send_case(service: SocketAddr, case: &Case) -> Result<(), Failure> {

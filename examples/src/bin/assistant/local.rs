@@ -2,8 +2,9 @@
 
 use obs_core::{
     Record, Records, Subscriber, Telemetry,
-    metrics::{Data, HistogramPoint, Temporality},
+    metrics::{Data, HistogramPoint, Number, NumberPoint, PointAttributes, Temporality},
     otel::trace::{SpanKind, Status},
+    semconv::resource::SERVICE_NAME,
 };
 use obs_testing::{
     AttrValue, Kind, SpanStatus, TreeSpan,
@@ -73,32 +74,52 @@ fn attribute(value: obs_core::otel::Value) -> AttrValue {
     }
 }
 
-/// The histograms as they are at this moment.
+/// The histograms and sums as they are at this moment.
 pub(crate) fn points(telemetry: &Telemetry) -> PointSet {
     let mut set = PointSet::default();
     for metric in telemetry.reader(Temporality::Cumulative).collect() {
-        if let Data::Histogram { points, .. } = metric.data {
-            let points = points
-                .into_iter()
-                .map(|point| histogram(&metric.name, point));
-            set.histograms.extend(points);
+        let name = &metric.name;
+        match metric.data {
+            Data::Histogram { points, .. } => {
+                let points = points.into_iter().map(|point| histogram(name, point));
+                set.histograms.extend(points);
+            }
+            Data::Sum { points, .. } => {
+                let points = points.into_iter().map(|point| sum(name, point));
+                set.sums.extend(points);
+            }
+            _ => {}
         }
     }
     set
 }
 
 fn histogram(name: &str, point: HistogramPoint) -> metrics::HistogramPoint {
-    let attributes = point.attributes.into_iter();
+    let series = series(name, point.attributes);
+    let mut histogram = metrics::HistogramPoint::new(series, point.bounds, point.buckets);
+    histogram.start_ns = point.start_unix_nanos;
+    histogram.time_ns = point.unix_nanos;
+    histogram.sum = Some(point.sum);
+    histogram
+}
+
+fn sum(name: &str, point: NumberPoint) -> metrics::NumberPoint {
+    let value = match point.value {
+        Number::I64(value) => metrics::Number::Int(value),
+        other => metrics::Number::Double(other.as_f64()),
+    };
+    metrics::NumberPoint::new(series(name, point.attributes), value)
+}
+
+fn series(name: &str, attributes: PointAttributes) -> Series {
+    let attributes = attributes.into_iter();
     let attributes = attributes.map(|(key, value)| {
         (
             key.into_owned(),
             AttrValue::Str(value.to_text().into_owned()),
         )
     });
-    let series = Series::new(name, attributes);
-    let mut histogram = metrics::HistogramPoint::new(series, point.bounds, point.buckets);
-    histogram.start_ns = point.start_unix_nanos;
-    histogram.time_ns = point.unix_nanos;
-    histogram.sum = Some(point.sum);
-    histogram
+    let mut series = Series::new(name, attributes);
+    series.resource = vec![(SERVICE_NAME.to_owned(), crate::front::NAME.into())];
+    series
 }

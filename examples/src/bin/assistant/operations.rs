@@ -1,13 +1,11 @@
-//! Kinds of operations of this service's own, beside the HTTP exchanges that the layer observes.
+//! Kinds of operations of these services' own, beside the HTTP exchanges that the layers observe.
 
 use obs_core::{
     DURATION_BOUNDS, Descriptor, ErrorType, Histogram, Key, Label, LabelId, Labels, Record, Scope,
     Values, otel::trace::SpanKind, semconv,
 };
 
-/// How many documents a retrieval may return.
-pub(crate) const LIMIT: Key = Key::new(&"assistant.retrieval.limit");
-/// How many it returned.
+/// How many documents a retrieval returned.
 pub(crate) const HITS: Key = Key::new(&"assistant.retrieval.hits");
 /// Tokens of the model's answer.
 pub(crate) const OUTPUT_TOKENS: Key = Key::new(&"assistant.model.output_tokens");
@@ -18,7 +16,8 @@ pub(crate) const OVERLOADED: ErrorType = ErrorType::own(0);
 /// The labels of a call to the only model there is.
 pub(crate) const SMALL: Labels = Labels::NONE.with(0, LabelId::closed(0));
 
-static SCOPE: Scope = Scope {
+/// Who emits what is the services' own.
+pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
     schema_url: semconv::SCHEMA_URL,
@@ -27,6 +26,10 @@ static SCOPE: Scope = Scope {
 /// Looking up documents.
 pub(crate) static RETRIEVAL: Descriptor = Descriptor {
     name: "assistant.retrieval",
+    labels: &[Label {
+        key: semconv::http::ERROR_TYPE,
+        values: Values::Error,
+    }],
     duration: Some(seconds(
         "assistant.retrieval.duration",
         "Duration of looking up documents.",

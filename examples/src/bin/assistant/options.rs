@@ -1,36 +1,67 @@
 //! What the command line asks for.
 
 use crate::{failure::Failure, load::Load};
+use std::path::PathBuf;
 
-/// Everything it can ask for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
+/// Which of the two services this process is.
+#[derive(Clone, Debug)]
+pub(crate) enum Options {
+    /// The one that people start.
+    Front(Front),
+    /// The one that it starts: `assistant knowledge`.
+    Knowledge(Knowledge),
+}
+
+/// Everything that can be asked of the front.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Front {
     /// Goes on serving.
     pub(crate) serve: bool,
     /// A small load.
     pub(crate) quick: bool,
+    /// Where log lines stay.
+    pub(crate) logs: Option<PathBuf>,
+}
+
+/// Everything that can be asked of the knowledge service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Knowledge {
+    /// `--telemetry-to URL`: a receiver; without it, where the environment says.
+    pub(crate) telemetry_to: Option<String>,
+    /// `--log FILE`: where log lines go; without it, to the standard error.
+    pub(crate) log: Option<PathBuf>,
+    /// `--attached`: takes commands from its standard input and stops at its end, so that it never outlives whoever started
+    /// it, however that one ends.
+    pub(crate) attached: bool,
 }
 
 impl Options {
     pub(crate) fn from_arguments(
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        for argument in arguments {
+        let mut arguments = arguments.into_iter().peekable();
+        if arguments.next_if(|first| first == "knowledge").is_some() {
+            return Knowledge::from_arguments(arguments).map(Self::Knowledge);
+        }
+        let mut options = Front::default();
+        while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--serve" => options.serve = true,
                 "--quick" => options.quick = true,
+                "--logs" => options.logs = Some(value(&argument, &mut arguments)?.into()),
                 other => {
                     return Err(Failure::new(format!(
-                        "`{other}` is neither --serve nor --quick"
+                        "`{other}` is none of --serve, --quick, --logs FOLDER"
                     )));
                 }
             }
         }
-        Ok(options)
+        Ok(Self::Front(options))
     }
+}
 
-    pub(crate) fn load(self) -> Load {
+impl Front {
+    pub(crate) fn load(&self) -> Load {
         Load {
             clients: 4,
             rounds: if self.quick { 3 } else { 40 },
@@ -38,7 +69,33 @@ impl Options {
     }
 
     /// How many pairs of requests the comparison takes.
-    pub(crate) fn pairs(self) -> usize {
+    pub(crate) fn pairs(&self) -> usize {
         if self.quick { 200 } else { 4_000 }
     }
+}
+
+impl Knowledge {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--attached" => options.attached = true,
+                "--telemetry-to" => {
+                    options.telemetry_to = Some(value(&argument, &mut arguments)?);
+                }
+                "--log" => options.log = Some(value(&argument, &mut arguments)?.into()),
+                other => {
+                    return Err(Failure::new(format!(
+                        "`{other}` is none of --attached, --telemetry-to URL, --log FILE"
+                    )));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn value(of: &str, arguments: &mut impl Iterator<Item = String>) -> Result<String, Failure> {
+    let value = arguments.next();
+    value.ok_or_else(|| Failure::new(format!("`{of}` wants something after it")))
 }

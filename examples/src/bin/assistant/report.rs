@@ -1,14 +1,19 @@
-//! What people read: trees and a table.
+//! What people read: trees, log lines and tables.
 
 use crate::{
+    business::{ANSWERS, FOUND, OUTCOME, TOKEN_TYPE, TOKENS},
     evidence::Evidence,
-    load::{CASES, Sent},
+    front, knowledge,
+    load::{CASES, Case, NORMAL},
     operations::{HITS, OUTPUT_TOKENS},
     source::Source,
 };
 use obs_core::{
     Telemetry,
-    semconv::http::{ERROR_TYPE, RESPONSE_STATUS_CODE, URL_PATH},
+    semconv::{
+        http::{ERROR_TYPE, REQUEST_RESEND_COUNT, RESPONSE_STATUS_CODE, URL_PATH},
+        resource::SERVICE_NAME,
+    },
 };
 use obs_testing::{SpanTree, metrics::HistogramPoint};
 use std::{collections::BTreeMap, time::Duration};
@@ -16,66 +21,101 @@ use std::{collections::BTreeMap, time::Duration};
 /// The trees of one request of each ending.
 pub(crate) fn trees(evidence: &Evidence, source: &Source) {
     println!("\nTraces, {}", source.verb());
-    let shown = [
+    for case in &CASES {
+        tree(evidence, case);
+    }
+}
+
+/// The tree of one request.
+pub(crate) fn tree(evidence: &Evidence, case: &Case) {
+    let keys = [
         URL_PATH,
         RESPONSE_STATUS_CODE,
+        REQUEST_RESEND_COUNT,
         ERROR_TYPE,
         HITS,
         OUTPUT_TOKENS,
     ];
-    for case in &CASES {
-        let tree = SpanTree::new(evidence.trace(case))
-            .with_attributes(shown.map(|key| key.as_str()))
-            .with_durations(true);
-        println!("\n  {}", case.title);
-        for line in tree.to_string().lines().skip(1) {
-            println!("  {line}");
+    let shown = keys.iter().map(|key| key.as_str()).chain([SERVICE_NAME]);
+    let tree = SpanTree::new(evidence.trace(case))
+        .with_attributes(shown)
+        .with_durations(true);
+    println!("\n  {}", case.title);
+    for line in tree.to_string().lines().skip(1) {
+        println!("  {line}");
+    }
+}
+
+/// What both services logged about the normal request.
+pub(crate) fn lines(evidence: &Evidence) {
+    println!("\nLog lines of {}, found by its trace id", NORMAL.title);
+    for (service, lines) in &evidence.lines {
+        for line in lines {
+            println!("  {service}: {line}");
         }
     }
 }
 
-/// Rates, errors and quantiles by route.
-pub(crate) fn rates(evidence: &Evidence, sent: &Sent) {
-    println!("\nRequests by route, from the histogram of their durations");
-    println!(
-        "  {:<18}{:>10}{:>9}{:>9}{:>10}{:>10}{:>10}   errors by type",
-        "route", "requests", "per s", "errors", "p50 ms", "p90 ms", "p99 ms"
-    );
-    for route in sent.keys() {
-        let Some(row) = Row::of(evidence.durations(route)) else {
-            continue;
-        };
-        let quantile = |q| row.quantile_ms(q);
-        let types: Vec<_> = row
-            .errors
-            .iter()
-            .map(|(kind, count)| format!("{kind}: {count}"))
-            .collect();
-        let failed: u64 = row.errors.values().sum();
-        println!(
-            "  {route:<18}{:>10}{:>9.1}{:>8.1}%{:>10}{:>10}{:>10}   {}",
-            row.all.count,
-            row.all.count as f64 / row.over.as_secs_f64(),
-            100.0 * failed as f64 / row.all.count as f64,
-            quantile(0.5),
-            quantile(0.9),
-            quantile(0.99),
-            types.join(", ")
-        );
+/// What the business asks for.
+pub(crate) fn business(evidence: &Evidence) {
+    println!("\nBusiness metrics");
+    for (name, label) in [(ANSWERS, OUTCOME), (TOKENS, TOKEN_TYPE)] {
+        for point in evidence.sums(name) {
+            let value = point.series.attr(label).map(ToString::to_string);
+            let value = value.unwrap_or_default();
+            println!("  {name:<28}{value:<20}{:>8}", point.as_f64());
+        }
+    }
+    if let Some(found) = evidence.histogram(FOUND) {
+        let (sum, searches) = (found.sum.unwrap_or_default(), found.count);
+        println!("  {FOUND:<28}{:<20}{sum:>8} in {searches} searches", "");
     }
 }
 
-/// What became of everything that was recorded.
-pub(crate) fn delivery(telemetry: &Telemetry) {
-    let (accounts, counts) = (telemetry.accounts(), telemetry.counts());
-    let total = accounts.total();
+/// Rates, errors and quantiles by service and route.
+pub(crate) fn rates(evidence: &Evidence) {
+    println!("\nRequests by route, from the histogram of their durations");
     println!(
-        "\nDelivered: {} spans and {} metric points; let go of: {} on the way, {} for want of room before it",
+        "  {:<20}{:<18}{:>10}{:>9}{:>9}{:>10}{:>10}{:>10}   errors by type",
+        "service", "route", "requests", "per s", "errors", "p50 ms", "p90 ms", "p99 ms"
+    );
+    for service in [front::NAME, knowledge::NAME] {
+        for (route, series) in evidence.durations(service) {
+            let Some(row) = Row::of(series) else {
+                continue;
+            };
+            let quantile = |q| row.quantile_ms(q);
+            let types: Vec<_> = row
+                .errors
+                .iter()
+                .map(|(kind, count)| format!("{kind}: {count}"))
+                .collect();
+            let failed: u64 = row.errors.values().sum();
+            println!(
+                "  {service:<20}{route:<18}{:>10}{:>9.1}{:>8.1}%{:>10}{:>10}{:>10}   {}",
+                row.all.count,
+                row.all.count as f64 / row.over.as_secs_f64(),
+                100.0 * failed as f64 / row.all.count as f64,
+                quantile(0.5),
+                quantile(0.9),
+                quantile(0.99),
+                types.join(", ")
+            );
+        }
+    }
+}
+
+/// What became of everything that a service recorded.
+pub(crate) fn delivered(telemetry: &Telemetry) -> String {
+    let (accounts, counts) = (telemetry.accounts(), telemetry.counts());
+    format!(
+        "delivered {} spans, {} metric points and {} log records; let go of: {} on the way, {} for want of room before it",
         accounts.traces.delivered,
         accounts.metrics.delivered,
-        total.dropped.total(),
+        accounts.logs.delivered,
+        accounts.total().dropped.total(),
         counts.ring_full
-    );
+    )
 }
 
 /// All series of a route together.

@@ -1,7 +1,10 @@
-//! Where telemetry goes, and where this program reads it back.
+//! Where telemetry goes, and where the front reads it back.
 
-use crate::{failure::Failure, local::Local};
-use obs_core::{Builder, Telemetry, courier::Destinations, setup::environment::Environment};
+use crate::{failure::Failure, front, local::Local};
+use obs_core::{
+    Builder, Telemetry, courier::Destinations, semconv::resource::SERVICE_NAME,
+    setup::environment::Environment,
+};
 use obs_testing::{Receiver, TreeSpan, metrics::PointSet};
 use std::fmt;
 
@@ -31,10 +34,40 @@ impl Source {
         Ok((builder, Self::Received(receiver)))
     }
 
-    pub(crate) fn spans(&self) -> Vec<TreeSpan> {
+    /// Where the other service is to send its telemetry to, if it cannot find out by itself.
+    pub(crate) fn endpoint(&self) -> Option<String> {
         match self {
-            Self::Received(receiver) => receiver.spans().into_iter().map(Into::into).collect(),
-            Self::Sent(local) => local.spans(),
+            Self::Received(receiver) => Some(receiver.endpoint()),
+            Self::Sent(_) => None,
+        }
+    }
+
+    /// Whether what the other service sent can be read back here.
+    pub(crate) fn sees_both(&self) -> bool {
+        matches!(self, Self::Received(_))
+    }
+
+    pub(crate) fn spans(&self) -> Vec<Seen> {
+        match self {
+            Self::Received(receiver) => {
+                let spans = receiver.spans().into_iter();
+                let seen = spans.map(|span| Seen {
+                    service: span
+                        .resource_attr(SERVICE_NAME)
+                        .map(|name| name.to_string())
+                        .unwrap_or_default(),
+                    span: span.into(),
+                });
+                seen.collect()
+            }
+            Self::Sent(local) => {
+                let spans = local.spans().into_iter();
+                let seen = spans.map(|span| Seen {
+                    service: front::NAME.to_owned(),
+                    span,
+                });
+                seen.collect()
+            }
         }
     }
 
@@ -49,9 +82,18 @@ impl Source {
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Received(_) => "as received",
-            Self::Sent(_) => "as seen by a subscriber in this program, on its way out",
+            Self::Sent(_) => {
+                "as seen by a subscriber in the front's process, on its way out; the other service's part is where both were sent"
+            }
         }
     }
+}
+
+/// A span and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) service: String,
+    pub(crate) span: TreeSpan,
 }
 
 impl fmt::Display for Source {

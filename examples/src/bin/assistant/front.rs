@@ -1,0 +1,141 @@
+//! The front: the process that people start. It starts the other one, sends itself requests, and shows what came of them.
+
+mod library;
+mod process;
+mod routes;
+
+use crate::{
+    cost, evidence::Evidence, evidence::Watched, failure::Failure, load, logs::Folder,
+    observed::LAST, observed::Observed, options, page, report, serving::Serving, signals::Signals,
+    source::Source,
+};
+use library::Library;
+use obs_core::{Telemetry, setup::environment::Environment};
+use obs_http::HttpServerLayer;
+pub(crate) use process::Process;
+
+/// Its `service.name`.
+pub(crate) const NAME: &str = "assistant-front";
+
+/// Both services, the load, the evidence, and the end of it all: however it ends, nothing is left behind.
+pub(crate) async fn run(options: &options::Front) -> Result<(), Failure> {
+    // Before anything is started that a signal would leave behind.
+    let mut signals = Signals::listen()?;
+    let folder = Folder::make(options.logs.as_deref())?;
+    let front = Front::start(&folder).await?;
+    let shown = tokio::select! {
+        shown = front.show(options) => shown,
+        signal = signals.next() => Err(Failure::new(format!("{signal} came before everything was shown"))),
+    };
+    if shown.is_ok() && options.serve {
+        front.invite();
+        signals.next().await;
+    }
+    let ended = front.end().await;
+    shown.and(ended)
+}
+
+/// The front and what it holds.
+struct Front {
+    service: Serving,
+    /// The same routes without telemetry, over the other service's routes without telemetry.
+    bare: Serving,
+    watched: Watched,
+    observed: Observed,
+}
+
+impl Front {
+    async fn start(folder: &Folder) -> Result<Self, Failure> {
+        // Where telemetry goes: a receiver of this program's own, or what `OTEL_EXPORTER_OTLP_*` says.
+        let environment = Environment::from_process();
+        let (builder, source) = Source::choose(&environment, Telemetry::builder())?;
+        let logs = [NAME, crate::knowledge::NAME].map(|service| folder.log(service));
+        let observed = Observed::start(NAME, &environment, builder, Some(&logs[0]))?;
+        let telemetry = observed.telemetry;
+        let knowledge = Process::start(&logs[1], source.endpoint().as_deref())?;
+
+        // One layer around all routes.
+        let library = Library::observed(knowledge.service, &telemetry);
+        let app = routes::routes(&telemetry, library).layer(HttpServerLayer::new(&telemetry));
+        let service = Serving::start(app).await?;
+        let library = Library::bare(knowledge.bare);
+        let bare = Serving::start(routes::routes(&Telemetry::noop(), library)).await?;
+        Ok(Self {
+            service,
+            bare,
+            watched: Watched {
+                telemetry,
+                source,
+                knowledge,
+                logs,
+            },
+            observed,
+        })
+    }
+
+    async fn show(&self, options: &options::Front) -> Result<(), Failure> {
+        let (service, watched) = (self.service.address, &self.watched);
+        let (knowledge, source) = (&watched.knowledge, &watched.source);
+        println!(
+            "{NAME} at http://{service}, process {}, metrics at http://{}/metrics",
+            std::process::id(),
+            self.observed.metrics()
+        );
+        println!(
+            "{} at http://{}, process {}, metrics at http://{}/metrics",
+            crate::knowledge::NAME,
+            knowledge.service,
+            knowledge.id,
+            knowledge.metrics
+        );
+        println!("telemetry of both to {source}");
+        for warning in watched.telemetry.warnings() {
+            println!("  passed over: {warning}");
+        }
+        let sent = load::drive(service, options.load()).await?;
+        let evidence = Evidence::gather(watched, &sent).await?;
+        report::trees(&evidence, source);
+        report::lines(&evidence);
+        report::business(&evidence);
+        report::rates(&evidence);
+        cost::compare(self.bare.address, service, options.pairs()).await?;
+        page::scrape(NAME, self.observed.metrics(), page::FRONT).await?;
+        page::scrape(crate::knowledge::NAME, knowledge.metrics, page::KNOWLEDGE).await?;
+        watched.flush().await?;
+        if options.serve {
+            return Ok(());
+        }
+
+        println!(
+            "\nThe knowledge service is stopped: {}",
+            knowledge.stop().await?
+        );
+        let down = load::ask_while_down(service).await?;
+        let evidence = Evidence::of_case(watched, down).await?;
+        report::tree(&evidence, down);
+        println!("\nThe front: {}", report::delivered(&watched.telemetry));
+        Ok(())
+    }
+
+    /// For whoever wants to ask by hand.
+    fn invite(&self) {
+        println!("\nServing until ctrl-c:");
+        for path in load::PATHS {
+            println!("  http://{}{path}", self.service.address);
+        }
+        println!("  http://{}/metrics", self.observed.metrics());
+        println!("  http://{}/metrics", self.watched.knowledge.metrics);
+    }
+
+    /// Requests first, then whom they need; both tell what is left to tell at the same time.
+    async fn end(self) -> Result<(), Failure> {
+        self.service.stop().await;
+        self.bare.stop().await;
+        let telemetry = self.watched.telemetry;
+        // Waits for the network, so not on a thread that serves.
+        let shutdown = tokio::task::spawn_blocking(move || telemetry.shutdown(LAST));
+        let (stopped, delivered) = tokio::join!(self.watched.knowledge.stop(), shutdown);
+        stopped?;
+        Ok(delivered.map_err(|error| Failure::new(error.to_string()))??)
+    }
+}

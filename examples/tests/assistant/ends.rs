@@ -1,0 +1,164 @@
+//! How it ends: whatever ends it, what was recorded is delivered and no process is left behind.
+
+use crate::program::{Served, assert_gone, assistant, check_contains, get};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use obs_testing::{Receiver, eventually};
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many requests of a path the service has told the receiver of.
+fn served(receiver: &Receiver, service: &str, path: &str) -> usize {
+    let spans = receiver.spans();
+    let of = |span: &&obs_testing::receiver::ReceivedSpan| {
+        span.resource_attr("service.name") == Some(service.into())
+            && span.attr("url.path") == Some(path.into())
+    };
+    spans.iter().filter(of).count()
+}
+
+#[track_caller]
+fn ends_well_on(signal: Signal) {
+    let receiver = Receiver::start().expect("a receiver");
+    let mut both = Served::after_the_load(&receiver);
+    let answer = both.ask("/ask/moon");
+    assert!(
+        answer.ends_with("\r\n\r\n2 documents speak of moon."),
+        "{answer}"
+    );
+    both.signal(signal);
+    let (status, words) = both.end();
+    assert!(status.success(), "{signal}: {status} {words}");
+    assert_gone(both.knowledge());
+    // The last request as well: neither had time to send it before the signal.
+    assert_eq!(served(&receiver, "assistant-front", "/ask/moon"), 1);
+    assert_eq!(served(&receiver, "assistant-knowledge", "/search/moon"), 1);
+}
+
+#[test]
+fn serving_goes_on_until_ctrl_c() {
+    ends_well_on(Signal::SIGINT);
+}
+
+#[test]
+fn sigterm_ends_both_and_loses_nothing() {
+    ends_well_on(Signal::SIGTERM);
+}
+
+#[test]
+fn sigterm_during_the_load_leaves_no_process_behind() {
+    let mut both = Served::start(&["--quick"], None);
+    both.read_until("telemetry of both to ");
+    both.signal(Signal::SIGTERM);
+    let (status, words) = both.end();
+    assert_eq!(status.code(), Some(1), "{words}");
+    check_contains(&words, &["SIGTERM came before everything was shown"]);
+    assert_gone(both.knowledge());
+}
+
+#[test]
+fn a_front_that_is_killed_takes_the_knowledge_service_with_it() {
+    let receiver = Receiver::start().expect("a receiver");
+    let mut both = Served::after_the_load(&receiver);
+    both.ask("/ask/moon");
+    both.signal(Signal::SIGKILL);
+    both.end();
+    // Nobody reaps it here, so its number proves nothing: its port and its last words do.
+    let knowledge = both.address("assistant-knowledge");
+    let closed = eventually(PATIENCE, || TcpStream::connect(&knowledge).is_err());
+    assert!(closed, "{knowledge} still listens");
+    let told = eventually(PATIENCE, || {
+        served(&receiver, "assistant-knowledge", "/search/moon") == 1
+    });
+    assert!(told, "what it had recorded is lost");
+}
+
+#[test]
+fn a_knowledge_service_that_dies_is_an_error_in_the_trace_and_an_answer_all_the_same() {
+    let receiver = Receiver::start().expect("a receiver");
+    let mut both = Served::after_the_load(&receiver);
+    kill(both.knowledge(), Signal::SIGKILL).expect("it runs");
+    let knowledge = both.address("assistant-knowledge");
+    let closed = eventually(PATIENCE, || TcpStream::connect(&knowledge).is_err());
+    assert!(closed, "{knowledge} still listens");
+    let answer = both.ask("/ask/moon");
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    both.signal(Signal::SIGTERM);
+    let (status, words) = both.end();
+    // It did what it could, and does not call it well.
+    assert_eq!(status.code(), Some(1), "{words}");
+    check_contains(&words, &["the knowledge service ended with signal: 9"]);
+    assert_gone(both.knowledge());
+
+    let spans = receiver.spans();
+    let server = spans
+        .iter()
+        .find(|span| span.attr("url.path") == Some("/ask/moon".into()))
+        .expect("the request is a span");
+    assert_eq!(server.attr("error.type"), Some("502".into()));
+    let trace = spans
+        .iter()
+        .filter(|span| span.trace_id() == server.trace_id());
+    let calls: Vec<_> = trace
+        .filter(|span| span.span_id() != server.span_id())
+        .map(|span| (span.name(), span.attr("error.type")))
+        .collect();
+    // The call and its two attempts. Which way the first one fails depends on whether its connection was seen to close.
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    for (name, error) in &calls {
+        assert_eq!(*name, "GET /search/{topic}");
+        assert!(error.is_some(), "{calls:?}");
+    }
+    let refused = |(_, error): &&(_, _)| *error == Some("connection_refused".into());
+    assert!(calls.iter().filter(refused).count() >= 2, "{calls:?}");
+    // And the business knows.
+    let failed = [("assistant.outcome", "knowledge_failed".into())];
+    let counted = receiver.points().sum("assistant.answers", &failed);
+    assert_eq!(counted.map(|point| point.as_f64()), Some(1.0));
+}
+
+#[test]
+fn the_knowledge_service_by_itself_logs_to_the_standard_error_and_ends_on_sigterm() {
+    let receiver = Receiver::start().expect("a receiver");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint());
+    // Nobody's input: it must not take its end for a command.
+    let mut process = assistant(&["knowledge"], &[endpoint])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the program was built");
+    let output = process.stdout.take().expect("piped");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let mut address = |what: &str| {
+        let line = lines.next().unwrap_or_default();
+        let address = line.strip_prefix(what).map(str::to_owned);
+        address.unwrap_or_else(|| panic!("`{line}` does not begin with `{what}`"))
+    };
+    let service = address("service: ");
+    address("without telemetry: ");
+    address("metrics: ");
+    let answer = get(&service, "/search/clouds");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let id = Pid::from_raw(process.id().cast_signed());
+    kill(id, Signal::SIGTERM).expect("it runs");
+    let ended = process.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", ended.status);
+    let last = lines.last().unwrap_or_default();
+    check_contains(&last, &["stopped by SIGTERM; delivered 2 spans"]);
+
+    let spans = receiver.spans();
+    let retrieve = spans.iter().find(|span| span.name() == "retrieve");
+    let retrieve = retrieve.expect("the search was made");
+    let words = String::from_utf8_lossy(&ended.stderr);
+    check_contains(
+        &words,
+        &[
+            &format!("\"trace_id\":\"{:032x}\"", retrieve.trace_id()),
+            &format!("\"span_id\":\"{:016x}\"", retrieve.span_id()),
+            "\"message\":\"searched\"",
+        ],
+    );
+}

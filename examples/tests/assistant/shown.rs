@@ -1,0 +1,173 @@
+//! What it prints, and what it says when that is not to be had.
+
+use crate::program::{assert_gone, assistant, check_contains, knowledge_of, quick};
+use std::process::Output;
+
+/// It fails, says so in its last words, shows no tree as if all were well, and leaves no process behind.
+#[track_caller]
+fn check_fails(run: &Output, words: &[&str]) {
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{stderr}");
+    check_contains(&stderr, words);
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    assert!(!stdout.contains("Requests by route"), "{stdout}");
+    if !stdout.is_empty() {
+        assert_gone(knowledge_of(&stdout));
+    }
+}
+
+#[test]
+fn it_shows_every_ending_and_ends_well() {
+    let run = quick(&[]);
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stdout}{stderr}");
+    assert_gone(knowledge_of(&stdout));
+    check_contains(
+        &stdout,
+        &[
+            "assistant-front at http://127.0.0.1:",
+            "assistant-knowledge at http://127.0.0.1:",
+            "telemetry of both to a receiver of its own at http://127.0.0.1:",
+            "Traces, as received",
+            "a normal request\n",
+            "GET /ask/{topic} [server] ",
+            "- service.name: \"assistant-front\"\n",
+            "GET /search/{topic} [internal] ",
+            "GET /search/{topic} [client] ",
+            "GET /search/{topic} [server] ",
+            "- service.name: \"assistant-knowledge\"\n",
+            "retrieve [internal] ",
+            "- assistant.retrieval.hits: 3\n",
+            "chat small-1 [client] ",
+            "remember [internal] ",
+            "a retried request",
+            "GET /search/{topic} [client] error ",
+            "- error.type: \"503\"\n",
+            "- http.request.resend_count: 1\n",
+            "a failed request",
+            "GET /ask/{topic} [server] error ",
+            "- error.type: \"503\"\n",
+            "chat small-1 [client] error ",
+            "- error.type: \"overloaded\"\n",
+            "a slow request",
+            "chat small-1 [client] 4",
+            "a request that timed out",
+            "- error.type: \"504\"\n",
+            "- error.type: \"timeout\"\n",
+            "GET /search/{topic} [server] error ",
+            "- error.type: \"cancelled\"\n",
+            "a cancelled request",
+            "GET /ask/{topic} [server] error ",
+            "- error.type: \"cancelled\"\n",
+            "Log lines of a normal request",
+            "assistant-front: {",
+            "\"trace_id\":\"",
+            "assistant-knowledge: {",
+            "\"trace_id\":\"",
+            "Business metrics",
+            "assistant.answers",
+            "answered",
+            "assistant.search.documents",
+            "Requests by route",
+            "assistant-front     /ask/{topic} ",
+            "503: 1, 504: 1, cancelled: 1\n",
+            "assistant-front     /documents/{id} ",
+            "assistant-knowledge /search/{topic} ",
+            "503: 1, cancelled: 1\n",
+            "Cost of the instrumentation",
+            "measured just now on this machine",
+            "median without ",
+            "median with ",
+            "ratio ",
+            "Metrics page of assistant-front: http://127.0.0.1:",
+            "http_server_request_duration_seconds_count{",
+            "assistant_answers_total{",
+            "Metrics page of assistant-knowledge: http://127.0.0.1:",
+            "http_server_request_duration_seconds_count{",
+            "assistant_search_documents_sum ",
+            "The knowledge service is stopped: stopped by SIGTERM; delivered ",
+            "let go of: 0 on the way, 0 for want of room",
+            "a request while the knowledge service is down",
+            "- error.type: \"502\"\n",
+            "- error.type: \"connection_refused\"\n",
+            "The front: delivered ",
+            "let go of: 0 on the way, 0 for want of room",
+        ],
+    );
+}
+
+#[test]
+fn points_as_deltas_add_up_to_the_same_table() {
+    let preference = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let run = quick(&[(preference, "delta")]);
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    // Each of six endings once, and two in each of three rounds of four clients.
+    let requests = (6 + 2 * 3 * 4).to_string();
+    check_contains(
+        &stdout,
+        &[
+            "assistant-front     /ask/{topic} ",
+            &requests,
+            "503: 1, 504: 1, cancelled: 1\n",
+        ],
+    );
+}
+
+#[test]
+fn without_traces_it_fails_and_says_what_is_missing() {
+    check_fails(
+        &quick(&[("OTEL_TRACES_EXPORTER", "none")]),
+        &["telemetry is missing: ", "spans of a normal request"],
+    );
+}
+
+#[test]
+fn without_metrics_it_fails_and_says_what_is_missing() {
+    check_fails(
+        &quick(&[("OTEL_METRICS_EXPORTER", "none")]),
+        &[
+            "telemetry is missing: ",
+            "of /ask/{topic} are in the metrics",
+        ],
+    );
+}
+
+#[test]
+fn with_telemetry_switched_off_it_fails() {
+    check_fails(
+        &quick(&[("OTEL_SDK_DISABLED", "true")]),
+        &["telemetry is missing: "],
+    );
+}
+
+#[test]
+fn a_receiver_that_is_not_there_is_named_as_the_reason() {
+    // A free port of the others would be another test's in a moment; nobody listens on the first one.
+    check_fails(
+        &quick(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]),
+        &["telemetry could not be delivered to where OTEL_EXPORTER_OTLP_* says"],
+    );
+}
+
+#[test]
+fn an_unknown_argument_is_refused() {
+    let refused = |arguments: &[&str], words| {
+        let run = assistant(arguments, &[]).output().expect("the program");
+        check_fails(&run, &[words]);
+    };
+    refused(
+        &["--fast"],
+        "`--fast` is none of --serve, --quick, --logs FOLDER",
+    );
+    refused(&["--logs"], "`--logs` wants something after it");
+    refused(
+        &["knowledge", "--quick"],
+        "`--quick` is none of --attached, --telemetry-to URL, --log FILE",
+    );
+}
