@@ -10,6 +10,7 @@ mod in_flight;
 mod inside;
 mod logs;
 mod loopback;
+mod peers_client;
 mod peers_encode;
 mod peers_layers;
 mod peers_logs;
@@ -313,6 +314,11 @@ pub(crate) static ALL: &[Case] = &[
         "peer/tower-otel-client",
         "tower-otel's client side, metrics + traces, AlwaysOn",
         peers_layers::tower_otel_client,
+    ),
+    added(
+        "peer/reqwest-tracing",
+        "reqwest-tracing + tracing-opentelemetry, AlwaysOn; no traceparent, no metrics",
+        peers_client::reqwest_tracing,
     ),
     added(
         "peer/fastrace-tower",

@@ -88,8 +88,7 @@ pub(crate) fn tower_otel<const SHAPE: u8>() -> Pair {
     sdk.hold(around(shape(SHAPE), &layer), Some(DURATION))
 }
 
-/// tower-otel's client side, which writes the `traceparent` too. reqwest-tracing is no peer here: 0.7.1, its latest,
-/// knows OpenTelemetry up to 0.32, and a span of another version is in no trace of ours.
+/// tower-otel's client side, which writes the `traceparent` too.
 pub(crate) fn tower_otel_client() -> Pair {
     let sdk = Sdk::install();
     subscribe(&sdk);
@@ -167,7 +166,7 @@ pub(crate) fn axum_router() -> Pair {
     )
 }
 
-fn subscribe(sdk: &Sdk) {
+pub(super) fn subscribe(sdk: &Sdk) {
     let spans = tracing_opentelemetry::layer().with_tracer(sdk.tracers.tracer("bench"));
     tracing_subscriber::registry().with(spans).init();
 }
