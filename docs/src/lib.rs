@@ -1,0 +1,1 @@
+//! Pages whose programs are run and whose tables are held against what arrives.
