@@ -56,6 +56,17 @@ fn the_table_is_what_is_emitted() {
         assert!(unseen.iter().any(|unseen| unseen == name), "{name} is seen");
     }
 
+    for (name, metric) in &both.metrics {
+        if let Some(declared) = table::declared(name) {
+            let mut seen = metric.attributes.clone();
+            seen.remove("otel.metric.overflow");
+            assert!(
+                seen.is_subset(&declared),
+                "{name}: {seen:?}, declared {declared:?}"
+            );
+        }
+    }
+
     let path = root().join("emitted.md");
     let is = fs::read_to_string(&path).unwrap_or_default();
     is_up_to_date(&path, &is, &table::render(&base, &detailed, UNSEEN));

@@ -1,7 +1,9 @@
 //! What arrived over OTLP, by name.
 
-use obs_testing::Receiver;
+use crate::table::KINDS;
+use obs_testing::receiver::ReceivedSpan;
 use obs_testing::receiver::proto::metrics::v1::metric::Data;
+use obs_testing::{AttrValue, Receiver};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) type Names = BTreeSet<String>;
@@ -41,6 +43,7 @@ impl Seen {
                 3 => "http.client",
                 _ => "http.call",
             };
+            assert_eq!(span.name(), name_of(&span, of));
             let row = seen.spans.entry(of.to_owned()).or_default();
             row.kind = span.span.kind;
             row.attributes.extend(own(span
@@ -142,6 +145,17 @@ impl Seen {
         names.extend(self.event_attributes.values().flatten().cloned());
         names
     }
+}
+
+/// The name that the table gives such a span.
+fn name_of(span: &ReceivedSpan, of: &str) -> String {
+    let kind = KINDS.iter().find(|kind| kind.name == of).expect("a kind");
+    let text = |n: usize| match span.attr(kind.labels[n].key.as_str()) {
+        Some(AttrValue::Str(text)) if text != obs_core::OTHER => Some(text),
+        _ => None,
+    };
+    let method = text(0).unwrap_or_else(|| "HTTP".to_owned());
+    text(1).map_or(method.clone(), |target| format!("{method} {target}"))
 }
 
 /// `http.request.header.` of any header's.

@@ -4,11 +4,11 @@ use crate::facts::Facts;
 use crate::seen::{Names, Seen, generic};
 use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, METRICS, PREFIXES, RESOURCE};
 use obs_core::semconv::{SCHEMA_URL, stability};
-use obs_core::{Descriptor, Event};
+use obs_core::{Descriptor, Event, Histogram};
 use obs_http::{HTTP_CALL, HTTP_CLIENT, HTTP_SERVER};
 use std::fmt::Write;
 
-const KINDS: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
+pub(crate) const KINDS: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
 
 /// The event points that the layers of obs-http stamp.
 const POINTS: &[Event] = &[
@@ -43,6 +43,40 @@ pub(crate) fn known() -> Names {
 
 pub(crate) fn is_known(name: &str) -> bool {
     known().contains(name)
+}
+
+/// What the descriptors say of the attributes of a metric; `None` for an instrument that has none.
+pub(crate) fn declared(metric: &str) -> Option<Names> {
+    let mut names = Names::new();
+    let mut any = false;
+    for kind in KINDS {
+        let all = kind
+            .labels
+            .iter()
+            .map(|label| label.key.as_str().to_owned());
+        let is = |histogram: &Histogram| histogram.name == metric;
+        let stages = kind.stages.iter().filter(|stage| is(&stage.histogram));
+        let mut is_of = kind.duration.as_ref().is_some_and(is);
+        is_of |= kind.measures.iter().any(|measure| is(&measure.histogram));
+        for stage in stages {
+            is_of = true;
+            names.extend(stage.attribute.map(|(key, _)| key.as_str().to_owned()));
+        }
+        if let Some(running) = kind.in_flight.filter(|running| running.name == metric) {
+            any = true;
+            let labels = all.clone().enumerate();
+            names.extend(
+                labels
+                    .filter(|(n, _)| running.labels >> n & 1 == 1)
+                    .map(|(_, key)| key),
+            );
+        }
+        if is_of {
+            any = true;
+            names.extend(all);
+        }
+    }
+    any.then_some(names)
 }
 
 pub(crate) fn render(base: &Seen, detailed: &Seen, unseen: &[(&str, &str)]) -> String {
@@ -206,10 +240,8 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
     }
     out.push_str("\n## Attributes of metrics\n\nAny series may have `otel.metric.overflow` instead: it holds what had no room.\n\n| metric | attributes |\n|---|---|\n");
     for (name, metric) in &both.metrics {
-        let own = metric
-            .attributes
-            .iter()
-            .filter(|key| *key != "otel.metric.overflow");
+        let own = declared(name).unwrap_or_else(|| metric.attributes.clone());
+        let own = own.iter().filter(|key| *key != "otel.metric.overflow");
         let own: Vec<String> = own
             .map(|key| match facts.requirement(name, key) {
                 Some(level) => format!("`{key}` ({level})"),
