@@ -46,7 +46,14 @@ async fn report() -> Body {
 
 /// Until the client has had enough.
 async fn wait() {
+    struct Left;
+    impl Drop for Left {
+        fn drop(&mut self) {
+            println!("left");
+        }
+    }
     println!("waiting");
+    let _left = Left;
     std::future::pending().await
 }
 

@@ -44,6 +44,8 @@ pub fn run(binary: &str, has_page: Option<&str>) -> Run {
     let impatient = shop.send("/wait", &headers);
     shop.until("waiting");
     drop(impatient);
+    // Not before: a server that stops lets go of its connections, and what runs on them may end after its telemetry does.
+    shop.until("left");
 
     let mut page = String::new();
     if let Some(idle) = has_page {
