@@ -4,6 +4,45 @@
 //! operation as one flat record, adds its numbers to cells of the thread it ends on, keeps or drops it at its end,
 //! and encodes what is kept straight to OTLP from a thread of its own.
 //!
+//! ```
+//! use obs_core::otel::trace::SpanKind;
+//! use obs_core::{DURATION_BOUNDS, Descriptor, Error, Histogram, Labels, Outcome, Parent, Scope, Telemetry};
+//! use std::time::Duration;
+//!
+//! static SCOPE: Scope = Scope { name: "coffee", version: "1.0.0", schema_url: "" };
+//! static BREW: Descriptor = Descriptor {
+//!     name: "brew",
+//!     span_kind: SpanKind::Internal,
+//!     scope: &SCOPE,
+//!     labels: &[],
+//!     method: None,
+//!     errors: &[],
+//!     duration: Some(Histogram {
+//!         name: "brew.duration",
+//!         unit: "s",
+//!         description: "How long a cup took.",
+//!         bounds: DURATION_BOUNDS,
+//!     }),
+//!     stages: &[],
+//!     measures: &[],
+//!     in_flight: None,
+//!     span_name: |_, name| name.push_str("brew"),
+//! };
+//!
+//! fn main() -> Result<(), Error> {
+//!     // `with_otlp()` exports its spans and metrics; `manual()` does without threads.
+//!     let telemetry = Telemetry::builder().manual().build()?;
+//!     let brew = telemetry.kind(&BREW);
+//!     brew.start(Labels::NONE, Parent::Current).end(Outcome::ANSWERED);
+//!     // Whatever becomes of one, it ends once: this one is cancelled.
+//!     drop(brew.start(Labels::NONE, Parent::Current));
+//!
+//!     let page = telemetry.prometheus();
+//!     assert!(page.contains("brew_duration_seconds_count 2"), "{page}");
+//!     telemetry.shutdown(Duration::from_secs(5))
+//! }
+//! ```
+//!
 //! A [`Telemetry`] is set up by its [`Builder`] in code, and by the `OTEL_*` variables of its process: which of them are
 //! honoured, and how, is [one table](setup::environment#the-variables).
 #![deny(unsafe_code)]

@@ -66,6 +66,8 @@
 //!   logged while telemetry is delivered, by our exporter or by others' in OpenTelemetry's suppressed scope, makes
 //!   lines but no log records. A transport that works on threads of its own has to be filtered by its targets.
 //! - Panics of values and writers are contained.
+//! - Beside `console-subscriber`, tokio tells of its insides as events of `tracing`. The console needs them, so no filter may
+//!   stand over all layers; give this one its own: `LogLayer::new(&telemetry).with_filter(LevelFilter::INFO)`.
 //!
 //! All counts are in [`EngineCounts`](crate::EngineCounts) and on the metrics page, as `obs.telemetry.dropped`.
 //!

@@ -21,4 +21,7 @@ pub mod otel;
 pub mod process;
 pub mod resource;
 pub mod session;
+pub mod stability;
 pub mod user;
+
+pub use stability::{Stability, stability};

@@ -8,6 +8,46 @@
 //! - [`metrics`]: looking up received points, quantiles, sums by attribute.
 //! - [`eventually`]: waiting for a condition with a deadline.
 //!
+//! ```
+//! use obs_core::{Descriptor, InFlight, Labels, Outcome, Parent, Scope, Telemetry, otel::trace::SpanKind};
+//! use obs_testing::{Capture, assert_tree};
+//!
+//! static SCOPE: Scope = Scope { name: "coffee", version: "1.0.0", schema_url: "" };
+//! static BREW: Descriptor = Descriptor {
+//!     name: "brew",
+//!     span_kind: SpanKind::Internal,
+//!     scope: &SCOPE,
+//!     labels: &[],
+//!     method: None,
+//!     errors: &[],
+//!     duration: None,
+//!     stages: &[],
+//!     measures: &[],
+//!     in_flight: Some(InFlight { name: "brews", unit: "{brew}", description: "Cups on their way.", labels: 0 }),
+//!     span_name: |_, name| name.push_str("brew"),
+//! };
+//!
+//! /// The code under test: it is handed a telemetry, as in production.
+//! fn serve(telemetry: &Telemetry, has_beans: bool) {
+//!     let brew = telemetry.kind(&BREW).start(Labels::NONE, Parent::Current);
+//!     if has_beans {
+//!         brew.end(Outcome::ANSWERED);
+//!     }
+//! }
+//!
+//! let capture = Capture::new();
+//! serve(capture.telemetry(), true);
+//! serve(capture.telemetry(), false);
+//! assert_eq!(capture.in_flight("brews"), 0);
+//! assert_eq!(capture.records()[1].outcome, Outcome::CANCELLED);
+//! assert_tree(capture.tree(), r#"
+//!     trace 1
+//!       brew [internal]
+//!     trace 2
+//!       brew [internal] error
+//! "#);
+//! ```
+//!
 //! Nothing here starts a runtime, sets a global, or leaves the loopback interface. Without the `receiver` feature the
 //! crate brings neither protobuf nor a socket.
 #![forbid(unsafe_code)]

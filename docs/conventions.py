@@ -1,0 +1,59 @@
+"""Takes from the model files of the semantic conventions what they say of the names in `obs-core/src/semconv`.
+
+    python3 docs/conventions.py MODEL_FOLDER > docs/conventions.tsv
+
+MODEL_FOLDER is `model` of a checkout of open-telemetry/semantic-conventions at the version that `SCHEMA_URL` names.
+Rows: `attribute NAME STABILITY`; `metric NAME STABILITY INSTRUMENT UNIT`; `event NAME STABILITY`;
+`requirement OF ATTRIBUTE LEVEL`, where OF is a span (`span.http.server`) or a metric.
+"""
+
+import pathlib
+import re
+import sys
+
+import yaml
+
+model = pathlib.Path(sys.argv[1])
+ours = pathlib.Path(__file__).parent.parent / "obs-core" / "src" / "semconv"
+names = {name.rstrip(".") for file in ours.glob("*.rs") for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)*\.?)"', file.read_text())}
+
+groups, rows = {}, set()
+for file in model.rglob("*.yaml"):
+    if not any("deprecated" in part for part in file.parts):
+        content = yaml.safe_load(file.read_text()) or {}
+        for group in content.get("groups", []):
+            groups[group["id"]] = group
+        # The newer format of definitions.
+        for attribute in content.get("attributes", []):
+            if attribute["key"] in names:
+                rows.add(("attribute", attribute["key"], attribute["stability"]))
+
+
+def requirements(group):
+    """Levels by attribute: of what the group extends and refers to, then its own."""
+    levels = requirements(groups[group["extends"]]) if group.get("extends") else {}
+    for attribute in group.get("attributes", []):
+        if "ref_group" in attribute:
+            levels |= requirements(groups[attribute["ref_group"]])
+        name = attribute.get("ref") or attribute.get("id")
+        if name:
+            level = attribute.get("requirement_level", levels.get(name, "recommended"))
+            levels[name] = next(iter(level)) if isinstance(level, dict) else level
+    return levels
+
+
+for group in groups.values():
+    kind = group["type"]
+    if kind == "attribute_group":
+        for attribute in group.get("attributes", []):
+            if attribute.get("id") in names:
+                rows.add(("attribute", attribute["id"], attribute["stability"]))
+    elif kind == "metric" and group["metric_name"] in names:
+        rows.add(("metric", group["metric_name"], group["stability"], group["instrument"], group["unit"]))
+        rows |= {("requirement", group["metric_name"], name, level) for name, level in requirements(group).items() if name in names}
+    elif kind == "span" and group["id"] in ("span.http.client", "span.http.server"):
+        rows |= {("requirement", group["id"], name, level) for name, level in requirements(group).items() if name in names}
+    elif kind == "event" and group["name"] in names:
+        rows.add(("event", group["name"], group["stability"]))
+for row in sorted(rows):
+    print(*row, sep="\t")

@@ -1,0 +1,295 @@
+//! The table: which names there are, and how they are written.
+
+use crate::facts::Facts;
+use crate::seen::{Names, Seen, generic};
+use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, METRICS, PREFIXES, RESOURCE};
+use obs_core::semconv::{SCHEMA_URL, stability};
+use obs_core::{Descriptor, Event, Histogram};
+use obs_http::{HTTP_CALL, HTTP_CLIENT, HTTP_SERVER};
+use std::fmt::Write;
+
+pub(crate) const KINDS: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
+
+/// The event points that the layers of obs-http stamp.
+const POINTS: &[Event] = &[
+    Event::SERVER_HANDLE_START,
+    Event::SERVER_HANDLE_FINISH,
+    Event::RESPONSE_HEAD,
+    Event::WRITE_START,
+    Event::STREAM_SEND,
+    Event::WRITE_FINISH,
+    Event::CLIENT_CONN_START,
+    Event::CLIENT_CONN_FINISH,
+    Event::DNS_START,
+    Event::DNS_FINISH,
+    Event::TCP_START,
+    Event::TCP_FINISH,
+    Event::TLS_START,
+    Event::TLS_FINISH,
+    Event::READ_START,
+    Event::STREAM_RECV,
+    Event::READ_FINISH,
+];
+
+/// Every name of the module of names, and of the event points.
+pub(crate) fn known() -> Names {
+    let attributes = ATTRIBUTES.iter().flat_map(|(group, _)| group.iter());
+    let mut names: Names = attributes.map(|key| key.as_str().to_owned()).collect();
+    let lists = [METRICS, RESOURCE, PREFIXES, EVENTS].concat();
+    names.extend(lists.iter().map(|(name, _)| (*name).to_owned()));
+    names.extend(POINTS.iter().map(|point| point.name().to_owned()));
+    names
+}
+
+pub(crate) fn is_known(name: &str) -> bool {
+    known().contains(name)
+}
+
+/// What the descriptors say of the attributes of a metric; `None` for an instrument that has none.
+pub(crate) fn declared(metric: &str) -> Option<Names> {
+    let mut names = Names::new();
+    let mut any = false;
+    for kind in KINDS {
+        let all = kind
+            .labels
+            .iter()
+            .map(|label| label.key.as_str().to_owned());
+        let is = |histogram: &Histogram| histogram.name == metric;
+        let stages = kind.stages.iter().filter(|stage| is(&stage.histogram));
+        let mut is_of = kind.duration.as_ref().is_some_and(is);
+        is_of |= kind.measures.iter().any(|measure| is(&measure.histogram));
+        for stage in stages {
+            is_of = true;
+            names.extend(stage.attribute.map(|(key, _)| key.as_str().to_owned()));
+        }
+        if let Some(running) = kind.in_flight.filter(|running| running.name == metric) {
+            any = true;
+            let labels = all.clone().enumerate();
+            names.extend(
+                labels
+                    .filter(|(n, _)| running.labels >> n & 1 == 1)
+                    .map(|(_, key)| key),
+            );
+        }
+        if is_of {
+            any = true;
+            names.extend(all);
+        }
+    }
+    any.then_some(names)
+}
+
+pub(crate) fn render(base: &Seen, detailed: &Seen, unseen: &[(&str, &str)]) -> String {
+    let both = Seen::all([base, detailed]);
+    let facts = Facts::read();
+    let mut out = String::from(HEAD);
+    let _ = writeln!(out, "Conventions: <{SCHEMA_URL}>.\n");
+    spans(&mut out, &both, &facts);
+    events(&mut out, base, &both);
+    metrics(&mut out, base, &both, &facts);
+    list(&mut out, "Attributes of log records", LOGS, &both.logs);
+    list(
+        &mut out,
+        "Attributes of the resource",
+        RESOURCES,
+        &both.resource,
+    );
+    let _ = writeln!(
+        out,
+        "\n## Not seen by the test\n\n| name | why |\n|---|---|"
+    );
+    for (name, why) in unseen {
+        let _ = writeln!(out, "| `{name}` | {why} |");
+    }
+    out
+}
+
+const HEAD: &str = "\
+<!-- Written by `OBS_WRITE=1 cargo test -p obs-docs --test emitted`, which fails where this is stale. -->
+# What is emitted
+
+Every span, metric, attribute and event of the suite, as they arrived over OTLP from servers and clients that answered and
+failed, at both levels, with everything switched on that can be. The test that writes this page fails where something
+arrives that is not here, and where something here never arrives; stability, requirement levels, units and kinds of
+instruments are held against the model of the conventions.
+
+A requirement is the conventions': *required*, *conditional* (on what they say), *recommended*, *opt-in*; *there* is an attribute
+that they do not ask for on this span or metric. What is there when, is on the front pages of
+[obs-http](../obs-http/src/lib.rs) and [its client](../obs-http/src/client.rs).
+
+";
+
+const LOGS: &str = "\
+Of feature `tracing` of obs-core. Fields of an event are attributes under their own names; these come beside them. Ids, \
+severity, body and scope are fields of a log record, not attributes.";
+
+const RESOURCES: &str = "\
+Of obs-core, with every signal. `service.version` where it is told, `host.name` and `os.type` where they are found.";
+
+fn spans(out: &mut String, seen: &Seen, facts: &Facts) {
+    out.push_str("## Spans\n\nOf obs-http, from level Base.\n\n| operation | span kind | name | stability |\n|---|---|---|---|\n");
+    for kind in KINDS {
+        let id = format!("span.{}", kind.name);
+        let target = kind.method.map_or("", |_| kind.labels[1].key.as_str());
+        let ours = facts
+            .requirement(&id, kind.labels[0].key.as_str())
+            .is_none();
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | `{{method}} {{{target}}}` | {} |",
+            kind.name,
+            format!("{:?}", kind.span_kind).to_lowercase(),
+            if ours { "ours" } else { "stable" },
+        );
+    }
+    out.push_str("\n## Attributes of spans\n\n| attribute |");
+    for kind in KINDS {
+        let _ = write!(out, " `{}` |", kind.name);
+    }
+    out.push_str(" stability |\n|---|---|---|---|---|\n");
+    let all: Names = seen
+        .spans
+        .values()
+        .flat_map(|span| &span.attributes)
+        .map(|name| generic(name))
+        .collect();
+    for name in &all {
+        let shown = if name.ends_with('.') {
+            format!("{name}<name>")
+        } else {
+            name.clone()
+        };
+        let _ = write!(out, "| `{shown}` |");
+        for kind in KINDS {
+            let id = format!("span.{}", kind.name);
+            let on = seen
+                .spans
+                .get(kind.name)
+                .is_some_and(|span| span.attributes.iter().any(|own| generic(own) == *name));
+            let level = facts.requirement(&id, name.trim_end_matches('.'));
+            let _ = write!(
+                out,
+                " {} |",
+                if on {
+                    level.unwrap_or_else(|| "there".into())
+                } else {
+                    "–".into()
+                }
+            );
+        }
+        let _ = writeln!(out, " {} |", of(name));
+    }
+}
+
+fn events(out: &mut String, base: &Seen, both: &Seen) {
+    out.push_str("\n## Events of spans\n\n| event | on | attributes | from level | stability |\n|---|---|---|---|---|\n");
+    let names: Names = both
+        .spans
+        .values()
+        .flat_map(|span| span.events.iter().cloned())
+        .collect();
+    for name in names {
+        let on = |seen: &Seen| -> Vec<String> {
+            let has = seen
+                .spans
+                .iter()
+                .filter(|(_, span)| span.events.contains(&name));
+            has.map(|(kind, _)| format!("`{kind}`")).collect()
+        };
+        let level = if on(base).is_empty() {
+            "Detailed"
+        } else {
+            "Base"
+        };
+        let attributes = quoted(both.event_attributes.get(&name).into_iter().flatten());
+        let stability = stability(&name).map_or("ours", |known| known.as_str());
+        let _ = writeln!(
+            out,
+            "| `{name}` | {} | {attributes} | {level} | {stability} |",
+            on(both).join(", ")
+        );
+    }
+}
+
+fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
+    out.push_str("\n## Metrics\n\n| metric | instrument | unit | of | with | from level | stability |\n|---|---|---|---|---|---|---|\n");
+    for (name, metric) in &both.metrics {
+        let is_measure = KINDS
+            .iter()
+            .flat_map(|kind| kind.measures)
+            .any(|measure| measure.histogram.name == *name);
+        let with = match name.as_str() {
+            _ if is_measure => "`with_measures`",
+            _ if name.starts_with("process.") => "feature `process`, `observe_process`",
+            _ if name.starts_with("obs.tokio.") => "feature `tokio`, `observe_tokio`",
+            _ => "–",
+        };
+        let level = if is_measure || base.metrics.contains_key(name) {
+            "Base"
+        } else {
+            "Detailed"
+        };
+        let _ = writeln!(
+            out,
+            "| `{name}` | {} | {} | {} | {with} | {level} | {} |",
+            metric.instrument,
+            metric.unit,
+            metric.scope,
+            of(name),
+        );
+    }
+    out.push_str("\n## Attributes of metrics\n\nAny series may have `otel.metric.overflow` instead: it holds what had no room.\n\n| metric | attributes |\n|---|---|\n");
+    for (name, metric) in &both.metrics {
+        let own = declared(name).unwrap_or_else(|| metric.attributes.clone());
+        let own = own.iter().filter(|key| *key != "otel.metric.overflow");
+        let own: Vec<String> = own
+            .map(|key| match facts.requirement(name, key) {
+                Some(level) => format!("`{key}` ({level})"),
+                None => format!("`{key}`"),
+            })
+            .collect();
+        let own = if own.is_empty() {
+            "–".to_owned()
+        } else {
+            own.join(", ")
+        };
+        let _ = writeln!(out, "| `{name}` | {own} |");
+    }
+    let all: Names = both
+        .metrics
+        .values()
+        .flat_map(|metric| metric.attributes.iter().cloned())
+        .collect();
+    let spans: Names = both
+        .spans
+        .values()
+        .flat_map(|span| span.attributes.iter().cloned())
+        .collect();
+    out.push_str("\nThose that no span has:\n\n| attribute | stability |\n|---|---|\n");
+    for name in all.difference(&spans) {
+        let _ = writeln!(out, "| `{name}` | {} |", of(name));
+    }
+}
+
+fn list(out: &mut String, title: &str, says: &str, names: &Names) {
+    let _ = writeln!(
+        out,
+        "\n## {title}\n\n{says}\n\n| attribute | stability |\n|---|---|"
+    );
+    for name in names {
+        let _ = writeln!(out, "| `{name}` | {} |", of(name));
+    }
+}
+
+fn quoted<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "–".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn of(name: &str) -> &'static str {
+    stability(name).map_or("?", |known| known.as_str())
+}

@@ -1,0 +1,51 @@
+//! What a telemetry says of itself when things go wrong, and of what it keeps late.
+
+use crate::driver::{PATIENCE, telemetry};
+use crate::table::KINDS;
+use obs_core::sampling::HeadSampler;
+use obs_core::{Descriptor, KeepPolicy, Labels, Outcome, Parent, RaiseRule, Session, Telemetry};
+use obs_http::{HTTP_CALL, SERVICE_ERROR};
+use obs_testing::Receiver;
+
+pub(crate) fn run(receiver: &Receiver) {
+    let mut keep = KeepPolicy::default();
+    keep.parked_children = 1;
+    let telemetry = telemetry(receiver, |builder| {
+        builder
+            .with_sampler(HeadSampler::ratio(0.0).expect("a share"))
+            .with_keep(keep)
+            .with_raise(RaiseRule::default())
+            .with_max_series(2)
+    });
+    for descriptor in KINDS {
+        late(&telemetry, descriptor);
+    }
+    telemetry.flush(PATIENCE).expect("delivered");
+    let refused = telemetry.kind(&HTTP_CALL).start(Labels::NONE, Parent::Root);
+    refused.end(Outcome::failed(SERVICE_ERROR));
+    receiver.fail_next(1, 400, None);
+    telemetry.flush(PATIENCE).expect_err("refused");
+    telemetry.flush(PATIENCE).expect("delivered");
+    let lost = telemetry
+        .shutdown(PATIENCE)
+        .expect_err("it says what was lost");
+    assert!(lost.to_string().contains("rejected"), "{lost}");
+}
+
+/// A trace that is kept because its root fails, without the children that had no room to wait for it.
+fn late(telemetry: &Telemetry, descriptor: &'static Descriptor) {
+    let kind = telemetry.kind(descriptor);
+    let mut root = kind.start(Labels::NONE, Parent::Root);
+    let handle = root.handle().expect("it is observed");
+    for route in ["/a", "/b", "/c"] {
+        let child = kind.start_with(Labels::NONE, Some((1, route)), Parent::Operation(&handle));
+        child.end(Outcome::ANSWERED);
+    }
+    if let Some(mut root) = root.active() {
+        root.set_session(Session::new("session").with_user("user"));
+        root.record_exception("shop::Gone", "the shelf is gone", Some("at a"));
+    }
+    // The children wait for their root meanwhile.
+    telemetry.flush(PATIENCE).expect("delivered");
+    root.end(Outcome::failed(SERVICE_ERROR));
+}

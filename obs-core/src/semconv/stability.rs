@@ -1,0 +1,145 @@
+//! How far each name can be relied on, by the model of the conventions at the version of [`SCHEMA_URL`](super::SCHEMA_URL).
+
+use super::{code, exception, http, network, obs, otel, process, resource, session, user};
+use crate::attributes::Key;
+
+/// What the conventions promise of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stability {
+    /// It stays.
+    Stable,
+    /// It is to become stable as it is.
+    ReleaseCandidate,
+    /// It may change with any version of the conventions.
+    Development,
+    /// No convention's but this project's: changed in the changelog only.
+    Ours,
+}
+
+impl Stability {
+    /// As documentation has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::ReleaseCandidate => "release candidate",
+            Self::Development => "development",
+            Self::Ours => "ours",
+        }
+    }
+}
+
+use Stability::{Development, Ours, ReleaseCandidate, Stable};
+
+/// Attributes by group, with what most of the group is.
+pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
+    (http::ALL, Stable),
+    (network::ALL, Stable),
+    (exception::ALL, Stable),
+    (code::ALL, Stable),
+    (process::ALL, ReleaseCandidate),
+    (session::ALL, Development),
+    (user::ALL, Development),
+    // Of the metrics SDK's specification, which is stable; no registry has it.
+    (otel::ALL, Stable),
+    (obs::ALL, Ours),
+];
+
+/// Attributes that are not what most of their group is.
+const APART: &[(Key, Stability)] = &[
+    (http::REQUEST_BODY_SIZE, Development),
+    (http::RESPONSE_BODY_SIZE, Development),
+    (http::URL_TEMPLATE, Development),
+    (code::THREAD_NAME, Development),
+];
+
+/// Metrics.
+pub const METRICS: &[(&str, Stability)] = &[
+    (http::SERVER_REQUEST_DURATION, Stable),
+    (http::SERVER_ACTIVE_REQUESTS, Development),
+    (http::SERVER_REQUEST_BODY_SIZE, Development),
+    (http::SERVER_RESPONSE_BODY_SIZE, Development),
+    (http::CLIENT_REQUEST_DURATION, Stable),
+    (http::CLIENT_ACTIVE_REQUESTS, Development),
+    (http::CLIENT_REQUEST_BODY_SIZE, Development),
+    (http::CLIENT_RESPONSE_BODY_SIZE, Development),
+    (process::CPU_TIME, ReleaseCandidate),
+    (process::MEMORY_USAGE, ReleaseCandidate),
+    (process::MEMORY_VIRTUAL, ReleaseCandidate),
+    (process::DISK_IO, ReleaseCandidate),
+    (process::THREAD_COUNT, ReleaseCandidate),
+    (process::UNIX_FILE_DESCRIPTOR_COUNT, ReleaseCandidate),
+    (process::CONTEXT_SWITCHES, ReleaseCandidate),
+    (process::PAGING_FAULTS, ReleaseCandidate),
+    (process::UPTIME, ReleaseCandidate),
+    (obs::HTTP_SERVER_HEAD_DURATION, Ours),
+    (obs::HTTP_CLIENT_HEAD_DURATION, Ours),
+    (obs::HTTP_CLIENT_STAGE_DURATION, Ours),
+    (obs::HTTP_CALL_DURATION, Ours),
+    (obs::HTTP_CALL_REQUEST_BODY_SIZE, Ours),
+    (obs::HTTP_CALL_RESPONSE_BODY_SIZE, Ours),
+    (obs::HTTP_CALL_ATTEMPTS, Ours),
+    (obs::DROPPED, Ours),
+    (obs::DELIVERED, Ours),
+    (obs::COLLECTED, Ours),
+    (obs::ANOMALIES, Ours),
+    (obs::PARKED, Ours),
+    (obs::LEVEL_RAISES, Ours),
+    (obs::TOKIO_WORKERS, Ours),
+    (obs::TOKIO_TASKS, Ours),
+    (obs::TOKIO_QUEUE_DEPTH, Ours),
+    (obs::TOKIO_WORKER_BUSY_TIME, Ours),
+    (obs::TOKIO_WORKER_PARKS, Ours),
+];
+
+/// Attributes of the resource.
+pub const RESOURCE: &[(&str, Stability)] = &[
+    (resource::SERVICE_NAME, Stable),
+    (resource::SERVICE_VERSION, Stable),
+    (resource::SERVICE_INSTANCE_ID, Stable),
+    (resource::TELEMETRY_SDK_NAME, Stable),
+    (resource::TELEMETRY_SDK_LANGUAGE, Stable),
+    (resource::TELEMETRY_SDK_VERSION, Stable),
+    (resource::HOST_NAME, Development),
+    (resource::PROCESS_PID, ReleaseCandidate),
+    (resource::OS_TYPE, Development),
+];
+
+/// Attributes of which the names begin so and end with a header's.
+pub const PREFIXES: &[(&str, Stability)] = &[
+    (http::REQUEST_HEADER, Stable),
+    (http::RESPONSE_HEADER, Stable),
+];
+
+/// Events of spans that are no event points.
+pub const EVENTS: &[(&str, Stability)] = &[(exception::EVENT, Stable)];
+
+/// How far a name can be relied on; `None` for one that is not in this module.
+pub fn stability(name: &str) -> Option<Stability> {
+    let apart = APART.iter().find(|(key, _)| key.as_str() == name);
+    if let Some((_, apart)) = apart {
+        return Some(*apart);
+    }
+    let has = |group: &&(&[Key], Stability)| group.0.iter().any(|key| key.as_str() == name);
+    if let Some((_, group)) = ATTRIBUTES.iter().find(has) {
+        return Some(*group);
+    }
+    let lists = [METRICS, RESOURCE, EVENTS].concat();
+    let whole = lists.iter().find(|(known, _)| *known == name);
+    let begun = || PREFIXES.iter().find(|(begin, _)| name.starts_with(begin));
+    whole.or_else(begun).map(|(_, stability)| *stability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_in_the_module_has_none() {
+        assert_eq!(stability("http.route"), Some(Stable));
+        assert_eq!(stability("url.template"), Some(Development));
+        assert_eq!(stability("http.request.header.accept"), Some(Stable));
+        assert_eq!(stability("obs.stage"), Some(Ours));
+        assert_eq!(stability("http.flavor"), None);
+    }
+}
