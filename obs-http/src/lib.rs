@@ -165,6 +165,8 @@ mod route;
 mod secret;
 pub mod server;
 mod target;
+#[cfg(feature = "tracing")]
+pub mod tracing_span;
 
 pub use classify::{Classify, ServerClassify};
 pub use client::HttpClientLayer;

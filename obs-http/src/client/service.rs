@@ -7,14 +7,16 @@ use super::{Resend, ResponseBody, ResponseFuture, UrlTemplate, url};
 use crate::classify::Classify;
 use crate::descriptor::client::{ADDRESS, ATTEMPTS, HTTP_CALL, HTTP_CLIENT, PORT};
 use crate::descriptor::{METHOD, REQUEST_SIZE, SCHEME, TEMPLATE};
+use crate::exchange::carried::{Carried, Said, Which};
 use crate::exchange::future::Asked;
+use crate::exchange::span::OperationSpan;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::target::{scheme, split_host};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use obs_core::semconv::{http as keys, network};
-use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
+use obs_core::{Active, Kind, LabelId, Labels, Parent, current};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -65,7 +67,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), Asked::Any);
+            return self.future(inner, Carried::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -77,19 +79,19 @@ impl<S, C: Clone> HttpClient<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut operation = start(self.kind, self.settings, &mut request);
+        let mut carried = start(self.kind, self.settings, &mut request);
         let asked = Asked::by(request.method());
-        let entered = operation.enter();
+        let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, asked)
+        self.future(inner, carried, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, carried: Carried, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner: Some(inner),
-            operation,
+            carried,
             side: Asking {
                 settings: self.settings,
                 classify: self.classify.clone(),
@@ -104,10 +106,10 @@ fn start<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &mut Request<B>,
-) -> Operation {
+) -> Carried {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return Operation::disabled();
+        return Carried::disabled();
     }
     // Of an attempt. Asked before it is the attempt that is current.
     let resend = if std::ptr::eq(kind.descriptor(), &HTTP_CLIENT) {
@@ -138,10 +140,10 @@ fn start<B: Body>(
         Some(rule) => kind.contain(None, || rule(head)),
         None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
     };
-    let template = template.map(|template| (TEMPLATE, template));
-    let mut operation = kind.start_with(labels, template, Parent::Current);
+    let text = template.map(|template| (TEMPLATE, template));
+    let mut operation = kind.start_with(labels, text, Parent::Current);
     let Some(mut active) = operation.active() else {
-        return operation;
+        return Carried::new(operation, OperationSpan::NONE);
     };
     let host = (host, plain);
     url::record(&mut active, head.uri, host, scheme, settings.query);
@@ -159,13 +161,23 @@ fn start<B: Body>(
     if let Some(body) = request.body().size_hint().exact() {
         active.set_measure(REQUEST_SIZE, body);
     }
+    let span = settings.span.open(&active, || Said {
+        which: match std::ptr::eq(kind.descriptor(), &HTTP_CALL) {
+            true => Which::Call,
+            false => Which::Client,
+        },
+        method: settings.methods.name(head.method),
+        route: template,
+        path: head.uri.path(),
+        host: name,
+    });
     let injects = settings.injection.permits(kind, head, name);
     if injects {
         settings
             .injection
             .write(&mut active, settings.propagator, request.headers_mut());
     }
-    operation
+    Carried::new(operation, span)
 }
 
 /// What has to be asked for.

@@ -5,7 +5,9 @@ use super::side::Answering;
 use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
+use crate::exchange::carried::{Carried, Said, Which};
 use crate::exchange::future::Asked;
+use crate::exchange::span::OperationSpan;
 use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
@@ -19,7 +21,7 @@ use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::propagation::{self, Propagator, TraceParent};
 use obs_core::semconv::{self, http as keys, network};
-use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Session, Trust};
+use obs_core::{Active, Event, Kind, LabelId, Labels, Parent, Session, Trust};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -70,7 +72,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), Asked::Any);
+            return self.future(inner, Carried::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -82,23 +84,23 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut operation = if self.settings.looks_ahead {
+        let mut carried = if self.settings.looks_ahead {
             start_looking(self.kind, self.settings, &request)
         } else {
             start(self.kind, self.settings, &request, None)
         };
         let asked = Asked::by(request.method());
-        let entered = operation.enter();
+        let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, asked)
+        self.future(inner, carried, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, carried: Carried, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner: Some(inner),
-            operation,
+            carried,
             side: Answering {
                 settings: self.settings,
                 classify: self.classify.clone(),
@@ -114,10 +116,10 @@ fn start_looking<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
-) -> Operation {
+) -> Carried {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return Operation::disabled();
+        return Carried::disabled();
     }
     let original = settings.original(head);
     start(kind, settings, request, original.as_ref())
@@ -129,7 +131,7 @@ fn start<B: Body>(
     settings: &'static Settings,
     request: &Request<B>,
     original: Option<&Original<'_>>,
-) -> Operation {
+) -> Carried {
     let head = RequestHead::of(request);
     let mut found = headers::scan(head.headers);
     let scheme = match original.and_then(|original| original.https) {
@@ -155,6 +157,7 @@ fn start<B: Body>(
         }
     };
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
+    let mut span = OperationSpan::NONE;
     if let Some(mut active) = operation.active() {
         let labels = (scheme, method);
         describe(&mut active, head, (&found, original), labels, settings);
@@ -165,8 +168,15 @@ fn start<B: Body>(
             carry_baggage(&mut active, head, (kind, settings));
         }
         active.stamp(Event::SERVER_HANDLE_START);
+        span = settings.span.open(&active, || Said {
+            which: Which::Server,
+            method: settings.methods.name(head.method),
+            route,
+            path: route::path(&head),
+            host: "",
+        });
     }
-    operation
+    Carried::new(operation, span)
 }
 
 /// Attributes that are no labels.
