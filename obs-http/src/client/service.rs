@@ -97,6 +97,7 @@ impl<S, C: Clone> HttpClient<S, C> {
                 classify: self.classify.clone(),
             },
             asked,
+            looks: false,
         }
     }
 }

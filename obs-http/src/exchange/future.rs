@@ -21,6 +21,8 @@ pin_project! {
         pub(crate) carried: Carried,
         pub(crate) side: X,
         pub(crate) asked: Asked,
+        // Whether the side has something to look at in the first poll.
+        pub(crate) looks: bool,
     }
 
     impl<F, X> PinnedDrop for ResponseFuture<F, X> {
@@ -57,6 +59,10 @@ where
             return polled.map_ok(|response| {
                 response.map(|inner| ResponseBody::unobserved(inner, this.side.body()))
             });
+        }
+        if *this.looks {
+            *this.looks = false;
+            this.side.look();
         }
         let entered = this.carried.enter();
         let polled = inner.poll(cx);

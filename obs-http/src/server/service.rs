@@ -72,7 +72,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Carried::disabled(), Asked::Any);
+            return self.future(inner, Carried::disabled(), Asked::Any, false);
         }
         self.call_observed(request)
     }
@@ -84,20 +84,26 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut carried = if self.settings.looks_ahead {
+        let (mut carried, looks) = if self.settings.looks_ahead.get() {
             start_looking(self.kind, self.settings, &request)
         } else {
-            start(self.kind, self.settings, &request, None)
+            (start(self.kind, self.settings, &request, None), false)
         };
         let asked = Asked::by(request.method());
         let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, carried, asked)
+        self.future(inner, carried, asked, looks)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, carried: Carried, asked: Asked) -> ResponseFuture<F, C> {
+    fn future<F>(
+        &self,
+        inner: F,
+        carried: Carried,
+        asked: Asked,
+        looks: bool,
+    ) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner: Some(inner),
             carried,
@@ -106,23 +112,26 @@ impl<S, C: Clone> HttpServer<S, C> {
                 classify: self.classify.clone(),
             },
             asked,
+            looks,
         }
     }
 }
 
-/// Where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
+/// Where a filter or proxies have a word first, or somebody outside may be in the way. Apart, so that it costs nothing where they have none.
 #[inline(never)]
 fn start_looking<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
-) -> Carried {
+) -> (Carried, bool) {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return Carried::disabled();
+        return (Carried::disabled(), false);
     }
+    let looks = settings.outside.is_watched() && settings.look_outside();
     let original = settings.original(head);
-    start(kind, settings, request, original.as_ref())
+    let carried = start(kind, settings, request, original.as_ref());
+    (carried, looks)
 }
 
 #[inline(never)]
