@@ -59,8 +59,7 @@
 //! If the filter is forgotten, that is noticed: whoever makes a span of OpenTelemetry keeps its context, and
 //! [`Telemetry::warnings`](obs_core::Telemetry::warnings) says so once. From then on the layer makes no such span:
 //! a line without its fields is seen at once, a trace with every request in it twice is not. It looks when the first span is
-//! made, and again at every second, fourth, eighth of them, and so on: a subscriber that is changed while it runs is noticed
-//! late.
+//! made, and again at the 2nd, 3rd, 5th, 9th, 17th and so on: a subscriber that is changed while it runs is noticed late.
 //!
 //! # What it does not do
 //!

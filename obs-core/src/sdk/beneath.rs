@@ -1,7 +1,7 @@
 //! Spans of servers beneath an operation of ours that is one: recorded by another layer inside.
 
-use crate::context;
 use crate::engine::Engine;
+use crate::{attached, context};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -14,7 +14,7 @@ const LOOKS: u32 = 128;
 
 /// A processor for the provider whose spans are the user's own: it says, once per telemetry
 /// ([`Telemetry::warnings`](crate::Telemetry::warnings)), that a span of kind server is started directly beneath an
-/// operation of kind server, or beside it under the same parent, while that operation is current. Mostly it is of a layer
+/// operation of kind server, or, while that operation is current, beside it under the same parent. Mostly it is of a layer
 /// that observes the same requests, so that each is recorded twice.
 ///
 /// It exports nothing and changes nothing. Of the spans that are started inside of such operations it looks at the first 128,
@@ -52,7 +52,26 @@ struct Around {
 }
 
 impl Around {
-    fn here() -> Option<Self> {
+    /// The operation that the span is started in: polled here, or, where the span is only written down at its end, the one
+    /// that it was made beneath.
+    fn of(parent: &Context) -> Option<Self> {
+        Self::polled().or_else(|| Self::behind(parent))
+    }
+
+    fn behind(parent: &Context) -> Option<Self> {
+        let identity = attached::find_in(parent)?.identity();
+        let descriptor = identity.descriptor?;
+        (descriptor.span_kind == SpanKind::Server).then(|| Self {
+            engine: identity.engine,
+            scope: descriptor.scope.name,
+            trace_id: identity.trace_id.into(),
+            span_id: identity.span_id.into(),
+            // Of those beside it nothing is known here.
+            parent_id: identity.span_id.into(),
+        })
+    }
+
+    fn polled() -> Option<Self> {
         context::peek(|current| {
             let live = current?;
             let descriptor = live.kind.descriptor;
@@ -86,17 +105,18 @@ impl Around {
 }
 
 impl SpanProcessor for ServerSpanWatch {
-    fn on_start(&self, span: &mut Span, _parent: &Context) {
+    fn on_start(&self, span: &mut Span, parent: &Context) {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 {
             return;
         }
-        let Some(around) = Around::here() else { return };
+        let Some(around) = Around::of(parent) else {
+            return;
+        };
         self.left.store(left - 1, Ordering::Relaxed);
         if let Some(span) = span.exported_data()
             && around.is_doubled_by(&span)
         {
-            self.left.store(0, Ordering::Relaxed);
             around.warn(&span);
         }
     }
