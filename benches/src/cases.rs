@@ -72,6 +72,16 @@ pub(crate) static ALL: &[Case] = &[
         "same, 4 headers, remote parent",
         http::base_dropped_traceparent,
     ),
+    added(
+        "http/base-dropped-span",
+        "same as `http/base-dropped`, with a `tracing` span in a bare registry",
+        http::span,
+    ),
+    added(
+        "http/base-dropped-span-unwanted",
+        "same, at a level that the subscriber does not want",
+        http::span_unwanted,
+    ),
     added("http/base-kept", "Base, kept", http::base_kept),
     added(
         "http/base-kept-traceparent",
@@ -247,6 +257,11 @@ pub(crate) static ALL: &[Case] = &[
         "peer/tower-http-unheard",
         "tower-http `TraceLayer`, no subscriber",
         peers_layers::tower_http_unheard,
+    ),
+    added(
+        "peer/tower-http-registry",
+        "tower-http `TraceLayer`, a bare registry",
+        peers_layers::tower_http_registry,
     ),
     added(
         "peer/tower-http-tracing-otel",

@@ -2,13 +2,18 @@
 
 use crate::seen::Seen;
 use crate::world::{Handler, ask, request};
-use obs_core::ContextMode;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
 use obs_core::otel::trace::{SpanId, TracerProvider};
+use obs_core::{ContextMode, current};
 use obs_http::{HttpServerLayer, tracing_span};
 use obs_testing::Capture;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tower::Layer as _;
+use std::convert::Infallible;
+use tower::{Layer as _, service_fn};
 use tracing::dispatcher::{Dispatch, with_default};
+use tracing::instrument::{Instrument, WithSubscriber};
 use tracing::{Level, Span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -184,6 +189,63 @@ fn a_filter_that_goes_is_noticed_at_the_ninth_span() {
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     // Those up to the eighth were exported twice.
     assert_eq!(bare.theirs().len(), 3, "{:#?}", bare.theirs());
+}
+
+/// Whose child the user's span in a spawned part of a handler is: of the operation, or nobody's.
+#[track_caller]
+fn check_spawned(activation: bool, wrapped: bool) {
+    let world = World::new(true, activation);
+    let layer = HttpServerLayer::new(world.capture.telemetry()).with_tracing_span(Level::INFO);
+    let dispatch = world.dispatch.clone();
+    let handler = service_fn(move |_: Request<Full<Bytes>>| {
+        let dispatch = dispatch.clone();
+        async move {
+            let part = async { tracing::info_span!("part").in_scope(|| ()) };
+            let part = part.in_current_span();
+            let spawned = match wrapped {
+                true => tokio::spawn(current::wrap(part).with_subscriber(dispatch)),
+                false => tokio::spawn(part.with_subscriber(dispatch)),
+            };
+            spawned.await.expect("no panic");
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+        }
+    });
+    with_default(&world.dispatch, || ask(layer.layer(handler), request("/")));
+    let theirs = world.theirs();
+    assert_eq!(theirs.len(), 1, "{theirs:#?}");
+    let parent = match wrapped {
+        true => world.capture.record().span_id,
+        false => SpanId::INVALID,
+    };
+    assert_eq!(theirs[0].parent_span_id, parent, "activation {activation}");
+}
+
+#[test]
+fn what_is_spawned_in_the_span_has_to_be_wrapped_to_be_in_the_trace() {
+    for activation in [true, false] {
+        check_spawned(activation, true);
+        check_spawned(activation, false);
+    }
+}
+
+#[test]
+fn without_activation_a_users_span_around_the_layer_comes_first() {
+    for (activation, beneath_ours) in [(true, true), (false, false)] {
+        let world = World::new(true, activation);
+        with_default(&world.dispatch, || {
+            tracing::info_span!("around").in_scope(|| world.ask(1, user_spans));
+        });
+        let (record, theirs) = (world.capture.record(), world.theirs());
+        let of = |name: &str| theirs.iter().find(|span| span.name == name).expect(name);
+        let around = of("around").span_context.span_id();
+        let expect = if beneath_ours { record.span_id } else { around };
+        assert_eq!(
+            of("outer").parent_span_id,
+            expect,
+            "activation {activation}"
+        );
+        assert_eq!(record.parent_span_id, activation.then_some(around));
+    }
 }
 
 #[test]
