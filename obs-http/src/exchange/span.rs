@@ -106,7 +106,9 @@ impl Spans {
         }
         match fate {
             APART => {
-                self.fate.store(APART, Ordering::Relaxed);
+                // What another thread found out meanwhile stands.
+                let relaxed = Ordering::Relaxed;
+                let _ = self.fate.compare_exchange(UNKNOWN, APART, relaxed, relaxed);
                 return Some(span);
             }
             TWICE => {
@@ -247,11 +249,11 @@ impl Held {
     }
 
     #[inline(never)]
-    fn end(self: Box<Self>, outcome: Outcome) {
+    fn end(self, outcome: Outcome) {
         if let Some(error) = self.kind.error_text(outcome.error()) {
             self.record(ERROR_TYPE.as_str(), &error);
         }
-        let Self { span, kind } = *self;
+        let Self { span, kind } = self;
         kind.contain((), || drop(span));
     }
 }
