@@ -47,7 +47,8 @@
 //! | `http.response.status_code` | recorded with the answer's head |
 //! | `error.type` | recorded at the end, if the outcome is an error |
 //!
-//! Where a subscriber does not want it, that is found out by one check, and nothing else happens.
+//! Where a subscriber does not want it, that is found out by one check, and nothing else happens. For a layer that makes spans, a
+//! function given to `with_route` or `with_template` is asked a second time.
 //!
 //! # It is never exported twice
 //!

@@ -16,7 +16,7 @@ use crate::target::{scheme, split_host};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use obs_core::semconv::{http as keys, network};
-use obs_core::{Active, Kind, LabelId, Labels, Parent, current};
+use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -79,8 +79,14 @@ impl<S, C: Clone> HttpClient<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut carried = start(self.kind, self.settings, &mut request);
+        let mut operation = start(self.kind, self.settings, &mut request);
         let asked = Asked::by(request.method());
+        let span = if self.settings.span.is_on() {
+            open((self.kind, self.settings), &mut operation, &request)
+        } else {
+            OperationSpan::NONE
+        };
+        let mut carried = Carried::new(operation, span);
         let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
@@ -107,10 +113,10 @@ fn start<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &mut Request<B>,
-) -> Carried {
+) -> Operation {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return Carried::disabled();
+        return Operation::disabled();
     }
     // Of an attempt. Asked before it is the attempt that is current.
     let resend = if std::ptr::eq(kind.descriptor(), &HTTP_CLIENT) {
@@ -137,14 +143,10 @@ fn start<B: Body>(
     if settings.scheme {
         labels = labels.with(SCHEME, LabelId::closed(scheme));
     }
-    let template = match &settings.template {
-        Some(rule) => kind.contain(None, || rule(head)),
-        None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
-    };
-    let text = template.map(|template| (TEMPLATE, template));
-    let mut operation = kind.start_with(labels, text, Parent::Current);
+    let template = template(kind, settings, head).map(|template| (TEMPLATE, template));
+    let mut operation = kind.start_with(labels, template, Parent::Current);
     let Some(mut active) = operation.active() else {
-        return Carried::new(operation, OperationSpan::NONE);
+        return operation;
     };
     let host = (host, plain);
     url::record(&mut active, head.uri, host, scheme, settings.query);
@@ -162,23 +164,45 @@ fn start<B: Body>(
     if let Some(body) = request.body().size_hint().exact() {
         active.set_measure(REQUEST_SIZE, body);
     }
-    let span = settings.span.open(&active, || Said {
-        which: match std::ptr::eq(kind.descriptor(), &HTTP_CALL) {
-            true => Which::Call,
-            false => Which::Client,
-        },
-        method: settings.methods.name(head.method),
-        route: template,
-        path: head.uri.path(),
-        host: name,
-    });
     let injects = settings.injection.permits(kind, head, name);
     if injects {
         settings
             .injection
             .write(&mut active, settings.propagator, request.headers_mut());
     }
-    Carried::new(operation, span)
+    operation
+}
+
+#[inline(always)]
+fn template<'a>(kind: &Kind, settings: &Settings, head: RequestHead<'a>) -> Option<&'a str> {
+    match &settings.template {
+        Some(rule) => kind.contain(None, || rule(head)),
+        None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
+    }
+}
+
+/// The `tracing` span of it. Apart from the start, which would have to keep for it what it is done with: the template is
+/// asked for again.
+#[cold]
+#[inline(never)]
+fn open<B>(
+    (kind, settings): (&Kind, &Settings),
+    operation: &mut Operation,
+    request: &Request<B>,
+) -> OperationSpan {
+    let head = RequestHead::of(request);
+    let (name, _) = split_host(host(head).as_bytes());
+    let said = Said {
+        which: match std::ptr::eq(kind.descriptor(), &HTTP_CALL) {
+            true => Which::Call,
+            false => Which::Client,
+        },
+        method: settings.methods.name(head.method),
+        route: template(kind, settings, head),
+        path: head.uri.path(),
+        host: std::str::from_utf8(name).unwrap_or_default(),
+    };
+    settings.span.open(operation, &said)
 }
 
 /// What has to be asked for.

@@ -2,6 +2,7 @@
 
 use super::span::{EnteredSpan, OperationSpan};
 use obs_core::{Entered, Operation, Outcome};
+use std::mem::ManuallyDrop;
 
 /// What a span says of the request.
 #[cfg_attr(
@@ -30,12 +31,14 @@ pub(crate) enum Which {
 #[derive(Debug)]
 pub(crate) struct Carried {
     pub(crate) operation: Operation,
-    pub(crate) span: OperationSpan,
+    /// Dropped by hand, so that there is one thing to ask where there is none.
+    pub(crate) span: ManuallyDrop<OperationSpan>,
 }
 
 impl Carried {
     #[inline(always)]
     pub(crate) const fn new(operation: Operation, span: OperationSpan) -> Self {
+        let span = ManuallyDrop::new(span);
         Self { operation, span }
     }
 
@@ -62,7 +65,9 @@ impl Carried {
     #[inline(always)]
     pub(crate) fn end(&mut self, outcome: Outcome) {
         self.operation.end_in_place(outcome);
-        self.span.end(outcome);
+        if self.span.is_some() {
+            self.span.end(outcome);
+        }
     }
 }
 
@@ -79,6 +84,7 @@ impl Carried {
     #[cold]
     #[inline(never)]
     fn drop_both(&mut self) {
+        // Where the operation has ended, so has the span.
         if let Some(outcome) = self.operation.end_as_dropped() {
             self.span.end(outcome);
         }

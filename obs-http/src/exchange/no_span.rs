@@ -1,7 +1,7 @@
 //! The twin of `span.rs` where the feature `tracing` is off: nothing, of no size.
 
 use super::carried::Said;
-use obs_core::{Active, Outcome};
+use obs_core::{Operation, Outcome};
 use std::marker::PhantomData;
 
 #[derive(Clone, Debug, Default)]
@@ -9,11 +9,12 @@ pub(crate) struct SpanSetting;
 
 impl SpanSetting {
     #[inline(always)]
-    pub(crate) fn open<'a>(
-        &self,
-        _active: &Active<'_>,
-        _said: impl FnOnce() -> Said<'a>,
-    ) -> OperationSpan {
+    pub(crate) const fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn open(&self, _operation: &mut Operation, _said: &Said<'_>) -> OperationSpan {
         OperationSpan::NONE
     }
 }

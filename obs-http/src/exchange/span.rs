@@ -11,7 +11,7 @@ use obs_core::semconv::http::{
     ERROR_TYPE, REQUEST_METHOD, RESPONSE_STATUS_CODE, ROUTE, URL_PATH, URL_TEMPLATE,
 };
 use obs_core::semconv::network::SERVER_ADDRESS;
-use obs_core::{Active, Kind, Lure, Outcome, SPAN_ID_FIELD, TRACE_ID_FIELD};
+use obs_core::{Active, Kind, Lure, Operation, Outcome, SPAN_ID_FIELD, TRACE_ID_FIELD};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tracing::field::Empty;
@@ -51,23 +51,19 @@ impl SpanSetting {
         })))
     }
 
-    /// The span of an operation, where the subscriber wants it.
     #[inline(always)]
-    pub(crate) fn open<'a>(
-        &self,
-        active: &Active<'_>,
-        said: impl FnOnce() -> Said<'a>,
-    ) -> OperationSpan {
-        OperationSpan(match &self.0 {
-            Some(spans) => spans.open(active, &said()),
-            None => None,
-        })
+    pub(crate) const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The span of an operation, where it is recorded and the subscriber wants it.
+    pub(crate) fn open(&self, operation: &mut Operation, said: &Said<'_>) -> OperationSpan {
+        let opened = self.0.as_ref().zip(operation.active());
+        OperationSpan(opened.and_then(|(spans, active)| spans.open(&active, said)))
     }
 }
 
 impl Spans {
-    #[cold]
-    #[inline(never)]
     fn open(&self, active: &Active<'_>, said: &Said<'_>) -> Option<Box<Held>> {
         let kind = active.kind();
         let span = self.make(kind, active, said)?;
@@ -210,7 +206,8 @@ impl OperationSpan {
     }
 
     /// Closes it.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if let Some(held) = self.0.take() {
             held.end(outcome);

@@ -21,7 +21,7 @@ use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::propagation::{self, Propagator, TraceParent};
 use obs_core::semconv::{self, http as keys, network};
-use obs_core::{Active, Event, Kind, LabelId, Labels, Parent, Session, Trust};
+use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Session, Trust};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -84,12 +84,18 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let (mut carried, looks) = if self.settings.looks_ahead.get() {
+        let (mut operation, looks) = if self.settings.looks_ahead.get() {
             start_looking(self.kind, self.settings, &request)
         } else {
             (start(self.kind, self.settings, &request, None), false)
         };
         let asked = Asked::by(request.method());
+        let span = if self.settings.span.is_on() {
+            open(self.settings, &mut operation, &request)
+        } else {
+            OperationSpan::NONE
+        };
+        let mut carried = Carried::new(operation, span);
         let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
@@ -123,15 +129,15 @@ fn start_looking<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
-) -> (Carried, bool) {
+) -> (Operation, bool) {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return (Carried::disabled(), false);
+        return (Operation::disabled(), false);
     }
     let looks = settings.outside.is_watched() && settings.look_outside();
     let original = settings.original(head);
-    let carried = start(kind, settings, request, original.as_ref());
-    (carried, looks)
+    let operation = start(kind, settings, request, original.as_ref());
+    (operation, looks)
 }
 
 #[inline(never)]
@@ -140,7 +146,7 @@ fn start<B: Body>(
     settings: &'static Settings,
     request: &Request<B>,
     original: Option<&Original<'_>>,
-) -> Carried {
+) -> Operation {
     let head = RequestHead::of(request);
     let mut found = headers::scan(head.headers);
     let scheme = match original.and_then(|original| original.https) {
@@ -166,7 +172,6 @@ fn start<B: Body>(
         }
     };
     let mut operation = kind.start_with(labels, route.map(|route| (ROUTE, route)), parent);
-    let mut span = OperationSpan::NONE;
     if let Some(mut active) = operation.active() {
         let labels = (scheme, method);
         describe(&mut active, head, (&found, original), labels, settings);
@@ -177,15 +182,27 @@ fn start<B: Body>(
             carry_baggage(&mut active, head, (kind, settings));
         }
         active.stamp(Event::SERVER_HANDLE_START);
-        span = settings.span.open(&active, || Said {
-            which: Which::Server,
-            method: settings.methods.name(head.method),
-            route,
-            path: route::path(&head),
-            host: "",
-        });
     }
-    Carried::new(operation, span)
+    operation
+}
+
+/// The `tracing` span of it. Apart from the start, which would have to keep for it what it is done with: the route is asked
+/// for again.
+#[cold]
+#[inline(never)]
+fn open<B>(settings: &Settings, operation: &mut Operation, request: &Request<B>) -> OperationSpan {
+    let head = RequestHead::of(request);
+    let said = Said {
+        which: Which::Server,
+        method: settings.methods.name(head.method),
+        route: match &settings.route {
+            Some(rule) => settings.route(rule.as_ref(), head),
+            None => route::find(head.extensions),
+        },
+        path: route::path(&head),
+        host: "",
+    };
+    settings.span.open(operation, &said)
 }
 
 /// Attributes that are no labels.

@@ -1,5 +1,4 @@
 //! The `tracing` span of an operation: in a real subscriber, beside spans of an SDK, through every ending.
-#![cfg(feature = "tracing")]
 
 mod endings;
 mod exported;
