@@ -16,6 +16,8 @@ mod peers_logs;
 mod peers_recording;
 mod scaling;
 mod sdk;
+#[cfg(feature = "span")]
+mod span;
 
 /// A named measurement.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +74,17 @@ pub(crate) static ALL: &[Case] = &[
         "same, 4 headers, remote parent",
         http::base_dropped_traceparent,
     ),
+    #[cfg(feature = "span")]
     added(
         "http/base-dropped-span",
         "same as `http/base-dropped`, with a `tracing` span in a bare registry",
-        http::span,
+        span::wanted,
     ),
+    #[cfg(feature = "span")]
     added(
         "http/base-dropped-span-unwanted",
         "same, at a level that the subscriber does not want",
-        http::span_unwanted,
+        span::unwanted,
     ),
     added("http/base-kept", "Base, kept", http::base_kept),
     added(

@@ -50,6 +50,12 @@
 //! Where a subscriber does not want it, that is found out by one check, and nothing else happens. For a layer that makes spans, a
 //! function given to `with_route` or `with_template` is asked a second time.
 //!
+//! # What it costs
+//!
+//! Without the feature nothing. With it, a layer that makes no spans has one more word to carry and one more thing to ask.
+//! `cargo run --release -p obs-benches --features span -- table http/base-dropped` measures both, and what a span costs
+//! (`peer/tower-http-registry` is tower-http's); without `--features span` it is the table of a build without.
+//!
 //! # It is never exported twice
 //!
 //! The operation is exported by its telemetry. tracing-opentelemetry would make a second span of this one, with ids of its

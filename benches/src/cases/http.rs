@@ -5,9 +5,6 @@ use obs_core::{
 };
 use obs_http::HttpServerLayer;
 use tower_layer::Layer;
-use tracing::Level;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::flat::{DURATION, Expect, Flat};
 use crate::harness::{
@@ -53,34 +50,6 @@ pub(crate) fn base_dropped() -> Pair {
 
 pub(crate) fn base_dropped_traceparent() -> Pair {
     at(StatsLevel::Base, Kept::None, Shape::Traceparent)
-}
-
-/// Base with a `tracing` span of each operation, which a registry without layers takes.
-pub(crate) fn span() -> Pair {
-    spanned(Level::INFO)
-}
-
-/// The same at a level that is filtered.
-pub(crate) fn span_unwanted() -> Pair {
-    spanned(Level::DEBUG)
-}
-
-fn spanned(level: Level) -> Pair {
-    tracing_subscriber::registry()
-        .with(LevelFilter::INFO)
-        .init();
-    let flat = Flat::build(builder(StatsLevel::Base, Kept::None));
-    let layer = HttpServerLayer::new(&flat.telemetry).with_tracing_span(level);
-    let handler = Handler::default();
-    let pair = pair_of(&Requests::of(Shape::Plain), handler, layer.layer(handler));
-    flat.hold(
-        pair,
-        Expect {
-            points: Some(DURATION),
-            records: 0,
-            stamps: 2,
-        },
-    )
 }
 
 /// Base: the record goes on to the collector.

@@ -5,7 +5,7 @@ use obs_core::{Operation, Outcome};
 use std::marker::PhantomData;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SpanSetting;
+pub(crate) struct SpanSetting(());
 
 impl SpanSetting {
     #[inline(always)]
