@@ -18,6 +18,8 @@ mod peers_recording;
 mod recorder;
 mod scaling;
 mod sdk;
+#[cfg(feature = "span")]
+mod span;
 
 /// A named measurement.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,18 @@ pub(crate) static ALL: &[Case] = &[
         "http/base-dropped-traceparent",
         "same, 4 headers, remote parent",
         http::base_dropped_traceparent,
+    ),
+    #[cfg(feature = "span")]
+    added(
+        "http/base-dropped-span",
+        "same as `http/base-dropped`, with a `tracing` span in a bare registry",
+        span::wanted,
+    ),
+    #[cfg(feature = "span")]
+    added(
+        "http/base-dropped-span-unwanted",
+        "same, at a level that the subscriber does not want",
+        span::unwanted,
     ),
     added("http/base-kept", "Base, kept", http::base_kept),
     added(
@@ -259,6 +273,11 @@ pub(crate) static ALL: &[Case] = &[
         "peer/tower-http-unheard",
         "tower-http `TraceLayer`, no subscriber",
         peers_layers::tower_http_unheard,
+    ),
+    added(
+        "peer/tower-http-registry",
+        "tower-http `TraceLayer`, a bare registry",
+        peers_layers::tower_http_registry,
     ),
     added(
         "peer/tower-http-tracing-otel",

@@ -177,9 +177,14 @@ thread_local! {
 ///
 /// Only where the thread [sees](thread::sees_otel) that context.
 pub(crate) fn find_current() -> Option<Found> {
+    Context::map_current(find_in)
+}
+
+/// The same of any context.
+pub(crate) fn find_in(context: &Context) -> Option<Found> {
     PROBE.with(|probe| {
         probe.set(Probe::Asking);
-        Context::map_current(|context| context.span().is_recording());
+        context.span().is_recording();
         match probe.take() {
             Probe::Found(shared) => Some(Found(shared)),
             _ => None,

@@ -3,6 +3,7 @@
 use crate::attached;
 use crate::engine::live::{Flags, Live};
 use crate::operation::{Active, Operation};
+use crate::outcome::Outcome;
 use crate::scope;
 use opentelemetry::ContextGuard;
 use std::cell::Cell;
@@ -122,6 +123,13 @@ impl Operation {
             entered: true,
             context,
         }
+    }
+
+    /// Ends it as dropping it would, and says as what: `None` where it has ended. For layers with something beside it.
+    #[doc(hidden)]
+    #[cold]
+    pub fn end_as_dropped(&mut self) -> Option<Outcome> {
+        self.0.take().map(Self::end_dropped)
     }
 
     /// Runs `work` with this operation current.

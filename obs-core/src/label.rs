@@ -362,7 +362,7 @@ impl Space {
     }
 }
 
-fn error_text(id: u16, own: &'static [&'static str]) -> &'static str {
+pub(crate) fn error_text(id: u16, own: &'static [&'static str]) -> &'static str {
     match id {
         2 => "cancelled",
         3 => "timeout",

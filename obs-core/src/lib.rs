@@ -61,6 +61,7 @@ pub mod encode;
 mod engine;
 mod error;
 mod event;
+mod foreign;
 mod handle;
 pub mod ids;
 mod instrument;
@@ -117,6 +118,8 @@ pub use engine::kind::Kind;
 pub use engine::lent::{MethodLevel, RaiseRule};
 pub use error::Error;
 pub use event::Event;
+#[doc(hidden)]
+pub use foreign::{Lure, OPERATION_SPAN, SPAN_ID_FIELD, TRACE_ID_FIELD};
 pub use handle::OpRef;
 pub use instrument::{Instrumented, Within};
 pub use label::{Label, LabelId, LabelValue, Labels, OTHER, Values};

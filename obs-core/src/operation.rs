@@ -386,7 +386,7 @@ impl Operation {
     /// deadline has passed, as foreseen, cancelled otherwise.
     #[cold]
     #[inline(never)]
-    fn end_dropped(mut live: Box<Live>) {
+    pub(crate) fn end_dropped(mut live: Box<Live>) -> Outcome {
         if std::thread::panicking() {
             live.flags.set(Flags::PANICKED);
         }
@@ -404,6 +404,7 @@ impl Operation {
             foreseen.unwrap_or(Outcome::CANCELLED)
         };
         finish(live, outcome);
+        outcome
     }
 }
 

@@ -13,8 +13,10 @@
 //!   whoever waits for [`Telemetry::flush`](crate::Telemetry::flush) is let go in time all the same; in manual mode it
 //!   runs inside the call, and a processor that needs the calling thread's own runtime would wait for itself.
 
+mod beneath;
 mod span_data;
 
+pub use beneath::ServerSpanWatch;
 pub use span_data::span_data;
 
 use crate::error::Error;

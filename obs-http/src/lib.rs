@@ -134,6 +134,25 @@
 //! and [counted](obs_core::EngineCounts::panics), and the request is observed, on no route, from a stranger, and ends as its
 //! status says.
 //!
+//! # Beside other layers
+//!
+//! A layer of another library that observes the same requests, left in place, records each of them twice. What can be seen of
+//! that is said, once per telemetry, by [`Telemetry::warnings`](obs_core::Telemetry::warnings) and to
+//! [`with_diagnostics`](obs_core::Builder::with_diagnostics):
+//!
+//! | where its span is | how it is seen | silenced by |
+//! |---|---|---|
+//! | outside: opentelemetry-instrumentation-tower; tower-http's `TraceLayer` and its like, with tracing-opentelemetry | it is current in OpenTelemetry's context where one of the first 128 requests comes in or is polled first | [`with_duplicate_warning(false)`](HttpServerLayer::with_duplicate_warning) |
+//! | inside, of kind server, directly beneath ours or under the same parent | by `obs_core::sdk::ServerSpanWatch` (feature `sdk`) among the processors of its provider | leaving that away |
+//!
+//! Outside no kind of span can be asked for, so a span that is there on purpose is spoken of too. Not seen are: what
+//! tracing-opentelemetry makes with activation of contexts off, outside; what other tracers than OpenTelemetry's make; what
+//! is inside, without that processor or where it is not of kind server (`TraceLayer` unless it says `otel.kind`); what comes
+//! after the first 128 requests; metrics. A layer of ours in a layer of ours makes a child, and nothing is said.
+//!
+//! For lines of `tracing` no other layer is needed: with the feature `tracing`, `with_tracing_span` opens a span per operation
+//! with its ids, the route and the status, which is never exported a second time (the module `tracing_span`).
+//!
 //! # What it never records
 //!
 //! Bodies. Headers that were not asked for, and those whose names speak of secrets (of authorisation, cookies, keys,
@@ -165,6 +184,8 @@ mod route;
 mod secret;
 pub mod server;
 mod target;
+#[cfg(feature = "tracing")]
+pub mod tracing_span;
 
 pub use classify::{Classify, ServerClassify};
 pub use client::HttpClientLayer;

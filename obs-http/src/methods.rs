@@ -2,7 +2,7 @@
 
 use http::Method;
 use obs_core::semconv::http::METHODS;
-use obs_core::{Kind, LabelId};
+use obs_core::{Kind, LabelId, OTHER};
 
 use crate::descriptor::METHOD;
 
@@ -37,6 +37,14 @@ impl Methods {
         Self {
             standard,
             own: own.collect(),
+        }
+    }
+
+    /// As it is recorded.
+    pub(crate) fn name<'a>(&self, method: &'a Method) -> &'a str {
+        match self.number(method) {
+            LabelId::OVERFLOW => OTHER,
+            _ => method.as_str(),
         }
     }
 

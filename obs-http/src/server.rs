@@ -17,6 +17,7 @@
 //! | `wait_read_*`, `client_conn_*`, `encode_*`, `decode_*` | not a server's, or below this layer | absent | absent |
 
 mod layer;
+mod outside;
 mod service;
 mod settings;
 mod side;

@@ -39,6 +39,12 @@ pub(crate) fn tower_http_unheard() -> Pair {
     around(Shape::Plain, &TraceLayer::new_for_http())
 }
 
+/// tower-http's `TraceLayer` into a registry without layers.
+pub(crate) fn tower_http_registry() -> Pair {
+    tracing_subscriber::registry().init();
+    around(Shape::Plain, &TraceLayer::new_for_http())
+}
+
 /// tower-http's `TraceLayer` into tracing-opentelemetry; with a `traceparent`, the documented `set_parent`.
 pub(crate) fn tower_http<const SHAPE: u8>() -> Pair {
     let sdk = Sdk::install();

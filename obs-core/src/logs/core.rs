@@ -47,9 +47,9 @@ pub(super) trait Entry {
     /// Shows all fields, the message among them.
     fn each(&self, fields: &mut dyn Fields);
 
-    /// Shows the spans around it, the outermost first.
-    fn spans(&self, show: &mut dyn FnMut(&str, &[Kept])) {
-        let _ = show;
+    /// Shows the spans around it, the outermost first: those that stand for an operation with its ids, or without.
+    fn spans(&self, ids: bool, show: &mut dyn FnMut(&str, &[Kept])) {
+        let _ = (ids, show);
     }
 }
 
@@ -157,7 +157,8 @@ impl Core {
                 entry.each(&mut Rest { line, found: false });
             });
             if self.settings.spans {
-                line.spans(|line| entry.spans(&mut |name, fields| line.span(name, fields)));
+                let ids = here.ambient.is_none();
+                line.spans(|line| entry.spans(ids, &mut |name, fields| line.span(name, fields)));
             }
             line.end_line();
             if line.panics > 0 {
@@ -220,7 +221,8 @@ impl Core {
         entry.each(&mut attributes);
         if self.settings.spans {
             attributes.end_own();
-            entry.spans(&mut |_, fields| attributes.around(fields));
+            let ids = here.ambient.is_none();
+            entry.spans(ids, &mut |_, fields| attributes.around(fields));
         }
         if attributes.panics > 0 && self.settings.lines.is_none() {
             self.engine.counts.panics.add(attributes.panics);

@@ -7,6 +7,7 @@ use super::json::Kept;
 use super::limits::Limits;
 use super::site::{Origin, Site, severity_of};
 use super::writer::Lines;
+use crate::foreign::{OPERATION_SPAN, SPAN_ID_FIELD, TRACE_ID_FIELD};
 use crate::semconv::code;
 use crate::setup::Telemetry;
 use std::sync::{Arc, OnceLock};
@@ -246,15 +247,27 @@ where
         }
     }
 
-    fn spans(&self, show: &mut dyn FnMut(&str, &[Kept])) {
+    fn spans(&self, ids: bool, show: &mut dyn FnMut(&str, &[Kept])) {
         let Some(scope) = self.context.event_scope(self.event) else {
             return;
         };
         for span in scope.from_root() {
             let extensions = span.extensions();
             let kept = extensions.get::<SpanFields>();
-            show(span.name(), kept.map_or(&[], |kept| kept.of(self.layer)));
+            let mut fields = kept.map_or(&[][..], |kept| kept.of(self.layer));
+            if !ids && span.metadata().target() == OPERATION_SPAN {
+                fields = without_ids(fields);
+            }
+            show(span.name(), fields);
         }
+    }
+}
+
+/// What a span that stands for an operation says besides its ids, which it says first.
+fn without_ids(fields: &[Kept]) -> &[Kept] {
+    match fields {
+        [(TRACE_ID_FIELD, _), (SPAN_ID_FIELD, _), others @ ..] => others,
+        all => all,
     }
 }
 

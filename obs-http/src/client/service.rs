@@ -7,7 +7,9 @@ use super::{Resend, ResponseBody, ResponseFuture, UrlTemplate, url};
 use crate::classify::Classify;
 use crate::descriptor::client::{ADDRESS, ATTEMPTS, HTTP_CALL, HTTP_CLIENT, PORT};
 use crate::descriptor::{METHOD, REQUEST_SIZE, SCHEME, TEMPLATE};
+use crate::exchange::carried::{Carried, Said, Which};
 use crate::exchange::future::Asked;
+use crate::exchange::span::OperationSpan;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::target::{scheme, split_host};
@@ -65,7 +67,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), Asked::Any);
+            return self.future(inner, Carried::disabled(), Asked::Any);
         }
         self.call_observed(request)
     }
@@ -79,22 +81,29 @@ impl<S, C: Clone> HttpClient<S, C> {
     {
         let mut operation = start(self.kind, self.settings, &mut request);
         let asked = Asked::by(request.method());
-        let entered = operation.enter();
+        let span = if self.settings.span.is_on() {
+            open((self.kind, self.settings), &mut operation, &request)
+        } else {
+            OperationSpan::NONE
+        };
+        let mut carried = Carried::new(operation, span);
+        let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, asked)
+        self.future(inner, carried, asked)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
+    fn future<F>(&self, inner: F, carried: Carried, asked: Asked) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner: Some(inner),
-            operation,
+            carried,
             side: Asking {
                 settings: self.settings,
                 classify: self.classify.clone(),
             },
             asked,
+            looks: false,
         }
     }
 }
@@ -134,11 +143,7 @@ fn start<B: Body>(
     if settings.scheme {
         labels = labels.with(SCHEME, LabelId::closed(scheme));
     }
-    let template = match &settings.template {
-        Some(rule) => kind.contain(None, || rule(head)),
-        None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
-    };
-    let template = template.map(|template| (TEMPLATE, template));
+    let template = template(kind, settings, head).map(|template| (TEMPLATE, template));
     let mut operation = kind.start_with(labels, template, Parent::Current);
     let Some(mut active) = operation.active() else {
         return operation;
@@ -166,6 +171,38 @@ fn start<B: Body>(
             .write(&mut active, settings.propagator, request.headers_mut());
     }
     operation
+}
+
+#[inline(always)]
+fn template<'a>(kind: &Kind, settings: &Settings, head: RequestHead<'a>) -> Option<&'a str> {
+    match &settings.template {
+        Some(rule) => kind.contain(None, || rule(head)),
+        None => head.extensions.get::<UrlTemplate>().map(|found| found.0),
+    }
+}
+
+/// The `tracing` span of it. Apart from the start, which would have to keep for it what it is done with: the template is
+/// asked for again.
+#[cold]
+#[inline(never)]
+fn open<B>(
+    (kind, settings): (&Kind, &Settings),
+    operation: &mut Operation,
+    request: &Request<B>,
+) -> OperationSpan {
+    let head = RequestHead::of(request);
+    let (name, _) = split_host(host(head).as_bytes());
+    let said = Said {
+        which: match std::ptr::eq(kind.descriptor(), &HTTP_CALL) {
+            true => Which::Call,
+            false => Which::Client,
+        },
+        method: settings.methods.name(head.method),
+        route: template(kind, settings, head),
+        path: head.uri.path(),
+        host: std::str::from_utf8(name).unwrap_or_default(),
+    };
+    settings.span.open(operation, &said)
 }
 
 /// What has to be asked for.

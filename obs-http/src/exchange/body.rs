@@ -1,11 +1,12 @@
 //! The body: the exchange lasts as long as it does, and ends with it exactly once.
 
+use super::carried::Carried;
 use super::future::Ahead;
 use super::side::BodySide;
 use crate::descriptor::RESPONSE_SIZE;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use obs_core::{Operation, Outcome};
+use obs_core::Outcome;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,7 +18,7 @@ pin_project! {
     pub struct ResponseBody<B, X> {
         #[pin]
         pub(crate) inner: B,
-        pub(crate) operation: Operation,
+        pub(crate) carried: Carried,
         pub(crate) sent: u64,
         pub(crate) ahead: Ahead,
         pub(crate) side: X,
@@ -29,7 +30,7 @@ impl<B, X> ResponseBody<B, X> {
     pub(crate) fn unobserved(inner: B, side: X) -> Self {
         Self {
             inner,
-            operation: Operation::disabled(),
+            carried: Carried::disabled(),
             sent: 0,
             ahead: Ahead::NOTHING,
             side,
@@ -64,7 +65,7 @@ impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
-        if !this.operation.is_recording() {
+        if !this.carried.is_recording() {
             this.inner.poll_frame(cx)
         } else if this.ahead.current {
             this.poll_current(cx)
@@ -89,8 +90,8 @@ impl<B: Body, X: BodySide<B::Error>> Body for ResponseBody<B, X> {
 impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
     #[inline(always)]
     fn poll_current(&mut self, cx: &mut Context<'_>) -> Polled<B> {
-        self.operation.stamp(X::FIRST);
-        let entered = self.operation.enter();
+        self.carried.operation.stamp(X::FIRST);
+        let entered = self.carried.enter();
         let polled = self.inner.as_mut().poll_frame(cx);
         entered.leave();
         self.look_at(&polled);
@@ -99,8 +100,8 @@ impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
 
     #[inline(always)]
     fn poll_counted(&mut self, cx: &mut Context<'_>) -> Polled<B> {
-        self.operation.stamp(X::FIRST);
-        let unwinding = EndUnwinding(self.operation);
+        self.carried.operation.stamp(X::FIRST);
+        let unwinding = EndUnwinding(self.carried);
         let polled = self.inner.as_mut().poll_frame(cx);
         std::mem::forget(unwinding);
         self.look_at(&polled);
@@ -116,7 +117,7 @@ impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
                 // Trailers: nothing follows them.
                 if let Some(data) = frame.data_ref() {
                     if *self.sent == 0 {
-                        self.operation.stamp(X::DATA);
+                        self.carried.operation.stamp(X::DATA);
                     }
                     *self.sent += data.remaining() as u64;
                     // hyper asks no further in these cases, so this is the last moment to end it.
@@ -129,26 +130,26 @@ impl<B: Body, X: BodySide<B::Error>> Projected<'_, B, X> {
             Poll::Ready(Some(Err(error))) => self.side.of_broken(error),
             Poll::Ready(None) => self.ahead.outcome,
         };
-        end::<X, B::Error>(self.operation, outcome, *self.sent);
+        end::<X, B::Error>(self.carried, outcome, *self.sent);
     }
 }
 
 /// Apart from the body: a reference to the projection would keep it in memory.
 #[inline(never)]
-fn end<X: BodySide<E>, E>(operation: &mut Operation, outcome: Outcome, sent: u64) {
-    if let Some(mut active) = operation.active() {
+fn end<X: BodySide<E>, E>(carried: &mut Carried, outcome: Outcome, sent: u64) {
+    if let Some(mut active) = carried.operation.active() {
         active.set_measure(RESPONSE_SIZE, sent);
         active.stamp(X::LAST);
     }
-    operation.end_in_place(outcome);
+    carried.end(outcome);
 }
 
 /// Ends the operation as panicked if it is dropped: only an unwinding poll does. What is current has a guard of its own.
-struct EndUnwinding<'a>(&'a mut Operation);
+struct EndUnwinding<'a>(&'a mut Carried);
 
 impl Drop for EndUnwinding<'_> {
     #[cold]
     fn drop(&mut self) {
-        self.0.end_in_place(Outcome::PANICKED);
+        self.0.end(Outcome::PANICKED);
     }
 }

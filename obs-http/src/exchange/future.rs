@@ -1,12 +1,13 @@
 //! The future: the operation is current in each poll, and goes on into the body.
 
 use super::body::ResponseBody;
+use super::carried::Carried;
 use super::side::Side;
 use crate::descriptor::{RESPONSE_SIZE, STATUS};
 use crate::headers::captured::capture;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
-use obs_core::{LabelId, Operation, Outcome};
+use obs_core::{LabelId, Outcome};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,9 +18,11 @@ pin_project! {
     pub struct ResponseFuture<F, X> {
         #[pin]
         pub(crate) inner: Option<F>,
-        pub(crate) operation: Operation,
+        pub(crate) carried: Carried,
         pub(crate) side: X,
         pub(crate) asked: Asked,
+        // Whether the side has something to look at in the first poll.
+        pub(crate) looks: bool,
     }
 
     impl<F, X> PinnedDrop for ResponseFuture<F, X> {
@@ -27,8 +30,8 @@ pin_project! {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.operation.is_recording() {
-                let entered = this.operation.enter();
+            if this.carried.is_recording() {
+                let entered = this.carried.enter();
                 this.inner.set(None);
                 entered.leave();
             }
@@ -51,26 +54,30 @@ where
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Pending;
         };
-        if !this.operation.is_recording() {
+        if !this.carried.is_recording() {
             let polled = inner.poll(cx);
             return polled.map_ok(|response| {
                 response.map(|inner| ResponseBody::unobserved(inner, this.side.body()))
             });
         }
-        let entered = this.operation.enter();
+        if *this.looks {
+            *this.looks = false;
+            this.side.look();
+        }
+        let entered = this.carried.enter();
         let polled = inner.poll(cx);
         entered.leave();
         // Looked at where it lies: moving an answer costs more than reading it.
         let ahead = match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => at_head(response, this.operation, this.side, *this.asked),
-            Poll::Ready(Err(error)) => failed(this.operation, this.side, error),
+            Poll::Ready(Ok(response)) => at_head(response, this.carried, this.side, *this.asked),
+            Poll::Ready(Err(error)) => failed(this.carried, this.side, error),
         };
-        let operation = std::mem::replace(this.operation, Operation::disabled());
+        let carried = std::mem::replace(this.carried, Carried::disabled());
         polled.map_ok(|response| {
             response.map(|inner| ResponseBody {
                 inner,
-                operation,
+                carried,
                 sent: 0,
                 ahead,
                 side: this.side.body(),
@@ -133,18 +140,18 @@ impl Ahead {
 
 #[cold]
 #[inline(never)]
-fn failed<X: Side<E>, E>(operation: &mut Operation, side: &X, error: &E) -> Ahead {
-    if let Some(mut active) = operation.active() {
+fn failed<X: Side<E>, E>(carried: &mut Carried, side: &X, error: &E) -> Ahead {
+    if let Some(mut active) = carried.operation.active() {
         active.stamp_all(X::AT_ERROR);
     }
-    operation.end_in_place(side.of_error(error));
+    carried.end(side.of_error(error));
     Ahead::NOTHING
 }
 
 #[inline(never)]
 fn at_head<R: Body, X: Side<E>, E>(
     response: &Response<R>,
-    operation: &mut Operation,
+    carried: &mut Carried,
     side: &X,
     asked: Asked,
 ) -> Ahead {
@@ -153,10 +160,10 @@ fn at_head<R: Body, X: Side<E>, E>(
     let outcome = side.of_status(status);
     let mut ahead = Ahead {
         outcome,
-        current: settings.current_in_body,
+        current: settings.current_in_body || carried.span.is_some(),
         ..Ahead::NOTHING
     };
-    let Some(mut active) = operation.active() else {
+    let Some(mut active) = carried.operation.active() else {
         return ahead;
     };
     active.stamp_all(X::AT_HEAD);
@@ -165,6 +172,7 @@ fn at_head<R: Body, X: Side<E>, E>(
     if !settings.response_headers.is_empty() {
         capture(&mut active, response.headers(), &settings.response_headers);
     }
+    carried.span.answered(status);
     let body = response.body();
     // hyper drops a body at its announced length without asking for more.
     let announced =
@@ -181,7 +189,7 @@ fn at_head<R: Body, X: Side<E>, E>(
         if asked != Asked::Head && status != StatusCode::NOT_MODIFIED {
             active.set_measure(RESPONSE_SIZE, 0);
         }
-        operation.end_in_place(outcome);
+        carried.end(outcome);
         return ahead;
     }
     ahead.bytes = announced.unwrap_or(u64::MAX);

@@ -1,5 +1,6 @@
 //! What the layers of both sides are told, as plain data behind one reference.
 
+use super::span::SpanSetting;
 use crate::head::RequestHead;
 use crate::methods::Methods;
 use http::HeaderName;
@@ -19,6 +20,8 @@ pub struct Common {
     pub(crate) response_headers: Vec<(HeaderName, Key)>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) current_in_body: bool,
+    /// Of no size without the feature.
+    pub(crate) span: SpanSetting,
 }
 
 pub(crate) type FilterRule = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
@@ -35,6 +38,7 @@ impl Common {
             response_headers: Vec::new(),
             deadline: None,
             current_in_body: false,
+            span: SpanSetting::default(),
         }
     }
 
@@ -110,6 +114,15 @@ macro_rules! common_setters {
             /// of a layer outside this one. Nothing is enforced here.
             pub fn with_deadline(self, deadline: std::time::Duration) -> Self {
                 self.set(|settings| settings.deadline = Some(deadline))
+            }
+
+            /// With a `tracing` span of this level per operation, entered whenever the operation is current: see
+            /// [`tracing_span`]($crate::tracing_span), which also says what a layer that exports spans has to be told.
+            /// Default: none.
+            #[cfg(feature = "tracing")]
+            pub fn with_tracing_span(self, level: tracing::Level) -> Self {
+                let span = $crate::exchange::span::SpanSetting::at(level);
+                self.set(|settings| settings.span = span)
             }
         }
     };

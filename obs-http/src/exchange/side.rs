@@ -27,6 +27,9 @@ pub trait Side<E> {
     #[inline(always)]
     fn at_head<B>(&self, _active: &mut Active<'_>, _response: &Response<B>, _outcome: Outcome) {}
 
+    /// At the first poll, where that was asked for: nothing of the exchange is current.
+    fn look(&self) {}
+
     /// What of it goes on with the body.
     fn body(&self) -> Self::Body;
 }

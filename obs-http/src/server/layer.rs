@@ -1,7 +1,8 @@
 //! The layer: settings by value.
 
+use super::outside::Outside;
 use super::service::HttpServer;
-use super::settings::{RouteRule, Settings, TrustRule};
+use super::settings::{Flag, RouteRule, Settings, TrustRule};
 use crate::classify::ServerClassify;
 use crate::descriptor::HTTP_SERVER;
 use crate::exchange::settings::{Common, common_setters};
@@ -43,7 +44,8 @@ impl HttpServerLayer {
                     other => Some(other),
                 },
                 baggage: None,
-                looks_ahead: false,
+                looks_ahead: Flag::default(),
+                outside: Outside::watched(true),
                 forwarded: None,
                 route: None,
                 addresses: true,
@@ -120,6 +122,14 @@ impl<C> HttpServerLayer<C> {
     /// or logs belongs to it. Default: yes.
     pub fn with_current_in_body(self, current: bool) -> Self {
         self.set(|settings| settings.current_in_body = current)
+    }
+
+    /// Whether it is said, once, that a span of another library is current where requests come in
+    /// ([`Telemetry::warnings`](obs_core::Telemetry::warnings)): mostly of a layer that observes the same requests, so that each is recorded twice. A span
+    /// that is meant to be there (around the whole server, by hand) is silenced by `false`. What is seen and what not:
+    /// [the front page](crate#beside-other-layers). Default: yes.
+    pub fn with_duplicate_warning(self, warning: bool) -> Self {
+        self.set(|settings| settings.outside = Outside::watched(warning))
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -5,7 +5,9 @@ use super::side::Answering;
 use super::{ResponseBody, ResponseFuture};
 use crate::classify::{Classify, ServerClassify};
 use crate::descriptor::{METHOD, REQUEST_SIZE, ROUTE, SCHEME, VERSION};
+use crate::exchange::carried::{Carried, Said, Which};
 use crate::exchange::future::Asked;
+use crate::exchange::span::OperationSpan;
 use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
@@ -70,7 +72,7 @@ where
         // Where nothing looks at the request it is moved once less.
         if self.kind.is_disabled() {
             let inner = self.inner.call(request);
-            return self.future(inner, Operation::disabled(), Asked::Any);
+            return self.future(inner, Carried::disabled(), Asked::Any, false);
         }
         self.call_observed(request)
     }
@@ -82,45 +84,60 @@ impl<S, C: Clone> HttpServer<S, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut operation = if self.settings.looks_ahead {
+        let (mut operation, looks) = if self.settings.looks_ahead.get() {
             start_looking(self.kind, self.settings, &request)
         } else {
-            start(self.kind, self.settings, &request, None)
+            (start(self.kind, self.settings, &request, None), false)
         };
         let asked = Asked::by(request.method());
-        let entered = operation.enter();
+        let span = if self.settings.span.is_on() {
+            open(self.settings, &mut operation, &request)
+        } else {
+            OperationSpan::NONE
+        };
+        let mut carried = Carried::new(operation, span);
+        let entered = carried.enter();
         let inner = self.inner.call(request);
         entered.leave();
-        self.future(inner, operation, asked)
+        self.future(inner, carried, asked, looks)
     }
 
     #[inline(always)]
-    fn future<F>(&self, inner: F, operation: Operation, asked: Asked) -> ResponseFuture<F, C> {
+    fn future<F>(
+        &self,
+        inner: F,
+        carried: Carried,
+        asked: Asked,
+        looks: bool,
+    ) -> ResponseFuture<F, C> {
         ResponseFuture {
             inner: Some(inner),
-            operation,
+            carried,
             side: Answering {
                 settings: self.settings,
                 classify: self.classify.clone(),
             },
             asked,
+            looks,
         }
     }
 }
 
-/// Where a filter or proxies have a word first. Apart, so that it costs nothing where they have none.
+/// Where a filter or proxies have a word first, or somebody outside may be in the way. Apart, so that it costs nothing where they have none.
 #[inline(never)]
 fn start_looking<B: Body>(
     kind: &'static Kind,
     settings: &'static Settings,
     request: &Request<B>,
-) -> Operation {
+) -> (Operation, bool) {
     let head = RequestHead::of(request);
     if !settings.observes(head) {
-        return Operation::disabled();
+        return (Operation::disabled(), false);
     }
+    let looks = settings.outside.is_watched() && settings.look_outside();
     let original = settings.original(head);
-    start(kind, settings, request, original.as_ref())
+    let operation = start(kind, settings, request, original.as_ref());
+    (operation, looks)
 }
 
 #[inline(never)]
@@ -167,6 +184,25 @@ fn start<B: Body>(
         active.stamp(Event::SERVER_HANDLE_START);
     }
     operation
+}
+
+/// The `tracing` span of it. Apart from the start, which would have to keep for it what it is done with: the route is asked
+/// for again.
+#[cold]
+#[inline(never)]
+fn open<B>(settings: &Settings, operation: &mut Operation, request: &Request<B>) -> OperationSpan {
+    let head = RequestHead::of(request);
+    let said = Said {
+        which: Which::Server,
+        method: settings.methods.name(head.method),
+        route: match &settings.route {
+            Some(rule) => settings.route(rule.as_ref(), head),
+            None => route::find(head.extensions),
+        },
+        path: route::path(&head),
+        host: "",
+    };
+    settings.span.open(operation, &said)
 }
 
 /// Attributes that are no labels.

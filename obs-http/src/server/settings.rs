@@ -1,5 +1,6 @@
 //! What a layer was told, as plain data behind one reference.
 
+use super::outside::Outside;
 use crate::exchange::settings::Common;
 use crate::forwarded::{Forwarded, Original};
 use crate::head::RequestHead;
@@ -9,6 +10,7 @@ use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -17,11 +19,34 @@ pub(crate) struct Settings {
     /// Where it is not the W3C's formats that are read.
     pub(crate) propagator: Option<&'static Propagator>,
     pub(crate) baggage: Option<Allow>,
-    /// Whether a request is looked at before anything else: there is a filter, or proxies are believed.
-    pub(crate) looks_ahead: bool,
+    /// Whether a request is looked at before anything else: there is a filter, proxies are believed, or somebody outside
+    /// may be in the way.
+    pub(crate) looks_ahead: Flag,
+    pub(crate) outside: Outside,
     pub(crate) forwarded: Option<Forwarded>,
     pub(crate) route: Option<Arc<RouteRule>>,
     pub(crate) addresses: bool,
+}
+
+/// One that changes while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Flag {
+    fn clone(&self) -> Self {
+        Self(AtomicBool::new(self.get()))
+    }
 }
 
 pub(crate) type RouteRule = dyn for<'a> Fn(RequestHead<'a>) -> Option<&'a str> + Send + Sync;
@@ -36,9 +61,21 @@ pub(crate) enum TrustRule {
 
 impl Settings {
     /// Once everything is set.
-    pub(crate) fn looking_ahead(mut self) -> Self {
-        self.looks_ahead = self.filter.is_some() || self.forwarded.is_some();
+    pub(crate) fn looking_ahead(self) -> Self {
+        self.look_ahead();
         self
+    }
+
+    fn look_ahead(&self) {
+        let always = self.filter.is_some() || self.forwarded.is_some();
+        self.looks_ahead.set(always || self.outside.is_watched());
+    }
+
+    /// Whether somebody outside makes a span of the request, and whether that is to be asked again in the first poll.
+    pub(crate) fn look_outside(&self) -> bool {
+        let again = self.outside.look(self.kind);
+        self.look_ahead();
+        again
     }
 }
 

@@ -39,6 +39,10 @@ impl<C: Classify<E>, E> Side<E> for Answering<C> {
         classify::error(self.settings.kind, || self.classify.classify_error(error))
     }
 
+    fn look(&self) {
+        self.settings.outside.look_again(self.settings.kind);
+    }
+
     #[inline(always)]
     fn body(&self) -> Answered {
         Answered
