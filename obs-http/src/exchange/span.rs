@@ -59,18 +59,18 @@ impl SpanSetting {
     /// The span of an operation, where it is recorded and the subscriber wants it.
     pub(crate) fn open(&self, operation: &mut Operation, said: &Said<'_>) -> OperationSpan {
         let opened = self.0.as_ref().zip(operation.active());
-        OperationSpan(opened.and_then(|(spans, active)| spans.open(&active, said)))
+        OperationSpan(opened.and_then(|(spans, mut active)| spans.open(&mut active, said)))
     }
 }
 
 impl Spans {
-    fn open(&self, active: &Active<'_>, said: &Said<'_>) -> Option<Box<Held>> {
+    fn open(&self, active: &mut Active<'_>, said: &Said<'_>) -> Option<Box<Held>> {
         let kind = active.kind();
         let span = self.make(kind, active, said)?;
         Some(Box::new(Held { span, kind }))
     }
 
-    fn make(&self, kind: &'static Kind, active: &Active<'_>, said: &Said<'_>) -> Option<Span> {
+    fn make(&self, kind: &'static Kind, active: &mut Active<'_>, said: &Said<'_>) -> Option<Span> {
         let fate = self.fate.load(Ordering::Relaxed);
         if fate == TWICE {
             return None;
