@@ -1,6 +1,9 @@
 //! Metrics for other crates and for services: handles bound at set-up, recorded without a look-up.
 
 use super::Engine;
+use super::cells::Cells;
+use super::exponential::Exponential;
+use super::local::Local;
 use super::metric_set::{MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::attributes::Key;
@@ -67,8 +70,8 @@ impl Engine {
             return Handle::inert(self);
         }
         let keys: Vec<Key> = instrument.labels.iter().map(|label| label.key).collect();
-        let streams = self.view(instrument.scope, instrument.name, &keys, &mut shape);
-        if streams.as_ref().is_some_and(|streams| streams.is_empty()) {
+        let shown = self.view(instrument.scope, instrument.name, &keys, &mut shape);
+        if { shown.streams.as_ref() }.is_some_and(|streams| streams.is_empty()) {
             return Handle::inert(self);
         }
         let mut name = instrument.name;
@@ -95,6 +98,7 @@ impl Engine {
             spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             // What a telemetry says about itself is a closed set, and must have room.
             max_series: if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
                 u32::MAX
@@ -111,7 +115,7 @@ impl Engine {
         set.push(
             (name, instrument.unit, instrument.description),
             shape,
-            streams,
+            shown,
         );
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
@@ -189,6 +193,7 @@ impl Handle {
             spaces: [].into(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             max_series: 0,
             series: AtomicU32::new(0),
             full: AtomicBool::new(true),
@@ -246,16 +251,24 @@ struct Bound {
 
 impl Bound {
     #[inline(always)]
-    fn write(&self, write: impl FnOnce(&MetricSet, &super::cells::Cells, bool)) {
+    fn write(&self, write: impl FnOnce(&MetricSet, &Cells, &Local)) {
         let set = self.handle.set;
         if set.is_off() {
             return;
         }
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
-                write(set, cells, local.owned);
+                write(set, cells, local);
             }
         });
+    }
+
+    #[inline(never)]
+    fn grow(&self, exponential: &Exponential, value: f64, local: &Local) {
+        let histograms = self.handle.set.exponentials;
+        if let Some(grown) = local.shard.exponential(self.series, histograms) {
+            exponential.record(grown, value, local.owned);
+        }
     }
 
     /// Values that are set live in one place, not one per thread.
@@ -305,7 +318,7 @@ handles! {
     FloatCounter, BoundFloatCounter;
     /// A whole sum that goes up and down, mirrored from elsewhere.
     UpDownCounter, BoundUpDownCounter;
-    /// A histogram of values with explicit boundaries.
+    /// A histogram of values: explicit boundaries, and [exponential buckets](crate::HistogramAggregation) where asked for.
     ValueHistogram, BoundHistogram;
 }
 
@@ -313,7 +326,8 @@ impl BoundCounter {
     /// Adds.
     #[inline]
     pub fn add(&self, by: u64) {
-        self.0.write(|_, cells, owned| cells.add(0, by, owned));
+        self.0
+            .write(|_, cells, local| cells.add(0, by, local.owned));
     }
 
     /// Sets the total, for a counter that is mirrored from elsewhere; a smaller one than before is a restart there.
@@ -359,13 +373,18 @@ impl BoundHistogram {
         if !value.is_finite() {
             return;
         }
-        self.0.write(|set, cells, owned| {
-            let Some(Shape::Values { bounds }) = set.metrics.first().map(|metric| &metric.shape)
-            else {
+        self.0.write(|set, cells, local| {
+            let Some(metric) = set.metrics.first() else {
                 return;
             };
-            cells.add_f64(0, value, owned);
-            cells.add(1 + bucket(bounds, value), 1, owned);
+            let Shape::Values { bounds } = &metric.shape else {
+                return;
+            };
+            cells.add_f64(0, value, local.owned);
+            cells.add(1 + bucket(bounds, value), 1, local.owned);
+            if let Some(exponential) = &metric.exponential {
+                self.0.grow(exponential, value, local);
+            }
         });
     }
 }

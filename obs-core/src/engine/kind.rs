@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+mod grown;
+
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 #[derive(Debug)]
 pub struct Kind {
@@ -99,9 +101,9 @@ impl Kind {
                 let mut shape = shape(bounds.unwrap_or_else(|| histogram.bounds.into()));
                 let own = attribute.iter().map(|(key, _)| *key);
                 let all: Vec<Key> = keys.iter().copied().chain(own).collect();
-                let streams = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
+                let shown = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
                 let bounds: Box<[f64]> = shape.bounds().into();
-                (set.push_with(name, attribute, shape, streams), bounds)
+                (set.push_with(name, attribute, shape, shown), bounds)
             };
         let ticks = |bounds| Shape::Ticks { bounds };
         let hot = |(offset, bounds): (usize, Box<[f64]>)| TickHistogram::new(offset, &bounds, rate);
@@ -129,8 +131,8 @@ impl Kind {
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
             let mut shape = Shape::Sum { monotonic: false };
-            let streams = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
-            set.push((gauge.name, gauge.unit, gauge.description), shape, streams);
+            let shown = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
+            set.push((gauge.name, gauge.unit, gauge.description), shape, shown);
             (set, Labels::mask(gauge.labels))
         });
         // Number 0 is "no method", the cap's own is the overflow.
@@ -180,6 +182,7 @@ impl Kind {
             spaces: spaces.clone(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
