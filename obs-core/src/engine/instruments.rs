@@ -2,9 +2,8 @@
 
 use super::Engine;
 use super::cells::Cells;
-use super::exponential::Exponential;
 use super::local::Local;
-use super::metric_set::{MetricSet, Shape, bucket};
+use super::metric_set::{Metric, MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::attributes::Key;
 use crate::descriptor::Scope;
@@ -108,6 +107,7 @@ impl Engine {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             off: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
             ticks_per_second: self.clock.ticks_per_second(),
@@ -117,6 +117,7 @@ impl Engine {
             shape,
             shown,
         );
+        set.plain = AtomicBool::new(set.exponentials == 0);
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }
@@ -124,8 +125,10 @@ impl Engine {
 
     /// From now on instruments record nothing.
     pub(crate) fn silence(&self) {
-        self.instruments
-            .each_set(&mut |set| set.off.store(true, Ordering::Relaxed));
+        self.instruments.each_set(&mut |set| {
+            set.off.store(true, Ordering::Relaxed);
+            set.plain.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Counts each, says it once.
@@ -198,6 +201,7 @@ impl Handle {
             series: AtomicU32::new(0),
             full: AtomicBool::new(true),
             off: AtomicBool::new(true),
+            plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: 0,
             ticks_per_second: 1.0,
@@ -252,23 +256,19 @@ struct Bound {
 impl Bound {
     #[inline(always)]
     fn write(&self, write: impl FnOnce(&MetricSet, &Cells, &Local)) {
-        let set = self.handle.set;
-        if set.is_off() {
-            return;
+        if !self.handle.set.is_off() {
+            self.write_always(write);
         }
+    }
+
+    #[inline(always)]
+    fn write_always(&self, write: impl FnOnce(&MetricSet, &Cells, &Local)) {
+        let set = self.handle.set;
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
                 write(set, cells, local);
             }
         });
-    }
-
-    #[inline(never)]
-    fn grow(&self, exponential: &Exponential, value: f64, local: &Local) {
-        let histograms = self.handle.set.exponentials;
-        if let Some(grown) = local.shard.exponential(self.series, histograms) {
-            exponential.record(grown, value, local.owned);
-        }
     }
 
     /// Values that are set live in one place, not one per thread.
@@ -373,18 +373,34 @@ impl BoundHistogram {
         if !value.is_finite() {
             return;
         }
+        if !self.0.handle.set.plain.load(Ordering::Relaxed) {
+            return self.record_otherwise(value);
+        }
+        self.0.write_always(|set, cells, local| {
+            add(set.metrics.first(), cells, value, local.owned);
+        });
+    }
+
+    /// In exponential buckets too, or not at all.
+    #[inline(never)]
+    fn record_otherwise(&self, value: f64) {
         self.0.write(|set, cells, local| {
-            let Some(metric) = set.metrics.first() else {
-                return;
-            };
-            let Shape::Values { bounds } = &metric.shape else {
-                return;
-            };
-            cells.add_f64(0, value, local.owned);
-            cells.add(1 + bucket(bounds, value), 1, local.owned);
-            if let Some(exponential) = &metric.exponential {
-                self.0.grow(exponential, value, local);
+            let metric = set.metrics.first();
+            add(metric, cells, value, local.owned);
+            if let Some(exponential) = metric.and_then(|metric| metric.exponential.as_ref())
+                && let Some(grown) = local.shard.exponential(self.0.series, set.exponentials)
+            {
+                exponential.record(grown, value, local.owned);
             }
         });
+    }
+}
+
+/// A value into the explicit buckets of a histogram.
+#[inline(always)]
+fn add(metric: Option<&Metric>, cells: &Cells, value: f64, owned: bool) {
+    if let Some(Shape::Values { bounds }) = metric.map(|metric| &metric.shape) {
+        cells.add_f64(0, value, owned);
+        cells.add(1 + bucket(bounds, value), 1, owned);
     }
 }

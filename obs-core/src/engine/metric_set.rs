@@ -23,6 +23,8 @@ pub(crate) struct MetricSet {
     pub(crate) full: AtomicBool,
     /// Nothing is recorded: the telemetry is over, or there never was one.
     pub(crate) off: AtomicBool,
+    /// Values are recorded without further questions: it is not off, and there is nothing exponential.
+    pub(crate) plain: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at

@@ -16,13 +16,15 @@ pub(crate) struct Scale {
     scale: u32,
     /// For each run of mantissas with the same `scale + 1` leading bits the bucket that its first belongs to. A run is
     /// narrower than any bucket, so that at most one limit lies in it.
-    first: Box<[u16]>,
-    /// The greatest mantissa of each bucket, but for the last.
-    limits: Box<[u64]>,
+    first: [u8; 2 * BUCKETS],
+    /// The greatest mantissa of each bucket; the last one's is the greatest there is.
+    limits: [u64; BUCKETS],
 }
 
 /// Above it, tables and blocks of counts would be larger than any size of a point calls for.
 const MOST: u32 = 8;
+/// In a power of two, at the finest.
+const BUCKETS: usize = 1 << MOST;
 
 impl Scale {
     /// A scale from 0 on; beyond the finest there is it is the finest. Made once.
@@ -34,16 +36,19 @@ impl Scale {
     }
 
     fn new(scale: u32) -> Self {
-        let mut limits: Vec<u64> = (1..1_u64 << scale).map(|end| limit(end, scale)).collect();
-        limits.push(MANTISSA);
-        let run = |index: u64| {
-            let least = index << (MANTISSA_BITS - scale - 1);
-            limits.partition_point(|limit| *limit < least) as u16
-        };
+        let mut limits = [MANTISSA; BUCKETS];
+        for (end, limit) in (1..1 << scale).zip(&mut limits) {
+            *limit = greatest(end, scale);
+        }
+        let mut first = [0; 2 * BUCKETS];
+        for (run, first) in (0..2 << scale).zip(&mut first) {
+            let least = run << (MANTISSA_BITS - scale - 1);
+            *first = limits.partition_point(|limit| *limit < least) as u8;
+        }
         Self {
             scale,
-            first: (0..2 << scale).map(run).collect(),
-            limits: limits.into(),
+            first,
+            limits,
         }
     }
 
@@ -65,14 +70,8 @@ impl Scale {
         let before = number.to_bits().wrapping_sub(1).max(MANTISSA);
         let mantissa = before & MANTISSA;
         let run = (mantissa >> (MANTISSA_BITS - self.scale - 1)) as usize;
-        let mut within = self.first.get(run).map_or(0, |first| usize::from(*first));
-        if self
-            .limits
-            .get(within)
-            .is_some_and(|limit| *limit < mantissa)
-        {
-            within += 1;
-        }
+        let first = usize::from(self.first[run % (2 * BUCKETS)]);
+        let within = first + usize::from(self.limits[first] < mantissa);
         ((before >> MANTISSA_BITS) as usize) << self.scale | within
     }
 
@@ -83,7 +82,7 @@ impl Scale {
 }
 
 /// Of the numbers from 1 to 2, the mantissa of the one before the greatest that is not above 2^(end / 2^scale).
-fn limit(end: u64, scale: u32) -> u64 {
+fn greatest(end: u64, scale: u32) -> u64 {
     let (mut at_most, mut above) = (0, MANTISSA + 1);
     while above - at_most > 1 {
         let middle = at_most + (above - at_most) / 2;

@@ -33,7 +33,11 @@ fn is_at_most(mantissa: u64, end: u64, scale: u32) -> bool {
 fn every_limit_of_every_scale_is_the_greatest_number_that_is_not_above_it() {
     for scale in 0..=MOST {
         let found = Scale::of(scale as i32);
-        assert_eq!(found.limits.len(), 1 << scale);
+        assert!(
+            found.limits[(1 << scale) - 1..]
+                .iter()
+                .all(|limit| *limit == MANTISSA)
+        );
         for (end, limit) in (1_u64..).zip(&found.limits[..(1 << scale) - 1]) {
             // One less, as limits are kept.
             let greatest = limit + 1;
