@@ -37,7 +37,8 @@ impl Exponential {
     pub(crate) fn new(place: usize, most: ExponentialHistogram) -> Self {
         let roomy = most.max_size.max(2).ilog2() as i32 - 1;
         let scale = Scale::of(roomy.min(most.max_scale));
-        let one = scale.bucket(1.0);
+        // Where the powers of two from 1 on begin, so that none needs two blocks: 1 ends the one before.
+        let one = scale.bucket(1.0) + 1;
         Self {
             place,
             scale,
