@@ -77,13 +77,13 @@ const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
 /// a point find room.
 ///
 /// Values are counted at a fixed scale, so that what threads counted adds up, and a point's scale is never above that: with
-/// the default size it is 6, at which a bucket is 1.1 % wide. Where the values of a point are spread over a factor of 5.7
-/// or more, no scale above that could hold them in 160 buckets; where they lie closer together, SDKs divide them further.
+/// the default size it is 6, at which a bucket is 1.1 % wide. Where the values of a point are spread over more than a factor
+/// of 2.4, no scale above that could hold them in 160 buckets; where they lie closer together, SDKs divide them further.
 ///
 /// # What it costs
 /// Beside the explicit buckets, for each series of each thread that records it, less than 4 KiB, and with the default size
-/// 656 bytes for each further power of two that its values fall in. A smaller `max_scale` makes it less: at 0, under 3 KiB
-/// hold a factor of 2^32 on either side of 1. Once per thread comes a table of less than 12 KiB. Recorded without a lock, and
+/// 656 bytes for each further power of two that its values fall in. A smaller `max_scale` makes it less: each step halves
+/// how many such parts there are. Once per thread comes a table of less than 12 KiB. Recorded without a lock, and
 /// without an allocation but for the first value in a power of two. Where no histogram is exponential nothing is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExponentialHistogram {

@@ -107,11 +107,11 @@ proptest! {
 }
 
 #[test]
-fn values_over_a_factor_of_six_have_the_scale_of_the_sdk() {
+fn values_over_a_factor_of_two_and_a_half_have_the_scale_of_the_sdk() {
     let most = ExponentialHistogram::default();
     let rig = rig_with(false, |builder| builder.with_histograms(most));
     let bound = rig.telemetry.histogram(&SIZES, &[1.0]).bind(&["p", "z"]);
-    let values = [0.0301, 0.0555, 0.0999, 0.1777];
+    let values = [0.0301, 0.0411, 0.0555, 0.0753];
     values.iter().for_each(|value| bound.record(*value));
     let theirs = theirs(&values, most);
     let ours = point(&rig.telemetry, SIZES.name)
