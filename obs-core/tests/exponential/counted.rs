@@ -1,7 +1,7 @@
 //! Whatever is recorded, by whichever thread: each value in the bucket that contains it, none lost, none twice.
 
-use crate::oracle::check;
-use crate::support::points::{all, histogram};
+use crate::oracle::{check, found};
+use crate::support::points::{all, histogram, histograms};
 use crate::support::rig_with;
 use crate::{CHUNKS, DURATION, SIZES, STAGE, open, point};
 use obs_core::metrics::{HistogramPoint, Temporality};
@@ -9,6 +9,7 @@ use obs_core::{
     Event, ExponentialHistogram, Instrument, Key, Label, Outcome, Reader, StatsLevel, Telemetry,
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn telemetry() -> Telemetry {
     let rig = rig_with(false, |builder| {
@@ -88,7 +89,7 @@ proptest! {
         );
         let only = |reader: &Reader| -> Option<HistogramPoint> {
             let metrics = reader.collect();
-            let mut points = crate::support::points::histograms(&metrics, SIZES.name);
+            let mut points = histograms(&metrics, SIZES.name);
             assert!(points.len() <= 1);
             points.pop()
         };
@@ -162,6 +163,47 @@ fn durations_stages_and_measures_of_operations_are_counted_as_instruments_are() 
         assert_eq!(point.count, values.len() as u64, "{name}");
         assert_eq!(point.buckets.iter().sum::<u64>(), point.count, "{name}");
     }
+}
+
+#[test]
+fn deltas_taken_while_threads_record_add_up_to_everything() {
+    const EACH: u32 = 20_000;
+    // Some threads share a shard, and each has a series to itself.
+    let rig = rig_with(false, |builder| {
+        builder
+            .with_histograms(ExponentialHistogram::default())
+            .with_shards(2)
+    });
+    let sizes = rig.telemetry.histogram(&SIZES, &[1.0]);
+    let reader = rig.telemetry.reader(Temporality::Delta);
+    let mut counts = BTreeMap::<i32, u64>::new();
+    let mut explicit = 0;
+    let mut take = || {
+        for point in histograms(&reader.collect(), SIZES.name) {
+            explicit += point.count;
+            let buckets = point.exponential.expect("asked for");
+            for (index, count) in found(&buckets.positive) {
+                // Values of one power of two after the other: a delta of few has a finer scale than one of many.
+                *counts.entry(index >> buckets.scale).or_default() += count;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = ["a", "b", "c", "a"].map(|peer| {
+            let bound = sizes.bind(&[peer, ""]);
+            scope.spawn(move || {
+                (0..EACH).for_each(|at| bound.record(2_f64.powi(at as i32 % 3) * 1.5));
+            })
+        });
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            take();
+        }
+    });
+    take();
+    let of = |power| (0..EACH).filter(|at| at % 3 == power).count() as u64 * 4;
+    let expect = [(0, of(0)), (1, of(1)), (2, of(2))];
+    assert_eq!(counts, expect.into_iter().collect());
+    assert_eq!(explicit, u64::from(EACH) * 4);
 }
 
 #[test]
