@@ -7,6 +7,7 @@ use obs_core::setup::environment::Environment;
 use obs_core::{
     Builder, DURATION_BOUNDS, ExponentialHistogram, HistogramAggregation, Instrument, View,
 };
+use std::time::Duration;
 
 const VARIABLE: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
 
@@ -208,4 +209,24 @@ fn what_is_no_histogram_stays_what_it_is_and_a_view_of_it_alone_is_warned_about(
         warnings,
         ["`test.calls` cannot be aggregated as its view asks: it is no histogram"]
     );
+}
+
+#[test]
+fn after_shutdown_neither_kind_records() {
+    for set in [
+        |builder: Builder| builder,
+        |builder: Builder| builder.with_histograms(small()),
+    ] {
+        let rig = rig_with(false, set);
+        let sizes = rig.telemetry.histogram(&SIZES, &[1.0]).bind(&["p", "z"]);
+        sizes.record(3.0);
+        let before = point(&rig.telemetry, SIZES.name);
+        rig.telemetry
+            .shutdown(Duration::from_secs(5))
+            .expect("nothing to deliver");
+        sizes.record(5.0);
+        let after = point(&rig.telemetry, SIZES.name);
+        assert_eq!((after.count, after.sum), (1, 3.0));
+        assert_eq!(after.exponential, before.exponential);
+    }
 }

@@ -10,6 +10,7 @@ use obs_core::{
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Barrier;
 
 fn telemetry() -> Telemetry {
     let rig = rig_with(false, |builder| {
@@ -167,12 +168,12 @@ fn durations_stages_and_measures_of_operations_are_counted_as_instruments_are() 
 
 #[test]
 fn deltas_taken_while_threads_record_add_up_to_everything() {
-    const EACH: u32 = 20_000;
-    // Some threads share a shard, and each has a series to itself.
+    const EACH: u32 = 60_000;
+    // This thread owns the only shard that may be owned; the others share one, and most of them a series.
     let rig = rig_with(false, |builder| {
         builder
             .with_histograms(ExponentialHistogram::default())
-            .with_shards(2)
+            .with_shards(1)
     });
     let sizes = rig.telemetry.histogram(&SIZES, &[1.0]);
     let reader = rig.telemetry.reader(Temporality::Delta);
@@ -188,10 +189,13 @@ fn deltas_taken_while_threads_record_add_up_to_everything() {
             }
         }
     };
+    let together = Barrier::new(4);
     std::thread::scope(|scope| {
-        let threads = ["a", "b", "c", "a"].map(|peer| {
+        let threads = ["a", "a", "a", "b"].map(|peer| {
             let bound = sizes.bind(&[peer, ""]);
+            let together = &together;
             scope.spawn(move || {
+                together.wait();
                 (0..EACH).for_each(|at| bound.record(2_f64.powi(at as i32 % 3) * 1.5));
             })
         });
