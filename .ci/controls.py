@@ -34,6 +34,19 @@ def histogram():
     return request, metric, point
 
 
+def exponential():
+    request, metric, point = histogram()
+    metric.name = "e"
+    times = point.start_time_unix_nano, point.time_unix_nano
+    metric.exponential_histogram.aggregation_temporality = 2
+    point = metric.exponential_histogram.data_points.add(count=4, sum=0.5, scale=6, zero_count=1)
+    point.start_time_unix_nano, point.time_unix_nano = times
+    point.positive.offset, point.negative.offset = -70, 3
+    point.positive.bucket_counts.extend([1, 0, 1])
+    point.negative.bucket_counts.append(1)
+    return request, point
+
+
 def status(path, body, content_type="application/x-protobuf", encoding=None):
     headers = {"Content-Type": content_type} | ({"Content-Encoding": encoding} if encoding else {})
     try:
@@ -55,6 +68,12 @@ def changed_point(change):
     return request.SerializeToString()
 
 
+def changed_exponential(change):
+    request, point = exponential()
+    change(point)
+    return request.SerializeToString()
+
+
 again = changed_span(lambda s: setattr(s, "span_id", bytes([3] * 8)))
 good, points = trace()[0].SerializeToString(), histogram()[0].SerializeToString()
 UNKNOWN = bytes([15 << 3, 7])  # Field 15, a varint.
@@ -62,6 +81,7 @@ CASES = [
     ("a good trace", 200, status("/v1/traces", good)),
     ("one in gzip", 200, status("/v1/traces", gzip.compress(again), encoding="gzip")),
     ("a good histogram", 200, status("/v1/metrics", points)),
+    ("a good exponential histogram", 200, status("/v1/metrics", exponential()[0].SerializeToString())),
     ("half a body", 400, status("/v1/traces", good[:-5])),
     ("gzip that is none", 400, status("/v1/traces", good, encoding="gzip")),
     ("json by name", 400, status("/v1/traces", good, content_type="application/json")),
@@ -76,6 +96,8 @@ CASES = [
     ("an attribute without a value", 400, status("/v1/traces", changed_span(lambda s: s.attributes.add(key="b")))),
     ("a bucket too few", 400, status("/v1/metrics", changed_point(lambda m, p: p.bucket_counts.pop()))),
     ("a count that is not the buckets'", 400, status("/v1/metrics", changed_point(lambda m, p: setattr(p, "count", 4)))),
+    ("an exponential count that is not the buckets'", 400, status("/v1/metrics", changed_exponential(lambda p: setattr(p, "zero_count", 2)))),
+    ("a scale that there is not", 400, status("/v1/metrics", changed_exponential(lambda p: setattr(p, "scale", 21)))),
     ("a point twice", 400, status("/v1/metrics", changed_point(lambda m, p: m.histogram.data_points.append(p)))),
     ("no temporality", 400, status("/v1/metrics", changed_point(lambda m, p: m.histogram.ClearField("aggregation_temporality")))),
 ]

@@ -18,7 +18,8 @@ def shapes(lines):
     """Each line without what differs from run to run, and how many spans have that shape (points: whether any has)."""
     counted = collections.Counter(
         json.dumps([line["signal"], line["scope"], line["schema_url"], line["name"], line.get("kind"), line.get("type"),
-                    line.get("unit"), line.get("temporality"), line.get("bounds"), line.get("status"), line.get("events"),
+                    line.get("unit"), line.get("temporality"), line.get("bounds"),
+                    line.get("scale"), line.get("offsets"), line.get("status"), line.get("events"),
                     sorted(line["attributes"]), sorted(line["resource"])])
         for line in lines)
     return {shape: n if shape.startswith('["span"') else 1 for shape, n in counted.items()}
@@ -36,8 +37,9 @@ def wrong(lines):
             yield f"{line['name']}: no service.name"
         if not (line["scope"] and line["scope_version"]):
             yield f"{line['name']}: scope {line['scope']!r} {line['scope_version']!r}"
-    if not any(line.get("type") == "histogram" and line["count"] for line in lines):
-        yield "no histogram with a count"
+    for kind in ("histogram", "exponential_histogram"):
+        if not any(line.get("type") == kind and line["count"] for line in lines):
+            yield f"no {kind} with a count"
     ids = [line["span_id"] for line in lines if line["signal"] == "span"]
     if len(set(ids)) != len(ids):
         yield "a span arrived twice"

@@ -94,6 +94,14 @@ def points(scope):
                 want(len(p.bucket_counts) == len(bounds) + 1, f"{m.name}: {len(p.bucket_counts)} buckets for {len(bounds)} bounds")
                 want(sum(p.bucket_counts) == p.count, f"{m.name}: buckets hold {sum(p.bucket_counts)} of {p.count}")
                 line |= {"count": p.count, "sum": p.sum, "bounds": bounds, "buckets": list(p.bucket_counts)}
+            elif kind == "exponential_histogram":
+                sides = [p.positive.bucket_counts, p.negative.bucket_counts]
+                want(-10 <= p.scale <= 20, f"{m.name}: scale {p.scale}")
+                want(all(len(counts) <= 160 for counts in sides), f"{m.name}: {[len(counts) for counts in sides]} buckets")
+                counted = p.zero_count + sum(map(sum, sides))
+                want(counted == p.count, f"{m.name}: buckets hold {counted} of {p.count}")
+                line |= {"count": p.count, "sum": p.sum, "scale": p.scale, "offsets": [p.positive.offset, p.negative.offset],
+                         "buckets": [list(counts) for counts in sides]}
             elif kind in ("sum", "gauge"):
                 which = p.WhichOneof("value")
                 want(which, f"{m.name}: a point without a value")

@@ -134,6 +134,8 @@ static BARS: &[Bar] = &[
     bar("stream/chunk", Unit::Allocs, 0.0),
     bar("stream/chunk-current", Unit::Instr, 140.0),
     bar("stream/chunk-current", Unit::Allocs, 0.0),
+    bar("histogram/bound", Unit::Allocs, 0.0),
+    bar("histogram/bound-exponential", Unit::Allocs, 0.0),
     bar("encode/span8", Unit::Instr, 2_500.0),
     bar("encode/span8", Unit::Allocs, 0.0),
     bar("encode/span8-events13", Unit::Instr, 4_500.0),
@@ -141,6 +143,7 @@ static BARS: &[Bar] = &[
     bar("logs/json-line", Unit::Allocs, 0.0),
     bar("logs/json-line-ids", Unit::Allocs, 0.0),
     bar("contention/histogram", Unit::X, 1.95),
+    bar("contention/histogram-exponential", Unit::X, 1.95),
     bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),
 ];

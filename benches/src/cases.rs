@@ -5,6 +5,7 @@ use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling
 mod client;
 mod encode;
 mod flat;
+mod histogram;
 mod http;
 mod in_flight;
 mod inside;
@@ -87,6 +88,11 @@ pub(crate) static ALL: &[Case] = &[
         "http/base-dropped-span-unwanted",
         "same, at a level that the subscriber does not want",
         span::unwanted,
+    ),
+    added(
+        "http/base-dropped-exponential",
+        "Base, dropped at the end, exponential histograms too",
+        http::base_dropped_exponential,
     ),
     added("http/base-kept", "Base, kept", http::base_kept),
     added(
@@ -220,6 +226,16 @@ pub(crate) static ALL: &[Case] = &[
         inside::chunk_default,
     ),
     added(
+        "histogram/bound",
+        "a value into a bound histogram",
+        histogram::explicit,
+    ),
+    added(
+        "histogram/bound-exponential",
+        "same, exponential too",
+        histogram::exponential,
+    ),
+    added(
         "encode/span8",
         "record to OTLP bytes, per span of 8 attributes",
         encode::spans::<0>,
@@ -243,6 +259,11 @@ pub(crate) static ALL: &[Case] = &[
         "contention/histogram",
         "bound histogram: 2 threads / 1",
         scaling::histogram,
+    ),
+    scaling(
+        "contention/histogram-exponential",
+        "same, exponential too",
+        scaling::exponential,
     ),
     scaling(
         "contention/http",
@@ -385,6 +406,16 @@ pub(crate) static ALL: &[Case] = &[
         peers_recording::histogram_bound,
     ),
     added(
+        "peer/otel-exponential",
+        "OTel exponential histogram, 5 attributes",
+        peers_recording::exponential,
+    ),
+    added(
+        "peer/otel-exponential-bound",
+        "same, bound",
+        peers_recording::exponential_bound,
+    ),
+    added(
         "peer/otel-encode-span8",
         "SDK's OTLP encoding, per span of 8 attributes",
         peers_encode::spans::<0>,
@@ -413,6 +444,11 @@ pub(crate) static ALL: &[Case] = &[
         "peer/otel-histogram-bound-contention",
         "same, bound",
         peers_recording::contended_histogram_bound,
+    ),
+    scaling(
+        "peer/otel-exponential-bound-contention",
+        "OTel exponential histogram, bound: 2 threads / 1",
+        peers_recording::contended_exponential_bound,
     ),
 ];
 

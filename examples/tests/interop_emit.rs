@@ -77,6 +77,19 @@ fn one_of_everything_arrives() {
         (vec![1, 1, 0, 1], vec![0.1, 1.0, 10.0])
     );
 
+    let fine = points
+        .exponential("interop.wait.fine", &colour)
+        .expect("an exponential histogram");
+    let within = |value: f64| {
+        let counted = fine.positive.iter().filter(|(index, _)| {
+            let (lower, upper) = fine.limits(**index);
+            lower < value && value <= upper
+        });
+        counted.map(|(_, count)| count).sum::<u64>()
+    };
+    assert_eq!([0.1, 0.25, 100.0].map(within), [1, 1, 1]);
+    assert_eq!((fine.count, fine.sum, fine.zero_count), (3, waits.sum, 0));
+
     let page = String::from_utf8_lossy(&run.stdout);
     assert!(
         page.contains("\ninterop_active_trials{interop_method=\"second\"} 1\n"),

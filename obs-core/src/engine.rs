@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod counts;
 pub(crate) mod diagnostics;
 pub(crate) mod exemplars;
+pub(crate) mod exponential;
 pub(crate) mod family;
 pub(crate) mod finish;
 pub(crate) mod fold;

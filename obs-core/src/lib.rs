@@ -48,6 +48,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod aggregation;
 mod ambient;
 mod attached;
 mod attributes;
@@ -102,6 +103,7 @@ mod view;
 
 pub use opentelemetry as otel;
 
+pub use aggregation::{ExponentialHistogram, HistogramAggregation};
 pub use attributes::{Key, Set, Value};
 pub use clock::{Clock, ManualClock};
 pub use context::{ContextMode, Entered};

@@ -39,7 +39,7 @@ pub struct Metric {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Data {
-    /// Explicit buckets.
+    /// Explicit buckets, and exponential ones where they were asked for.
     Histogram {
         /// From when they count.
         temporality: Temporality,
@@ -92,6 +92,43 @@ pub struct HistogramPoint {
     pub buckets: Vec<u64>,
     /// At most one per bucket, in their order; its trace was exported before.
     pub exemplars: Vec<Exemplar>,
+    /// The same values in exponential buckets, where [they were asked for](crate::HistogramAggregation): OTLP has these in
+    /// place of the explicit ones, a page of Prometheus the explicit ones.
+    pub exponential: Option<ExponentialBuckets>,
+}
+
+/// What a base-2 exponential histogram counted (`metrics/data-model.md` of the specification, §ExponentialHistogram). The
+/// sum is the point's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExponentialBuckets {
+    /// How fine they are: limits are powers of 2^(2^-scale).
+    pub scale: i32,
+    /// How many values are zero. None but these are counted here: the threshold of zero is 0.
+    pub zero_count: u64,
+    /// Values above zero.
+    pub positive: IndexedBuckets,
+    /// Values below zero, by what they are without the sign.
+    pub negative: IndexedBuckets,
+}
+
+impl ExponentialBuckets {
+    /// How many values they count. The point's own count is read from other cells, and may be a moment older or younger.
+    pub fn count(&self) -> u64 {
+        let sides = [&self.positive, &self.negative];
+        let counts = sides.into_iter().flat_map(|side| &side.counts);
+        counts.fold(self.zero_count, |sum, count| sum.wrapping_add(*count))
+    }
+}
+
+/// Neighbouring buckets. That of index i has the values above 2^(i / 2^scale), up to and with 2^((i + 1) / 2^scale).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexedBuckets {
+    /// The index of the first.
+    pub offset: i32,
+    /// How many values in each: neither the first nor the last is 0.
+    pub counts: Vec<u64>,
 }
 
 /// A single value that a histogram counted, and the operation that it comes from.

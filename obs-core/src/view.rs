@@ -1,5 +1,6 @@
 //! Views: what becomes of metrics before anybody sees them, decided at set-up.
 
+use crate::aggregation::HistogramAggregation;
 use crate::descriptor::Scope;
 use crate::error::Error;
 use std::borrow::Cow;
@@ -23,7 +24,7 @@ use std::borrow::Cow;
 ///
 /// # What is merged
 /// [Fewer attributes](Self::with_attributes) make one point of several. Counts, sums and buckets are added, in either
-/// temporality; of exemplars the latest of each bucket stays. Of a gauge, which cannot be added, the greatest value is
+/// temporality (exponential ones at the greatest scale that has room for all); of exemplars the latest of each bucket stays. Of a gauge, which cannot be added, the greatest value is
 /// shown (an SDK shows the one set last; when a value was set is not remembered here). A mirrored counter that starts again
 /// gives its start to the whole point. What found no room within
 /// [the cap](crate::Builder::with_max_series), which counts before views, stays a point of its own as long as any
@@ -39,6 +40,7 @@ pub struct View {
     pub(crate) description: Option<Cow<'static, str>>,
     pub(crate) attributes: Option<Vec<String>>,
     pub(crate) boundaries: Option<Vec<f64>>,
+    pub(crate) aggregation: Option<HistogramAggregation>,
     pub(crate) dropped: bool,
 }
 
@@ -56,6 +58,7 @@ impl View {
             description: None,
             attributes: None,
             boundaries: None,
+            aggregation: None,
             dropped: false,
         }
     }
@@ -92,9 +95,17 @@ impl View {
 
     /// Boundaries of the buckets of histograms in place of their own: inclusive upper limits in the metric's unit,
     /// finite and ascending, at most 256. None at all leaves count and sum. Values are counted by them, so that they are
-    /// exact.
+    /// exact. Histograms with them are explicit, unless [another aggregation](Self::with_aggregation) is asked for.
     pub fn with_boundaries(mut self, boundaries: impl IntoIterator<Item = f64>) -> Self {
         self.boundaries = Some(boundaries.into_iter().collect());
+        self
+    }
+
+    /// How histograms count, in place of [what is set for all](crate::Builder::with_histograms):
+    /// `View::of("http.*").with_aggregation(ExponentialHistogram::default())`. Of an exponential one,
+    /// [boundaries](Self::with_boundaries) are those on a page of Prometheus.
+    pub fn with_aggregation(mut self, aggregation: impl Into<HistogramAggregation>) -> Self {
+        self.aggregation = Some(aggregation.into());
         self
     }
 
@@ -160,10 +171,14 @@ impl View {
                 ));
             }
         }
+        if let Some(problem) = self.aggregation.and_then(HistogramAggregation::problem) {
+            return wrong(format!("has {problem}"));
+        }
         let changes = self.name.is_some()
             || self.description.is_some()
             || self.attributes.is_some()
-            || self.boundaries.is_some();
+            || self.boundaries.is_some()
+            || self.aggregation.is_some();
         if self.dropped && changes {
             return wrong("drops what it changes".into());
         }

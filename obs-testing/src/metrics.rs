@@ -14,10 +14,12 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+mod exponential;
 mod lookup;
 mod quantile;
 mod settle;
 
+pub use exponential::ExponentialPoint;
 pub use lookup::PointSet;
 
 use crate::AttrValue;

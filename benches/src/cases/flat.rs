@@ -8,7 +8,7 @@ use std::{
 use obs_core::{
     Builder, Reader, Records, Subscriber, Telemetry,
     encode::{ResourceBytes, TraceEncoder},
-    metrics::{Data, Number, Temporality},
+    metrics::{Data, HistogramPoint, Number, Temporality},
     otel::KeyValue,
 };
 
@@ -148,12 +148,24 @@ impl Flat {
 
     /// Recorded values of a histogram over all its series.
     pub(crate) fn points_of(&self, histogram: &str) -> u64 {
+        self.counts_of(histogram, |point| point.count)
+    }
+
+    /// The same of what exponential buckets counted.
+    pub(crate) fn exponential_points_of(&self, histogram: &str) -> u64 {
+        self.counts_of(histogram, |point| {
+            let buckets = point.exponential.as_ref();
+            buckets.map_or(0, |buckets| buckets.count())
+        })
+    }
+
+    fn counts_of(&self, histogram: &str, count: fn(&HistogramPoint) -> u64) -> u64 {
         let metrics = self.reader.collect();
         let counts = metrics
             .iter()
             .filter(|metric| metric.name == histogram)
             .flat_map(|metric| match &metric.data {
-                Data::Histogram { points, .. } => points.iter().map(|point| point.count).collect(),
+                Data::Histogram { points, .. } => points.iter().map(count).collect(),
                 _ => Vec::new(),
             });
         counts.sum()

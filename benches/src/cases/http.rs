@@ -1,12 +1,16 @@
 //! Our HTTP layer around the same handler: each level, dropped and kept, and as it ships.
 
 use obs_core::{
-    Builder, ContextMode, Event, StatsLevel, Telemetry, current, sampling::HeadSampler,
+    Builder, ContextMode, Event, ExponentialHistogram, StatsLevel, Telemetry, current,
+    sampling::HeadSampler,
 };
 use obs_http::HttpServerLayer;
 use tower_layer::Layer;
 
-use super::flat::{DURATION, Expect, Flat};
+use super::{
+    flat::{DURATION, Expect, Flat},
+    sdk::same,
+};
 use crate::harness::{
     pair::Pair,
     service::{Handler, Requests, Shape, pair_of},
@@ -50,6 +54,30 @@ pub(crate) fn base_dropped() -> Pair {
 
 pub(crate) fn base_dropped_traceparent() -> Pair {
     at(StatsLevel::Base, Kept::None, Shape::Traceparent)
+}
+
+/// The same, and the duration is counted in exponential buckets too.
+pub(crate) fn base_dropped_exponential() -> Pair {
+    let builder = builder(StatsLevel::Base, Kept::None);
+    let flat = Flat::build(builder.with_histograms(ExponentialHistogram::default()));
+    let pair = priced(Shape::Plain, Handler::default(), flat.telemetry);
+    let counted = flat.clone();
+    let pair = flat.hold(
+        pair,
+        Expect {
+            points: Some(DURATION),
+            ..Expect::default()
+        },
+    );
+    pair.with_account(move |calls| {
+        same("points", flat.points_of(DURATION), calls)?;
+        same(
+            "exponential points",
+            counted.exponential_points_of(DURATION),
+            calls,
+        )?;
+        Ok(format!("{calls} points of both kinds"))
+    })
 }
 
 /// Base: the record goes on to the collector.

@@ -85,7 +85,15 @@ pub(crate) fn values() -> impl FnMut() -> f64 {
 
 /// `Histogram::record` with five attributes.
 pub(crate) fn histogram() -> Pair {
-    let sdk = Sdk::install();
+    recorded(Sdk::install())
+}
+
+/// The same into an exponential one.
+pub(crate) fn exponential() -> Pair {
+    recorded(Sdk::install_exponential())
+}
+
+fn recorded(sdk: Sdk) -> Pair {
     let instrument = global::meter("bench").f64_histogram(HISTOGRAM).build();
     let (mut bare, mut value) = (values(), values());
     let pair = Pair::new(
@@ -99,7 +107,15 @@ pub(crate) fn histogram() -> Pair {
 
 /// The same histogram, bound to its attributes beforehand.
 pub(crate) fn histogram_bound() -> Pair {
-    let sdk = Sdk::install();
+    recorded_bound(Sdk::install())
+}
+
+/// The same into an exponential one.
+pub(crate) fn exponential_bound() -> Pair {
+    recorded_bound(Sdk::install_exponential())
+}
+
+fn recorded_bound(sdk: Sdk) -> Pair {
     let instrument = global::meter("bench")
         .f64_histogram(HISTOGRAM)
         .build()
@@ -140,7 +156,15 @@ pub(crate) fn contended_histogram() -> Scaling {
 
 /// Two threads with one series, bound on each.
 pub(crate) fn contended_histogram_bound() -> Scaling {
-    let sdk = Sdk::install();
+    contended_bound(Sdk::install())
+}
+
+/// The same into an exponential one.
+pub(crate) fn contended_exponential_bound() -> Scaling {
+    contended_bound(Sdk::install_exponential())
+}
+
+fn contended_bound(sdk: Sdk) -> Scaling {
     let instrument = global::meter("bench").f64_histogram(HISTOGRAM).build();
     Scaling::new(
         move || {

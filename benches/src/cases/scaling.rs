@@ -1,51 +1,37 @@
 //! Two threads with our instruments: nothing of a thread's own is shared on the way.
 
-use obs_core::{DURATION_BOUNDS, Instrument, Key, Label, Scope, StatsLevel, Values};
+use obs_core::StatsLevel;
 use obs_http::HttpServerLayer;
 use tower_layer::Layer;
 
 use super::{
     flat::{DURATION, Expect, Flat},
+    histogram::Bound,
     http::{Kept, builder},
     peers_recording::values,
-    sdk::same,
 };
 use crate::harness::{
     scaling::Scaling,
     service::{Handler, Requests, Shape, exchange},
 };
 
-const HISTOGRAM: Instrument = Instrument {
-    name: "bench.duration",
-    unit: "s",
-    description: "",
-    labels: &[Label {
-        key: Key::new(&"bench.method"),
-        values: Values::Closed(&["get", "set"]),
-    }],
-    scope: &Scope {
-        name: "obs-benches",
-        version: "0",
-        schema_url: "",
-    },
-};
-
 /// One series of a histogram, bound once.
 pub(crate) fn histogram() -> Scaling {
-    let flat = Flat::build(builder(StatsLevel::Base, Kept::None));
-    let bound = flat
-        .telemetry
-        .histogram(&HISTOGRAM, DURATION_BOUNDS)
-        .bind(&["get"]);
+    scaled(Bound::explicit())
+}
+
+/// The same, counted in exponential buckets too.
+pub(crate) fn exponential() -> Scaling {
+    scaled(Bound::exponential())
+}
+
+fn scaled(bound: Bound) -> Scaling {
     Scaling::new(
         move || {
             let mut value = values();
-            Box::new(move || bound.record(value()))
+            Box::new(move || bound.series.record(value()))
         },
-        move |operations| {
-            same("points", flat.points_of(HISTOGRAM.name), operations)?;
-            Ok(format!("{operations} points"))
-        },
+        move |operations| bound.account(operations),
     )
 }
 

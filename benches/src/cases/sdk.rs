@@ -12,7 +12,8 @@ use opentelemetry::global;
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     metrics::{
-        PeriodicReader, SdkMeterProvider, Temporality,
+        Aggregation, Instrument, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
+        Temporality,
         data::{AggregatedMetrics, MetricData, ResourceMetrics},
         exporter::PushMetricExporter,
     },
@@ -37,6 +38,24 @@ impl Sdk {
     /// AlwaysOn, a batch processor whose queue holds more than a burst, a periodic reader: all as in production but for
     /// the queue's length and exporters that send nothing. Everything becomes global, as applications do.
     pub(crate) fn install() -> Self {
+        Self::install_with(SdkMeterProvider::builder())
+    }
+
+    /// The same with exponential histograms, of the default size.
+    pub(crate) fn install_exponential() -> Self {
+        let exponential = |_: &Instrument| {
+            let aggregation = Aggregation::Base2ExponentialHistogram {
+                max_size: 160,
+                max_scale: 20,
+                record_min_max: false,
+            };
+            let stream = Stream::builder().with_aggregation(aggregation);
+            stream.build().ok()
+        };
+        Self::install_with(SdkMeterProvider::builder().with_view(exponential))
+    }
+
+    fn install_with(meters: MeterProviderBuilder) -> Self {
         let spans = Arc::new(AtomicU64::new(0));
         let processor = BatchSpanProcessor::builder(CountSpans(spans.clone()))
             .with_batch_config(
@@ -53,7 +72,7 @@ impl Sdk {
         let reader = PeriodicReader::builder(SumPoints(points.clone()))
             .with_interval(Duration::from_secs(3_600))
             .build();
-        let meters = SdkMeterProvider::builder().with_reader(reader).build();
+        let meters = meters.with_reader(reader).build();
         global::set_tracer_provider(tracers.clone());
         global::set_meter_provider(meters.clone());
         global::set_text_map_propagator(TraceContextPropagator::new());
@@ -127,6 +146,10 @@ impl PushMetricExporter for SumPoints {
         let count = |data: &AggregatedMetrics| match data {
             AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
                 histogram.data_points().map(|point| point.count()).sum()
+            }
+            AggregatedMetrics::F64(MetricData::ExponentialHistogram(histogram)) => {
+                let points = histogram.data_points();
+                points.map(|point| point.count() as u64).sum()
             }
             AggregatedMetrics::U64(MetricData::Histogram(histogram)) => {
                 histogram.data_points().map(|point| point.count()).sum()

@@ -6,9 +6,9 @@
 #![forbid(unsafe_code)]
 
 use obs_core::{
-    Body, Builder, DURATION_BOUNDS, Descriptor, ErrorType, Event, Histogram, InFlight, Instrument,
-    Key, Label, LabelId, Labels, LogEvent, Measure, Outcome, Parent, SIZE_BOUNDS, Scope, Session,
-    Set, Severity, Stage, StatsLevel, Telemetry, Values,
+    Body, Builder, DURATION_BOUNDS, Descriptor, ErrorType, Event, ExponentialHistogram, Histogram,
+    InFlight, Instrument, Key, Label, LabelId, Labels, LogEvent, Measure, Outcome, Parent,
+    SIZE_BOUNDS, Scope, Session, Set, Severity, Stage, StatsLevel, Telemetry, Values, View,
     encode::PrometheusPage,
     metrics::Temporality,
     otel::{
@@ -121,6 +121,13 @@ fn builder() -> Builder {
         .with_otlp()
         .with_level(StatsLevel::Detailed)
         .with_measures(true)
+        // The waits once as they are, and once more in exponential buckets.
+        .with_view(View::of("interop.wait"))
+        .with_view(
+            View::of("interop.wait")
+                .with_name("interop.wait.fine")
+                .with_aggregation(ExponentialHistogram::default()),
+        )
 }
 
 /// A small trace, and an operation of it that still runs.

@@ -4,7 +4,8 @@ use super::protobuf::Buffer;
 use super::request::{Emit, ITEM, Request};
 use super::resource::ResourceBytes;
 use crate::metrics::{
-    Data, HistogramPoint, Metric, Number, NumberPoint, PointAttributes, Temporality,
+    Data, Exemplar, ExponentialBuckets, HistogramPoint, Metric, Number, NumberPoint,
+    PointAttributes, Temporality,
 };
 
 /// Fields of `Metric`, then of its data and points.
@@ -15,6 +16,7 @@ mod field {
     pub(super) const GAUGE: u8 = 5;
     pub(super) const SUM: u8 = 7;
     pub(super) const HISTOGRAM: u8 = 9;
+    pub(super) const EXPONENTIAL: u8 = 10;
 
     pub(super) const POINTS: u8 = 1;
     pub(super) const TEMPORALITY: u8 = 2;
@@ -36,6 +38,21 @@ mod field {
         pub(in super::super) const BOUNDS: u8 = 7;
         pub(in super::super) const EXEMPLARS: u8 = 8;
         pub(in super::super) const ATTRIBUTES: u8 = 9;
+    }
+    pub(super) mod exponential {
+        pub(in super::super) const ATTRIBUTES: u8 = 1;
+        pub(in super::super) const COUNT: u8 = 4;
+        pub(in super::super) const SUM: u8 = 5;
+        /// A `sint32`, as the offset.
+        pub(in super::super) const SCALE: u8 = 6;
+        pub(in super::super) const ZERO_COUNT: u8 = 7;
+        pub(in super::super) const POSITIVE: u8 = 8;
+        pub(in super::super) const NEGATIVE: u8 = 9;
+        pub(in super::super) const EXEMPLARS: u8 = 11;
+
+        pub(in super::super) const OFFSET: u8 = 1;
+        /// Packed varints.
+        pub(in super::super) const COUNTS: u8 = 2;
     }
     pub(super) mod exemplar {
         pub(in super::super) const TIME: u8 = 2;
@@ -65,8 +82,12 @@ pub fn encode_metrics(
         };
         match &metric.data {
             Data::Histogram { points, .. } => {
+                let exponential = is_exponential(points);
                 for point in points {
-                    sink.point(&mut *emit, |buffer| write_histogram(buffer, point));
+                    sink.point(&mut *emit, |buffer| match &point.exponential {
+                        Some(buckets) if exponential => write_exponential(buffer, point, buckets),
+                        _ => write_histogram(buffer, point),
+                    });
                 }
             }
             Data::Sum { points, .. } | Data::Gauge { points } => {
@@ -132,7 +153,18 @@ impl MetricSink<'_> {
             inner.text(field::DESCRIPTION, &metric.description);
             inner.text(field::UNIT, &metric.unit);
             let (kind, of) = match &metric.data {
-                Data::Histogram { temporality, .. } => (field::HISTOGRAM, Some(*temporality)),
+                Data::Histogram {
+                    temporality,
+                    points,
+                } => {
+                    let exponential = is_exponential(points);
+                    let kind = if exponential {
+                        field::EXPONENTIAL
+                    } else {
+                        field::HISTOGRAM
+                    };
+                    (kind, Some(*temporality))
+                }
                 Data::Sum { temporality, .. } => (field::SUM, Some(*temporality)),
                 Data::Gauge { .. } => (field::GAUGE, None),
             };
@@ -152,6 +184,11 @@ impl MetricSink<'_> {
         self.request
             .added(self.scope, from, self.points.count, emit);
     }
+}
+
+/// A metric is of one kind: exponential, if all of its points are.
+fn is_exponential(points: &[HistogramPoint]) -> bool {
+    points.iter().all(|point| point.exponential.is_some())
 }
 
 fn temporality(of: Temporality) -> u64 {
@@ -181,22 +218,58 @@ fn write_histogram(buffer: &mut Buffer, point: &HistogramPoint) {
     );
     let bounds = point.bounds.iter().map(|bound| bound.to_bits());
     packed(buffer, field::histogram::BOUNDS, bounds);
-    for exemplar in &point.exemplars {
-        buffer.nested::<1>(field::histogram::EXEMPLARS, |into| {
+    write_exemplars(buffer, field::histogram::EXEMPLARS, &point.exemplars);
+    write_attributes(buffer, field::histogram::ATTRIBUTES, &point.attributes);
+}
+
+fn write_exponential(buffer: &mut Buffer, point: &HistogramPoint, buckets: &ExponentialBuckets) {
+    write_attributes(buffer, field::exponential::ATTRIBUTES, &point.attributes);
+    write_times(buffer, point.start_unix_nanos, point.unix_nanos);
+    // Of these buckets: the point's own was read from others.
+    unless_zero(buffer, field::exponential::COUNT, buckets.count());
+    buffer.fixed64(field::exponential::SUM, point.sum.to_bits());
+    buffer.uint(field::exponential::SCALE, zigzag(buckets.scale));
+    unless_zero(buffer, field::exponential::ZERO_COUNT, buckets.zero_count);
+    for (field, side) in [
+        (field::exponential::POSITIVE, &buckets.positive),
+        (field::exponential::NEGATIVE, &buckets.negative),
+    ] {
+        if !side.counts.is_empty() {
+            buffer.nested::<2>(field, |into| {
+                into.uint(field::exponential::OFFSET, zigzag(side.offset));
+                into.nested::<2>(field::exponential::COUNTS, |into| {
+                    side.counts.iter().for_each(|count| into.varint(*count));
+                });
+            });
+        }
+    }
+    write_exemplars(buffer, field::exponential::EXEMPLARS, &point.exemplars);
+}
+
+/// Signed numbers in a varint: small ones are short, whatever their sign.
+fn zigzag(value: i32) -> u64 {
+    u64::from(((value << 1) ^ (value >> 31)) as u32)
+}
+
+fn write_exemplars(buffer: &mut Buffer, field: u8, exemplars: &[Exemplar]) {
+    for exemplar in exemplars {
+        buffer.nested::<1>(field, |into| {
             into.fixed64(field::exemplar::TIME, exemplar.unix_nanos);
             into.fixed64(field::exemplar::DOUBLE, exemplar.value.to_bits());
             into.bytes(field::exemplar::SPAN_ID, &exemplar.span_id.to_bytes());
             into.bytes(field::exemplar::TRACE_ID, &exemplar.trace_id.to_bytes());
         });
     }
-    write_attributes(buffer, field::histogram::ATTRIBUTES, &point.attributes);
 }
 
 fn write_times(buffer: &mut Buffer, start: u64, time: u64) {
-    for (field, nanos) in [(field::START, start), (field::TIME, time)] {
-        if nanos != 0 {
-            buffer.fixed64(field, nanos);
-        }
+    unless_zero(buffer, field::START, start);
+    unless_zero(buffer, field::TIME, time);
+}
+
+fn unless_zero(buffer: &mut Buffer, field: u8, value: u64) {
+    if value != 0 {
+        buffer.fixed64(field, value);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the builder decided, as plain data.
 
+use crate::aggregation::HistogramAggregation;
 use crate::attributes::Bounds;
 use crate::context::ContextMode;
 use crate::engine::lent::RaiseRule;
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
     pub(crate) views: Vec<View>,
+    /// Where no view says otherwise.
+    pub(crate) histograms: HistogramAggregation,
     /// Limits that a histogram has besides its own, by the metric's name.
     pub(crate) boundaries: Vec<(String, f64)>,
     pub(crate) known_http_methods: Option<Vec<String>>,
@@ -116,6 +119,7 @@ impl Default for Config {
             measures: false,
             exemplars: true,
             views: Vec::new(),
+            histograms: HistogramAggregation::default(),
             boundaries: Vec::new(),
             known_http_methods: None,
             max_series: 2_000,

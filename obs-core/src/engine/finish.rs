@@ -38,6 +38,7 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     if let Some(cells) = &slot.cells {
         kind.record(&live, ticks, cells, owned);
     }
+    kind.record_further(&live, ticks, local);
     if let Some((gauge, _)) = &kind.gauge
         && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
     {

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::exemplars::{Stored, View};
+use super::exponential::Counted;
 use super::metric_set::{MetricSet, Shape};
 use super::registry::OVERFLOW;
 use super::shard::Shard;
@@ -55,6 +56,8 @@ pub(crate) struct ReaderState {
     preference: Preference,
     /// The last numbers of each series, for deltas.
     last: HashMap<u32, Vec<u64>>,
+    /// The same of its exponential histograms.
+    last_counted: HashMap<u32, Vec<Counted>>,
     /// What cumulative counters showed last, and since when they count: a mirrored one may start again.
     counters: HashMap<u32, (u64, u64)>,
     /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
@@ -68,6 +71,7 @@ impl ReaderState {
         Self {
             preference: preference.into(),
             last: HashMap::new(),
+            last_counted: HashMap::new(),
             counters: HashMap::new(),
             last_nanos: 0,
             exemplars_seen: 0,
@@ -90,6 +94,7 @@ struct Folded {
     series: u32,
     labels: Labels,
     cells: Vec<u64>,
+    counted: Vec<Counted>,
 }
 
 impl Engine {
@@ -174,6 +179,7 @@ fn fold_series(
     shards: &[Arc<Shard>],
 ) -> Option<Folded> {
     let mut cells = vec![0_u64; set.cells];
+    let mut counted = vec![Counted::default(); set.exponentials];
     let mut touched = false;
     for shard in shards {
         let Some(own) = shard.touched(series) else {
@@ -191,11 +197,17 @@ fn fold_series(
                 };
             }
         }
+        if let Some(grown) = shard.touched_exponential(series) {
+            let all = set.metrics.iter();
+            let exponential = all.filter_map(|metric| metric.exponential.as_ref());
+            exponential.for_each(|one| one.read(grown, &mut counted));
+        }
     }
     touched.then_some(Folded {
         series,
         labels,
         cells,
+        counted,
     })
 }
 
@@ -315,6 +327,12 @@ fn points(
             {
                 let found = exemplars.of(series.series, range);
                 point.exemplars = found.into_iter().map(Into::into).collect();
+                if let Some(exponential) = &metric.exponential {
+                    // Remembered only where it is shown: what was counted between two reads comes with the next point.
+                    let lasts = &mut reader.last_counted;
+                    let last = delta.then(|| lasts.entry(series.series).or_default());
+                    point.exponential = exponential.buckets(&series.counted, last);
+                }
             }
         }
     }
@@ -370,6 +388,7 @@ fn add_point(
                 bounds: bounds.to_vec(),
                 buckets,
                 exemplars: Vec::new(),
+                exponential: None,
             });
         }
         (

@@ -1,7 +1,9 @@
 //! Metrics for other crates and for services: handles bound at set-up, recorded without a look-up.
 
 use super::Engine;
-use super::metric_set::{MetricSet, Shape, bucket};
+use super::cells::Cells;
+use super::local::Local;
+use super::metric_set::{Metric, MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::attributes::Key;
 use crate::descriptor::Scope;
@@ -67,8 +69,8 @@ impl Engine {
             return Handle::inert(self);
         }
         let keys: Vec<Key> = instrument.labels.iter().map(|label| label.key).collect();
-        let streams = self.view(instrument.scope, instrument.name, &keys, &mut shape);
-        if streams.as_ref().is_some_and(|streams| streams.is_empty()) {
+        let shown = self.view(instrument.scope, instrument.name, &keys, &mut shape);
+        if { shown.streams.as_ref() }.is_some_and(|streams| streams.is_empty()) {
             return Handle::inert(self);
         }
         let mut name = instrument.name;
@@ -95,6 +97,7 @@ impl Engine {
             spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             // What a telemetry says about itself is a closed set, and must have room.
             max_series: if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
                 u32::MAX
@@ -104,6 +107,7 @@ impl Engine {
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             off: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
             ticks_per_second: self.clock.ticks_per_second(),
@@ -111,8 +115,9 @@ impl Engine {
         set.push(
             (name, instrument.unit, instrument.description),
             shape,
-            streams,
+            shown,
         );
+        set.plain = AtomicBool::new(set.exponentials == 0);
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }
@@ -120,8 +125,10 @@ impl Engine {
 
     /// From now on instruments record nothing.
     pub(crate) fn silence(&self) {
-        self.instruments
-            .each_set(&mut |set| set.off.store(true, Ordering::Relaxed));
+        self.instruments.each_set(&mut |set| {
+            set.off.store(true, Ordering::Relaxed);
+            set.plain.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Counts each, says it once.
@@ -189,10 +196,12 @@ impl Handle {
             spaces: [].into(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             max_series: 0,
             series: AtomicU32::new(0),
             full: AtomicBool::new(true),
             off: AtomicBool::new(true),
+            plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: 0,
             ticks_per_second: 1.0,
@@ -246,14 +255,18 @@ struct Bound {
 
 impl Bound {
     #[inline(always)]
-    fn write(&self, write: impl FnOnce(&MetricSet, &super::cells::Cells, bool)) {
-        let set = self.handle.set;
-        if set.is_off() {
-            return;
+    fn write(&self, write: impl FnOnce(&MetricSet, &Cells, &Local)) {
+        if !self.handle.set.is_off() {
+            self.write_always(write);
         }
+    }
+
+    #[inline(always)]
+    fn write_always(&self, write: impl FnOnce(&MetricSet, &Cells, &Local)) {
+        let set = self.handle.set;
         self.handle.engine.with_local(|local| {
             if let Some(cells) = local.shard.cells(self.series, set.cells) {
-                write(set, cells, local.owned);
+                write(set, cells, local);
             }
         });
     }
@@ -305,7 +318,7 @@ handles! {
     FloatCounter, BoundFloatCounter;
     /// A whole sum that goes up and down, mirrored from elsewhere.
     UpDownCounter, BoundUpDownCounter;
-    /// A histogram of values with explicit boundaries.
+    /// A histogram of values: explicit boundaries, and [exponential buckets](crate::HistogramAggregation) where asked for.
     ValueHistogram, BoundHistogram;
 }
 
@@ -313,7 +326,8 @@ impl BoundCounter {
     /// Adds.
     #[inline]
     pub fn add(&self, by: u64) {
-        self.0.write(|_, cells, owned| cells.add(0, by, owned));
+        self.0
+            .write(|_, cells, local| cells.add(0, by, local.owned));
     }
 
     /// Sets the total, for a counter that is mirrored from elsewhere; a smaller one than before is a restart there.
@@ -359,13 +373,34 @@ impl BoundHistogram {
         if !value.is_finite() {
             return;
         }
-        self.0.write(|set, cells, owned| {
-            let Some(Shape::Values { bounds }) = set.metrics.first().map(|metric| &metric.shape)
-            else {
-                return;
-            };
-            cells.add_f64(0, value, owned);
-            cells.add(1 + bucket(bounds, value), 1, owned);
+        if !self.0.handle.set.plain.load(Ordering::Relaxed) {
+            return self.record_otherwise(value);
+        }
+        self.0.write_always(|set, cells, local| {
+            add(set.metrics.first(), cells, value, local.owned);
         });
+    }
+
+    /// In exponential buckets too, or not at all.
+    #[inline(never)]
+    fn record_otherwise(&self, value: f64) {
+        self.0.write(|set, cells, local| {
+            let metric = set.metrics.first();
+            add(metric, cells, value, local.owned);
+            if let Some(exponential) = metric.and_then(|metric| metric.exponential.as_ref())
+                && let Some(grown) = local.shard.exponential(self.0.series, set.exponentials)
+            {
+                exponential.record(grown, value, local.owned);
+            }
+        });
+    }
+}
+
+/// A value into the explicit buckets of a histogram.
+#[inline(always)]
+fn add(metric: Option<&Metric>, cells: &Cells, value: f64, owned: bool) {
+    if let Some(Shape::Values { bounds }) = metric.map(|metric| &metric.shape) {
+        cells.add_f64(0, value, owned);
+        cells.add(1 + bucket(bounds, value), 1, owned);
     }
 }

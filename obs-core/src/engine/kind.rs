@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+mod further;
+
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 #[derive(Debug)]
 pub struct Kind {
@@ -33,6 +35,8 @@ pub struct Kind {
     stages: Box<[HotStage]>,
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, Box<[f64]>)]>,
+    /// Whether there is more to record than times by explicit boundaries.
+    further: bool,
     pub(crate) context: ContextMode,
     /// Whether something is to be done for the rest of OpenTelemetry when an operation becomes current.
     pub(crate) attaches: bool,
@@ -104,9 +108,9 @@ impl Kind {
                 let mut shape = shape(bounds.unwrap_or_else(|| histogram.bounds.into()));
                 let own = attribute.iter().map(|(key, _)| *key);
                 let all: Vec<Key> = keys.iter().copied().chain(own).collect();
-                let streams = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
+                let shown = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
                 let bounds: Box<[f64]> = shape.bounds().into();
-                (set.push_with(name, attribute, shape, streams), bounds)
+                (set.push_with(name, attribute, shape, shown), bounds)
             };
         let ticks = |bounds| Shape::Ticks { bounds };
         let hot = |(offset, bounds): (usize, Box<[f64]>)| TickHistogram::new(offset, &bounds, rate);
@@ -130,12 +134,12 @@ impl Kind {
             .iter()
             .take(asked)
             .map(|measure| push(&measure.histogram, None, |bounds| Shape::Values { bounds }));
-        let measures = measures.collect();
+        let measures: Box<[_]> = measures.collect();
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
             let mut shape = Shape::Sum { monotonic: false };
-            let streams = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
-            set.push((gauge.name, gauge.unit, gauge.description), shape, streams);
+            let shown = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
+            set.push((gauge.name, gauge.unit, gauge.description), shape, shown);
             (set, Labels::mask(gauge.labels))
         });
         // Number 0 is "no method", the cap's own is the overflow.
@@ -151,6 +155,7 @@ impl Kind {
         let config = engine.config.kind(descriptor.name);
         let slow = config.slow.or(engine.config.slow);
         Self {
+            further: !measures.is_empty() || set.exponentials > 0,
             engine,
             descriptor,
             set,
@@ -187,10 +192,12 @@ impl Kind {
             spaces: spaces.clone(),
             metrics: Vec::new(),
             cells: 0,
+            exponentials: 0,
             max_series: engine.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             off: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             started: engine.clock.unix_nanos(),
             ticks_per_second: engine.clock.ticks_per_second(),
@@ -497,7 +504,7 @@ impl Kind {
         }
     }
 
-    /// Everything that a finished operation writes into cells, but for the gauge.
+    /// What a finished operation writes into cells, but for the gauge and [the rest](Self::record_further).
     #[inline(always)]
     pub(crate) fn record(&self, live: &Live, ticks: u64, cells: &Cells, owned: bool) {
         if let Some(duration) = &self.duration {
@@ -508,16 +515,9 @@ impl Kind {
                 stage.histogram.record(cells, took, owned);
             }
         }
-        for (index, (offset, bounds)) in self.measures.iter().enumerate() {
-            if live.measured & (1 << index) != 0 {
-                let value = live.measures[index & 3] as f64;
-                cells.add_f64(*offset, value, owned);
-                cells.add(offset + 1 + bucket(bounds, value), 1, owned);
-            }
-        }
     }
 
-    /// What [`record`](Self::record) wrote: the cell of each bucket that it counted in, and the value in the metric's unit.
+    /// What both wrote into the cells of the series: the cell of each bucket that it counted in, and the value in the metric's unit.
     pub(crate) fn each_value(&self, live: &Live, mut visit: impl FnMut(usize, f64)) {
         let ticks = live.end.saturating_sub(live.start);
         // Divided, not multiplied: 30 ms read 0.03 and not 0.030000000000000002.
@@ -531,8 +531,7 @@ impl Kind {
             }
         }
         for (index, (offset, bounds)) in self.measures.iter().enumerate() {
-            if live.measured & (1 << index) != 0 {
-                let value = live.measures[index & 3] as f64;
+            if let Some(value) = live.measure(index) {
                 visit(offset + 1 + bucket(bounds, value), value);
             }
         }

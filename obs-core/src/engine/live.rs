@@ -182,6 +182,12 @@ impl Live {
         })
     }
 
+    /// A measure, if it was set.
+    pub(crate) fn measure(&self, index: usize) -> Option<f64> {
+        let value = self.measures.get(index)?;
+        (self.measured & 1 << index != 0).then_some(*value as f64)
+    }
+
     /// Makes it ready for the next operation; what is expensive to make again stays.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {

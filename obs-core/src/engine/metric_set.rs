@@ -1,6 +1,7 @@
 //! What one record writes: several metrics that share labels lie in one run of cells, found by one look-up.
 
-use super::views::Stream;
+use super::exponential::Exponential;
+use super::views::{Shown, Stream};
 use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::label::Space;
@@ -15,11 +16,15 @@ pub(crate) struct MetricSet {
     pub(crate) spaces: Arc<[Space]>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) cells: usize,
+    /// How many of the metrics are exponential histograms too.
+    pub(crate) exponentials: usize,
     pub(crate) max_series: u32,
     pub(crate) series: AtomicU32,
     pub(crate) full: AtomicBool,
     /// Nothing is recorded: the telemetry is over, or there never was one.
     pub(crate) off: AtomicBool,
+    /// Values are recorded without further questions: it is not off, and there is nothing exponential.
+    pub(crate) plain: AtomicBool,
     /// Records that went to the overflow series.
     pub(crate) overflowed: AtomicU64,
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
@@ -41,6 +46,7 @@ pub(crate) struct Metric {
     pub(crate) offset: usize,
     /// What views make of it; `None` is as it is.
     pub(crate) streams: Option<Box<[Stream]>>,
+    pub(crate) exponential: Option<Exponential>,
 }
 
 #[derive(Debug)]
@@ -105,25 +111,29 @@ impl MetricSet {
         )
     }
 
-    /// Adds a metric and says where its cells begin.
     pub(crate) fn push(
         &mut self,
         metric: (&'static str, &'static str, &'static str),
         shape: Shape,
-        streams: Option<Box<[Stream]>>,
-    ) -> usize {
-        self.push_with(metric, None, shape, streams)
+        shown: Shown,
+    ) {
+        self.push_with(metric, None, shape, shown);
     }
 
+    /// Adds a metric and says where its cells begin.
     pub(crate) fn push_with(
         &mut self,
         (name, unit, description): (&'static str, &'static str, &'static str),
         attribute: Option<(Key, &'static str)>,
         shape: Shape,
-        streams: Option<Box<[Stream]>>,
+        shown: Shown,
     ) -> usize {
         let offset = self.cells;
         self.cells += shape.cells();
+        let exponential = { shown.exponential }
+            .filter(|_| shape.is_histogram())
+            .map(|most| Exponential::new(self.exponentials, most));
+        self.exponentials += usize::from(exponential.is_some());
         self.metrics.push(Metric {
             name,
             unit,
@@ -131,7 +141,8 @@ impl MetricSet {
             attribute,
             shape,
             offset,
-            streams,
+            streams: shown.streams,
+            exponential,
         });
         offset
     }

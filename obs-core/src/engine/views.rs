@@ -1,7 +1,9 @@
 //! Views at work: where the cells of a metric have limits, decided when it is registered, and what is shown of its points.
 
 use super::Engine;
+use super::exponential;
 use super::metric_set::{MetricSet, Shape};
+use crate::aggregation::{ExponentialHistogram, HistogramAggregation};
 use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::metrics::{
@@ -66,6 +68,16 @@ pub(crate) struct Stream {
     view: &'static View,
     /// A part of the limits that the cells have.
     bounds: Box<[f64]>,
+    exponential: Option<ExponentialHistogram>,
+}
+
+/// What is shown of one metric.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// What views make of it: `None` is as it is, and an empty list is nothing.
+    pub(crate) streams: Option<Box<[Stream]>>,
+    /// What holds the points of those streams that are exponential histograms, if any are.
+    pub(crate) exponential: Option<ExponentialHistogram>,
 }
 
 impl Stream {
@@ -88,18 +100,21 @@ impl Views {
 }
 
 impl Engine {
-    /// What views make of a metric that is registered: `shape` gets the limits that all of its streams need. `None` is as
-    /// it is, and an empty list is nothing.
+    /// What views make of a metric that is registered: `shape` gets the limits that all of its streams need.
     pub(crate) fn view(
         &self,
         scope: &'static Scope,
         metric: &'static str,
         keys: &[Key],
         shape: &mut Shape,
-    ) -> Option<Box<[Stream]>> {
+    ) -> Shown {
+        let as_it_is = Shown {
+            streams: None,
+            exponential: { self.config.histograms.exponential() }.filter(|_| shape.is_histogram()),
+        };
         let views = &self.views;
         if views.views.is_empty() && views.boundaries.is_empty() {
-            return None;
+            return as_it_is;
         }
         let besides: Vec<f64> = { views.boundaries.iter() }
             .filter(|besides| besides.of.0.eq_ignore_ascii_case(metric))
@@ -114,7 +129,7 @@ impl Engine {
         if matching.is_empty() {
             shape.set_bounds(own);
             self.note_exported(scope, metric, None, metric);
-            return None;
+            return as_it_is;
         }
         let streams = matching.into_iter().filter(|(_, view)| !view.dropped);
         let streams = streams.map(|(index, view)| {
@@ -128,12 +143,40 @@ impl Engine {
                 }
                 None => own.clone(),
             };
-            Stream { view, bounds }
+            Stream {
+                view,
+                bounds,
+                exponential: self.exponential(view, metric, shape),
+            }
         });
         let streams: Box<[Stream]> = streams.collect();
         let all = streams.iter().map(|stream| &stream.bounds);
         shape.set_bounds(all.fold([].into(), |all: Box<[f64]>, own| join(&all, own)));
-        Some(streams)
+        let asked = streams.iter().filter_map(|stream| stream.exponential);
+        Shown {
+            exponential: asked.reduce(ExponentialHistogram::or_more),
+            streams: Some(streams),
+        }
+    }
+
+    /// Boundaries in a view are an aggregation, if it names none.
+    fn exponential(
+        &self,
+        view: &View,
+        metric: &str,
+        shape: &Shape,
+    ) -> Option<ExponentialHistogram> {
+        if !shape.is_histogram() {
+            if view.aggregation.is_some() && view.is_exact() {
+                self.diagnostics.warn(format!(
+                    "`{metric}` cannot be aggregated as its view asks: it is no histogram"
+                ));
+            }
+            return None;
+        }
+        let of_boundaries = { view.boundaries.as_ref() }.map(|_| HistogramAggregation::Explicit);
+        let own = view.aggregation.or(of_boundaries);
+        own.unwrap_or(self.config.histograms).exponential()
     }
 
     /// A view of one metric is told of keys that it spells otherwise.
@@ -272,7 +315,11 @@ impl Stream {
                 let points = points.iter().map(|point| self.point(point));
                 Data::Histogram {
                     temporality: *temporality,
-                    points: merge(points, |point| &point.attributes, merge_histograms),
+                    points: merge(
+                        points,
+                        |point| &point.attributes,
+                        |into, from| self.merge_histograms(into, from),
+                    ),
                 }
             }
             Data::Sum {
@@ -309,14 +356,40 @@ impl Stream {
         )
     }
 
-    /// One point with the attributes and the boundaries of this stream.
+    /// One point with the attributes and the buckets of this stream.
     fn point(&self, point: &HistogramPoint) -> HistogramPoint {
         let mut shown = HistogramPoint {
             attributes: self.attributes(&point.attributes),
             ..point.clone()
         };
         widen(&mut shown, &self.bounds);
+        match (&mut shown.exponential, self.exponential) {
+            (Some(buckets), Some(most)) => exponential::fit(buckets, most),
+            (buckets, _) => *buckets = None,
+        }
         shown
+    }
+
+    fn merge_histograms(&self, into: &mut HistogramPoint, mut from: HistogramPoint) {
+        if into.bounds != from.bounds {
+            widen(into, &from.bounds);
+            widen(&mut from, &into.bounds);
+        }
+        into.count += from.count;
+        into.sum += from.sum;
+        for (into, from) in into.buckets.iter_mut().zip(&from.buckets) {
+            *into += from;
+        }
+        if let (Some(into), Some(from), Some(most)) =
+            (&mut into.exponential, from.exponential, self.exponential)
+        {
+            exponential::merge(into, from, most);
+        }
+        if !from.exemplars.is_empty() {
+            let mut all = std::mem::take(&mut into.exemplars);
+            all.extend(from.exemplars);
+            into.exemplars = one_per_bucket(&into.bounds, all);
+        }
     }
 
     fn attributes(&self, attributes: &PointAttributes) -> PointAttributes {
@@ -367,23 +440,6 @@ fn widen(point: &mut HistogramPoint, bounds: &[f64]) {
     (point.bounds, point.buckets) = (limits, buckets);
     let exemplars = std::mem::take(&mut point.exemplars);
     point.exemplars = one_per_bucket(&point.bounds, exemplars);
-}
-
-fn merge_histograms(into: &mut HistogramPoint, mut from: HistogramPoint) {
-    if into.bounds != from.bounds {
-        widen(into, &from.bounds);
-        widen(&mut from, &into.bounds);
-    }
-    into.count += from.count;
-    into.sum += from.sum;
-    for (into, from) in into.buckets.iter_mut().zip(&from.buckets) {
-        *into += from;
-    }
-    if !from.exemplars.is_empty() {
-        let mut all = std::mem::take(&mut into.exemplars);
-        all.extend(from.exemplars);
-        into.exemplars = one_per_bucket(&into.bounds, all);
-    }
 }
 
 /// The latest of each bucket, in the order of buckets.

@@ -7,6 +7,7 @@ use super::environment::Environment;
 use super::exporter::Exporter;
 use super::resource::Resource;
 use super::telemetry::Telemetry;
+use crate::aggregation::HistogramAggregation;
 use crate::clock::Clock;
 use crate::context::ContextMode;
 #[cfg(feature = "otlp")]
@@ -75,6 +76,7 @@ pub struct Builder {
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
     exemplars: Option<bool>,
+    histograms: Option<HistogramAggregation>,
     config: Config,
     /// What was set of that which a provider's recorder has no use for.
     flat_only: Vec<&'static str>,
@@ -115,6 +117,7 @@ impl Builder {
             metric_interval: None,
             temporality: None,
             exemplars: None,
+            histograms: None,
             config: Config::default(),
             flat_only: Vec::new(),
             subscribers: Subscribers::default(),
@@ -280,6 +283,13 @@ impl Builder {
         self
     }
 
+    /// How all histograms count that no [view](View) has an aggregation or boundaries for; by default
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, else by explicit boundaries.
+    pub fn with_histograms(mut self, aggregation: impl Into<HistogramAggregation>) -> Self {
+        self.histograms = Some(aggregation.into());
+        self
+    }
+
     /// What becomes of the metrics that a [view](View) selects; may be called several times.
     ///
     /// [`Telemetry::warnings`] says of two streams under one name, and of a view that matched nothing after a minute or
@@ -407,6 +417,9 @@ impl Builder {
         self.config.views.iter().try_for_each(View::check)?;
         view::check_boundaries(&self.config.boundaries)?;
         limits_of(&environment, &mut self.config);
+        let histograms = self.histograms.or(environment.histograms);
+        self.config.histograms = histograms.unwrap_or_default();
+        self.config.histograms.check()?;
         self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
         self.config.propagator = self
             .propagator

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::aggregation::{ExponentialHistogram, HistogramAggregation};
 use crate::courier::{Compression, Destination, Destinations, Signal};
 
 mod others;
@@ -41,6 +42,8 @@ pub struct Environment {
     pub otlp: PerSignal<Otlp>,
     /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
     pub temporality_preference: Option<TemporalityPreference>,
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
+    pub histograms: Option<HistogramAggregation>,
     /// `OTEL_METRICS_EXEMPLAR_FILTER`: whether there are exemplars. `trace_based` is the only way there is.
     pub exemplars: Option<bool>,
     /// `OTEL_METRIC_EXPORT_INTERVAL`.
@@ -94,6 +97,16 @@ impl Environment {
                     ("cumulative", TemporalityPreference::Cumulative),
                     ("delta", TemporalityPreference::Delta),
                     ("lowmemory", TemporalityPreference::LowMemory),
+                ],
+            ),
+            histograms: read.choice(
+                "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                &[
+                    ("explicit_bucket_histogram", HistogramAggregation::Explicit),
+                    (
+                        "base2_exponential_bucket_histogram",
+                        ExponentialHistogram::default().into(),
+                    ),
                 ],
             ),
             exemplars: read.choice(

@@ -1,6 +1,7 @@
 //! What is encoded, held against decoders and parsers that are not ours.
 
 mod batches;
+mod exponential;
 mod exposition;
 mod logs;
 mod metrics;

@@ -185,12 +185,6 @@ fn a_million_invented_methods_paths_hosts_and_agents_stay_within_their_caps() {
         &[("http.request.method", "_OTHER")],
         u64::from(INVENTED),
     );
-    println!(
-        "{} and {} series, at most {} KiB",
-        served.len(),
-        called.len(),
-        most >> 10
-    );
     assert!(most < 16 * MIB, "{most} bytes");
 }
 
@@ -245,10 +239,5 @@ fn two_thousand_series_under_six_hundred_threads_take_less_than_64_mib() {
     let served = series(&metrics, SERVER);
     assert_eq!(served.len(), ROUTES * usize::from(STATUSES));
     assert!(served.iter().all(|(_, count)| *count == THREADS as u64));
-    println!(
-        "{} series, {THREADS} threads: {} KiB",
-        served.len(),
-        held >> 10
-    );
     assert!(held <= 64 * MIB, "{held} bytes");
 }

@@ -1,7 +1,9 @@
 //! From collected metrics to the points of this crate.
 
 use crate::attr::AttrValue;
-use crate::metrics::{HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality};
+use crate::metrics::{
+    ExponentialPoint, HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality,
+};
 use obs_core::LabelValue;
 use obs_core::metrics::{self as core, Data, Metric};
 
@@ -19,11 +21,16 @@ pub(super) fn convert(metrics: Vec<Metric>) -> PointSet {
             Data::Histogram {
                 temporality: of,
                 points: found,
-            } => points.histograms.extend(
-                found
-                    .into_iter()
-                    .map(|point| histogram(&template, point, temporality(of))),
-            ),
+            } => {
+                let of = temporality(of);
+                let exponentials = found.iter();
+                let exponentials =
+                    exponentials.filter_map(|point| exponential(&template, point, of));
+                points.exponentials.extend(exponentials);
+                let found = found.into_iter();
+                let found = found.map(|point| histogram(&template, point, of));
+                points.histograms.extend(found);
+            }
             Data::Sum {
                 monotonic,
                 temporality: of,
@@ -61,6 +68,30 @@ fn histogram(
         bucket_counts: point.buckets,
         exemplars: Vec::new(),
     }
+}
+
+fn exponential(
+    template: &Series,
+    point: &core::HistogramPoint,
+    temporality: Temporality,
+) -> Option<ExponentialPoint> {
+    let buckets = point.exponential.as_ref()?;
+    let counts = |side: &core::IndexedBuckets| {
+        let indexed = (side.offset..).zip(side.counts.iter().copied());
+        indexed.filter(|(_, count)| *count > 0).collect()
+    };
+    let series = series(template, point.attributes.clone());
+    let (scale, positive) = (buckets.scale, counts(&buckets.positive));
+    Some(ExponentialPoint {
+        start_ns: point.start_unix_nanos,
+        time_ns: point.unix_nanos,
+        temporality,
+        count: buckets.count(),
+        sum: Some(point.sum),
+        zero_count: buckets.zero_count,
+        negative: counts(&buckets.negative),
+        ..ExponentialPoint::new(series, scale, positive)
+    })
 }
 
 fn number(template: &Series, point: core::NumberPoint) -> NumberPoint {

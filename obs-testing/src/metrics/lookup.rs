@@ -1,7 +1,7 @@
 //! A set of points, and the questions tests ask of it.
 
 use super::settle::{Point, settle};
-use super::{HistogramPoint, NumberPoint, Series};
+use super::{ExponentialPoint, HistogramPoint, NumberPoint, Series};
 use crate::AttrValue;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct PointSet {
     /// Points of histograms with explicit buckets.
     pub histograms: Vec<HistogramPoint>,
+    /// Points of exponential histograms. What is captured in a process has [both](Self::histograms); OTLP has one of them.
+    pub exponentials: Vec<ExponentialPoint>,
     /// Points of sums (counters and up-down counters).
     pub sums: Vec<NumberPoint>,
     /// Points of gauges.
     pub gauges: Vec<NumberPoint>,
-    /// Names of metrics that are exponential histograms or summaries, which this set does not look into.
+    /// Names of metrics that are summaries, which this set does not look into.
     pub others: Vec<String>,
 }
 
@@ -36,7 +38,9 @@ impl PointSet {
             .iter()
             .chain(&self.gauges)
             .map(|point| point.series.name.as_str());
+        let exponentials = self.exponentials.iter();
         histograms
+            .chain(exponentials.map(|point| point.series.name.as_str()))
             .chain(numbers)
             .chain(self.others.iter().map(String::as_str))
             .collect()
@@ -66,6 +70,31 @@ impl PointSet {
     #[must_use]
     pub fn histograms(&self, name: &str, attributes: &[(&str, AttrValue)]) -> Vec<HistogramPoint> {
         settle(&self.histograms, name, attributes)
+    }
+
+    /// The exponential histogram series called `name` with these attributes, settled.
+    ///
+    /// # Panics
+    ///
+    /// If several series fit (the message lists them).
+    #[track_caller]
+    #[must_use]
+    pub fn exponential(
+        &self,
+        name: &str,
+        attributes: &[(&str, AttrValue)],
+    ) -> Option<ExponentialPoint> {
+        only(self.exponentials(name, attributes))
+    }
+
+    /// All exponential histogram series called `name` with these attributes, settled, in the order first seen.
+    #[must_use]
+    pub fn exponentials(
+        &self,
+        name: &str,
+        attributes: &[(&str, AttrValue)],
+    ) -> Vec<ExponentialPoint> {
+        settle(&self.exponentials, name, attributes)
     }
 
     /// The sum series called `name` with these attributes, settled.
@@ -145,6 +174,7 @@ impl PointSet {
     /// Adds the points of `other`, as received later than these.
     pub fn extend(&mut self, other: Self) {
         self.histograms.extend(other.histograms);
+        self.exponentials.extend(other.exponentials);
         self.sums.extend(other.sums);
         self.gauges.extend(other.gauges);
         self.others.extend(other.others);

@@ -10,7 +10,7 @@ use super::proto::trace::v1::{SpanFlags, span::SpanKind, status::StatusCode};
 use super::received::{ReceivedLog, ReceivedSpan, Scope};
 use crate::attr::AttrValue;
 use crate::metrics::{
-    Exemplar, HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality,
+    Exemplar, ExponentialPoint, HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality,
 };
 use crate::tree::{Kind, SpanStatus, TreeEvent, TreeLink, TreeSpan};
 use std::sync::Arc;
@@ -190,11 +190,10 @@ pub(super) fn points(request: ExportMetricsServiceRequest) -> PointSet {
                             .gauges
                             .extend(sent.map(|point| number_point(&template, point)));
                     }
-                    Some(
-                        wire::metric::Data::ExponentialHistogram(_)
-                        | wire::metric::Data::Summary(_),
-                    )
-                    | None => {
+                    Some(wire::metric::Data::ExponentialHistogram(sent)) => {
+                        exponential(&mut points, &template, sent);
+                    }
+                    Some(wire::metric::Data::Summary(_)) | None => {
                         points.others.push(template.name);
                     }
                 }
@@ -220,6 +219,36 @@ fn histogram(points: &mut PointSet, template: &Series, sent: wire::Histogram) {
             bounds: point.explicit_bounds,
             bucket_counts: point.bucket_counts,
             exemplars: exemplars(point.exemplars),
+        }));
+}
+
+fn exponential(points: &mut PointSet, template: &Series, sent: wire::ExponentialHistogram) {
+    let temporality = temporality(sent.aggregation_temporality);
+    let counts = |side: Option<wire::exponential_histogram_data_point::Buckets>| {
+        let side = side.unwrap_or_default();
+        let indexed = (side.offset..).zip(side.bucket_counts);
+        indexed.filter(|(_, count)| *count > 0).collect()
+    };
+    let sent = sent.data_points.into_iter();
+    points
+        .exponentials
+        .extend(sent.map(|point| ExponentialPoint {
+            start_ns: point.start_time_unix_nano,
+            time_ns: point.time_unix_nano,
+            temporality,
+            count: point.count,
+            sum: point.sum,
+            min: point.min,
+            max: point.max,
+            zero_count: point.zero_count,
+            zero_threshold: point.zero_threshold,
+            negative: counts(point.negative),
+            exemplars: exemplars(point.exemplars),
+            ..ExponentialPoint::new(
+                series(template, point.attributes),
+                point.scale,
+                counts(point.positive),
+            )
         }));
 }
 

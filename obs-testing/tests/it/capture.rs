@@ -4,8 +4,9 @@ use obs_core::otel::KeyValue;
 use obs_core::otel::trace::{SpanContext, SpanId, SpanKind, TraceFlags, TraceId, TraceState};
 use obs_core::sampling::HeadSampler;
 use obs_core::{
-    Body, DURATION_BOUNDS, Descriptor, End, ErrorType, Event, Histogram, InFlight, Key, Kind,
-    Label, Labels, LogEvent, Operation, Outcome, Parent, Scope, StatsLevel, Values,
+    Body, DURATION_BOUNDS, Descriptor, End, ErrorType, Event, ExponentialHistogram, Histogram,
+    InFlight, Key, Kind, Label, Labels, LogEvent, Operation, Outcome, Parent, Scope, StatsLevel,
+    Values,
 };
 use obs_testing::{AttrValue, Capture, SpanStatus, assert_tree, attrs};
 use std::time::Duration;
@@ -197,4 +198,22 @@ fn the_only_record_of_two_is_a_mistake() {
 fn the_real_clock_cannot_be_moved() {
     let capture = Capture::builder().with_real_clock().build();
     capture.clock().advance(Duration::from_secs(1));
+}
+
+#[test]
+fn exponential_histograms_are_captured_beside_the_explicit_ones() {
+    let capture = Capture::builder()
+        .with(|builder| builder.with_histograms(ExponentialHistogram::default()))
+        .build();
+    let brewing = brew(&capture);
+    capture.clock().advance(Duration::from_millis(300));
+    brewing.end(Outcome::ANSWERED);
+    let points = capture.points();
+    let explicit = points.histogram("brew.duration", &[]).expect("counted");
+    let exponential = points.exponential("brew.duration", &[]).expect("asked for");
+    assert_eq!((explicit.count, exponential.count), (1, 1));
+    assert_eq!(exponential.sum, explicit.sum);
+    let (index, count) = exponential.positive.first_key_value().expect("a bucket");
+    let (lower, upper) = exponential.limits(*index);
+    assert!(lower < 0.3 && 0.3 <= upper && *count == 1);
 }

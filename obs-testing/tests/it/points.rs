@@ -2,13 +2,15 @@
 
 use crate::client::post;
 use crate::messages::{pair, resource, scope, text};
-use obs_testing::metrics::{HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality};
+use obs_testing::metrics::{
+    ExponentialPoint, HistogramPoint, Number, NumberPoint, PointSet, Series, Temporality,
+};
 use obs_testing::receiver::proto::collector::metrics::v1::ExportMetricsServiceRequest;
 use obs_testing::receiver::proto::common::v1::any_value::Value;
 use obs_testing::receiver::proto::metrics::v1::{
-    AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric,
-    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, exemplar, metric::Data,
-    number_data_point,
+    AggregationTemporality, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge,
+    Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    Summary, exemplar, exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
 };
 use obs_testing::{AttrValue, Receiver, attrs};
 use proptest::prelude::*;
@@ -377,4 +379,80 @@ proptest! {
         let (once, often) = (point.quantile(0.5).unwrap(), merged.quantile(0.5).unwrap());
         prop_assert!((once - often).abs() < 1e-9, "{} and {}", once, often);
     }
+}
+
+fn fine(scale: i32, counts: &[(i32, u64)]) -> ExponentialPoint {
+    ExponentialPoint::new(
+        Series::new("fine", []),
+        scale,
+        counts.iter().copied().collect(),
+    )
+}
+
+#[test]
+fn exponential_points_of_two_scales_are_added_at_the_lesser() {
+    let mut point = fine(1, &[(-3, 1), (-1, 2), (0, 4), (1, 8)]);
+    let (lower, upper) = point.limits(-1);
+    assert_eq!(upper, 1.0);
+    assert!((lower - 0.5_f64.sqrt()).abs() < 1e-15, "{lower}");
+    point.merge(&fine(0, &[(0, 16), (1, 32)]));
+    assert_eq!((point.scale, point.count), (0, 63));
+    let expect = [(-2, 1), (-1, 2), (0, 28), (1, 32)];
+    assert_eq!(point.positive, expect.into_iter().collect());
+    assert_eq!(point.limits(-2), (0.25, 0.5));
+}
+
+#[test]
+fn exponential_histograms_arrive_and_settle_as_others_do() {
+    let receiver = Receiver::start().unwrap();
+    let point = |scale, offset, counts: &[u64], time| ExponentialHistogramDataPoint {
+        time_unix_nano: time,
+        count: counts.iter().sum::<u64>() + 1,
+        sum: Some(2.5),
+        scale,
+        zero_count: 1,
+        positive: Some(Buckets {
+            offset,
+            bucket_counts: counts.to_vec(),
+        }),
+        ..ExponentialHistogramDataPoint::default()
+    };
+    let data = |temporality, data_points| {
+        Data::ExponentialHistogram(ExponentialHistogram {
+            data_points,
+            aggregation_temporality: temporality as i32,
+        })
+    };
+    let (delta, total) = (
+        AggregationTemporality::Delta,
+        AggregationTemporality::Cumulative,
+    );
+    post(
+        &receiver,
+        "/v1/metrics",
+        &export(vec![
+            metric("delta", data(delta, vec![point(1, -3, &[1, 0, 2], 1)])),
+            metric("delta", data(delta, vec![point(0, 0, &[4], 2)])),
+            metric(
+                "total",
+                data(
+                    total,
+                    vec![point(3, 5, &[7, 7], 2), point(3, 5, &[7, 6], 1)],
+                ),
+            ),
+        ]),
+    );
+    let points = receiver.points();
+    let names: Vec<_> = points.names().into_iter().collect();
+    assert_eq!(names, ["delta", "total"]);
+    let added = points.exponential("delta", &[]).unwrap();
+    assert_eq!((added.scale, added.count, added.zero_count), (0, 9, 2));
+    assert_eq!(added.sum, Some(5.0));
+    assert_eq!(
+        added.positive,
+        [(-2, 1), (-1, 2), (0, 4)].into_iter().collect()
+    );
+    let latest = points.exponential("total", &[]).unwrap();
+    assert_eq!(latest.positive, [(5, 7), (6, 7)].into_iter().collect());
+    assert_eq!(latest.temporality, Temporality::Cumulative);
 }

@@ -2,19 +2,10 @@
 
 use super::read::{Reader, excerpt};
 
-/// Names, the values that ask for what is done anyway, and what that is.
-type Other = (
-    &'static [&'static str],
-    &'static [&'static str],
-    &'static str,
-);
+/// Names, and what is done instead.
+type Other = (&'static [&'static str], &'static str);
 
 const OTHERS: &[Other] = &[
-    (
-        &["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"],
-        &["explicit_bucket_histogram"],
-        "histograms have explicit buckets",
-    ),
     (
         &[
             "OTEL_BLRP_SCHEDULE_DELAY",
@@ -22,12 +13,10 @@ const OTHERS: &[Other] = &[
             "OTEL_BLRP_MAX_QUEUE_SIZE",
             "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
         ],
-        &[],
         "log events leave with each collection, and wait bounded in bytes",
     ),
     (
         &["OTEL_BSP_MAX_QUEUE_SIZE"],
-        &[],
         "what waits for delivery is bounded in bytes, not in spans",
     ),
     (
@@ -35,7 +24,6 @@ const OTHERS: &[Other] = &[
             "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
             "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         ],
-        &[],
         "log events are bounded in bytes, all together",
     ),
     (
@@ -49,7 +37,6 @@ const OTHERS: &[Other] = &[
             "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
             "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
         ],
-        &[],
         "no client certificate is sent",
     ),
     (
@@ -59,7 +46,6 @@ const OTHERS: &[Other] = &[
             "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
             "OTEL_EXPORTER_OTLP_LOGS_INSECURE",
         ],
-        &[],
         "it is for gRPC; the endpoint's scheme decides",
     ),
     (
@@ -67,7 +53,6 @@ const OTHERS: &[Other] = &[
             "OTEL_EXPORTER_PROMETHEUS_HOST",
             "OTEL_EXPORTER_PROMETHEUS_PORT",
         ],
-        &[],
         "no port is opened; the service shows `Telemetry::prometheus` where it likes",
     ),
     (
@@ -75,29 +60,22 @@ const OTHERS: &[Other] = &[
             "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
             "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
         ],
-        &[],
         "there is no Zipkin exporter",
     ),
     (
         &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],
-        &[],
         "there is no configuration by file",
     ),
     (
         &["OTEL_LOG_LEVEL"],
-        &[],
         "nothing is printed; see `Builder::with_diagnostics`",
     ),
 ];
 
 pub(super) fn warn(read: &mut Reader<'_>) {
-    for (variables, as_it_is, instead) in OTHERS {
+    for (variables, instead) in OTHERS {
         for variable in *variables {
-            if let Some(value) = read.text(variable)
-                && !as_it_is
-                    .iter()
-                    .any(|known| value.eq_ignore_ascii_case(known))
-            {
+            if read.text(variable).is_some() {
                 read.warn(variable, format!("not honoured: {instead}"));
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{check_warned, read};
+use crate::aggregation::{ExponentialHistogram, HistogramAggregation};
 use crate::courier::Signal;
 use crate::setup::environment::Environment;
 use std::time::Duration;
@@ -62,12 +63,31 @@ fn what_the_table_calls_not_honoured_is_warned_about_and_nothing_else_is() {
 }
 
 #[test]
-fn what_asks_for_what_is_done_anyway_is_no_warning() {
-    let asked = [(
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        "explicit_bucket_histogram",
-    )];
-    assert_eq!(read(&asked).warnings(), []);
+fn histograms_are_what_the_variable_says_and_an_unknown_one_is_warned_about() {
+    let variable = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    let asked = |value| {
+        let environment = read(&[(variable, value)]);
+        assert_eq!(environment.warnings(), []);
+        environment.histograms
+    };
+    assert_eq!(
+        asked("explicit_bucket_histogram"),
+        Some(HistogramAggregation::Explicit)
+    );
+    let exponential = ExponentialHistogram {
+        max_size: 160,
+        max_scale: 20,
+    };
+    assert_eq!(
+        asked("Base2_Exponential_Bucket_Histogram"),
+        Some(exponential.into())
+    );
+    let none = check_warned(
+        variable,
+        "exponential",
+        "`base2_exponential_bucket_histogram`",
+    );
+    assert_eq!(none.histograms, None);
 }
 
 #[test]
