@@ -82,6 +82,8 @@ counts! {
     raises_over_methods,
     /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
     instrument_conflicts,
+    /// What the macros of the `metrics` crate recorded under names that were refused, and values that are not finite.
+    metrics_refused,
 }
 
 #[derive(Debug, Default)]

@@ -99,7 +99,7 @@ impl Kind {
                 let mut shape = shape(bounds.unwrap_or_else(|| histogram.bounds.into()));
                 let own = attribute.iter().map(|(key, _)| *key);
                 let all: Vec<Key> = keys.iter().copied().chain(own).collect();
-                let streams = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
+                let streams = engine.view(descriptor.scope, histogram.name, Some(&all), &mut shape);
                 let bounds: Box<[f64]> = shape.bounds().into();
                 (set.push_with(name, attribute, shape, streams), bounds)
             };
@@ -129,7 +129,7 @@ impl Kind {
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
             let mut shape = Shape::Sum { monotonic: false };
-            let streams = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
+            let streams = engine.view(descriptor.scope, gauge.name, Some(&keys), &mut shape);
             set.push((gauge.name, gauge.unit, gauge.description), shape, streams);
             (set, Labels::mask(gauge.labels))
         });
@@ -178,6 +178,7 @@ impl Kind {
             id,
             scope: descriptor.scope,
             spaces: spaces.clone(),
+            whole: None,
             metrics: Vec::new(),
             cells: 0,
             max_series: engine.config.max_series,
