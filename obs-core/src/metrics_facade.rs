@@ -56,7 +56,8 @@
 //! # What is bounded
 //! Label values may be anything here, even strangers' text. Of one metric there are as many label sets as
 //! [the cap](crate::Builder::with_max_series) allows, of all together 16,384 and 16 MiB of text; what comes later shares one
-//! series, `otel.metric.overflow`, with exact totals. At most 2,000 names; 16 labels, keys of 128 bytes, beyond which labels are
+//! series, `otel.metric.overflow`, with exact totals, but for what cannot be added: of a gauge it has what was set last, of
+//! totals that are set (`absolute`) the greatest. At most 2,000 names; 16 labels, keys of 128 bytes, beyond which labels are
 //! left out; values of 512 bytes, beyond which they read `_OTHER`. What does not fit is counted in `obs.telemetry.dropped`, by
 //! the reasons `label_overflow` and `metric_refused`.
 //!

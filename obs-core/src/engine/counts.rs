@@ -53,8 +53,8 @@ counts! {
     late_calls,
     /// `end()` called by user code on the operation's own span.
     foreign_ends,
-    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans, and in functions that
-    /// settings of layers hold.
+    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans, in functions that
+    /// settings of layers hold, and in recorders of metrics that ours hands on to.
     panics,
     /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,

@@ -48,6 +48,22 @@ fn a_flood_of_a_million_label_values_stays_in_its_cap_with_exact_totals() {
 }
 
 #[test]
+fn beyond_the_cap_a_gauge_is_what_was_set_last_and_a_total_the_greatest() {
+    let rig = rig_with(false, |builder| builder.with_max_series(1));
+    recording(&rig, || {
+        for (shard, value) in [("a", 9), ("b", 5), ("c", 7), ("d", 6)] {
+            gauge!("depth", "shard" => shard).set(value);
+            counter!("read_total", "shard" => shard).absolute(value as u64);
+        }
+    });
+    let metrics = all(&rig.telemetry);
+    let overflow = |name| number(&metrics, name, &[("otel.metric.overflow", "true")]);
+    assert_eq!((overflow("depth"), overflow("read_total")), (6.0, 7.0));
+    assert_eq!(number(&metrics, "depth", &[("shard", "a")]), 9.0);
+    assert_eq!(number(&metrics, "read_total", &[("shard", "a")]), 9.0);
+}
+
+#[test]
 fn a_flood_from_many_threads_loses_nothing() {
     let rig = rig_with(false, |builder| builder.with_max_series(50));
     std::thread::scope(|scope| {
