@@ -115,18 +115,19 @@ fn a_gauge_is_set_and_moved_from_any_thread() {
         gauge!("depth", "queue" => "in").decrement(1);
     });
     assert_eq!(value(), 6.5);
+    let together = std::sync::Barrier::new(4);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 recording(&rig, || {
-                    for _ in 0..1_000 {
-                        gauge!("depth", "queue" => "in").increment(1);
-                    }
+                    let depth = gauge!("depth", "queue" => "in");
+                    together.wait();
+                    (0..100_000).for_each(|_| depth.increment(1));
                 });
             });
         }
     });
-    assert_eq!(value(), 4_006.5);
+    assert_eq!(value(), 400_006.5);
     recording(&rig, || gauge!("depth", "queue" => "in").set(f64::NAN));
     assert!(value().is_nan());
 }
