@@ -4,6 +4,7 @@ use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling
 
 mod client;
 mod encode;
+mod facade;
 mod flat;
 mod histogram;
 mod http;
@@ -255,6 +256,31 @@ pub(crate) static ALL: &[Case] = &[
         "same, with the ids of our operation, which is made current for it",
         logs::line_with_ids,
     ),
+    added(
+        "facade/counter",
+        "`metrics::counter!` with two labels to our recorder, one increment",
+        facade::counter::<facade::Ours>,
+    ),
+    added(
+        "facade/counter-dynamic",
+        "same, labels made at run time, over making them",
+        facade::counter_dynamic::<facade::Ours>,
+    ),
+    added(
+        "facade/histogram",
+        "`metrics::histogram!` with two labels to our recorder, one value",
+        facade::histogram::<facade::Ours>,
+    ),
+    scaling(
+        "contention/facade-counter",
+        "`metrics::counter!`, one series: 2 threads / 1",
+        facade::contended_counter::<facade::Ours>,
+    ),
+    scaling(
+        "contention/facade-histogram",
+        "`metrics::histogram!`, one series: 2 threads / 1",
+        facade::contended_histogram::<facade::Ours>,
+    ),
     scaling(
         "contention/histogram",
         "bound histogram: 2 threads / 1",
@@ -434,6 +460,31 @@ pub(crate) static ALL: &[Case] = &[
         "peer/tracing-subscriber-json",
         "tracing-subscriber's JSON formatter, the same",
         peers_logs::tracing_subscriber,
+    ),
+    added(
+        "peer/metrics-prometheus-counter",
+        "`metrics::counter!` to metrics-exporter-prometheus, the same",
+        facade::counter::<facade::Theirs>,
+    ),
+    added(
+        "peer/metrics-prometheus-counter-dynamic",
+        "same, labels made at run time, over making them",
+        facade::counter_dynamic::<facade::Theirs>,
+    ),
+    added(
+        "peer/metrics-prometheus-histogram",
+        "`metrics::histogram!` to metrics-exporter-prometheus, the same",
+        facade::histogram::<facade::Theirs>,
+    ),
+    scaling(
+        "peer/metrics-prometheus-counter-contention",
+        "`metrics::counter!`, one series: 2 threads / 1",
+        facade::contended_counter::<facade::Theirs>,
+    ),
+    scaling(
+        "peer/metrics-prometheus-histogram-contention",
+        "`metrics::histogram!`, one series: 2 threads / 1",
+        facade::contended_histogram::<facade::Theirs>,
     ),
     scaling(
         "peer/otel-histogram-contention",

@@ -22,6 +22,11 @@ pub(crate) mod log_queue;
 pub(crate) mod metric_set;
 pub(crate) mod observables;
 pub(crate) mod parked;
+#[cfg(feature = "metrics")]
+pub(crate) mod recorded;
+#[cfg(not(feature = "metrics"))]
+#[path = "engine/no_recorded.rs"]
+pub(crate) mod recorded;
 pub(crate) mod registry;
 pub(crate) mod ring;
 pub(crate) mod shard;
@@ -44,6 +49,7 @@ use log_queue::LogQueue;
 use metric_set::MetricSet;
 use observables::Observables;
 use parked::Parked;
+use recorded::Recorded;
 use registry::Registry;
 use shard::Shard;
 use shards::Shards;
@@ -64,6 +70,7 @@ pub(crate) struct Engine {
     pub(crate) parked: Parked,
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
+    pub(crate) recorded: Recorded,
     pub(crate) observables: Observables,
     pub(crate) views: Views,
     pub(crate) lent: Lent,
@@ -100,6 +107,7 @@ impl Engine {
             counts: Counts::default(),
             diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
+            recorded: Recorded::default(),
             observables: Observables::default(),
             lent: Lent::default(),
             kinds: RwLock::default(),
@@ -132,6 +140,10 @@ impl Engine {
             kind.switch_off();
         } else {
             self.check_kind(descriptor);
+            self.warn_if_recorded(&kind.set);
+            if let Some((gauge, _)) = &kind.gauge {
+                self.warn_if_recorded(gauge);
+            }
         }
         kinds.push(kind);
         kind
@@ -176,6 +188,12 @@ impl Engine {
 
     fn common_shard(&self) -> Arc<Shard> {
         self.shards.common(|owned| self.make_shard(owned))
+    }
+
+    /// The cells of a series that is set, which are in one place.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn common_cells(&self, series: u32, count: usize) -> Option<cells::Cells> {
+        self.common_shard().cells(series, count).cloned()
     }
 
     fn make_shard(&self, owned: bool) -> Shard {

@@ -74,6 +74,8 @@ pub mod logs;
 #[cfg(all(loom, test))]
 mod loom_models;
 pub mod metrics;
+#[cfg(feature = "metrics")]
+pub mod metrics_facade;
 mod operation;
 mod outcome;
 mod parent;

@@ -15,8 +15,14 @@
 //! ```
 //!
 //! A scrape gets [OpenMetrics](PageFormat::OpenMetrics) with exemplars if it asks for it, as Prometheus does, and the text
-//! format otherwise. Business metrics that a service records with the macros of the crate `metrics` come onto the same
-//! page: see [`MetricsPage::with_joined`].
+//! format otherwise.
+//!
+//! # Metrics of the crate `metrics`
+//! Business metrics that a service records with the macros of the crate `metrics` come onto the same page in one of two ways.
+//! `metrics-exporter-prometheus` stays their recorder, and its page is joined with this one: see
+//! [`MetricsPage::with_joined`]. Or our recorder takes them (`obs_core::metrics_facade::MetricsRecorder`, feature `metrics` of
+//! `obs-core`): then they are on this page by themselves, leave over OTLP too, and are handed on to another recorder if one is
+//! named. Not both: a page that shows the names of such a recorder already is not joined with that of the other.
 
 mod join;
 mod joined;

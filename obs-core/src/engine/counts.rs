@@ -53,8 +53,8 @@ counts! {
     late_calls,
     /// `end()` called by user code on the operation's own span.
     foreign_ends,
-    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans, and in functions that
-    /// settings of layers hold.
+    /// Panics inside observables, subscribers and exporters, id generators and rules that name spans, in functions that
+    /// settings of layers hold, and in recorders of metrics that ours hands on to.
     panics,
     /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
@@ -82,6 +82,8 @@ counts! {
     raises_over_methods,
     /// Instruments registered under a name that has another kind, unit, description, set of labels or boundaries already.
     instrument_conflicts,
+    /// What the macros of the `metrics` crate recorded under names that were refused, and values that are not finite.
+    metrics_refused,
 }
 
 #[derive(Debug, Default)]

@@ -51,9 +51,15 @@ impl Exponential {
     /// Counts a value that is finite, in the cells of its series.
     #[inline]
     pub(crate) fn record(&self, of_series: &Grown, value: f64, owned: bool) {
+        self.record_many(of_series, (value, 1), owned);
+    }
+
+    /// The same value several times.
+    #[inline]
+    pub(crate) fn record_many(&self, of_series: &Grown, (value, times): (f64, u64), owned: bool) {
         if let Some(blocks) = of_series.0.get(self.place) {
             let blocks = blocks.get_or_init(|| Blocks::new(self.pages));
-            self.count(blocks, value, owned);
+            self.count(blocks, (value, times), owned);
         }
     }
 
@@ -84,9 +90,12 @@ impl Exponential {
     }
 
     #[inline(always)]
-    fn count(&self, blocks: &Blocks, value: f64, owned: bool) {
+    fn count(&self, blocks: &Blocks, (value, times): (f64, u64), owned: bool) {
         if value == 0.0 {
-            return blocks.zero.get_or_init(|| Cells::new(1)).add(0, 1, owned);
+            return blocks
+                .zero
+                .get_or_init(|| Cells::new(1))
+                .add(0, times, owned);
         }
         let bucket = self.scale.bucket(value.abs()) + self.shift;
         let (block, cell) = (bucket / BLOCK, bucket % BLOCK);
@@ -95,8 +104,8 @@ impl Exponential {
             return;
         };
         match page.get().and_then(|page| page[block % PAGE].get()) {
-            Some(cells) => cells.add(cell, 1, owned),
-            None => make(page, block % PAGE).add(cell, 1, owned),
+            Some(cells) => cells.add(cell, times, owned),
+            None => make(page, block % PAGE).add(cell, times, owned),
         }
     }
 

@@ -128,7 +128,7 @@ impl Engine {
         now: u64,
         metrics: &mut Vec<Metric>,
     ) {
-        let mut fold = |set: &MetricSet| {
+        let fold = |set: &MetricSet| {
             let Some(series) = by_set.get(&set.id) else {
                 return;
             };
@@ -138,37 +138,41 @@ impl Engine {
                 .collect();
             points(set, &folded, exemplars, reader, now, metrics);
         };
-        for kind in self.kinds() {
-            fold(&kind.set);
-            if let Some((gauge, _)) = &kind.gauge {
-                fold(gauge);
-            }
-        }
-        self.instruments.each_set(&mut fold);
+        self.each_set(fold);
     }
 }
 
 impl Engine {
     /// Every metric that is registered, under the names it is exported with, whether or not it has a point by now.
     pub(crate) fn each_metric(&self, mut visit: impl FnMut(&str, &str, &Shape)) {
-        let mut of_set = |set: &MetricSet| {
-            for metric in &set.metrics {
-                match &metric.streams {
-                    None => visit(metric.name, metric.unit, &metric.shape),
-                    Some(streams) => streams.iter().for_each(|stream| {
-                        let name = stream.name().unwrap_or(metric.name);
-                        visit(name, metric.unit, &metric.shape);
-                    }),
-                }
-            }
-        };
+        self.each_set(|set| set.each_exported(&mut visit));
+    }
+
+    /// Every group of cells.
+    pub(crate) fn each_set(&self, mut visit: impl FnMut(&MetricSet)) {
         for kind in self.kinds() {
-            of_set(&kind.set);
+            visit(&kind.set);
             if let Some((gauge, _)) = &kind.gauge {
-                of_set(gauge);
+                visit(gauge);
             }
         }
-        self.instruments.each_set(&mut of_set);
+        self.instruments.each_set(&mut visit);
+    }
+}
+
+impl MetricSet {
+    /// Its metrics under the names, and with the units, that they are exported with.
+    pub(crate) fn each_exported(&self, visit: &mut impl FnMut(&str, &str, &Shape)) {
+        for metric in &self.metrics {
+            let unit = self.said(metric).unit;
+            match &metric.streams {
+                None => visit(metric.name, unit, &metric.shape),
+                Some(streams) => streams.iter().for_each(|stream| {
+                    let name = stream.name().unwrap_or(metric.name);
+                    visit(name, unit, &metric.shape);
+                }),
+            }
+        }
     }
 }
 
@@ -262,20 +266,16 @@ fn points(
             },
             Shape::Gauge => Data::Gauge { points: Vec::new() },
         };
-        let (name, unit, description) = (
-            metric.name.into(),
-            metric.unit.into(),
-            metric.description.into(),
-        );
+        let said = set.said(metric);
         // Several entries of a set may be one metric told apart by an attribute.
         let known = metrics[first..]
             .iter()
             .any(|known| known.name == metric.name);
         if !known {
             metrics.push(Metric {
-                name,
-                unit,
-                description,
+                name: metric.name.into(),
+                unit: said.unit.into(),
+                description: said.description.into(),
                 scope: set.scope,
                 data,
             });
@@ -439,6 +439,9 @@ fn attributes(set: &MetricSet, labels: Labels) -> PointAttributes {
             semconv::otel::METRIC_OVERFLOW.as_str().into(),
             LabelValue::Bool(true),
         )];
+    }
+    if let Some(whole) = &set.whole {
+        return whole.attributes(labels);
     }
     let value = |index| labels.get(index);
     set.spaces

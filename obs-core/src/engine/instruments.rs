@@ -69,7 +69,7 @@ impl Engine {
             return Handle::inert(self);
         }
         let keys: Vec<Key> = instrument.labels.iter().map(|label| label.key).collect();
-        let shown = self.view(instrument.scope, instrument.name, &keys, &mut shape);
+        let shown = self.view(instrument.scope, instrument.name, Some(&keys), &mut shape);
         if { shown.streams.as_ref() }.is_some_and(|streams| streams.is_empty()) {
             return Handle::inert(self);
         }
@@ -92,18 +92,36 @@ impl Engine {
         }
         let labels = &instrument.labels[..instrument.labels.len().min(8)];
         let mut set = MetricSet {
-            id: self.next_set_id(),
-            scope: instrument.scope,
             spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
+            ..self.empty_set(instrument.scope)
+        };
+        // What a telemetry says about itself is a closed set, and must have room.
+        if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
+            set.max_series = u32::MAX;
+        }
+        set.push(
+            (name, instrument.unit, instrument.description),
+            shape,
+            shown,
+        );
+        set.plain = AtomicBool::new(set.exponentials == 0);
+        self.warn_if_recorded(&set);
+        let set: &'static MetricSet = Box::leak(Box::new(set));
+        sets.push(set);
+        Handle { engine: self, set }
+    }
+
+    /// A group without a metric as yet.
+    fn empty_set(&self, scope: &'static Scope) -> MetricSet {
+        MetricSet {
+            id: self.next_set_id(),
+            scope,
+            spaces: [].into(),
+            whole: None,
             metrics: Vec::new(),
             cells: 0,
             exponentials: 0,
-            // What a telemetry says about itself is a closed set, and must have room.
-            max_series: if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
-                u32::MAX
-            } else {
-                self.config.max_series
-            },
+            max_series: self.config.max_series,
             series: AtomicU32::new(0),
             full: AtomicBool::new(false),
             off: AtomicBool::new(false),
@@ -111,16 +129,36 @@ impl Engine {
             overflowed: AtomicU64::new(0),
             started: self.clock.unix_nanos(),
             ticks_per_second: self.clock.ticks_per_second(),
+        }
+    }
+
+    /// The group of a metric whose label sets are met as they come, exported as views have it. `None` after shutdown.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn whole_set(
+        &self,
+        scope: &'static Scope,
+        name: &'static str,
+        (shape, shown): (Shape, super::views::Shown),
+        whole: super::recorded::Whole,
+    ) -> Option<&'static MetricSet> {
+        let mut sets = self
+            .instruments
+            .sets
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Under this lock for the same reason as above.
+        if self.is_shut_down() {
+            return None;
+        }
+        let mut set = MetricSet {
+            whole: Some(whole),
+            ..self.empty_set(scope)
         };
-        set.push(
-            (name, instrument.unit, instrument.description),
-            shape,
-            shown,
-        );
+        set.push((name, "", ""), shape, shown);
         set.plain = AtomicBool::new(set.exponentials == 0);
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
-        Handle { engine: self, set }
+        Some(set)
     }
 
     /// From now on instruments record nothing.
@@ -156,6 +194,8 @@ impl Registered {
         let scope = |scope: &Scope| (scope.name, scope.version, scope.schema_url);
         if !known.name.eq_ignore_ascii_case(instrument.name)
             || scope(set.scope) != scope(instrument.scope)
+            // Handles of instruments have no way to its cells.
+            || set.whole.is_some()
         {
             return Self::Not;
         }
@@ -194,6 +234,7 @@ impl Handle {
             id: 0,
             scope: &crate::setup::SCOPE,
             spaces: [].into(),
+            whole: None,
             metrics: Vec::new(),
             cells: 0,
             exponentials: 0,

@@ -108,7 +108,7 @@ impl Kind {
                 let mut shape = shape(bounds.unwrap_or_else(|| histogram.bounds.into()));
                 let own = attribute.iter().map(|(key, _)| *key);
                 let all: Vec<Key> = keys.iter().copied().chain(own).collect();
-                let shown = engine.view(descriptor.scope, histogram.name, &all, &mut shape);
+                let shown = engine.view(descriptor.scope, histogram.name, Some(&all), &mut shape);
                 let bounds: Box<[f64]> = shape.bounds().into();
                 (set.push_with(name, attribute, shape, shown), bounds)
             };
@@ -138,7 +138,7 @@ impl Kind {
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
             let mut shape = Shape::Sum { monotonic: false };
-            let shown = engine.view(descriptor.scope, gauge.name, &keys, &mut shape);
+            let shown = engine.view(descriptor.scope, gauge.name, Some(&keys), &mut shape);
             set.push((gauge.name, gauge.unit, gauge.description), shape, shown);
             (set, Labels::mask(gauge.labels))
         });
@@ -190,6 +190,7 @@ impl Kind {
             id,
             scope: descriptor.scope,
             spaces: spaces.clone(),
+            whole: None,
             metrics: Vec::new(),
             cells: 0,
             exponentials: 0,

@@ -1,6 +1,7 @@
 //! What one record writes: several metrics that share labels lie in one run of cells, found by one look-up.
 
 use super::exponential::Exponential;
+use super::recorded::{Said, Whole};
 use super::views::{Shown, Stream};
 use crate::attributes::Key;
 use crate::descriptor::Scope;
@@ -14,6 +15,8 @@ pub(crate) struct MetricSet {
     pub(crate) id: u16,
     pub(crate) scope: &'static Scope,
     pub(crate) spaces: Arc<[Space]>,
+    /// Where its label sets are, if they are no numbers of `spaces`.
+    pub(crate) whole: Option<Whole>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) cells: usize,
     /// How many of the metrics are exponential histograms too.
@@ -98,6 +101,15 @@ impl MetricSet {
     #[inline(always)]
     pub(crate) fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
+    }
+
+    /// Unit and description of one of its metrics.
+    pub(crate) fn said(&self, metric: &Metric) -> Said {
+        let whole = self.whole.as_ref().and_then(Whole::said);
+        whole.unwrap_or(Said {
+            unit: metric.unit,
+            description: metric.description,
+        })
     }
 
     /// Whether it is one counter.

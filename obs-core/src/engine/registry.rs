@@ -99,6 +99,17 @@ impl Registry {
         inner.add(set, labels)
     }
 
+    /// Whether this series is the overflow of its group.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_overflow(&self, series: u32) -> bool {
+        let inner = self
+            .inner
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let found = inner.series.get(series as usize);
+        found.is_some_and(|(_, labels)| *labels == OVERFLOW)
+    }
+
     /// All series so far: number, group, labels.
     pub(crate) fn all(&self) -> Vec<(u32, u16, Labels)> {
         let inner = self

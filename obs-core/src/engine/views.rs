@@ -100,12 +100,13 @@ impl Views {
 }
 
 impl Engine {
-    /// What views make of a metric that is registered: `shape` gets the limits that all of its streams need.
+    /// What views make of a metric that is registered: `shape` gets the limits that all of its streams need. `keys`: those
+    /// of its attributes, if they are known before.
     pub(crate) fn view(
         &self,
         scope: &'static Scope,
         metric: &'static str,
-        keys: &[Key],
+        keys: Option<&[Key]>,
         shape: &mut Shape,
     ) -> Shown {
         let as_it_is = Shown {
@@ -135,7 +136,9 @@ impl Engine {
         let streams = streams.map(|(index, view)| {
             let exported = view.name.as_deref().unwrap_or(metric);
             self.note_exported(scope, exported, Some(index), metric);
-            self.check_kept(view, metric, keys);
+            if let Some(keys) = keys {
+                self.check_kept(view, metric, keys);
+            }
             let bounds = match &view.boundaries {
                 Some(asked) => {
                     let usable = self.usable(metric, shape, asked, view.is_exact());

@@ -31,7 +31,7 @@ const ANOMALY: Label = Label {
 };
 
 /// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
-fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 12] {
+fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 13] {
     [
         ("ring_full", counts.ring_full),
         ("after_shutdown", counts.after_shutdown),
@@ -47,6 +47,7 @@ fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 12] 
         ("log_nested", counts.log_nested),
         ("late_call", counts.late_calls),
         ("panic", counts.panics),
+        ("metric_refused", counts.metrics_refused),
         ("label_overflow", overflowed),
     ]
 }

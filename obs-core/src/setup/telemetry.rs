@@ -64,7 +64,7 @@ impl Telemetry {
         }
     }
 
-    #[cfg(feature = "tracing")]
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
     pub(crate) fn engine(&self) -> &'static Engine {
         self.engine
     }

@@ -2,6 +2,7 @@
 
 use http::{Method, Request, Response, StatusCode, header};
 use obs_core::encode::PageFormat;
+use obs_core::metrics_facade::MetricsRecorder;
 use obs_http::{HttpServerLayer, MetricsPage};
 use obs_testing::Capture;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -129,6 +130,35 @@ async fn business_metrics_of_the_metrics_macros_are_on_the_same_page() {
     }
     assert_eq!(open.matches("# EOF").count(), 1);
     assert!(open.contains("# TYPE http_server_request_duration_seconds histogram"));
+}
+
+#[tokio::test]
+async fn our_recorder_puts_them_on_the_page_itself_and_refuses_to_be_joined_with_whom_it_hands_on_to()
+ {
+    let capture = exchanged().await;
+    let theirs = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = theirs.handle();
+    let recorder = MetricsRecorder::new(capture.telemetry()).with_forward(theirs);
+    metrics::with_local_recorder(&recorder, || {
+        metrics::counter!("orders_total", "shop" => "a").increment(3);
+    });
+    let line = "orders_total{shop=\"a\"} 3\n";
+    assert!(handle.render().contains(line));
+    let page = MetricsPage::new(capture.telemetry());
+    for format in [PageFormat::Text, PageFormat::OpenMetrics] {
+        assert_eq!(page.render(format).matches(line).count(), 1);
+    }
+    let joined = page.clone().with_joined("metrics", move || handle.render());
+    let refused = joined.unwrap_err();
+    assert!(refused.is_configuration() && refused.to_string().contains("`orders_total`"));
+
+    // What records elsewhere joins as ever.
+    let others = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = others.handle();
+    metrics::with_local_recorder(&others, || metrics::counter!("visits").increment(1));
+    let page = page.with_joined("others", move || handle.render()).unwrap();
+    let text = page.render(PageFormat::Text);
+    assert!(text.contains(line) && text.contains("visits 1\n"), "{text}");
 }
 
 #[tokio::test]
