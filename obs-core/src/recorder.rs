@@ -35,8 +35,8 @@ use crate::descriptor::Scope;
 /// - **Nothing is kept late**: a provider cannot afford to record what it may not export. [`KeepPolicy`](crate::KeepPolicy),
 ///   [`HeadSampler`](crate::sampling::HeadSampler) and [`IdGenerator`](crate::ids::IdGenerator) have no say;
 ///   [`Telemetry::warnings`](crate::Telemetry::warnings) tells of those that were set. Forcing an operation to be kept does nothing.
-/// - **This telemetry exports no traces**, only metrics and log events. Subscribers and exemplars get what the provider
-///   sampled.
+/// - **This telemetry exports no traces**, only metrics and log events. Subscribers, exemplars and a
+///   [`RaiseRule`](crate::RaiseRule) get what the provider sampled.
 /// - **It is the service's to flush and to shut down.** After its shutdown operations have ids of ours and no span.
 /// - Limits are the tighter of the provider's and ours, which are read from the same variables. What ours left out cannot be
 ///   told to a span from outside, and its count of dropped attributes lacks it.
