@@ -101,13 +101,27 @@ impl PrometheusPage {
             sample(into, TARGET_INFO, &self.target, "", "1");
         }
         let mut skipped = Vec::new();
-        for family in families(metrics, &mut skipped) {
+        let families = families(metrics, &mut skipped);
+        let others: HashSet<String> = { families.iter() }
+            .filter(|family| family.kind != "counter")
+            .map(|family| family.name.clone())
+            .chain(["target".to_owned()])
+            .collect();
+        for family in families {
             let help = family
                 .metrics
                 .iter()
                 .map(|metric| &*metric.description)
                 .find(|description| !description.is_empty());
-            self.header(into, &family.name, help.unwrap_or_default(), family.kind);
+            let stem = family.name.strip_suffix("_total").unwrap_or_default();
+            let kind = match family.kind {
+                // Without its ending it would be a second family of the name. One that says no type keeps its whole name.
+                "counter" if self.format == PageFormat::OpenMetrics && others.contains(stem) => {
+                    "unknown"
+                }
+                kind => kind,
+            };
+            self.header(into, &family.name, help.unwrap_or_default(), kind);
             let mut series = HashSet::new();
             for metric in family.metrics {
                 let written = self.points(metric, &family.name, &mut series, into);

@@ -214,7 +214,10 @@ impl Engine {
                 bounds: whole::bounds(name, unit).into(),
             },
         };
-        let page = page_names(name, unit, &shape);
+        // As they are shown: a view may have given the name to somebody else, or taken it from here.
+        let page: Vec<String> = { self.names_of(scope, name).into_iter() }
+            .flat_map(|name| page_names(name, unit, &shape))
+            .collect();
         if let Some(theirs) = self.of_instruments(&page) {
             let why = format!("`{theirs}` is on the metrics page");
             self.refuse(name, kind, &why);

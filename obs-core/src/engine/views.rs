@@ -162,6 +162,20 @@ impl Engine {
         }
     }
 
+    /// Under which names views would export a metric: none where all that match it drop it.
+    pub(crate) fn names_of<'n>(&'n self, scope: &Scope, metric: &'n str) -> Vec<&'n str> {
+        let mut matching = { self.views.views.iter().map(|view| &view.of) }
+            .filter(|view| view.matches(scope, metric))
+            .peekable();
+        if matching.peek().is_none() {
+            return vec![metric];
+        }
+        matching
+            .filter(|view| !view.dropped)
+            .map(|view| view.name.as_deref().unwrap_or(metric))
+            .collect()
+    }
+
     /// Boundaries in a view are an aggregation, if it names none.
     fn exponential(
         &self,

@@ -329,7 +329,8 @@ pub(super) struct Guard(());
 impl Guard {
     #[inline]
     pub(super) fn enter() -> Option<Self> {
-        (!BUSY.replace(true)).then_some(Self(()))
+        // Made only if it entered: the end of one that did not would open the door to what comes after.
+        (!BUSY.replace(true)).then(|| Self(()))
     }
 }
 

@@ -40,7 +40,8 @@ impl Inside {
             }
             new
         };
-        INSIDE.try_with(enter).ok()?.then_some(Self)
+        // Made only if it entered: one that did not would take whoever did off the list.
+        INSIDE.try_with(enter).ok()?.then(|| Self)
     }
 }
 

@@ -64,6 +64,22 @@ fn a_writer_that_logs_does_not_write_for_ever() {
 
 #[cfg(feature = "log")]
 #[test]
+fn a_writer_that_logs_twice_is_heard_in_neither() {
+    let rig = crate::support::rig(true);
+    let chatty = Chatty::default();
+    let twice = chatty.clone();
+    let layer = LogLayer::new(&rig.telemetry).with_lines(move || {
+        speak(twice.bridge.get().expect("a bridge"));
+        twice.clone()
+    });
+    chatty.bridge.set(layer.bridge()).expect("the first");
+    speak(&layer.bridge());
+    assert_eq!(chatty.written.lines().len(), 1);
+    assert_eq!(rig.telemetry.counts().log_nested, 2);
+}
+
+#[cfg(feature = "log")]
+#[test]
 fn the_thread_of_a_writer_that_logs_is_not_heard_either() {
     let rig = crate::support::rig(true);
     let chatty = Chatty::default();

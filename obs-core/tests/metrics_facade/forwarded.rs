@@ -265,3 +265,35 @@ fn a_telemetry_may_hand_on_to_another_and_that_one_to_an_exporter() {
     }
     assert!(handle.render().contains("shop_orders_total 3\n"));
 }
+
+/// Records twice on each call, as a recorder that counts calls and bytes would.
+struct TalksTwice;
+
+impl Recorder for TalksTwice {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        counter!("shop_calls_total").increment(1);
+        counter!("shop_keys_total").increment(1);
+        Counter::noop()
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_recorder_that_records_itself_twice_does_not_call_itself_until_the_stack_ends() {
+    let rig = rig(false);
+    forwarding(&rig, TalksTwice, || {
+        counter!("shop_orders_total").increment(1)
+    });
+    let metrics = all(&rig.telemetry);
+    for name in ["shop_orders_total", "shop_calls_total", "shop_keys_total"] {
+        assert_eq!(number(&metrics, name, &[]), 1.0, "{name}");
+    }
+}

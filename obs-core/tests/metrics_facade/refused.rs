@@ -1,11 +1,11 @@
 //! Names that another kind has, or something of ours, and names that are none.
 
 use crate::support::points::{all, find, histogram, number, numbers};
-use crate::support::{Rig, SCOPE, WORK, builder, rig};
+use crate::support::{Rig, SCOPE, WORK, builder, rig, rig_with};
 use crate::{page, recording};
 use metrics::{counter, gauge, histogram as histogram_macro};
 use obs_core::metrics::Data;
-use obs_core::{Instrument, Labels, Outcome, Parent, Telemetry};
+use obs_core::{Instrument, Labels, Outcome, Parent, Telemetry, View};
 
 /// Refused recordings, conflicts, and the one warning.
 #[track_caller]
@@ -107,6 +107,47 @@ fn two_names_that_are_one_on_the_page_are_not_both_recorded() {
     assert_eq!(
         page(&rig)["visits_total"].value("visits_total", &[]),
         Some(1.0)
+    );
+}
+
+fn viewed(view: View) -> Rig {
+    rig_with(false, |builder| builder.with_view(view))
+}
+
+#[test]
+fn a_name_that_a_view_took_away_or_dropped_is_free_for_another() {
+    let rig = viewed(View::of("shop.visits").with_name("shop.calls"));
+    recording(&rig, || {
+        counter!("shop.visits").increment(1);
+        counter!("shop_visits_total").increment(2);
+    });
+    assert!(rig.telemetry.warnings().is_empty());
+    let shown = page(&rig);
+    for (name, value) in [("shop_calls_total", 1.0), ("shop_visits_total", 2.0)] {
+        assert_eq!(shown[name].value(name, &[]), Some(value), "{name}");
+    }
+    let rig = viewed(View::of("shop.visits").dropped());
+    recording(&rig, || {
+        counter!("shop.visits").increment(1);
+        counter!("shop_visits").increment(2);
+    });
+    assert!(rig.telemetry.warnings().is_empty());
+    let name = "shop_visits_total";
+    assert_eq!(page(&rig)[name].value(name, &[]), Some(2.0));
+}
+
+#[test]
+fn a_name_that_a_view_gave_to_another_is_refused() {
+    let rig = viewed(View::of("shop.visits").with_name("shop.calls"));
+    recording(&rig, || {
+        counter!("shop.visits").increment(1);
+        counter!("shop_calls").increment(2);
+    });
+    says(
+        &rig.telemetry,
+        1,
+        1,
+        "`shop_calls` records nothing as a counter: `shop_calls_total`",
     );
 }
 

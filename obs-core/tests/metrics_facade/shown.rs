@@ -115,6 +115,38 @@ fn the_first_description_counts_and_may_come_late_or_with_the_macro() {
 }
 
 #[test]
+fn openmetrics_has_no_family_twice_where_a_counter_and_a_gauge_differ_by_total() {
+    let rig = rig(false);
+    recording(&rig, || {
+        counter!("visits_total").increment(1);
+        gauge!("visits").set(2.0);
+        counter!("target_total").increment(3);
+    });
+    let page = rig.telemetry.prometheus_page(PageFormat::OpenMetrics);
+    let mut types: Vec<_> = { page.lines() }
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    types.sort_unstable();
+    let all = types.len();
+    types.dedup();
+    assert_eq!(types.len(), all, "{page}");
+    for line in [
+        "# TYPE visits_total unknown",
+        "visits_total 1",
+        "# TYPE visits gauge",
+        "visits 2",
+        "target_total 3",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line}: {page}");
+    }
+    assert!(
+        rig.telemetry
+            .prometheus()
+            .contains("# TYPE visits_total counter\n")
+    );
+}
+
+#[test]
 fn openmetrics_has_them_too() {
     let rig = rig(false);
     recording(&rig, || {

@@ -97,18 +97,14 @@ fn names(page: &str) -> HashSet<String> {
 /// Adds `other`, in the text format, to a `page` of `format`.
 pub(super) fn join(page: &mut String, other: &str, name: &str, format: PageFormat) {
     let open = format == PageFormat::OpenMetrics;
-    // Its names in the text format: what OpenMetrics calls a family, samples have with a last word.
+    // In OpenMetrics a counter has two: its family's, and its samples' with a last word.
     let mut taken = names(page);
     if open {
         page.truncate(page.len() - END.len());
-        let with_last = |name: &String| [format!("{name}_total"), format!("{name}_info")];
-        taken = taken
-            .iter()
-            .flat_map(with_last)
-            .chain(taken.iter().cloned())
-            .collect();
     }
-    for family in families(other) {
+    let theirs = families(other);
+    let own: HashSet<String> = theirs.iter().flat_map(Family::names).collect();
+    for family in theirs {
         if family.samples.is_empty() {
             continue;
         }
@@ -123,7 +119,8 @@ pub(super) fn join(page: &mut String, other: &str, name: &str, format: PageForma
             continue;
         }
         taken.extend(family.names());
-        write(page, &family, open);
+        let is_free = |stem: &str| !taken.contains(stem) && !own.contains(stem);
+        write(page, &family, open, is_free);
     }
     if open {
         page.push_str(END);
@@ -132,12 +129,13 @@ pub(super) fn join(page: &mut String, other: &str, name: &str, format: PageForma
 
 const END: &str = "# EOF\n";
 
-fn write(page: &mut String, family: &Family<'_>, open: bool) {
+fn write(page: &mut String, family: &Family<'_>, open: bool, is_free: impl Fn(&str) -> bool) {
     let (mut name, mut kind) = (family.name, family.kind.unwrap_or("untyped"));
     if open {
-        // A counter's samples end so, by the rules of OpenMetrics; of one whose do not, it has no type.
+        // A counter's samples end so, by the rules of OpenMetrics; of one whose do not, it has no type, and neither has one whose
+        // family would be another's.
         (name, kind) = match (kind, name.strip_suffix("_total")) {
-            ("counter", Some(stem)) => (stem, kind),
+            ("counter", Some(stem)) if is_free(stem) => (stem, kind),
             ("counter" | "untyped", _) => (name, "unknown"),
             _ => (name, kind),
         };
@@ -223,6 +221,19 @@ mod tests {
             PageFormat::OpenMetrics,
         );
         assert_eq!(page, before);
+    }
+
+    #[test]
+    fn a_counter_is_not_missing_in_openmetrics_because_a_gauge_has_its_name_without_total() {
+        let mut page = "# TYPE load gauge\nload 1\n# EOF\n".to_owned();
+        let theirs = "# TYPE load_total counter\nload_total 2\n# TYPE paid_total counter\npaid_total 3\n\
+                      # TYPE paid gauge\npaid 4\n";
+        join(&mut page, theirs, "theirs", PageFormat::OpenMetrics);
+        assert_eq!(
+            page,
+            "# TYPE load gauge\nload 1\n# TYPE load_total unknown\nload_total 2\n\
+             # TYPE paid_total unknown\npaid_total 3\n# TYPE paid gauge\npaid 4\n# EOF\n"
+        );
     }
 
     #[test]
