@@ -210,8 +210,12 @@ impl PrometheusPage {
                 write_exemplar(into, exemplar);
             }
         }
-        sample(into, name, labels, "_sum", &number(point.sum));
-        sample(into, name, labels, "_count", &total.to_string());
+        // OpenMetrics takes a sum for a counter, and has a count only beside a sum; the last bucket says it too.
+        let falls = point.sum < 0.0 || point.bounds.first().is_some_and(|first| *first < 0.0);
+        if !(open && falls) {
+            sample(into, name, labels, "_sum", &number(point.sum));
+            sample(into, name, labels, "_count", &total.to_string());
+        }
     }
 
     fn labels(&self, metric: &Metric, attributes: &PointAttributes, taken: &[&str]) -> String {

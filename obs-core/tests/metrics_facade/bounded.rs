@@ -180,3 +180,21 @@ fn names_have_a_cap_and_those_beyond_it_are_refused_and_counted() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn nobody_can_say_of_a_series_that_it_is_the_overflows() {
+    let rig = rig_with(false, |builder| builder.with_max_series(2));
+    recording(&rig, || {
+        counter!("a_total", "otel.metric.overflow" => "true").increment(1);
+        counter!("a_total", "otel_metric_overflow" => "true", "b" => "c").increment(2);
+        for user in 0..10 {
+            counter!("a_total", "user" => user.to_string()).increment(3);
+        }
+    });
+    let metrics = all(&rig.telemetry);
+    let overflow = number(&metrics, "a_total", &[("otel.metric.overflow", "true")]);
+    assert_eq!(overflow, 30.0);
+    assert_eq!(number(&metrics, "a_total", &[("b", "c")]), 2.0);
+    let page = rig.telemetry.prometheus();
+    assert!(!page.contains("not shown"), "{page}");
+}

@@ -327,3 +327,24 @@ fn a_histogram_is_exponential_too_where_that_is_asked_for() {
     assert_eq!(exponential.positive.counts.iter().max(), Some(&5));
     assert!(exponential.negative.counts.is_empty());
 }
+
+#[test]
+fn openmetrics_has_no_sum_of_a_histogram_whose_sum_falls() {
+    let rig = rig(false);
+    recording(&rig, || {
+        histogram_macro!("falls").record(-5.0);
+        histogram_macro!("rises").record(5.0);
+    });
+    let open = rig.telemetry.prometheus_page(PageFormat::OpenMetrics);
+    assert!(open.contains("falls_bucket{le=\"+Inf\"} 1"), "{open}");
+    assert!(
+        !open.contains("falls_sum") && !open.contains("falls_count"),
+        "{open}"
+    );
+    assert!(open.contains("rises_sum 5"), "{open}");
+    let text = rig.telemetry.prometheus();
+    assert!(
+        text.contains("falls_sum -5") && text.contains("falls_count 1"),
+        "{text}"
+    );
+}

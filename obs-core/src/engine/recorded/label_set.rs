@@ -2,6 +2,7 @@
 
 use crate::label::{LabelValue, OTHER};
 use crate::metrics::PointAttributes;
+use crate::semconv::otel::METRIC_OVERFLOW;
 use ::metrics::{Key, Label};
 use std::borrow::Cow;
 
@@ -21,12 +22,19 @@ pub(crate) struct LabelSet<'a> {
     pub(super) cut: u64,
 }
 
+fn is_overflows(key: &str) -> bool {
+    let theirs = METRIC_OVERFLOW.as_str();
+    let same = |(a, b): (u8, u8)| a == b || a == b'_' && b == b'.';
+    key.len() == theirs.len() && key.bytes().zip(theirs.bytes()).all(same)
+}
+
 impl<'a> LabelSet<'a> {
     pub(crate) fn of(key: &'a Key) -> Self {
         let mut cut = 0;
         let mut labels: Vec<&Label> = Vec::with_capacity(key.labels().len());
         for label in key.labels() {
-            if label.key().len() > KEY_BYTES {
+            // That key says which series is the overflow's, which is nobody's to say; nor as the page spells it.
+            if label.key().len() > KEY_BYTES || is_overflows(label.key()) {
                 cut += 1;
             } else if !label.key().is_empty() {
                 labels.push(label);
