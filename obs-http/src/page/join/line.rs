@@ -109,10 +109,13 @@ fn is_label(name: &str) -> bool {
     is_name(name) && !name.contains(':') && name != "__name__"
 }
 
-/// As both Go and Rust read a float: Go knows no sign of what is not a number.
+/// As both Go and Rust read a float: Go knows no sign of what is not a number, and nothing that is too large for one.
 fn is_value(value: &str) -> bool {
     let is_nan = value.eq_ignore_ascii_case("nan");
-    value.parse::<f64>().is_ok_and(|it| is_nan || !it.is_nan())
+    let is_infinity = value.to_ascii_lowercase().contains("inf");
+    value
+        .parse::<f64>()
+        .is_ok_and(|it| is_nan || is_infinity || it.is_finite())
 }
 
 #[cfg(test)]
@@ -170,6 +173,8 @@ mod tests {
             "a{b=\"1\"}} 1",
             "a one",
             "a 1_000",
+            "a 1e400",
+            "a -1e999",
             "a -NaN",
             "a +NaN",
             "a 1 soon",
