@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a client may take for its answer.
+/// How long a client may take for its answer, so often: a second time where a signal came in between.
 const PATIENCE: Duration = Duration::from_secs(5);
+const WRITES: usize = 2;
 /// In how many pieces a client may ask, and how long it may take for each: a scrape's request comes in one.
 const PIECES: usize = 16;
 const PIECE: Duration = Duration::from_secs(1);
@@ -122,7 +123,6 @@ impl Drop for Place {
 }
 
 fn refuse(stream: &TcpStream) -> io::Result<()> {
-    stream.set_write_timeout(Some(PATIENCE))?;
     answer(
         stream,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -133,7 +133,6 @@ fn refuse(stream: &TcpStream) -> io::Result<()> {
 }
 
 fn scrape(stream: &TcpStream, page: &MetricsPage) -> io::Result<()> {
-    stream.set_write_timeout(Some(PATIENCE))?;
     let plain = "text/plain; charset=utf-8";
     let Some(asked) = read_head(stream)? else {
         return answer(
@@ -215,7 +214,7 @@ fn asked(request: &httparse::Request<'_, '_>) -> Option<Asked> {
 }
 
 fn answer(
-    mut stream: &TcpStream,
+    stream: &TcpStream,
     status: StatusCode,
     media: &str,
     body: &str,
@@ -233,6 +232,47 @@ fn answer(
     if with_body {
         whole.push_str(body);
     }
-    stream.write_all(whole.as_bytes())?;
+    write(stream, whole.as_bytes(), PATIENCE)?;
     stream.shutdown(std::net::Shutdown::Write)
+}
+
+/// All of it, or as much as the client takes in time: a write that waits ends after `patience`, however much of it was
+/// taken by then, and who takes a little at a time is not waited for again and again.
+fn write(mut stream: &TcpStream, mut left: &[u8], patience: Duration) -> io::Result<()> {
+    stream.set_write_timeout(Some(patience))?;
+    for _ in 0..WRITES {
+        match stream.write(left) {
+            Ok(written) => left = &left[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_the_page_a_little_at_a_time_does_not_keep_its_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let reads = std::thread::spawn(move || {
+            let mut some = vec![0; 64 << 10];
+            while client.read(&mut some).is_ok_and(|read| read > 0) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let large = vec![b'x'; 256 << 20];
+        let error = write(&server, &large, Duration::from_millis(100)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        server.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(server);
+        reads.join().unwrap();
+    }
 }
