@@ -124,11 +124,20 @@ impl Fields for Attributes<'_> {
             self.error(&key, error);
         }
         let value = self.attribute(value);
-        self.list.push(KeyValue::new(key, value));
+        self.set(key, value);
     }
 }
 
 impl Attributes<'_> {
+    /// The keys of a log record are unique, by the rules of OTLP: of fields that share a name the last one counts.
+    fn set(&mut self, key: Cow<'static, str>, value: opentelemetry::Value) {
+        let known = |known: &&mut KeyValue| known.key.as_str() == key;
+        match self.list.iter_mut().find(known) {
+            Some(known) => known.value = value,
+            None => self.list.push(KeyValue::new(key, value)),
+        }
+    }
+
     /// Its text under the name of the conventions too, and where it came from.
     fn error(&mut self, key: &str, error: &(dyn std::error::Error + 'static)) {
         let named = |list: &[KeyValue], name: &str| list.iter().any(|own| own.key.as_str() == name);

@@ -184,3 +184,23 @@ fn targets_are_scopes_on_the_wire() {
         .collect();
     assert_eq!(scopes, [("one".to_owned(), 2), ("two".to_owned(), 1)]);
 }
+
+#[test]
+fn fields_that_share_a_name_do_not_make_a_key_twice() {
+    let record = Logs::new().record_of(|| {
+        let error = std::io::Error::other("broken");
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::info!(
+            a = 1,
+            b = 2,
+            a = "again",
+            error,
+            "exception.message" = "own"
+        );
+    });
+    let mut keys: Vec<_> = record.attributes.iter().map(|it| it.key.as_str()).collect();
+    assert_eq!(attribute(&record, "a"), Some(&"again".into()));
+    assert_eq!(attribute(&record, "exception.message"), Some(&"own".into()));
+    keys.sort_unstable();
+    assert_eq!(keys, ["a", "b", "error", "exception.message"]);
+}
