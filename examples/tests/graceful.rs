@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 const DURATION: &str = "http.server.request.duration";
 
@@ -88,6 +89,26 @@ fn sigterm_does_not_lose_the_last_spans_and_metrics() {
 #[test]
 fn ctrl_c_does_not_lose_the_last_spans_and_metrics() {
     nothing_is_lost_on("INT");
+}
+
+/// Its orchestrator would kill it before long, and with it everything that was not sent.
+#[test]
+fn a_client_that_never_finishes_its_request_does_not_keep_the_service_from_ending() {
+    let receiver = Receiver::start().expect("a receiver");
+    let service = Service::start(&receiver);
+    let mut stuck = TcpStream::connect(&service.address).expect("it listens");
+    stuck
+        .write_all(b"GET /items/1 HTTP/1.1\r\nho")
+        .expect("sent");
+    service.get("/items/2");
+    let began = Instant::now();
+    let status = service.signal("TERM");
+    assert!(status.success(), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(20), "too late");
+    assert_eq!(receiver.spans().len(), 1);
+    let points = receiver.points().histogram(DURATION, &[]);
+    assert_eq!(points.map(|point| point.count), Some(1));
+    drop(stuck);
 }
 
 /// What the snippets are for: a signal that nobody handles loses everything.

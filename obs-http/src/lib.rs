@@ -18,13 +18,20 @@
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //!
 //!     let mut terminate = signal(SignalKind::terminate())?;
+//!     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
 //!     let stop = async move {
 //!         tokio::select! {
 //!             _ = terminate.recv() => {}
 //!             _ = tokio::signal::ctrl_c() => {}
 //!         }
+//!         drop(stopping);
 //!     };
-//!     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+//!     // A client that never finishes its request is not waited for until somebody kills the process.
+//!     let late = async { drop(stopped.await); tokio::time::sleep(Duration::from_secs(5)).await };
+//!     tokio::select! {
+//!         served = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => served?,
+//!         () = late => {}
+//!     }
 //!     Ok(())
 //! }
 //! ```

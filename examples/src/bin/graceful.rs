@@ -52,15 +52,24 @@ async fn serve() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     println!("{}", listener.local_addr()?);
 
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
+        drop(stopping);
     };
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
-        .await?;
+    // A client that never finishes its request is not waited for until somebody kills the process.
+    let late = async {
+        drop(stopped.await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    let serve = axum::serve(listener, app).with_graceful_shutdown(stop);
+    tokio::select! {
+        served = serve.into_future() => served?,
+        () = late => {}
+    }
     Ok(())
 }
 
