@@ -163,6 +163,7 @@ impl Engine {
     }
 
     /// Under which names views would export a metric: none where all that match it drop it.
+    #[cfg(feature = "metrics")]
     pub(crate) fn names_of<'n>(&'n self, scope: &Scope, metric: &'n str) -> Vec<&'n str> {
         let mut matching = { self.views.views.iter().map(|view| &view.of) }
             .filter(|view| view.matches(scope, metric))
