@@ -47,7 +47,7 @@
 //!
 //! A log record says the same in OpenTelemetry's model: severity numbers, the message as the body, fields as attributes,
 //! the target as the scope; the name of the event where it was given one (`name: "…"`), and `exception.message` beside a field
-//! that is an error.
+//! that is an error. Of several fields of one name it has the last: keys of attributes are unique there.
 //!
 //! # Whose ids
 //!
