@@ -152,7 +152,10 @@ fn user_and_password_of_a_target_are_not_recorded() {
     let record = record(build(get("http://lovelace:hunter2@example.com/")));
     assert_eq!(record.text("server.address"), Some("example.com"));
     let all = format!("{record:?}");
-    assert!(!all.contains("hunter2") && !all.contains("lovelace"), "{all}");
+    assert!(
+        !all.contains("hunter2") && !all.contains("lovelace"),
+        "{all}"
+    );
 }
 
 #[test]
