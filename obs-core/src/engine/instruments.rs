@@ -91,10 +91,8 @@ impl Engine {
             self.warn_of_conflict(name, what, "both are exported");
         }
         let labels = &instrument.labels[..instrument.labels.len().min(8)];
-        let mut set = MetricSet {
-            spaces: labels.iter().map(|label| Space::new(*label, &[])).collect(),
-            ..self.empty_set(instrument.scope)
-        };
+        let spaces = labels.iter().map(|label| Space::new(*label, &[])).collect();
+        let mut set = MetricSet::empty(self, self.next_set_id(), instrument.scope, spaces);
         // What a telemetry says about itself is a closed set, and must have room.
         if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
             set.max_series = u32::MAX;
@@ -109,27 +107,6 @@ impl Engine {
         let set: &'static MetricSet = Box::leak(Box::new(set));
         sets.push(set);
         Handle { engine: self, set }
-    }
-
-    /// A group without a metric as yet.
-    fn empty_set(&self, scope: &'static Scope) -> MetricSet {
-        MetricSet {
-            id: self.next_set_id(),
-            scope,
-            spaces: [].into(),
-            whole: None,
-            metrics: Vec::new(),
-            cells: 0,
-            exponentials: 0,
-            max_series: self.config.max_series,
-            series: AtomicU32::new(0),
-            full: AtomicBool::new(false),
-            off: AtomicBool::new(false),
-            plain: AtomicBool::new(false),
-            overflowed: AtomicU64::new(0),
-            started: self.clock.unix_nanos(),
-            ticks_per_second: self.clock.ticks_per_second(),
-        }
     }
 
     /// The group of a metric whose label sets are met as they come, exported as views have it. `None` after shutdown.
@@ -152,7 +129,7 @@ impl Engine {
         }
         let mut set = MetricSet {
             whole: Some(whole),
-            ..self.empty_set(scope)
+            ..MetricSet::empty(self, self.next_set_id(), scope, [].into())
         };
         set.push((name, "", ""), shape, shown);
         set.plain = AtomicBool::new(set.exponentials == 0);

@@ -18,7 +18,7 @@ use crate::level::{LevelCell, StatsLevel};
 use crate::recorder::Tracer;
 use crate::{scope, thread};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 mod further;
@@ -99,7 +99,7 @@ impl Kind {
             .map(|label| Space::new(*label, descriptor.errors))
             .collect();
         let rate = engine.clock.ticks_per_second();
-        let mut set = Self::empty_set(engine, descriptor, ids.0, &spaces);
+        let mut set = MetricSet::empty(engine, ids.0, descriptor.scope, spaces.clone());
         let keys: Vec<Key> = labels.iter().map(|label| label.key).collect();
         let mut push =
             |histogram: &Histogram, attribute: Option<(Key, _)>, shape: fn(Box<[f64]>) -> Shape| {
@@ -136,7 +136,7 @@ impl Kind {
             .map(|measure| push(&measure.histogram, None, |bounds| Shape::Values { bounds }));
         let measures: Box<[_]> = measures.collect();
         let gauge = descriptor.in_flight.map(|gauge| {
-            let mut set = Self::empty_set(engine, descriptor, ids.1, &spaces);
+            let mut set = MetricSet::empty(engine, ids.1, descriptor.scope, spaces.clone());
             let mut shape = Shape::Sum { monotonic: false };
             let shown = engine.view(descriptor.scope, gauge.name, Some(&keys), &mut shape);
             set.push((gauge.name, gauge.unit, gauge.description), shape, shown);
@@ -177,31 +177,6 @@ impl Kind {
             error_label: labels
                 .iter()
                 .position(|label| matches!(label.values, Values::Error)),
-        }
-    }
-
-    fn empty_set(
-        engine: &Engine,
-        descriptor: &Descriptor,
-        id: u16,
-        spaces: &Arc<[Space]>,
-    ) -> MetricSet {
-        MetricSet {
-            id,
-            scope: descriptor.scope,
-            spaces: spaces.clone(),
-            whole: None,
-            metrics: Vec::new(),
-            cells: 0,
-            exponentials: 0,
-            max_series: engine.config.max_series,
-            series: AtomicU32::new(0),
-            full: AtomicBool::new(false),
-            off: AtomicBool::new(false),
-            plain: AtomicBool::new(false),
-            overflowed: AtomicU64::new(0),
-            started: engine.clock.unix_nanos(),
-            ticks_per_second: engine.clock.ticks_per_second(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What one record writes: several metrics that share labels lie in one run of cells, found by one look-up.
 
+use super::Engine;
 use super::exponential::Exponential;
 use super::recorded::{Said, Whole};
 use super::views::{Shown, Stream};
@@ -98,6 +99,32 @@ impl Shape {
 }
 
 impl MetricSet {
+    /// A group without a metric as yet.
+    pub(crate) fn empty(
+        engine: &Engine,
+        id: u16,
+        scope: &'static Scope,
+        spaces: Arc<[Space]>,
+    ) -> Self {
+        Self {
+            id,
+            scope,
+            spaces,
+            whole: None,
+            metrics: Vec::new(),
+            cells: 0,
+            exponentials: 0,
+            max_series: engine.config.max_series,
+            series: AtomicU32::new(0),
+            full: AtomicBool::new(false),
+            off: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
+            overflowed: AtomicU64::new(0),
+            started: engine.clock.unix_nanos(),
+            ticks_per_second: engine.clock.ticks_per_second(),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn is_off(&self) -> bool {
         self.off.load(Ordering::Relaxed)
