@@ -3,6 +3,8 @@
 mod pairs;
 mod span;
 
+#[cfg(feature = "sdk")]
+pub(crate) use pairs::attributes_of;
 pub(crate) use span::{BegunSpan, Tracer};
 
 use opentelemetry::InstrumentationScope;

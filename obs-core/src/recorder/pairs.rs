@@ -7,6 +7,11 @@ use crate::record::{Record, Sink};
 use opentelemetry::{KeyValue, Value};
 use std::sync::Arc;
 
+/// All of them.
+pub(crate) fn attributes_of(record: &Record<'_>) -> Vec<KeyValue> {
+    new_ones(record, &[])
+}
+
 /// Those that `given` has not, or with another value. Collected before anybody is told: labels are read behind a lock.
 pub(super) fn new_ones(record: &Record<'_>, given: &[KeyValue]) -> Vec<KeyValue> {
     let mut pairs = Pairs {

@@ -115,7 +115,7 @@ impl Live {
         SpanBuilder::from_name(record.name())
             .with_kind(record.span_kind())
             .with_start_time(system_time(anchor.unix_nanos(self.start)))
-            .with_attributes(pairs::new_ones(&record, &[]))
+            .with_attributes(pairs::attributes_of(&record))
             .with_links(links.collect())
     }
 

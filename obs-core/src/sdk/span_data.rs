@@ -2,8 +2,9 @@
 
 use crate::clock::system_time;
 use crate::record::Record;
+use crate::recorder::attributes_of;
+use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, TraceFlags};
-use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 /// The record as the SDK's exporters take it. Allocates; meant for the collector's thread.
@@ -25,7 +26,7 @@ pub fn span_data(record: &Record<'_>) -> SpanData {
         name: record.name().into(),
         start_time: system_time(record.start_unix_nanos()),
         end_time: system_time(record.end_unix_nanos()),
-        attributes: attributes(record),
+        attributes: attributes_of(record),
         dropped_attributes_count: record.dropped_attributes(),
         events: events(record),
         links: links(record),
@@ -35,14 +36,6 @@ pub fn span_data(record: &Record<'_>) -> SpanData {
             .with_schema_url(scope.schema_url)
             .build(),
     }
-}
-
-fn attributes(record: &Record<'_>) -> Vec<KeyValue> {
-    let mut attributes = Vec::new();
-    record.visit_attributes(&mut |key, value| {
-        attributes.push(KeyValue::new(key.to_owned(), value.to_value()));
-    });
-    attributes
 }
 
 fn events(record: &Record<'_>) -> SpanEvents {
