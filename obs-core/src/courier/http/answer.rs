@@ -1,4 +1,4 @@
-//! What a collector says back, read without a protobuf library: two messages of two fields each.
+//! What a collector says back, read without a protobuf library: messages of two fields each.
 //!
 //! These are a stranger's bytes. Whatever cannot be read counts as not said.
 
@@ -8,13 +8,13 @@ use ureq::http::header::{self, HeaderMap};
 
 /// `partial_success` of the three `Export*ServiceResponse` messages, which have the same fields.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct PartialSuccess {
-    pub(super) rejected: u64,
-    pub(super) message: Option<String>,
+pub(in crate::courier) struct PartialSuccess {
+    pub(in crate::courier) rejected: u64,
+    pub(in crate::courier) message: Option<String>,
 }
 
 /// Reads `Export*ServiceResponse { 1: { 1: int64 rejected, 2: string message } }`.
-pub(super) fn partial_success(response: &[u8]) -> PartialSuccess {
+pub(in crate::courier) fn partial_success(response: &[u8]) -> PartialSuccess {
     let mut partial = PartialSuccess::default();
     for field in Fields(response) {
         let Field {
@@ -45,7 +45,7 @@ pub(super) fn partial_success(response: &[u8]) -> PartialSuccess {
 }
 
 /// Reads `google.rpc.Status { 1: int32 code, 2: string message }`, the body of a failure.
-pub(super) fn status_message(status: &[u8]) -> Option<String> {
+pub(in crate::courier) fn status_message(status: &[u8]) -> Option<String> {
     let mut message = None;
     for field in Fields(status) {
         if let Field {
@@ -57,6 +57,38 @@ pub(super) fn status_message(status: &[u8]) -> Option<String> {
         }
     }
     message
+}
+
+/// The wait in a `google.rpc.RetryInfo { 1: Duration retry_delay }` among the details of a
+/// `google.rpc.Status { 3: repeated Any { 1: string type_url, 2: bytes value } }`.
+#[cfg(feature = "grpc")]
+pub(in crate::courier) fn retry_delay(status: &[u8]) -> Option<Duration> {
+    let details = Fields(status).filter_map(|field| field.bytes(3));
+    let asked = details.filter_map(|any| {
+        let kind = Fields(any).find_map(|field| field.bytes(1))?;
+        kind.ends_with(b"/google.rpc.RetryInfo")
+            .then(|| Fields(any).find_map(|field| field.bytes(2)).unwrap_or(b""))
+    });
+    // One without a delay does not ask for any.
+    asked
+        .filter_map(|info| Fields(info).find_map(|field| field.bytes(1)))
+        .map(duration)
+        .next()
+}
+
+/// `google.protobuf.Duration { 1: int64 seconds, 2: int32 nanos }`; one that is negative is none.
+#[cfg(feature = "grpc")]
+fn duration(message: &[u8]) -> Duration {
+    let of = |number| {
+        let varint = Fields(message)
+            .filter_map(|field| field.varint(number))
+            .last();
+        u64::try_from(varint.unwrap_or(0).cast_signed()).ok()
+    };
+    let (Some(seconds), Some(nanos)) = (of(1), of(2)) else {
+        return Duration::ZERO;
+    };
+    Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.min(999_999_999)))
 }
 
 fn text_of(bytes: &[u8]) -> Option<String> {
@@ -76,6 +108,23 @@ enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
     Fixed,
+}
+
+#[cfg(feature = "grpc")]
+impl<'a> Field<'a> {
+    fn bytes(&self, number: u64) -> Option<&'a [u8]> {
+        match self.value {
+            Value::Bytes(bytes) if self.number == number => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn varint(&self, number: u64) -> Option<u64> {
+        match self.value {
+            Value::Varint(varint) if self.number == number => Some(varint),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -104,7 +153,9 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
+            let &[byte] = self.take(1)? else {
+                return None;
+            };
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Some(value);
@@ -121,7 +172,7 @@ impl<'a> Fields<'a> {
 }
 
 /// `Retry-After`, in seconds or as a date. A date is compared with the answer's own `Date`, so clocks need not agree.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::courier) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| {
         headers
             .get(name)
