@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use tonic::Code;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
 use ureq::http::StatusCode;
-use ureq::http::header::{self, HeaderMap};
+use ureq::http::header::{self, HeaderMap, HeaderValue};
 
 use super::PREFIX;
 use super::exchange::Answer;
@@ -82,18 +82,41 @@ struct GrpcStatus {
 }
 
 impl GrpcStatus {
+    /// Not by `tonic::Status`: it panics at details that are no base64, and forgets the code over a message that is no UTF-8.
     fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut metadata = MetadataMap::from_headers(headers.clone());
-        // tonic would panic at details that are no base64.
-        let details = metadata.remove_bin("grpc-status-details-bin");
-        let status = Status::from_header_map(&metadata.into_headers())?;
+        let code = headers.get("grpc-status")?.as_bytes();
+        let message = headers.get("grpc-message").map(HeaderValue::as_bytes);
+        let metadata = MetadataMap::from_headers(headers.clone());
+        let details = metadata.get_bin("grpc-status-details-bin");
         let details = details.and_then(|encoded| encoded.to_bytes().ok());
         Some(Self {
-            code: status.code(),
-            message: status.message().to_owned(),
+            code: Code::from_bytes(code),
+            message: percent_decoded(message.unwrap_or_default()),
             retry_after: details.and_then(|details| answer::retry_delay(&details)),
         })
     }
+}
+
+/// Whatever is there, as text: it is for people.
+fn percent_decoded(mut rest: &[u8]) -> String {
+    let hex = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|it| u8::try_from(it).ok())
+    };
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if let (b'%', [high, low, behind @ ..]) = (first, tail)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            bytes.push(high << 4 | low);
+            rest = behind;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The first message, if it is here whole. We did not say that we read compressed ones.
@@ -111,7 +134,6 @@ fn message(data: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use ureq::http::HeaderValue;
 
     fn answer(status: u16, headers: &[(&'static str, &[u8])], data: &[u8]) -> Answer {
         let headers = headers.iter().map(|(name, value)| {
@@ -127,16 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn details_that_are_no_base64_are_passed_over_and_do_not_panic() {
+    fn what_is_broken_in_a_status_leaves_the_rest_of_it() {
         let broken: &[(&str, &[u8])] = &[
             ("grpc-status", b"14"),
-            ("grpc-message", b"later%20%e2%9c"),
+            ("grpc-message", b"later%20%e2%9c %zz%"),
             ("grpc-status-details-bin", b"!"),
         ];
-        let Sent::Retry { after, .. } = understood(answer(200, broken, b""), "here") else {
-            panic!("14 passes")
+        let sent = understood(answer(200, broken, b""), "here");
+        let expect = Sent::Retry {
+            after: None,
+            why: "here: gRPC Unavailable: later \u{fffd} %zz%".into(),
         };
-        assert_eq!(after, None);
+        assert_eq!(sent, expect);
     }
 
     #[test]
