@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tonic::TimeoutExpired;
 use tonic::transport::{Channel, Endpoint};
 use ureq::http::Uri;
 
@@ -138,6 +139,8 @@ impl Link {
                 self.live = Some(live);
                 Ok(answer)
             }
+            // tonic looks at `grpc-timeout` too.
+            Ok(Err(error)) if is_timeout(&*error) => Err(Broken::Late),
             Ok(Err(error)) => Err(Broken::Connection(error)),
             Err(_) => Err(Broken::Late),
         }
@@ -190,6 +193,13 @@ impl Drop for Live {
             mem::forget(runtime);
         }
     }
+}
+
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<TimeoutExpired>()
+        || error
+            .source()
+            .is_some_and(|cause| cause.is::<TimeoutExpired>())
 }
 
 /// Of an answer: a stranger's, so bounded.
