@@ -275,3 +275,36 @@ fn a_large_batch_arrives_whole() {
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|seen| seen.body == *large.body));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_transport_in_a_forked_child_makes_a_connection_of_its_own_and_leaves_its_parents_alone() {
+    use fork::Fork;
+    let collector = Collector::start([]);
+    let relay = Relay::to(collector.address);
+    let destinations = Destinations::grpc(format!("http://{}", relay.address()));
+    let mut transport = GrpcTransport::new(&destinations).expect("usable");
+    let delivers = |transport: &mut GrpcTransport| {
+        let sent = transport.send(&batch(Signal::Traces, 1), soon());
+        matches!(sent, Sent::Delivered { .. })
+    };
+    assert!(delivers(&mut transport));
+    let child = match fork::fork().expect("a fork") {
+        Fork::Child => std::process::exit(i32::from(
+            !delivers(&mut transport) || !delivers(&mut transport),
+        )),
+        Fork::Parent(child) => child,
+    };
+    let deadline = soon();
+    let status = loop {
+        if let Some(status) = fork::waitpid_nohang(child).expect("a child") {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "the child hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(status >> 8, 0, "it delivered");
+    assert!(delivers(&mut transport));
+    assert_eq!(collector.seen().len(), 4);
+    assert_eq!(relay.connections(), 2, "the parent's is as it was");
+}

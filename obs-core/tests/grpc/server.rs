@@ -20,6 +20,9 @@ use tonic::{Request, Response, Status};
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The name of every thread of a collector's.
+pub(crate) const THREAD: &str = "collector";
+
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Taken,
@@ -72,6 +75,7 @@ impl Collector {
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
+            .thread_name(THREAD)
             .enable_all()
             .build()
             .expect("a runtime");
