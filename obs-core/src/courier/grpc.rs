@@ -28,8 +28,8 @@ use link::{Broken, Link};
 /// What it needs of an async runtime is its own, single-threaded, and runs only while a batch is being sent: on the thread
 /// that sends, or, where that is inside a runtime of the host's (manual mode), on one made for the attempt and joined
 /// before it returns. Nothing is left running between attempts, so a connection that the other side closed meanwhile is
-/// noticed at the next, and made anew within it. A name is looked up on another thread, so that a resolver that hangs
-/// holds nobody up for longer than the attempt's timeout.
+/// noticed at the next, and made anew within it. A name is looked up on another thread: a resolver that hangs holds nobody
+/// up for longer than the attempt's timeout, but that thread until it gives up.
 ///
 /// `https` needs the feature `tls`, with the same certificates as [`HttpTransport`](super::HttpTransport). Proxies are not
 /// used. What an answer means follows the OTLP specification, §"OTLP/gRPC Response".

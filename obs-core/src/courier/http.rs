@@ -26,8 +26,8 @@ pub(super) mod answer;
 /// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), never for this host itself.
 /// `https` needs the feature `tls`; who is trusted is [`Destination::certificate`]'s to say, who we are
 /// [`Destination::client_certificate`]'s, and a side that does not trust the other is a refusal, not a reason to try again.
-/// Redirects are not followed: they would carry credentials elsewhere. A name is looked up on a thread of its own, so that
-/// a resolver that hangs holds nobody up for longer than the attempt's timeout.
+/// Redirects are not followed: they would carry credentials elsewhere. A name is looked up on a thread of its own: a
+/// resolver that hangs holds nobody up for longer than the attempt's timeout, but that thread until it gives up.
 #[derive(Debug)]
 pub struct HttpTransport {
     routes: [Option<Route>; Signal::ALL.len()],

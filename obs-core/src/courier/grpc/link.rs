@@ -204,5 +204,5 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 
 /// Of an answer: a stranger's, so bounded.
 const MAX_HEADERS: u32 = 64 << 10;
-/// A resolver that hangs may hold so many threads, and no more, until it gives up.
-const MAX_LOOK_UPS: usize = 2;
+/// An attempt connects to one place. If the resolver hangs, its thread outlives the attempt, until the resolver gives up.
+const MAX_LOOK_UPS: usize = 1;

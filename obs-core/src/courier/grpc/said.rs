@@ -1,7 +1,5 @@
 //! What an answer means: OTLP specification, §"OTLP/gRPC Response".
 
-use std::time::Duration;
-
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 use ureq::http::StatusCode;
@@ -10,7 +8,7 @@ use ureq::http::header::{self, HeaderMap, HeaderValue};
 use super::PREFIX;
 use super::exchange::Answer;
 use crate::courier::Sent;
-use crate::courier::http::answer;
+use crate::courier::http::answer::{self, RetryInfo};
 
 pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
     let status = answer.trailers.as_ref().and_then(GrpcStatus::of);
@@ -30,7 +28,7 @@ pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
         why.push_str(": ");
         why.push_str(&status.message);
     }
-    let after = status.retry_after;
+    let after = status.info.and_then(|info| info.delay);
     let passes = match status.code {
         Code::Cancelled
         | Code::DeadlineExceeded
@@ -39,7 +37,7 @@ pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
         | Code::Unavailable
         | Code::DataLoss => true,
         // Recovers only if the server says that it will.
-        Code::ResourceExhausted => after.is_some(),
+        Code::ResourceExhausted => status.info.is_some(),
         _ => false,
     };
     if passes {
@@ -78,7 +76,7 @@ fn speaks_grpc(headers: &HeaderMap) -> bool {
 struct GrpcStatus {
     code: Code,
     message: String,
-    retry_after: Option<Duration>,
+    info: Option<RetryInfo>,
 }
 
 impl GrpcStatus {
@@ -92,7 +90,7 @@ impl GrpcStatus {
         Some(Self {
             code: Code::from_bytes(code),
             message: percent_decoded(message.unwrap_or_default()),
-            retry_after: details.and_then(|details| answer::retry_delay(&details)),
+            info: details.and_then(|details| answer::retry_info(&details)),
         })
     }
 }
@@ -133,6 +131,8 @@ fn message(data: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     fn answer(status: u16, headers: &[(&'static str, &[u8])], data: &[u8]) -> Answer {
