@@ -5,6 +5,10 @@
 mod collector;
 mod ends;
 mod fork;
+mod network;
+#[path = "../support/relay.rs"]
+#[allow(dead_code, reason = "gRPC says more through it")]
+mod relay;
 
 use std::io::Read;
 use std::net::TcpListener;
