@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use obs_core::courier::{
-    Batch, Courier, Destinations, DropReason, GrpcTransport, Sent, Signal, Transport,
+    Batch, Compression, Courier, Destinations, DropReason, GrpcTransport, Sent, Signal, Transport,
 };
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -252,18 +252,46 @@ fn an_attempt_ends_with_its_own_timeout_and_the_server_is_told_of_it() {
     assert!((1..=300).contains(&millis), "{told}");
 }
 
-#[test]
-fn a_large_batch_arrives_whole() {
-    // Not to be made small: each letter is what is left of a product.
-    let noise = (0..3 << 20)
+/// A batch of so many bytes that cannot be made small: each letter is what is left of a product.
+fn noise(bytes: u64) -> Batch {
+    let letters = (0..bytes)
         .map(|n: u64| char::from(b'!' + (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as u8));
+    text(letters.collect())
+}
+
+fn text(schema_url: String) -> Batch {
     let request = ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
-            schema_url: noise.collect(),
+            schema_url,
             ..ResourceLogs::default()
         }],
     };
-    let large = Batch::new(Signal::Logs, request.encode_to_vec(), 1);
+    Batch::new(Signal::Logs, request.encode_to_vec(), 1)
+}
+
+#[test]
+fn a_batch_that_the_server_finds_too_large_does_not_stand_in_the_way_of_the_others() {
+    // The server takes 4 MiB, as all do unless told otherwise.
+    for compression in [Compression::None, Compression::Gzip] {
+        let large = text("a".repeat(5 << 20));
+        let collector = Collector::start([]);
+        let mut destinations = Destinations::grpc(collector.endpoint());
+        destinations.logs = destinations.logs.with_compression(compression);
+        let courier = courier_to(&destinations);
+        courier.outbox().push(large);
+        courier.outbox().push(batch(Signal::Logs, 2));
+        let error = courier.flush(soon()).expect_err("one is lost");
+        assert_eq!((error.lost(), error.pending()), (1, 0), "{error}");
+        let account = courier.accounts().logs;
+        assert_eq!(account.delivered, 2);
+        assert_eq!(account.dropped.by(DropReason::Rejected), 1);
+        assert_eq!(collector.seen().len(), 1);
+    }
+}
+
+#[test]
+fn a_large_batch_arrives_whole() {
+    let large = noise(3 << 20);
     let collector = Collector::start([]);
     for place in [Place::Thread, Place::CurrentThread] {
         let courier = courier(&collector);

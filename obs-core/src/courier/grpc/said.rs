@@ -33,9 +33,9 @@ pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
-        | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => true,
+        Code::OutOfRange => !is_size(&status.message),
         // Recovers only if the server says that it will.
         Code::ResourceExhausted => status.info.is_some(),
         _ => false,
@@ -45,6 +45,12 @@ pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
     } else {
         Sent::Refused { why }
     }
+}
+
+/// What servers of tonic's answer, with OUT_OF_RANGE, to a message that is larger than they take. OTLP lets that be tried
+/// again, and it would be for good, with everything else standing behind it; servers of grpc-go answer RESOURCE_EXHAUSTED.
+fn is_size(message: &str) -> bool {
+    message.contains("message length too large")
 }
 
 /// Somebody in between, or nobody who speaks gRPC.
