@@ -124,8 +124,9 @@ impl fmt::Display for Dropped {
 
 impl fmt::Debug for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = DropReason::ALL.map(|reason| (reason.as_str(), self.by(reason)));
         f.debug_map()
-            .entries(DropReason::ALL.map(|reason| (reason.as_str(), self.by(reason))))
+            .entries(all.into_iter().filter(|(_, items)| *items > 0))
             .finish()
     }
 }

@@ -137,7 +137,15 @@ pub(crate) struct Front {
 }
 
 impl Ledgers {
-    pub(crate) fn read(engine: &Engine, couriers: &Couriers) -> Self {
+    /// `inherited`: this is a forked child, and what the engine holds was its parent's. The couriers know.
+    pub(crate) fn read(engine: &Engine, couriers: &Couriers, inherited: bool) -> Self {
+        if inherited {
+            let accounts = couriers.iter().map(|outlet| outlet.courier.accounts());
+            return Self {
+                fronts: Default::default(),
+                accounts: accounts.collect(),
+            };
+        }
         engine.flow.settled(|| Self {
             fronts: Signal::ALL.map(|signal| Front::read(engine, signal)),
             accounts: couriers
@@ -237,6 +245,7 @@ impl Front {
         before + self.queued + self.waiting + self.passed.taken
     }
 
+    /// What became of it at one destination.
     fn with(&self, accounts: &Accounts, signal: Signal) -> Book {
         let account = accounts.of(signal);
         let mut book = self.alone();

@@ -84,12 +84,20 @@ impl Control {
 
     /// Those of all destinations.
     pub(crate) fn books(&self) -> Books {
-        Ledgers::read(self.engine, &self.couriers).all(&self.couriers)
+        self.ledgers().all(&self.couriers)
+    }
+
+    fn ledgers(&self) -> Ledgers {
+        Ledgers::read(self.engine, &self.couriers, self.is_forked_child())
+    }
+
+    fn is_forked_child(&self) -> bool {
+        std::process::id() != self.owner
     }
 
     /// Those of each destination.
     pub(crate) fn books_of_each(&'static self) -> Vec<(&'static str, Books)> {
-        let ledgers = Ledgers::read(self.engine, &self.couriers);
+        let ledgers = self.ledgers();
         let outlets = self.couriers.iter().enumerate();
         outlets
             .map(|(index, outlet)| (outlet.name.as_str(), ledgers.of(index, outlet.takes)))
@@ -197,7 +205,7 @@ impl Control {
     /// A request that ends just after its server has stopped is worth a moment.
     fn wait_for_operations(&self, deadline: Instant) {
         // In a forked child those of other threads never end.
-        if std::process::id() == self.owner {
+        if !self.is_forked_child() {
             let now = crate::clock::now();
             let tenth = deadline.saturating_duration_since(now) / 10;
             let grace = tenth.min(self.engine.config.shutdown_grace);

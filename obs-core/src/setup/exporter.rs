@@ -142,6 +142,9 @@ impl Exporter {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Bodies of `signal` on their way to all who take them.
 fn to(
     engine: &'static Engine,
