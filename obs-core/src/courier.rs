@@ -47,7 +47,7 @@ pub use transport::{Sent, Transport};
 
 pub(crate) use several::{Couriers, Outlet, Peer};
 
-use driver::Driver;
+use driver::{Driver, Watch};
 use ledger::{Next, Phase};
 use outbox::{Shared, State};
 
@@ -106,6 +106,13 @@ impl Courier {
     /// The end to push into; clones share it.
     pub fn outbox(&self) -> Outbox {
         Outbox(Arc::clone(&self.shared))
+    }
+
+    /// Who is told how long each batch took. For set-up: once the thread has the driver it is too late.
+    pub(crate) fn set_watch(&self, watch: Watch) {
+        if let Some(driver) = &mut self.shared.lock().driver {
+            driver.set_watch(watch);
+        }
     }
 
     /// A consistent snapshot of the accounts.

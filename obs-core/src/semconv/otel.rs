@@ -36,5 +36,7 @@ pub const EXPORTER_METRIC_DATA_POINT_INFLIGHT: &str =
 /// Data points that were exported, and those that were given up.
 pub const EXPORTER_METRIC_DATA_POINT_EXPORTED: &str =
     "otel.sdk.exporter.metric_data_point.exported";
+/// How long a batch took from its first attempt to its answer, in seconds.
+pub const EXPORTER_OPERATION_DURATION: &str = "otel.sdk.exporter.operation.duration";
 /// How long collections of metrics took, in seconds.
 pub const METRIC_READER_COLLECTION_DURATION: &str = "otel.sdk.metric_reader.collection.duration";

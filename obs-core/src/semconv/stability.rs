@@ -85,6 +85,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (otel::EXPORTER_LOG_EXPORTED, Development),
     (otel::EXPORTER_METRIC_DATA_POINT_INFLIGHT, Development),
     (otel::EXPORTER_METRIC_DATA_POINT_EXPORTED, Development),
+    (otel::EXPORTER_OPERATION_DURATION, Development),
     (otel::METRIC_READER_COLLECTION_DURATION, Development),
     (obs::HTTP_SERVER_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_HEAD_DURATION, Ours),

@@ -293,6 +293,21 @@ impl Telemetry {
     ///
     /// Where there are several destinations it is their sum: what two are to be given counts twice, and what was lost before
     /// it reached either was lost to both.
+    ///
+    /// ```
+    /// use obs_core::courier::Capture;
+    /// use obs_core::{Body, LogEvent, Telemetry};
+    /// use std::time::Duration;
+    ///
+    /// let telemetry = Telemetry::builder().with_transport(Capture::new()).manual().build()?;
+    /// telemetry.emit(LogEvent::new("shop.sold", Body::Text("a cup".into())));
+    /// assert_eq!(telemetry.books().logs.pending, 1);
+    /// telemetry.flush(Duration::from_secs(5))?;
+    /// let logs = telemetry.books().logs;
+    /// assert_eq!((logs.created, logs.delivered, logs.pending), (1, 1, 0));
+    /// assert!(telemetry.books().is_balanced());
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
     pub fn books(&self) -> Books {
         self.control.map(Control::books).unwrap_or_default()
     }

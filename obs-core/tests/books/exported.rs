@@ -1,7 +1,7 @@
 //! The books as they are exported: the same equation, under names of ours and of the conventions.
 
 use super::{Scripted, event};
-use crate::support::points::{all, histogram, number, numbers};
+use crate::support::points::{all, has, histogram, histograms, number, numbers};
 use crate::support::{WORK, rig_with};
 use obs_core::courier::{Sent, Signal};
 use obs_core::metrics::Metric;
@@ -10,9 +10,7 @@ use obs_core::{Delivery, Labels, Outcome, Parent, Telemetry};
 /// All points of a metric that have these labels.
 fn sum(metrics: &[Metric], name: &str, labels: &[(&str, &str)]) -> f64 {
     let points = numbers(metrics, name);
-    let of = points
-        .iter()
-        .filter(|point| crate::support::points::has(&point.attributes, labels));
+    let of = points.iter().filter(|point| has(&point.attributes, labels));
     of.map(|point| point.value.as_f64()).sum()
 }
 
@@ -146,6 +144,13 @@ fn the_conventions_names_say_the_same_by_component() {
         &reader,
     );
     assert_eq!(collections.count, 1);
+    let took = |error: &[(&str, &str)]| {
+        let points = histograms(&metrics, "otel.sdk.exporter.operation.duration");
+        let of = points.iter().filter(|point| has(&point.attributes, error));
+        of.map(|point| point.count).sum::<u64>()
+    };
+    // Spans, of which one was refused, points and log records at one destination, and nothing of what is tried again.
+    assert_eq!((took(&[]), took(&[("error.type", "rejected")])), (3, 1));
     rig.telemetry
         .shutdown(std::time::Duration::from_millis(10))
         .expect_err("one holds it");

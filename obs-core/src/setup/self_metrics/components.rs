@@ -2,7 +2,7 @@
 //! records, and each destination's courier an exporter of each signal.
 
 use super::{counter, instrument, level, mirror, show};
-use crate::courier::{Accounts, Couriers, DropReason, Outlet, Signal};
+use crate::courier::{Accounts, Couriers, DropReason, Outlet, Peer, Signal};
 use crate::descriptor::DURATION_BOUNDS;
 use crate::engine::Engine;
 use crate::engine::instruments::{
@@ -90,7 +90,10 @@ impl Components {
             logs: Processor::new(engine, Signal::Logs),
             exporters: couriers
                 .iter()
-                .map(|outlet| Signal::ALL.map(|signal| Exporter::new(engine, outlet, signal)))
+                .map(|outlet| {
+                    watch(engine, outlet);
+                    Signal::ALL.map(|signal| Exporter::new(engine, outlet, signal))
+                })
                 .collect(),
         }
     }
@@ -190,10 +193,8 @@ impl Exporter {
             "What a destination took, and what was given up, by reason.",
             EXPORTED,
         );
-        let peer = &outlet.peers[signal.index()];
-        let name = format!("{}/{}", peer.component, outlet.name);
-        let (address, port) = (peer.address.as_str(), peer.port.as_str());
-        let [kind, name] = [peer.component, name.as_str()];
+        let about = About::of(outlet, signal);
+        let [kind, name, address, port] = about.labels();
         let bind = |error| exported.bind(&[kind, name, address, port, error]);
         Self {
             inflight: inflight.bind(&[kind, name, address, port]),
@@ -215,6 +216,51 @@ impl Exporter {
         }
         show(&self.failed, &dropped);
     }
+}
+
+/// What [`EXPORTER`] reads for one signal of a destination.
+struct About<'a> {
+    peer: &'a Peer,
+    name: String,
+}
+
+impl<'a> About<'a> {
+    fn of(outlet: &'a Outlet, signal: Signal) -> Self {
+        let peer = &outlet.peers[signal.index()];
+        let name = format!("{}/{}", peer.component, outlet.name);
+        Self { peer, name }
+    }
+
+    fn labels(&self) -> [&str; EXPORTER.len()] {
+        let peer = self.peer;
+        [peer.component, &self.name, &peer.address, &peer.port]
+    }
+}
+
+/// How long batches take, at each destination. Recorded by whoever sends: the courier's own thread.
+fn watch(engine: &'static Engine, outlet: &Outlet) {
+    let about = instrument(
+        otel::EXPORTER_OPERATION_DURATION,
+        "s",
+        "How long batches took from the first attempt to the destination's answer.",
+        EXPORTED,
+    );
+    let bounds = DURATION_BOUNDS.into();
+    let histogram = ValueHistogram(engine.instrument(&about, Shape::Values { bounds }));
+    let bound = Signal::ALL.map(|signal| {
+        let about = About::of(outlet, signal);
+        let [kind, name, address, port] = about.labels();
+        let rejected = DropReason::Rejected.as_str();
+        [rejected, ""].map(|error| histogram.bind(&[kind, name, address, port, error]))
+    });
+    outlet
+        .courier
+        .set_watch(Box::new(move |signal, took, whole| {
+            let of_signal = bound.get(signal.index());
+            if let Some(histogram) = of_signal.and_then(|both| both.get(usize::from(whole))) {
+                histogram.record(took.as_secs_f64());
+            }
+        }));
 }
 
 /// How long collections take.
