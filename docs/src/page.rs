@@ -168,7 +168,8 @@ fn quoted(cell: &str) -> Names {
 }
 
 /// Metrics and labels of a query: words with an underscore that are no function, without the suffixes of histograms.
-fn names_of_query(query: &str) -> Names {
+#[must_use]
+pub fn names_of_query(query: &str) -> Names {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut names = Names::new();
     let mut rest = query;

@@ -194,7 +194,7 @@ impl Run {
     pub fn metrics(&self) -> Names {
         let names = self.series().into_iter().map(|(name, _)| name);
         names
-            .filter(|name| !name.starts_with("obs.telemetry."))
+            .filter(|name| !name.starts_with("obs.telemetry.") && !name.starts_with("otel.sdk."))
             .collect()
     }
 
@@ -227,7 +227,8 @@ impl Run {
             .filter_map(|line| line.strip_prefix("# TYPE "));
         let names = types.filter_map(|line| Some(line.split(' ').next()?.to_owned()));
         names
-            .filter(|name| !name.starts_with("obs_telemetry_") && name != "target_info")
+            .filter(|name| !name.starts_with("obs_telemetry_"))
+            .filter(|name| !name.starts_with("otel_sdk_") && name != "target_info")
             .collect()
     }
 

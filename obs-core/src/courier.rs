@@ -47,7 +47,7 @@ mod tls;
 mod tls;
 mod transport;
 
-pub use accounts::{Account, Accounts, DropReason, Dropped};
+pub use accounts::{Account, Accounts, DropReason, Dropped, Losses};
 pub use batch::{Batch, Signal};
 pub use capture::Capture;
 pub(crate) use destination::with_scheme;
@@ -61,9 +61,9 @@ pub use otlp::OtlpTransport;
 pub use outbox::Outbox;
 pub use transport::{Sent, Transport};
 
-pub(crate) use several::{Couriers, Outlet};
+pub(crate) use several::{Couriers, Outlet, Peer};
 
-use driver::Driver;
+use driver::{Driver, Watch};
 use ledger::{Next, Phase};
 use outbox::{Shared, State};
 
@@ -128,6 +128,13 @@ impl Courier {
         Outbox(Arc::clone(&self.shared))
     }
 
+    /// Who is told how long each batch took. For set-up: once the thread has the driver it is too late.
+    pub(crate) fn set_watch(&self, watch: Watch) {
+        if let Some(driver) = &mut self.shared.lock().driver {
+            driver.set_watch(watch);
+        }
+    }
+
     /// A consistent snapshot of the accounts.
     pub fn accounts(&self) -> Accounts {
         self.shared.accounts()
@@ -183,8 +190,8 @@ impl Courier {
     }
 
     /// Everything dropped so far.
-    pub(crate) fn lost(&self) -> u64 {
-        self.accounts().total().dropped.total()
+    pub(crate) fn lost(&self) -> Losses {
+        Losses::from(&self.accounts())
     }
 
     /// A flush of what comes before `mark`, which began when so much was lost.
@@ -192,14 +199,14 @@ impl Courier {
         &self,
         mark: u64,
         deadline: Instant,
-        lost_before: u64,
+        lost_before: Losses,
     ) -> Result<(), Error> {
         if self.shared.is_forked_child() {
             return self.shared.forked_result();
         }
         let (state, late) = self.shared.drive(self.shared.lock(), mark, deadline);
         let pending = state.ledger.pending_before(mark);
-        let lost = state.ledger.accounts().total().dropped.total() - lost_before;
+        let lost = Losses::from(&state.ledger.accounts()).since(&lost_before);
         undelivered("flush", pending, lost, late, &state)
     }
 
@@ -219,7 +226,7 @@ impl Courier {
         self.shared.drain(deadline);
         let (mut state, late) = self.shared.drive(self.shared.lock(), u64::MAX, deadline);
         state.ledger.close();
-        let lost = state.ledger.accounts().total().dropped.total();
+        let lost = Losses::from(&state.ledger.accounts());
         let result = undelivered("shutdown", 0, lost, late, &state);
         self.shared.release(state);
         result
@@ -248,21 +255,23 @@ impl fmt::Debug for Courier {
 fn undelivered(
     what: &str,
     pending: u64,
-    lost: u64,
+    lost: Losses,
     late: bool,
     state: &MutexGuard<'_, State>,
 ) -> Result<(), Error> {
-    if pending == 0 && lost == 0 {
+    if pending == 0 && lost.total() == 0 {
         return Ok(());
     }
     let mut message = format!("{what}: ");
     if late {
         message.push_str("the deadline passed, ");
     }
-    message.push_str(&format!("{pending} items still pending, {lost} lost"));
-    let dropped = state.ledger.accounts().total().dropped;
-    if lost > 0 {
-        message.push_str(&format!(" (so far: {dropped})"));
+    message.push_str(&format!(
+        "{pending} items still pending, {} lost",
+        lost.total()
+    ));
+    if lost.total() > 0 {
+        message.push_str(&format!(" ({lost})"));
     }
     if let Some(problem) = state.ledger.last_problem() {
         message.push_str(&format!("; last problem: {problem}"));

@@ -11,8 +11,10 @@ pub(crate) mod exemplars;
 pub(crate) mod exponential;
 pub(crate) mod family;
 pub(crate) mod finish;
+pub(crate) mod flow;
 pub(crate) mod fold;
 pub(crate) mod histogram;
+pub(crate) mod in_flight;
 pub(crate) mod instruments;
 pub(crate) mod kind;
 pub(crate) mod lent;
@@ -41,6 +43,7 @@ use config::Config;
 use counts::Counts;
 use diagnostics::Diagnostics;
 use exemplars::Exemplars;
+use flow::Flow;
 use instruments::Instruments;
 use kind::Kind;
 use lent::Lent;
@@ -66,6 +69,7 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) counts: Counts,
+    pub(crate) flow: Flow,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
     pub(crate) exemplars: Exemplars,
@@ -105,6 +109,7 @@ impl Engine {
             clock,
             config,
             counts: Counts::default(),
+            flow: Flow::default(),
             diagnostics: Diagnostics::default(),
             instruments: Instruments::default(),
             recorded: Recorded::default(),
@@ -217,6 +222,17 @@ impl Engine {
         self.shards.all()
     }
 
+    /// Finished operations that the collector has not taken yet.
+    pub(crate) fn in_rings(&self) -> u64 {
+        let shards = self.shards();
+        shards.iter().map(|shard| shard.ring.len() as u64).sum()
+    }
+
+    /// How many there is room for.
+    pub(crate) fn ring_capacity(&self) -> u64 {
+        (self.shards().len() * 2 * self.config.ring) as u64
+    }
+
     pub(crate) fn set_collector(&self, thread: Thread) {
         let _ = self.collector.set(thread);
     }
@@ -242,12 +258,18 @@ impl Engine {
 
     /// The collection that comes is the last: what ends later finds no room and is counted.
     pub(crate) fn close(&self) {
+        self.logs.settle(true);
+        self.close_now();
+        self.warn_of_unused_views();
+    }
+
+    /// The same where nobody can wait for those who write logs: nothing is taken any more, and what is there stays.
+    pub(crate) fn close_now(&self) {
         self.closed.store(true, Ordering::SeqCst);
         for shard in self.shards() {
             shard.ring.close();
         }
         self.logs.close();
-        self.warn_of_unused_views();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The one error of this crate: what set-up, flush and shutdown return.
 
+use crate::courier::Losses;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -23,7 +24,14 @@ struct Inner {
 enum Kind {
     Configuration,
     Failed,
-    Undelivered { pending: u64, lost: u64, late: bool },
+    Undelivered(Undelivered),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Undelivered {
+    pending: u64,
+    lost: Losses,
+    late: bool,
 }
 
 impl Error {
@@ -39,25 +47,22 @@ impl Error {
 
     /// A deadline that passed while somebody else had the turn.
     pub(crate) fn late(message: &'static str) -> Self {
-        let (pending, lost, late) = (0, 0, true);
-        let kind = Kind::Undelivered {
+        Self::undelivered(0, Losses::default(), true, message)
+    }
+
+    /// `late` tells a deadline that passed from a loss noticed in time.
+    pub(crate) fn undelivered(
+        pending: u64,
+        lost: Losses,
+        late: bool,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let what = Undelivered {
             pending,
             lost,
             late,
         };
-        Self::new(kind, message.into())
-    }
-
-    /// `late` tells a deadline that passed from a loss noticed in time.
-    pub(crate) fn undelivered(pending: u64, lost: u64, late: bool, message: String) -> Self {
-        Self::new(
-            Kind::Undelivered {
-                pending,
-                lost,
-                late,
-            },
-            message.into(),
-        )
+        Self::new(Kind::Undelivered(what), message.into())
     }
 
     fn new(kind: Kind, message: Cow<'static, str>) -> Self {
@@ -90,7 +95,7 @@ impl Error {
 
     /// The deadline passed before everything was delivered.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::Undelivered { late: true, .. })
+        self.what().late
     }
 
     /// Something was dropped for good; [`lost`](Self::lost) says how much.
@@ -98,19 +103,26 @@ impl Error {
         self.lost() > 0
     }
 
-    /// Items (spans, data points, log records) that will never be delivered.
+    /// Items (spans, data points, log records) that will never be delivered; what is meant for two destinations counts for
+    /// each.
     pub fn lost(&self) -> u64 {
-        match self.0.kind {
-            Kind::Undelivered { lost, .. } => lost,
-            Kind::Configuration | Kind::Failed => 0,
-        }
+        self.losses().total()
+    }
+
+    /// The same by signal and reason.
+    pub fn losses(&self) -> Losses {
+        self.what().lost
     }
 
     /// Items that were not delivered in time but are still waiting for their turn.
     pub fn pending(&self) -> u64 {
+        self.what().pending
+    }
+
+    fn what(&self) -> Undelivered {
         match self.0.kind {
-            Kind::Undelivered { pending, .. } => pending,
-            Kind::Configuration | Kind::Failed => 0,
+            Kind::Undelivered(what) => what,
+            Kind::Configuration | Kind::Failed => Undelivered::default(),
         }
     }
 }
@@ -145,17 +157,21 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::courier::{DropReason, Signal};
 
     #[test]
     fn predicates_tell_the_kinds_apart() {
         let setting = Error::configuration("`endpoint` has no host");
         assert!(setting.is_configuration() && !setting.is_timeout() && !setting.is_lost());
-        let late = Error::undelivered(3, 0, true, "3 items still pending".into());
+        let late = Error::undelivered(3, Losses::default(), true, "3 items still pending");
         assert!(late.is_timeout() && !late.is_lost() && !late.is_configuration());
         assert_eq!((late.pending(), late.lost()), (3, 0));
-        let lost = Error::undelivered(0, 7, false, "7 items lost".into());
+        let mut losses = Losses::default();
+        losses.of_mut(Signal::Logs).add(DropReason::Rejected, 7);
+        let lost = Error::undelivered(0, losses, false, "7 items lost");
         assert!(lost.is_lost() && !lost.is_timeout());
         assert_eq!(lost.lost(), 7);
+        assert_eq!(lost.losses().logs.by(DropReason::Rejected), 7);
     }
 
     #[test]

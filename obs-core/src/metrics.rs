@@ -65,9 +65,14 @@ pub enum Data {
 impl Data {
     /// Whether there is no point.
     pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many points there are.
+    pub fn len(&self) -> usize {
         match self {
-            Self::Histogram { points, .. } => points.is_empty(),
-            Self::Sum { points, .. } | Self::Gauge { points } => points.is_empty(),
+            Self::Histogram { points, .. } => points.len(),
+            Self::Sum { points, .. } | Self::Gauge { points } => points.len(),
         }
     }
 }

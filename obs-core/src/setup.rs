@@ -2,12 +2,14 @@
 //! between records and their destinations.
 
 mod asked;
+mod books;
 mod builder;
 mod collector;
 mod control;
 mod delivery;
 pub mod environment;
 mod exporter;
+mod peer;
 pub mod resource;
 mod self_metrics;
 mod telemetry;
@@ -15,6 +17,7 @@ mod turn;
 
 pub(crate) use self_metrics::SCOPE;
 
+pub use books::{Book, Books};
 pub use builder::{Builder, KeepPolicy};
 pub use delivery::Delivery;
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

@@ -26,6 +26,14 @@ impl<'a> Records<'a> {
         self.lives.iter().map(move |live| Record::new(live, anchor))
     }
 
+    /// Those after the first `count`.
+    pub(crate) fn skip(self, count: usize) -> Self {
+        Self {
+            lives: self.lives.get(count..).unwrap_or_default(),
+            ..self
+        }
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.lives.len()

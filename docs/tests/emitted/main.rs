@@ -134,5 +134,5 @@ fn units_and_instruments_are_those_of_the_conventions() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 17);
+    assert_eq!(compared, 31);
 }

@@ -1,4 +1,5 @@
-//! Exact accounts of what was handed over: `accepted = delivered + dropped + pending`, at every moment.
+//! Exact accounts of what was handed over: `accepted = delivered + dropped + pending`, at every moment. And the reasons for
+//! which an item is never delivered, here and on its way here.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -15,20 +16,36 @@ pub enum DropReason {
     Rejected,
     /// Handed over after shutdown began, or still undelivered at its deadline.
     Shutdown,
-    /// The transport panicked on it several times.
+    /// The transport panicked on it several times, or encoding it did.
     Fault,
     /// Handed over in a forked child, which has no courier of its own.
     Forked,
+    /// The ring of the thread that it ended on was full: it was to be exported.
+    RingFull,
+    /// It ended, or was emitted, after the last collection before shutdown.
+    AfterShutdown,
+    /// A child that waited for its root, let go because too many waited, or for too long, or the telemetry was over first.
+    /// [Lost](Self::is_loss) only if its trace was kept after all.
+    KeepTruncated,
+    /// A child that waited for its root and went with it: nobody wanted the trace.
+    KeepDropped,
+    /// A log event for which the queue before the collector had no room.
+    LogQueueFull,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFull,
         Self::Rejected,
         Self::Shutdown,
         Self::Fault,
         Self::Forked,
+        Self::RingFull,
+        Self::AfterShutdown,
+        Self::KeepTruncated,
+        Self::KeepDropped,
+        Self::LogQueueFull,
     ];
 
     /// The reason as the value of an attribute, e.g. `queue_full`.
@@ -39,7 +56,18 @@ impl DropReason {
             Self::Shutdown => "shutdown",
             Self::Fault => "fault",
             Self::Forked => "forked",
+            Self::RingFull => "ring_full",
+            Self::AfterShutdown => "after_shutdown",
+            Self::KeepTruncated => "keep_truncated",
+            Self::KeepDropped => "keep_dropped",
+            Self::LogQueueFull => "log_events_full",
         }
+    }
+
+    /// Whether an item dropped for this reason was to be delivered. What [late keep](crate::KeepPolicy) lets go of was not:
+    /// its trace was not to be exported when that was decided.
+    pub const fn is_loss(self) -> bool {
+        !matches!(self, Self::KeepTruncated | Self::KeepDropped)
     }
 }
 
@@ -58,8 +86,25 @@ impl Dropped {
         self.0.iter().sum()
     }
 
-    pub(super) fn add(&mut self, reason: DropReason, items: u64) {
+    pub(crate) fn add(&mut self, reason: DropReason, items: u64) {
         self.0[reason as usize] += items;
+    }
+
+    /// Of each reason what is more here than in `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let mut more = *self;
+        for (now, before) in more.0.iter_mut().zip(before.0) {
+            *now = now.saturating_sub(before);
+        }
+        more
+    }
+}
+
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, other: Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
     }
 }
 
@@ -79,8 +124,9 @@ impl fmt::Display for Dropped {
 
 impl fmt::Debug for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = DropReason::ALL.map(|reason| (reason.as_str(), self.by(reason)));
         f.debug_map()
-            .entries(DropReason::ALL.map(|reason| (reason.as_str(), self.by(reason))))
+            .entries(all.into_iter().filter(|(_, items)| *items > 0))
             .finish()
     }
 }
@@ -111,9 +157,7 @@ impl AddAssign for Account {
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.pending += other.pending;
-        for (mine, theirs) in self.dropped.0.iter_mut().zip(other.dropped.0) {
-            *mine += theirs;
-        }
+        self.dropped += other.dropped;
     }
 }
 
@@ -159,5 +203,85 @@ impl Accounts {
         total += self.metrics;
         total += self.logs;
         total
+    }
+}
+
+/// What was lost, by signal and reason: items that were to be delivered and never will be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Spans.
+    pub traces: Dropped,
+    /// Data points.
+    pub metrics: Dropped,
+    /// Log records.
+    pub logs: Dropped,
+}
+
+impl Losses {
+    /// Those of one signal.
+    pub fn of(&self, signal: Signal) -> &Dropped {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, signal: Signal) -> &mut Dropped {
+        match signal {
+            Signal::Traces => &mut self.traces,
+            Signal::Metrics => &mut self.metrics,
+            Signal::Logs => &mut self.logs,
+        }
+    }
+
+    /// Items of all signals.
+    pub fn total(&self) -> u64 {
+        Signal::ALL
+            .iter()
+            .map(|signal| self.of(*signal).total())
+            .sum()
+    }
+
+    /// Of each what is more here than in `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            traces: self.traces.since(&before.traces),
+            metrics: self.metrics.since(&before.metrics),
+            logs: self.logs.since(&before.logs),
+        }
+    }
+}
+
+impl AddAssign for Losses {
+    fn add_assign(&mut self, other: Self) {
+        for signal in Signal::ALL {
+            *self.of_mut(signal) += *other.of(signal);
+        }
+    }
+}
+
+impl From<&Accounts> for Losses {
+    fn from(accounts: &Accounts) -> Self {
+        Self {
+            traces: accounts.traces.dropped,
+            metrics: accounts.metrics.dropped,
+            logs: accounts.logs.dropped,
+        }
+    }
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for signal in Signal::ALL {
+            let lost = self.of(signal);
+            if lost.total() > 0 {
+                write!(f, "{separator}{signal}: {lost}")?;
+                separator = "; ";
+            }
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::driver::Driver;
 use super::ledger::Ledger;
-use super::{Accounts, Batch, DropReason, Settings, Signal};
+use super::{Accounts, Batch, DropReason, Losses, Settings, Signal};
 use crate::error::Error;
 
 /// Where the collector leaves encoded batches. It never blocks on delivery: when full, the oldest batch goes.
@@ -110,11 +110,12 @@ impl Shared {
     }
 
     pub(super) fn forked_result(&self) -> Result<(), Error> {
-        match self.forked_accounts().total().accepted {
+        let losses = Losses::from(&self.forked_accounts());
+        match losses.total() {
             0 => Ok(()),
             lost => Err(Error::undelivered(
                 0,
-                lost,
+                losses,
                 false,
                 format!(
                     "{lost} items lost: they were recorded in a forked child, where nothing is delivered; set telemetry up after the fork"

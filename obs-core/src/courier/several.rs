@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Account, Accounts, Batch, Courier, Signal, Turned, time};
+use super::{Account, Accounts, Batch, Courier, Losses, Signal, Turned, time};
 use crate::engine::diagnostics::Trouble;
 use crate::error::Error;
 
@@ -15,6 +15,18 @@ pub(crate) struct Outlet {
     pub(crate) courier: Arc<Courier>,
     /// By [`Signal::index`].
     pub(crate) takes: [bool; Signal::ALL.len()],
+    /// The same.
+    pub(crate) peers: [Peer; Signal::ALL.len()],
+}
+
+/// Who takes one signal, in the words of the conventions.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Its `otel.component.type`.
+    pub(crate) component: &'static str,
+    /// Empty where it is not known.
+    pub(crate) address: String,
+    pub(crate) port: String,
 }
 
 /// All of them; none where nothing is exported.
@@ -64,7 +76,7 @@ impl Couriers {
     }
 
     /// Everything dropped so far, by destination.
-    pub(crate) fn lost(&self) -> Vec<u64> {
+    pub(crate) fn lost(&self) -> Vec<Losses> {
         self.iter().map(|outlet| outlet.courier.lost()).collect()
     }
 
@@ -88,12 +100,36 @@ impl Couriers {
         last.map(|last| Trouble { count: all, ..last })
     }
 
+    /// The last problem of each that has had one and has lost something or still holds something.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let several = self.0.len() > 1;
+        let mut problems = Vec::new();
+        for outlet in self.iter() {
+            let total = outlet.courier.accounts().total();
+            let Some(problem) = outlet.courier.last_problem() else {
+                continue;
+            };
+            if total.pending + total.dropped.total() == 0 {
+                continue;
+            }
+            let problem = format!("last problem: {problem}");
+            problems.push(if several {
+                let lost = Losses::from(&outlet.courier.accounts());
+                format!("{}: {lost}; {problem}", outlet.name)
+            } else {
+                problem
+            });
+        }
+        problems
+    }
+
     /// Waits until what was pushed before has been delivered by all. `lost_before`: what [`lost`](Self::lost) said when the
     /// flush began.
-    pub(crate) fn flush(&self, deadline: Instant, lost_before: &[u64]) -> Result<(), Error> {
+    pub(crate) fn flush(&self, deadline: Instant, lost_before: &[Losses]) -> Result<(), Error> {
         let marks: Vec<u64> = self.each(|courier| courier.shared.mark());
         self.share(&marks, deadline);
-        let lost = lost_before.iter().copied().chain(std::iter::repeat(0));
+        let none = std::iter::repeat(Losses::default());
+        let lost = lost_before.iter().copied().chain(none);
         let answers = self.iter().zip(marks).zip(lost);
         self.together(
             answers
@@ -156,11 +192,12 @@ impl Couriers {
         if self.0.len() == 1 {
             return Err(first);
         }
-        let (mut pending, mut lost, mut late) = (first.pending(), first.lost(), first.is_timeout());
+        let (mut pending, mut lost, mut late) =
+            (first.pending(), first.losses(), first.is_timeout());
         let mut message = format!("{name}: {first}");
         for (name, error) in failed {
             pending += error.pending();
-            lost += error.lost();
+            lost += error.losses();
             late |= error.is_timeout();
             message.push_str(&format!("; {name}: {error}"));
         }

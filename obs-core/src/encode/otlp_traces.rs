@@ -66,6 +66,8 @@ pub struct TraceEncoder {
     name: String,
     /// Spans of one body.
     batch: u64,
+    /// Spans that were added, ever.
+    pushed: u64,
 }
 
 /// What all spans of a kind have in common.
@@ -86,6 +88,7 @@ impl TraceEncoder {
             points: Points::default(),
             name: String::new(),
             batch: u64::MAX,
+            pushed: 0,
         }
     }
 
@@ -112,6 +115,7 @@ impl TraceEncoder {
                 write_span(span, &record, kind, &mut self.points, &mut self.name);
             });
             self.request.added(kind.scope, from, 1, &mut *emit);
+            self.pushed += 1;
             if self.request.count() >= self.batch {
                 self.request.finish(&mut *emit);
             }
@@ -127,6 +131,16 @@ impl TraceEncoder {
     pub fn encode(&mut self, records: Records<'_>, emit: &mut dyn FnMut(&[u8], u64)) {
         self.push(records, emit);
         self.finish(emit);
+    }
+
+    /// Spans that were added so far: by it who contains a panic knows how far it came.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Lets go of what a panic left half done.
+    pub(crate) fn settle(&mut self) {
+        self.request.clean_up();
     }
 
     /// Spans that were added and not emitted.
@@ -196,6 +210,8 @@ fn write_span(
             name.clear();
             record.write_kinds_name(name);
             span.text(field::NAME, name);
+            #[cfg(test)]
+            super::trip::over(name);
         }
     }
     let start = anchor.unix_nanos(live.start);

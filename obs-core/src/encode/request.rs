@@ -151,7 +151,7 @@ impl Request {
 
     #[cold]
     #[inline(never)]
-    fn clean_up(&mut self) {
+    pub(crate) fn clean_up(&mut self) {
         match self.unfinished.take() {
             Some(Unfinished::Item(scope, from)) => self.scopes[scope].items.resize(from),
             Some(Unfinished::Body) => self.reset(),

@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) patience: Duration,
     pub(crate) patience_ticks: OnceLock<u64>,
     pub(crate) observable_deadline: Duration,
+    /// How long shutdown waits for operations that are running, at most.
+    pub(crate) shutdown_grace: Duration,
     /// Whether there may be threads at all.
     pub(crate) threads: bool,
     /// Bytes of structured events that wait for the collector.
@@ -133,6 +135,7 @@ impl Default for Config {
             patience: Duration::from_secs(30),
             patience_ticks: OnceLock::new(),
             observable_deadline: Duration::from_secs(1),
+            shutdown_grace: Duration::from_millis(500),
             threads: false,
             log_bytes: 16 << 20,
             bounds: Bounds {

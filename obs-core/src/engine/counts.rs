@@ -1,6 +1,8 @@
 //! What the engine did with records, and what it had to let go of and why. Everything here is exported: see
 //! `setup/self_metrics.rs`.
 
+use super::Engine;
+use crate::courier::Signal;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counts {
@@ -14,19 +16,21 @@ macro_rules! counts {
         /// What a telemetry did with records so far, and what it let go of and why.
         ///
         /// A record that is to be exported, or waits for its root to say whether it is, ends up in exactly one of
-        /// `collected`, `ring_full`, `after_shutdown`, `keep_truncated` and `keep_dropped`. What became of the collected
-        /// ones is in [`Telemetry::accounts`](crate::Telemetry::accounts).
+        /// `collected`, `ring_full`, `after_shutdown`, `keep_truncated` and `keep_dropped`. What became of all of them, and of
+        /// metrics and log events, is in [`Telemetry::books`](crate::Telemetry::books).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct EngineCounts {
             $($(#[$doc])* pub $name: u64,)*
+            /// Records the collector took out of the rings.
+            pub collected: u64,
             /// Bytes of finished operations that wait for their roots now; not a counter.
             pub parked_bytes: u64,
         }
 
         impl Counts {
-            pub(crate) fn read(&self, parked_bytes: u64) -> EngineCounts {
-                EngineCounts { $($name: self.$name.read(),)* parked_bytes }
+            fn read(&self, collected: u64, parked_bytes: u64) -> EngineCounts {
+                EngineCounts { $($name: self.$name.read(),)* collected, parked_bytes }
             }
 
             /// All of them, by name.
@@ -39,14 +43,14 @@ macro_rules! counts {
 }
 
 counts! {
-    /// Records the collector took out of the rings.
-    collected,
     /// Kept records for which a thread's ring had no room.
     ring_full,
     /// Kept records of operations that ended after the last collection before shutdown.
     after_shutdown,
     /// Children of undecided traces that were let go because too many waited, or for too long.
     keep_truncated,
+    /// Of those, how many were of traces that were kept after all: these are losses.
+    keep_torn,
     /// Children that waited and went with a trace nobody wanted.
     keep_dropped,
     /// Attributes, events, links or names set through a handle or a current span after the operation's end.
@@ -84,6 +88,13 @@ counts! {
     instrument_conflicts,
     /// What the macros of the `metrics` crate recorded under names that were refused, and values that are not finite.
     metrics_refused,
+}
+
+impl Engine {
+    pub(crate) fn read_counts(&self) -> EngineCounts {
+        let collected = self.flow.read(Signal::Traces).taken;
+        self.counts.read(collected, self.parked.bytes() as u64)
+    }
 }
 
 #[derive(Debug, Default)]

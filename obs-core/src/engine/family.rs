@@ -38,6 +38,8 @@ pub(crate) struct Decided {
     pub(crate) bytes: usize,
     /// How many children had been let go by now.
     pub(crate) truncated: u64,
+    /// Whether this was the decision.
+    pub(crate) first: bool,
 }
 
 /// What became of a child that ended.
@@ -104,12 +106,12 @@ impl<T> Family<T> {
     /// Decides, once: the first verdict stands. Gives back the children that waited, in `into`, which is empty.
     pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> Decided {
         let mut inner = lock(&self.inner);
-        let verdict = match self.verdict() {
+        let (verdict, first) = match self.verdict() {
             Verdict::Pending => {
                 self.verdict.store(verdict as u8, Ordering::Release);
-                verdict
+                (verdict, true)
             }
-            decided => decided,
+            decided => (decided, false),
         };
         debug_assert!(into.is_empty());
         std::mem::swap(&mut inner.waiting, into);
@@ -117,12 +119,16 @@ impl<T> Family<T> {
             verdict,
             bytes: std::mem::take(&mut inner.bytes),
             truncated: inner.truncated,
+            first,
         }
     }
 
-    /// Counts a child that was let go without having waited.
-    pub(crate) fn count_truncated(&self) {
-        lock(&self.inner).truncated += 1;
+    /// Counts a child that was let go without having waited. Says what is decided by now: what is counted after that is in
+    /// no [`Decided`].
+    pub(crate) fn count_truncated(&self) -> Verdict {
+        let mut inner = lock(&self.inner);
+        inner.truncated += 1;
+        self.verdict()
     }
 
     /// Gives the waiting children away without deciding: the root is too old, or memory is short.
@@ -137,6 +143,11 @@ impl<T> Family<T> {
     pub(crate) fn state(&self) -> (u64, usize) {
         let bytes = lock(&self.inner).bytes;
         (self.started(), bytes)
+    }
+
+    /// How many children wait.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.inner).waiting.len()
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! The end of an operation, once and here only: numbers into cells, the record to where its trace goes.
 
 use super::Engine;
-use super::family::{Parked, Verdict};
+use super::family::{Decided, Parked, Verdict};
 use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
@@ -148,6 +148,7 @@ fn end_root(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'st
     engine.parked.sub(decided.bytes);
     live.family = Some(family);
     if decided.verdict == Verdict::Keep {
+        count_torn(decided, engine);
         if decided.truncated > 0 {
             live.set(KEEP_TRUNCATED, decided.truncated.into());
         }
@@ -201,9 +202,12 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
         Verdict::Drop => return local.recycle(live),
         Verdict::Pending => {}
     }
-    if engine.config.patience_ticks(engine) < live.end.saturating_sub(family.started()) {
+    let waited = live.end.saturating_sub(family.started());
+    if engine.config.patience_ticks(engine) < waited || engine.is_closed() {
         engine.counts.keep_truncated.add(1);
-        family.count_truncated();
+        if family.count_truncated() == Verdict::Keep {
+            engine.counts.keep_torn.add(1);
+        }
         return local.recycle(live);
     }
     // A child's own family is for its next life as a root; it is not waited for here.
@@ -240,14 +244,23 @@ fn end_child(mut live: Box<Live>, reason: Reason, local: &mut Local, engine: &'s
 #[cold]
 fn promote(family: &super::live::TraceFamily, local: &mut Local, engine: &'static Engine) {
     let mut waiting = local.scratch();
-    engine
-        .parked
-        .sub(family.decide(Verdict::Keep, &mut waiting).bytes);
+    let decided = family.decide(Verdict::Keep, &mut waiting);
+    engine.parked.sub(decided.bytes);
+    if decided.verdict == Verdict::Keep {
+        count_torn(decided, engine);
+    }
     for mut child in waiting.drain(..) {
         child.reason = Reason::Family;
         export(child, local, engine);
     }
     local.put_scratch(waiting);
+}
+
+/// What was let go of before its trace was kept is a loss from then on.
+fn count_torn(decided: Decided, engine: &Engine) {
+    if decided.first && decided.truncated > 0 {
+        engine.counts.keep_torn.add(decided.truncated);
+    }
 }
 
 #[inline]

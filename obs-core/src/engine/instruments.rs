@@ -382,6 +382,11 @@ impl BoundUpDownCounter {
     pub fn set_absolute(&self, sum: i64) {
         self.0.place(sum as u64);
     }
+
+    /// The same, after shutdown too: for what is told about the end.
+    pub(crate) fn mirror(&self, sum: i64) {
+        self.0.place_always(sum as u64);
+    }
 }
 
 impl BoundHistogram {

@@ -58,17 +58,25 @@ impl LogQueue {
 
     /// From now on nothing is taken; what is there waits for the last [`take`](Self::take).
     pub(crate) fn close(&self) {
-        #[cfg(feature = "tracing")]
-        self.sources.settle(true);
         lock_std(&self.inner).closed = true;
     }
 
-    pub(crate) fn take(&self) -> Vec<LogEvent> {
+    /// Lets those who keep back a word say it. `last`: nothing can be emitted afterwards.
+    pub(crate) fn settle(&self, last: bool) {
         #[cfg(feature = "tracing")]
-        self.sources.settle(false);
+        self.sources.settle(last);
+        let _ = last;
+    }
+
+    pub(crate) fn take(&self) -> Vec<LogEvent> {
         let mut inner = lock_std(&self.inner);
         inner.bytes = 0;
         std::mem::take(&mut inner.events)
+    }
+
+    /// How many wait for the collector.
+    pub(crate) fn len(&self) -> usize {
+        lock_std(&self.inner).events.len()
     }
 
     /// Whether anybody wants what is put here.

@@ -54,6 +54,14 @@ impl Parked {
         self.bytes.load(Ordering::Relaxed).max(0) as usize
     }
 
+    /// Children that wait, over all families.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.live()
+            .iter()
+            .map(|family| family.waiting() as u64)
+            .sum()
+    }
+
     /// Those that still have a root. The others are struck off: a weak reference holds their memory.
     fn live(&self) -> Vec<Arc<TraceFamily>> {
         let mut families = lock_std(&self.families);
@@ -93,6 +101,14 @@ impl Engine {
             if bytes > 0 && now.saturating_sub(start) > patience {
                 self.shed(&family, freed);
             }
+        }
+    }
+
+    /// The last collection is over: what still waits for a root waits in vain.
+    pub(crate) fn shed_all(&self) {
+        let mut freed = Vec::new();
+        for family in self.parked.live() {
+            self.shed(&family, &mut freed);
         }
     }
 

@@ -82,7 +82,7 @@ impl<T> Ring<T> {
         }
     }
 
-    #[cfg(test)]
+    /// How much waits for the collector.
     pub(crate) fn len(&self) -> usize {
         self.halves.iter().map(|half| lock_tried(half).len()).sum()
     }

@@ -49,13 +49,19 @@ pub const HTTP_CALL_RESPONSE_BODY_SIZE: &str = "obs.http.call.response.body.size
 pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
+/// Of that, the items that were to be delivered.
+pub const LOST: &str = "obs.telemetry.lost";
+/// Items that were created to be delivered.
+pub const CREATED: &str = "obs.telemetry.created";
 /// What a destination accepted.
 pub const DELIVERED: &str = "obs.telemetry.delivered";
-/// Finished operations that the collector took over.
-pub const COLLECTED: &str = "obs.telemetry.collected";
+/// Items that are neither delivered nor dropped.
+pub const PENDING: &str = "obs.telemetry.pending";
 /// What was out of the ordinary, and lost nothing.
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
-/// Bytes of finished operations that wait for their roots.
+/// Finished operations that wait for their roots.
+pub const WAITING: &str = "obs.telemetry.waiting";
+/// Their bytes.
 pub const PARKED: &str = "obs.telemetry.parked";
 /// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.
 pub const LEVEL_RAISES: &str = "obs.level.raises";

@@ -40,8 +40,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (process::ALL, ReleaseCandidate),
     (session::ALL, Development),
     (user::ALL, Development),
-    // Of the metrics SDK's specification, which is stable; no registry has it.
-    (otel::ALL, Stable),
+    (otel::ALL, Development),
     (obs::ALL, Ours),
 ];
 
@@ -51,6 +50,8 @@ const APART: &[(Key, Stability)] = &[
     (http::RESPONSE_BODY_SIZE, Development),
     (http::URL_TEMPLATE, Development),
     (code::THREAD_NAME, Development),
+    // Of the metrics SDK's specification, which is stable; no registry has it.
+    (otel::METRIC_OVERFLOW, Stable),
 ];
 
 /// Metrics.
@@ -72,6 +73,20 @@ pub const METRICS: &[(&str, Stability)] = &[
     (process::CONTEXT_SWITCHES, ReleaseCandidate),
     (process::PAGING_FAULTS, ReleaseCandidate),
     (process::UPTIME, ReleaseCandidate),
+    (otel::PROCESSOR_SPAN_PROCESSED, Development),
+    (otel::PROCESSOR_SPAN_QUEUE_SIZE, Development),
+    (otel::PROCESSOR_SPAN_QUEUE_CAPACITY, Development),
+    (otel::LOG_CREATED, Development),
+    (otel::PROCESSOR_LOG_PROCESSED, Development),
+    (otel::PROCESSOR_LOG_QUEUE_SIZE, Development),
+    (otel::EXPORTER_SPAN_INFLIGHT, Development),
+    (otel::EXPORTER_SPAN_EXPORTED, Development),
+    (otel::EXPORTER_LOG_INFLIGHT, Development),
+    (otel::EXPORTER_LOG_EXPORTED, Development),
+    (otel::EXPORTER_METRIC_DATA_POINT_INFLIGHT, Development),
+    (otel::EXPORTER_METRIC_DATA_POINT_EXPORTED, Development),
+    (otel::EXPORTER_OPERATION_DURATION, Development),
+    (otel::METRIC_READER_COLLECTION_DURATION, Development),
     (obs::HTTP_SERVER_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_STAGE_DURATION, Ours),
@@ -80,8 +95,11 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::HTTP_CALL_RESPONSE_BODY_SIZE, Ours),
     (obs::HTTP_CALL_ATTEMPTS, Ours),
     (obs::DROPPED, Ours),
+    (obs::LOST, Ours),
+    (obs::CREATED, Ours),
     (obs::DELIVERED, Ours),
-    (obs::COLLECTED, Ours),
+    (obs::PENDING, Ours),
+    (obs::WAITING, Ours),
     (obs::ANOMALIES, Ours),
     (obs::PARKED, Ours),
     (obs::LEVEL_RAISES, Ours),

@@ -348,6 +348,14 @@ impl Builder {
         self
     }
 
+    /// How long [`Telemetry::shutdown`] waits for operations that are still running, by default half a second; never longer
+    /// than a tenth of its deadline. What is still running then is lost when it ends. Operations of a kind without an
+    /// [in-flight gauge](crate::Descriptor::in_flight) are not waited for.
+    pub fn with_shutdown_grace(mut self, grace: Duration) -> Self {
+        self.config.shutdown_grace = grace;
+        self
+    }
+
     /// Who gets finished operations besides the exporter.
     pub fn with_subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.subscribers.0.push(Box::new(subscriber));
@@ -458,7 +466,7 @@ impl Builder {
         let couriers = delivery::couriers(self.deliveries, &environment, pushed)?;
         self.config.threads = !self.manual;
         let engine = start(self.config);
-        super::self_metrics::register(engine, couriers.clone());
+        let collections = super::self_metrics::register(engine, couriers.clone());
         let exporter = (!couriers.is_empty()).then(|| {
             let asked = environment.temporality_preference.map(Preference::from);
             let preference = self.temporality.map(Preference::from).or(asked);
@@ -470,6 +478,7 @@ impl Builder {
                 preference.unwrap_or(Preference::Cumulative),
                 interval.unwrap_or(Duration::from_secs(60)),
                 environment.spans.max_export_batch_size,
+                collections,
             )
         });
         let collector = Collector::new(engine, self.subscribers.0, exporter);

@@ -3,7 +3,7 @@
 
 use super::exporter::Exporter;
 use crate::contain::contain;
-use crate::courier::Couriers;
+use crate::courier::{Couriers, Signal};
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
@@ -27,7 +27,7 @@ impl Collector {
         subscribers: Vec<Box<dyn Subscriber>>,
         exporter: Option<Exporter>,
     ) -> Self {
-        let exports = exporter.as_ref().is_some_and(Exporter::takes_logs);
+        let exports = { exporter.as_ref() }.is_some_and(|exporter| exporter.takes(Signal::Logs));
         engine.logs.set_heard(exports || !subscribers.is_empty());
         Self {
             engine,
@@ -60,8 +60,14 @@ impl Collector {
     pub(crate) fn collect_records(&mut self) {
         // Before what has ended is looked at: a method whose time is over may be raised anew.
         self.engine.settle_levels();
+        let exported = self.exports(Signal::Traces);
         for shard in self.engine.shards() {
-            shard.ring.drain(&mut self.spare, &mut self.batch);
+            // In one move: an item is in the ring, or it is taken.
+            self.engine.flow.moving(|| {
+                shard.ring.drain(&mut self.spare, &mut self.batch);
+                let taken = self.batch.len() as u64;
+                self.engine.flow.take(Signal::Traces, taken, exported);
+            });
             if !self.batch.is_empty() {
                 self.hand_on(&shard);
             }
@@ -70,7 +76,14 @@ impl Collector {
         self.engine.shed_overdue(&mut freed);
         freed.clear();
         self.spare = freed;
-        let events = self.engine.logs.take();
+        self.engine.logs.settle(false);
+        let exported = self.exports(Signal::Logs);
+        let events = self.engine.flow.moving(|| {
+            let events = self.engine.logs.take();
+            let taken = events.len() as u64;
+            self.engine.flow.take(Signal::Logs, taken, exported);
+            events
+        });
         if !events.is_empty() {
             // What a subscriber logs about log events would come back to it.
             crate::quiet::during(|| {
@@ -83,7 +96,6 @@ impl Collector {
     fn hand_on(&mut self, shard: &Arc<Shard>) {
         let anchor = self.engine.clock.anchor();
         let batch = std::mem::take(&mut self.batch);
-        self.engine.counts.collected.add(batch.len() as u64);
         let records = Records::new(&batch, &anchor);
         self.each_subscriber(|subscriber| subscriber.on_records(records));
         self.export(|exporter| exporter.records(records));
@@ -100,9 +112,14 @@ impl Collector {
 
     /// Whether records go anywhere: to a subscriber, out as traces, or into somebody else's provider.
     fn takes_records(&self) -> bool {
-        let exports = |exporter: &Exporter| exporter.takes_traces();
         let others = self.engine.config.recorder.is_sdk();
-        others || !self.subscribers.is_empty() || self.exporter.as_ref().is_some_and(exports)
+        others || !self.subscribers.is_empty() || self.exports(Signal::Traces)
+    }
+
+    fn exports(&self, signal: Signal) -> bool {
+        self.exporter
+            .as_ref()
+            .is_some_and(|exporter| exporter.takes(signal))
     }
 
     fn export(&mut self, work: impl FnOnce(&mut Exporter)) {

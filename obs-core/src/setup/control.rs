@@ -1,8 +1,9 @@
 //! Who runs the collector and who may wait for it: a thread of ours, or whoever calls in manual mode.
 
+use super::books::{Books, Ledgers};
 use super::collector::Collector;
 use super::turn::{Once, Turns};
-use crate::courier::Couriers;
+use crate::courier::{Couriers, DropReason, Losses, Signal};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::sync::lock_std;
@@ -20,6 +21,8 @@ pub(crate) struct Control {
     answered: Condvar,
     /// The result of the shutdown.
     ended: Once,
+    /// The process this was made in.
+    owner: u32,
 }
 
 #[derive(Debug)]
@@ -75,21 +78,51 @@ impl Control {
             requests: Mutex::default(),
             answered: Condvar::new(),
             ended: Once::default(),
+            owner: std::process::id(),
         }))
+    }
+
+    /// Those of all destinations.
+    pub(crate) fn books(&self) -> Books {
+        self.ledgers().all(&self.couriers)
+    }
+
+    fn ledgers(&self) -> Ledgers {
+        Ledgers::read(self.engine, &self.couriers, self.is_forked_child())
+    }
+
+    fn is_forked_child(&self) -> bool {
+        std::process::id() != self.owner
+    }
+
+    /// Those of each destination.
+    pub(crate) fn books_of_each(&'static self) -> Vec<(&'static str, Books)> {
+        let ledgers = self.ledgers();
+        let outlets = self.couriers.iter().enumerate();
+        outlets
+            .map(|(index, outlet)| (outlet.name.as_str(), ledgers.of(index, outlet.takes)))
+            .collect()
     }
 
     /// Collects, and waits until all of it is delivered.
     pub(crate) fn flush(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
         // From before the collection: what it encodes may be refused before it is over.
-        let lost_before = self.couriers.lost();
+        let (before, lost_before) = (self.books().lost(), self.couriers.lost());
         // Both: what one subscriber could not do is no reason to leave the rest where it is.
         let collected = self.collect(deadline);
         let delivered = self.couriers.flush(deadline, &lost_before);
         if let Mode::Manual(_) = self.mode {
             self.tell();
         }
-        delivered.and(collected)
+        let books = self.books();
+        let pending = match (&collected, &delivered) {
+            (Err(late), _) if late.is_timeout() => books.total().pending - books.total().waiting,
+            (_, Err(held)) => held.pending(),
+            _ => 0,
+        };
+        let lost = books.lost().since(&before);
+        self.told("flush", [delivered, collected], pending, lost)
     }
 
     fn run(&self, mut collector: Collector, every: Duration) {
@@ -127,6 +160,12 @@ impl Control {
         self.engine.counts.panics.add(panics);
     }
 
+    /// A failure that nobody waits for.
+    pub(crate) fn tell_failure(&self, error: &Error) {
+        self.engine.diagnostics.failed(error);
+        self.tell();
+    }
+
     /// Everything that ended before this call is with the subscribers and exporters when it returns.
     pub(crate) fn collect(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
@@ -144,15 +183,83 @@ impl Control {
     pub(crate) fn stop(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
         self.ended.get_or(deadline, || {
+            self.wait_for_operations(deadline);
             self.engine.shut_down();
             // Both, whatever became of the first: a late collector must not keep the courier running.
             let collected = self.stop_collecting(deadline);
+            self.engine.close_now();
+            self.engine.shed_all();
             self.engine.close_observables();
             self.engine.silence();
             let delivered = self.couriers.shutdown(deadline);
             self.tell();
-            delivered.and(collected)
+            self.told(
+                "shutdown",
+                [delivered, collected],
+                0,
+                self.lost_at_the_end(),
+            )
         })
+    }
+
+    /// A request that ends just after its server has stopped is worth a moment.
+    fn wait_for_operations(&self, deadline: Instant) {
+        // In a forked child those of other threads never end.
+        if !self.is_forked_child() {
+            let now = crate::clock::now();
+            let tenth = deadline.saturating_duration_since(now) / 10;
+            let grace = tenth.min(self.engine.config.shutdown_grace);
+            self.engine.wait_for_operations(now + grace);
+        }
+    }
+
+    /// Everything that was lost in this telemetry's life. What a collector that is stuck still holds is: no outbox takes it.
+    fn lost_at_the_end(&self) -> Losses {
+        let books = self.books();
+        let mut lost = books.lost();
+        for signal in Signal::ALL {
+            let book = books.of(signal);
+            let stuck = book.pending - book.waiting;
+            lost.of_mut(signal).add(DropReason::Shutdown, stuck);
+        }
+        lost
+    }
+
+    /// The one answer of a flush or shutdown: how much is left, what was lost of which signal and why, and the last that
+    /// each destination had to say.
+    fn told(
+        &self,
+        what: &str,
+        answers: [Result<(), Error>; 2],
+        pending: u64,
+        lost: Losses,
+    ) -> Result<(), Error> {
+        let [delivered, collected] = answers;
+        if pending == 0 && lost.total() == 0 {
+            return delivered.and(collected);
+        }
+        let errors = [delivered.err(), collected.err()];
+        let late = errors.iter().flatten().any(Error::is_timeout);
+        let mut message = format!("{what}: ");
+        if late {
+            message.push_str("the deadline passed, ");
+        }
+        message.push_str(&format!(
+            "{pending} items still pending, {} lost",
+            lost.total()
+        ));
+        if lost.total() > 0 {
+            message.push_str(&format!(" ({lost})"));
+        }
+        for problem in self.couriers.problems() {
+            message.push_str(&format!("; {problem}"));
+        }
+        if let [_, Some(failed)] = &errors
+            && failed.is_failed()
+        {
+            message.push_str(&format!("; {failed}"));
+        }
+        Err(Error::undelivered(pending, lost, late, message))
     }
 
     fn stop_collecting(&self, deadline: Instant) -> Result<(), Error> {

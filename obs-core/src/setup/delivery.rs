@@ -1,9 +1,10 @@
 //! One destination of everything that is exported: plain data, from which the builder makes a courier.
 
 use super::environment::Environment;
+use super::peer;
 #[cfg(feature = "otlp")]
 use crate::courier::Destinations;
-use crate::courier::{Courier, Couriers, Outlet, Settings, Signal, Transport};
+use crate::courier::{Courier, Couriers, Outlet, Peer, Settings, Signal, Transport};
 use crate::error::Error;
 use std::sync::Arc;
 
@@ -115,10 +116,12 @@ pub(super) fn couriers(
             None if !taken(kind) => kind.to_owned(),
             None => numbered(kind, taken),
         };
+        let peers = delivery.to.peers(environment);
         let courier = delivery.to.courier(environment, delivery.settings)?;
         outlets.push(Outlet {
             name,
             courier: Arc::new(courier),
+            peers,
             takes: std::array::from_fn(|index| delivery.takes[index] && pushed[index]),
         });
     }
@@ -142,6 +145,17 @@ impl To {
             #[cfg(feature = "otlp")]
             Self::Environment | Self::Otlp(_) => "otlp",
             Self::Through(_) => "transport",
+        }
+    }
+
+    fn peers(&self, environment: &Environment) -> [Peer; Signal::ALL.len()] {
+        let _ = environment;
+        match self {
+            #[cfg(feature = "otlp")]
+            Self::Environment => peer::otlp(&environment.destinations()),
+            #[cfg(feature = "otlp")]
+            Self::Otlp(destinations) => peer::otlp(destinations),
+            Self::Through(_) => peer::transport(),
         }
     }
 

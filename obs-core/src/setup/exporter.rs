@@ -2,11 +2,13 @@
 
 use super::resource::Resource;
 use super::self_metrics;
+use crate::contain::contain;
 use crate::courier::time::within;
 use crate::courier::{Couriers, Signal};
 use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
 use crate::engine::fold::{Preference, ReaderState};
+use crate::engine::instruments::BoundHistogram;
 use crate::log_event::LogEvent;
 use crate::subscriber::Records;
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ pub(crate) struct Exporter {
     every: Duration,
     /// When metrics are due.
     due: Instant,
+    /// How long collecting them takes, in seconds.
+    collections: BoundHistogram,
 }
 
 impl Exporter {
@@ -30,6 +34,7 @@ impl Exporter {
         preference: Preference,
         every: Duration,
         batch: Option<usize>,
+        collections: BoundHistogram,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
         Self {
@@ -40,31 +45,52 @@ impl Exporter {
             reader: ReaderState::new(preference),
             every,
             due: within(every),
+            collections,
         }
     }
 
-    pub(crate) fn takes_traces(&self) -> bool {
-        self.couriers.take(Signal::Traces)
-    }
-
-    pub(crate) fn takes_logs(&self) -> bool {
-        self.couriers.take(Signal::Logs)
+    pub(crate) fn takes(&self, signal: Signal) -> bool {
+        self.couriers.take(signal)
     }
 
     pub(crate) fn couriers(&self) -> Couriers {
         self.couriers.clone()
     }
 
+    /// One that cannot be encoded takes no other along.
     pub(crate) fn records(&mut self, records: Records<'_>) {
-        if self.couriers.take(Signal::Traces) {
-            self.traces
-                .push(records, &mut to(&self.couriers, Signal::Traces));
+        if !self.takes(Signal::Traces) {
+            return;
         }
+        let mut rest = records;
+        while !rest.is_empty() {
+            let before = self.traces.pushed();
+            let emit = &mut to(self.engine, &self.couriers, Signal::Traces);
+            if self.try_to(|exporter| exporter.traces.push(rest, emit)) {
+                break;
+            }
+            let pushed = self.traces.pushed() - before;
+            rest = rest.skip(pushed as usize + 1);
+        }
+        self.traces.settle();
+        let pending = self.traces.pending();
+        self.engine.flow.settle(Signal::Traces, pending);
     }
 
     /// The end of a round: what is encoded leaves.
     pub(crate) fn finish(&mut self) {
-        self.traces.finish(&mut to(&self.couriers, Signal::Traces));
+        let emit = &mut to(self.engine, &self.couriers, Signal::Traces);
+        self.try_to(|exporter| exporter.traces.finish(emit));
+        self.engine.flow.settle(Signal::Traces, 0);
+    }
+
+    /// Whether it went well.
+    fn try_to(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let done = contain(|| work(self)).is_some();
+        if !done {
+            self.engine.counts.panics.add(1);
+        }
+        done
     }
 
     /// When they are due, or `asked` for until some deadline.
@@ -75,30 +101,59 @@ impl Exporter {
             return;
         }
         self.due = within(self.every);
+        let started = self.engine.clock.ticks();
         self.engine.run_observables(asked);
         let metrics = self.engine.collect_metrics(&mut self.reader);
-        encode_metrics(
-            &self.resource,
-            &metrics,
-            BODY_LIMIT,
-            &mut to(&self.couriers, Signal::Metrics),
-        );
+        let took = self.engine.clock.ticks().saturating_sub(started);
+        let rate = self.engine.clock.ticks_per_second();
+        self.collections.record(took as f64 / rate);
+        let points = metrics.iter().map(|metric| metric.data.len() as u64).sum();
+        self.engine.flow.take(Signal::Metrics, points, true);
+        let emit = &mut to(self.engine, &self.couriers, Signal::Metrics);
+        self.try_to(|exporter| encode_metrics(&exporter.resource, &metrics, BODY_LIMIT, emit));
+        self.engine.flow.settle(Signal::Metrics, 0);
     }
 
     pub(crate) fn log_events(&mut self, events: &[LogEvent]) {
-        if self.couriers.take(Signal::Logs) {
-            let emit = &mut to(&self.couriers, Signal::Logs);
-            encode_logs(
-                &self.resource,
-                &self_metrics::SCOPE,
-                events,
-                BODY_LIMIT,
-                emit,
-            );
+        if self.takes(Signal::Logs) {
+            self.encode_events(events);
+            self.engine.flow.settle(Signal::Logs, 0);
+        }
+    }
+
+    /// Of those that could not be encoded together each half is tried again, so that one takes no other along.
+    fn encode_events(&mut self, events: &[LogEvent]) {
+        let mut handed = 0;
+        let mut emit = to(self.engine, &self.couriers, Signal::Logs);
+        let mut counting = |body: &[u8], items: u64| {
+            emit(body, items);
+            handed += items as usize;
+        };
+        let scope = &self_metrics::SCOPE;
+        let whole = self.try_to(|exporter| {
+            encode_logs(&exporter.resource, scope, events, BODY_LIMIT, &mut counting);
+        });
+        let rest = events.get(handed..).unwrap_or_default();
+        if !whole && rest.len() > 1 {
+            let (first, second) = rest.split_at(rest.len() / 2);
+            self.encode_events(first);
+            self.encode_events(second);
         }
     }
 }
 
-fn to(couriers: &Couriers, signal: Signal) -> impl FnMut(&[u8], u64) {
-    move |body, items| couriers.push(signal, body, items)
+#[cfg(test)]
+mod tests;
+
+/// Bodies of `signal` on their way to all who take them.
+fn to(
+    engine: &'static Engine,
+    couriers: &Couriers,
+    signal: Signal,
+) -> impl FnMut(&[u8], u64) + use<> {
+    let couriers = couriers.clone();
+    move |body, items| {
+        let push = || couriers.push(signal, body, items);
+        engine.flow.hand(signal, items, push);
+    }
 }

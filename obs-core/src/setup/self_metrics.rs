@@ -1,13 +1,22 @@
-//! What a telemetry says about itself: everything it let go of, by reason, and what it delivered.
+//! What a telemetry says about itself: its books, and everything else that it let go of.
 
-use crate::courier::{Couriers, DropReason, Signal};
+mod components;
+
+use super::books::{Book, Ledgers};
+use crate::courier::{Couriers, DropReason, Dropped, Signal};
 use crate::descriptor::Scope;
 use crate::engine::Engine;
 use crate::engine::counts::EngineCounts;
-use crate::engine::instruments::{BoundCounter, Counter, Gauge, Instrument};
+use crate::engine::instruments::{
+    BoundCounter, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Instrument, UpDownCounter,
+};
 use crate::engine::metric_set::Shape;
 use crate::label::{Label, Values};
 use crate::semconv::obs;
+use crate::sync::lock_std;
+use components::Components;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
@@ -29,18 +38,9 @@ const ANOMALY: Label = Label {
     values: Values::Open { cap: 32 },
 };
 
-/// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
-fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 13] {
+/// What was let go of that is no item of the [books](super::books): it never became one, or is less than one.
+fn no_items(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 7] {
     [
-        ("ring_full", counts.ring_full),
-        ("after_shutdown", counts.after_shutdown),
-        ("keep_truncated", counts.keep_truncated),
-        ("keep_dropped", counts.keep_dropped),
-        ("log_events_full", counts.log_events_full),
-        (
-            "log_events_after_shutdown",
-            counts.log_events_after_shutdown,
-        ),
         ("log_flood", counts.log_flood),
         ("log_lines_lost", counts.log_lines_lost),
         ("log_nested", counts.log_nested),
@@ -69,38 +69,77 @@ const RAISE_OUTCOME: Label = Label {
     values: Values::Closed(&RAISES),
 };
 
-/// Mirrors the counts at each collection.
-pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
-    let instrument = |name, unit, description, labels| Instrument {
-        name,
-        unit,
-        description,
-        labels,
-        scope: &SCOPE,
-    };
-    let counter = |name, description, labels| {
-        let instrument = instrument(name, "{item}", description, labels);
-        Counter(engine.instrument(&instrument, Shape::Absolute))
-    };
-    let lost = counter(
-        obs::DROPPED,
-        "What the telemetry let go of, by reason.",
+/// Of one signal, over all destinations.
+struct Ledger {
+    signal: Signal,
+    created: BoundCounter,
+    delivered: BoundCounter,
+    pending: BoundUpDownCounter,
+    dropped: [BoundCounter; DropReason::ALL.len()],
+    lost: [BoundCounter; DropReason::ALL.len()],
+    /// The most that was ever said: what moves from thread to thread must not look like a counter that began again.
+    most: AtomicU64,
+}
+
+impl Ledger {
+    fn mirror(&self, book: &Book) {
+        let before = self.most.fetch_max(book.created, Ordering::Relaxed);
+        let created = book.created.max(before);
+        if created == 0 {
+            return;
+        }
+        mirror(&[self.created, self.delivered], [created, book.delivered]);
+        let over = book.delivered + book.dropped.total();
+        // What moves is pending too.
+        self.pending.mirror(created.saturating_sub(over) as i64);
+        show(&self.dropped, &book.dropped);
+        show(&self.lost, &book.lost);
+    }
+}
+
+/// Mirrors the counts at each collection, and gives what collections of metrics record themselves in.
+pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHistogram {
+    let dropped = counter(
+        engine,
+        (obs::DROPPED, "{item}"),
+        "What the telemetry let go of, by reason; with a signal where it was an item of its books.",
         &[REASON, SIGNAL],
     );
+    let lost = counter(
+        engine,
+        (obs::LOST, "{item}"),
+        "Items that were to be delivered and never will be, by reason.",
+        &[REASON, SIGNAL],
+    );
+    let created = counter(
+        engine,
+        (obs::CREATED, "{item}"),
+        "Items that were created to be delivered.",
+        &[SIGNAL],
+    );
+    let delivered = counter(
+        engine,
+        (obs::DELIVERED, "{item}"),
+        "Items that a destination accepted.",
+        &[SIGNAL],
+    );
+    let pending = level(
+        engine,
+        (obs::PENDING, "{item}"),
+        "Items that are neither delivered nor dropped.",
+        &[SIGNAL],
+    );
     let odd = counter(
-        obs::ANOMALIES,
+        engine,
+        (obs::ANOMALIES, "{item}"),
         "What was out of the ordinary, and lost nothing.",
         &[ANOMALY],
     );
-    let collected = counter(
-        obs::COLLECTED,
-        "Finished operations that the collector took over.",
+    let waiting = level(
+        engine,
+        (obs::WAITING, "{item}"),
+        "Finished operations that wait for their roots.",
         &[],
-    );
-    let delivered = counter(
-        obs::DELIVERED,
-        "Items that a destination accepted.",
-        &[SIGNAL],
     );
     let parked = instrument(
         obs::PARKED,
@@ -108,54 +147,96 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
         "Bytes of finished operations that wait for their roots.",
         &[],
     );
-    let parked = Gauge(engine.instrument(&parked, Shape::Gauge)).bind(&[]);
-    let none = EngineCounts::default();
-    let here = dropped(&none, 0).map(|(reason, _)| lost.bind(&[reason, ""]));
-    let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
-    let collected = collected.bind(&[]);
-    let raises = instrument(
-        obs::LEVEL_RAISES,
-        "{raise}",
+    let raises = counter(
+        engine,
+        (obs::LEVEL_RAISES, "{raise}"),
         "Methods raised to Detailed for a time, and raises that were refused.",
         &[RAISE_OUTCOME],
     );
-    let raises = Counter(engine.instrument(&raises, Shape::Absolute));
+    let none = EngineCounts::default();
+    let no_items_here = no_items(&none, 0).map(|(reason, _)| dropped.bind(&[reason, ""]));
+    let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
     let raises = RAISES.map(|outcome| raises.bind(&[outcome]));
-    let sent = Signal::ALL.map(|signal| {
+    let parked = Gauge(engine.instrument(&parked, Shape::Gauge)).bind(&[]);
+    let waiting = waiting.bind(&[]);
+    let ledgers = Signal::ALL.map(|signal| {
         let name = signal.as_str();
-        let by_reason = DropReason::ALL.map(|reason| lost.bind(&[reason.as_str(), name]));
-        (signal, delivered.bind(&[name]), by_reason)
+        let by_reason = |counter: &Counter| {
+            DropReason::ALL.map(|reason| counter.bind(&[reason.as_str(), name]))
+        };
+        Ledger {
+            signal,
+            created: created.bind(&[name]),
+            delivered: delivered.bind(&[name]),
+            pending: pending.bind(&[name]),
+            dropped: by_reason(&dropped),
+            lost: by_reason(&lost),
+            most: AtomicU64::new(0),
+        }
     });
+    let components = Components::new(engine, &couriers);
+    // Readings are mirrored in the order in which they were taken.
+    let turn = Mutex::new(());
+    let owner = std::process::id();
     engine.mirror(Box::new(move || {
-        let counts = engine.counts.read(engine.parked.bytes() as u64);
-        let dropped = dropped(&counts, engine.overflowed_labels());
-        mirror(&here, dropped.map(|(_, value)| value));
+        let _turn = lock_std(&turn);
+        let counts = engine.read_counts();
+        let other = no_items(&counts, engine.overflowed_labels());
+        mirror(&no_items_here, other.map(|(_, value)| value));
         mirror(&odd, anomalies(&counts).map(|(_, value)| value));
-        mirror(&[collected], [counts.collected]);
-        if counts.parked_bytes > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
+        let of_raises = [
+            counts.raises,
+            counts.raises_over_rate,
+            counts.raises_over_methods,
+        ];
+        mirror(&raises, of_raises);
+        let read = Ledgers::read(engine, &couriers, std::process::id() != owner);
+        let books = read.all(&couriers);
+        if books.traces.waiting > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
             parked.set(counts.parked_bytes as f64);
+            waiting.mirror(read.front(Signal::Traces).waiting as i64);
         }
-        mirror(
-            &raises,
-            [
-                counts.raises,
-                counts.raises_over_rate,
-                counts.raises_over_methods,
-            ],
-        );
-        if couriers.is_empty() {
-            return;
+        for ledger in &ledgers {
+            ledger.mirror(books.of(ledger.signal));
         }
-        let accounts = couriers.accounts();
-        for (signal, delivered, by_reason) in &sent {
-            let account = accounts.of(*signal);
-            delivered.mirror(account.delivered);
-            mirror(
-                by_reason,
-                DropReason::ALL.map(|reason| account.dropped.by(reason)),
-            );
-        }
+        components.mirror(engine, &read);
     }));
+    components::collection(engine)
+}
+
+fn instrument(
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    labels: &'static [Label],
+) -> Instrument {
+    Instrument {
+        name,
+        unit,
+        description,
+        labels,
+        scope: &SCOPE,
+    }
+}
+
+fn counter(
+    engine: &'static Engine,
+    (name, unit): (&'static str, &'static str),
+    description: &'static str,
+    labels: &'static [Label],
+) -> Counter {
+    let about = instrument(name, unit, description, labels);
+    Counter(engine.instrument(&about, Shape::Absolute))
+}
+
+fn level(
+    engine: &'static Engine,
+    (name, unit): (&'static str, &'static str),
+    description: &'static str,
+    labels: &'static [Label],
+) -> UpDownCounter {
+    let about = instrument(name, unit, description, labels);
+    UpDownCounter(engine.instrument(&about, Shape::Level))
 }
 
 /// What never happened is no series.
@@ -163,6 +244,11 @@ fn mirror<const N: usize>(counters: &[BoundCounter; N], values: [u64; N]) {
     for (counter, value) in counters.iter().zip(values).filter(|(_, value)| *value > 0) {
         counter.mirror(value);
     }
+}
+
+/// The same by reason.
+fn show(counters: &[BoundCounter; DropReason::ALL.len()], dropped: &Dropped) {
+    mirror(counters, DropReason::ALL.map(|reason| dropped.by(reason)));
 }
 
 #[cfg(test)]
@@ -181,9 +267,12 @@ mod tests {
         assert!(values.len() > 12, "{values:?}");
         let page = telemetry.prometheus();
         for (name, value) in values {
+            let is_loss = |line: &&str| line.starts_with("obs_telemetry_lost");
+            let of_losses = name == "keep_torn";
             let shown = page
                 .lines()
-                .filter(|line| line.starts_with("obs_") && line.ends_with(&format!(" {value}")));
+                .filter(|line| line.starts_with("obs_") && line.ends_with(&format!(" {value}")))
+                .filter(|line| is_loss(line) == of_losses);
             assert_eq!(shown.count(), 1, "{name}: {page}");
         }
     }

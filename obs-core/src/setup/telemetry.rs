@@ -1,5 +1,6 @@
 //! The handle: `Copy`, several per process, inert after shutdown.
 
+use super::books::Books;
 use super::builder::Builder;
 use super::control::Control;
 use super::resource::Resource;
@@ -221,7 +222,7 @@ impl Telemetry {
 
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
-        self.engine.counts.read(self.engine.parked.bytes() as u64)
+        self.engine.read_counts()
     }
 
     /// Counts something of everything that is counted, and says how much.
@@ -249,7 +250,8 @@ impl Telemetry {
     /// Like [`collect`](Self::collect), and waits until it is delivered.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is left. When a subscriber failed.
+    /// When not everything was delivered within `deadline` ([`Error::pending`] says how much is left), or something was lost
+    /// meanwhile ([`Error::losses`]). When a subscriber failed.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
             Some(control) => control.flush(within(deadline)),
@@ -285,6 +287,36 @@ impl Telemetry {
         self.engine.diagnostics.last_problem(trouble)
     }
 
+    /// One set of books: where everything is that was created to be delivered, per signal; created = delivered + dropped +
+    /// pending. Exact where nothing moves; while threads are at it, an item on its way from one place to the next may be
+    /// missing from both sides.
+    ///
+    /// Where there are several destinations it is their sum: what two are to be given counts twice, and what was lost before
+    /// it reached either was lost to both.
+    ///
+    /// ```
+    /// use obs_core::courier::Capture;
+    /// use obs_core::{Body, LogEvent, Telemetry};
+    /// use std::time::Duration;
+    ///
+    /// let telemetry = Telemetry::builder().with_transport(Capture::new()).manual().build()?;
+    /// telemetry.emit(LogEvent::new("shop.sold", Body::Text("a cup".into())));
+    /// assert_eq!(telemetry.books().logs.pending, 1);
+    /// telemetry.flush(Duration::from_secs(5))?;
+    /// let logs = telemetry.books().logs;
+    /// assert_eq!((logs.created, logs.delivered, logs.pending), (1, 1, 0));
+    /// assert!(telemetry.books().is_balanced());
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
+    pub fn books(&self) -> Books {
+        self.control.map(Control::books).unwrap_or_default()
+    }
+
+    /// The same by destination, with its [name](crate::Delivery::named).
+    pub fn books_by_destination(&self) -> Vec<(&'static str, Books)> {
+        self.control.map(Control::books_of_each).unwrap_or_default()
+    }
+
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal. Where there are
     /// several destinations it is their sum: what is handed to two counts twice.
     pub fn accounts(&self) -> Accounts {
@@ -304,11 +336,14 @@ impl Telemetry {
             .collect()
     }
 
-    /// Delivers what there is and stops. Operations that start from now on record nothing. Only the first call does it:
-    /// further ones wait for its result, until their own deadlines, and get the same.
+    /// Waits a moment for operations that are [still running](Builder::with_shutdown_grace), delivers what there is, and
+    /// stops. Operations that start afterwards record nothing. Only the first call does it: further ones wait for its result,
+    /// until their own deadlines, and get the same.
     ///
     /// # Errors
-    /// When not everything was delivered within `deadline`; it says how much is lost. When a subscriber failed.
+    /// When anything that was to be delivered was lost, at any time since the telemetry was built: [`Error::losses`] says
+    /// what, by signal and reason, and so does the text. What [late keep](crate::KeepPolicy) dropped with a trace that nobody
+    /// wanted, and what flood control held back, is no loss: it was chosen. When a subscriber failed.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         match self.control {
             Some(control) => control.stop(within(deadline)),
@@ -341,8 +376,14 @@ pub struct ShutdownGuard {
 
 impl Drop for ShutdownGuard {
     fn drop(&mut self) {
-        // Nobody is left to tell; the loss is in the accounts that were exported.
-        let _ = self.telemetry.shutdown(self.deadline);
+        // Whoever shut down before has been told.
+        let told = self.telemetry.is_shut_down();
+        if let Err(error) = self.telemetry.shutdown(self.deadline)
+            && !told
+            && let Some(control) = self.telemetry.control
+        {
+            control.tell_failure(&error);
+        }
     }
 }
 

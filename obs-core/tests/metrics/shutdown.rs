@@ -1,6 +1,6 @@
 //! Around shutdown every record is somewhere: with the subscribers, or counted by why it is not.
 
-use crate::support::{Captured, Rig, WORK, builder, rig, sampler};
+use crate::support::{Captured, Rig, WORK, builder, rig_with, sampler};
 use obs_core::{Body, Labels, LogEvent, Operation, Outcome, Parent, Telemetry};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,14 @@ use std::time::Duration;
 fn shut_down(telemetry: &Telemetry) {
     telemetry
         .shutdown(Duration::from_secs(30))
-        .expect("nothing to deliver");
+        .expect("nothing is lost by then");
+}
+
+/// What is running is not waited for.
+fn rig(sampled: bool) -> Rig {
+    rig_with(sampled, |builder| {
+        builder.with_shutdown_grace(Duration::ZERO)
+    })
 }
 
 #[test]
@@ -42,7 +49,11 @@ fn children_that_waited_for_a_root_that_ends_after_shutdown_are_counted() {
     root.end(Outcome::PANICKED);
     assert_eq!(rig.exported(), [""; 0]);
     let counts = rig.telemetry.counts();
-    assert_eq!((counts.collected, counts.after_shutdown), (0, 2));
+    assert_eq!((counts.collected, counts.after_shutdown), (0, 1));
+    // The child was let go of at the shutdown, and its trace would have been kept.
+    assert_eq!((counts.keep_truncated, counts.keep_torn), (1, 1));
+    let book = rig.telemetry.books().traces;
+    assert_eq!((book.created, book.lost.total(), book.pending), (2, 2, 0));
     rig.assert_at_rest();
 }
 
@@ -66,6 +77,7 @@ fn storm(round: u64) {
         .with_subscriber(captured.clone())
         .with_shards(2)
         .with_collect_interval(Duration::from_millis(1))
+        .with_shutdown_grace(Duration::from_millis(round % 2))
         .build()
         .expect("usable");
     const THREADS: usize = 4;
@@ -91,7 +103,10 @@ fn storm(round: u64) {
         while created.load(Ordering::Relaxed) < round * 80 {
             std::thread::yield_now();
         }
-        shut_down(&telemetry);
+        let answer = telemetry.shutdown(Duration::from_secs(30));
+        let lost = answer.err().map_or(0, |error| error.lost());
+        let counts = telemetry.counts();
+        assert!(lost <= counts.ring_full + counts.after_shutdown);
     });
     let counts = telemetry.counts();
     let seen = captured.take_spans().len() as u64;

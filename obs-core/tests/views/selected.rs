@@ -7,7 +7,7 @@ use obs_core::courier::{Capture, Signal};
 use obs_core::metrics::Temporality;
 use obs_core::{Instrument, View};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric};
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric};
 use prost::Message;
 use std::time::Duration;
 
@@ -97,7 +97,8 @@ fn exported(rig: &Rig, capture: &Capture) -> Vec<(String, Vec<String>, u64, bool
         resources.flat_map(|resource| resource.scope_metrics)
     });
     let mut found = Vec::new();
-    for metric in scopes.flat_map(|scope| scope.metrics) {
+    let own = |metric: &Metric| !metric.name.starts_with("otel.sdk.");
+    for metric in scopes.flat_map(|scope| scope.metrics).filter(own) {
         if let Some(metric::Data::Histogram(data)) = metric.data {
             let delta = data.aggregation_temporality() == AggregationTemporality::Delta;
             for point in data.data_points {
