@@ -19,6 +19,8 @@ mod prometheus_names;
 mod protobuf;
 mod request;
 mod resource;
+#[cfg(feature = "sdk")]
+pub(crate) mod sdk;
 mod tree;
 
 pub use otlp_logs::encode_logs;

@@ -35,4 +35,10 @@ impl ResourceBytes {
             tail: tail.as_slice().into(),
         }
     }
+
+    /// What it adds to each body.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
 }
