@@ -23,6 +23,9 @@ mod resource;
 pub(crate) mod sdk;
 mod tree;
 
+#[cfg(feature = "sdk")]
+pub(crate) use protobuf::Buffer;
+
 pub use otlp_logs::encode_logs;
 pub use otlp_metrics::encode_metrics;
 pub use otlp_traces::TraceEncoder;

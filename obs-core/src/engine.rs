@@ -14,6 +14,11 @@ pub(crate) mod finish;
 pub(crate) mod fold;
 pub(crate) mod histogram;
 pub(crate) mod instruments;
+#[cfg(feature = "sdk")]
+pub(crate) mod intakes;
+#[cfg(not(feature = "sdk"))]
+#[path = "engine/no_intakes.rs"]
+pub(crate) mod intakes;
 pub(crate) mod kind;
 pub(crate) mod lent;
 pub(crate) mod live;
@@ -42,6 +47,7 @@ use counts::Counts;
 use diagnostics::Diagnostics;
 use exemplars::Exemplars;
 use instruments::Instruments;
+use intakes::Intakes;
 use kind::Kind;
 use lent::Lent;
 use local::Local;
@@ -75,6 +81,8 @@ pub(crate) struct Engine {
     pub(crate) views: Views,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
+    /// What comes from the user's OpenTelemetry SDK.
+    pub(crate) intakes: Intakes,
     /// When it was made, in ticks.
     pub(crate) started: u64,
     kinds: RwLock<Vec<&'static Kind>>,
@@ -95,6 +103,7 @@ impl Engine {
             parked: Parked::new(config.parked_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
+            intakes: Intakes::default(),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),
             views: Views::new(
@@ -247,6 +256,7 @@ impl Engine {
             shard.ring.close();
         }
         self.logs.close();
+        self.intakes.close();
         self.warn_of_unused_views();
     }
 

@@ -13,7 +13,7 @@ mod spans;
 pub(crate) use items::{Items, bodies};
 pub(crate) use logs::write_log;
 pub(crate) use metrics::encode_metrics;
-pub(crate) use scope::{Named, ScopeBytes};
+pub(crate) use scope::Named;
 pub(crate) use spans::write_span;
 
 use super::protobuf::Buffer;

@@ -84,6 +84,28 @@ counts! {
     instrument_conflicts,
     /// What the macros of the `metrics` crate recorded under names that were refused, and values that are not finite.
     metrics_refused,
+    /// Spans of the OpenTelemetry SDK that its processors gave us. Each is handed to the couriers, or is in one of the two
+    /// below, or waits for the next collection.
+    sdk_spans,
+    /// Spans of the SDK that were longer than a request may be.
+    sdk_spans_too_large,
+    /// Spans of the SDK that ended after shutdown, that of the telemetry or that of their provider.
+    sdk_spans_after_shutdown,
+    /// Log records of the SDK; as with spans.
+    sdk_log_records,
+    /// Log records of the SDK that were longer than a request may be.
+    sdk_log_records_too_large,
+    /// Log records of the SDK that were emitted after shutdown.
+    sdk_log_records_after_shutdown,
+    /// Data points that the SDK exported; as with spans, but that none waits.
+    sdk_points,
+    /// Data points of the SDK that were longer than a request may be.
+    sdk_points_too_large,
+    /// Data points that the SDK exported after shutdown.
+    sdk_points_after_shutdown,
+    /// Requests of exporters of others ([`Telemetry::http_client`](crate::Telemetry)) that were refused because they could
+    /// not be read; nobody knows how many items were in them.
+    sdk_requests_refused,
 }
 
 #[derive(Debug, Default)]

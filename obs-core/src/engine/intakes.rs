@@ -37,14 +37,12 @@ impl Intakes {
         self.each(|intake| intake.settle());
     }
 
-    /// Items that wait here, by [`Signal::index`].
-    pub(crate) fn waiting(&self) -> [u64; Signal::ALL.len()] {
-        let mut waiting = [0; Signal::ALL.len()];
+    /// Items of a signal that wait here.
+    pub(crate) fn waiting(&self, of: Signal) -> u64 {
+        let mut waiting = 0;
         self.each(|intake| {
             let (signal, items) = intake.waiting();
-            if let Some(sum) = waiting.get_mut(signal.index()) {
-                *sum += items;
-            }
+            waiting += if signal == of { items } else { 0 };
         });
         waiting
     }

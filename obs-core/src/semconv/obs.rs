@@ -53,6 +53,8 @@ pub const DROPPED: &str = "obs.telemetry.dropped";
 pub const DELIVERED: &str = "obs.telemetry.delivered";
 /// Finished operations that the collector took over.
 pub const COLLECTED: &str = "obs.telemetry.collected";
+/// Spans, log records and data points that an OpenTelemetry SDK of the service's gave us.
+pub const FROM_SDK: &str = "obs.telemetry.from_sdk";
 /// What was out of the ordinary, and lost nothing.
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
 /// Bytes of finished operations that wait for their roots.

@@ -82,6 +82,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::DROPPED, Ours),
     (obs::DELIVERED, Ours),
     (obs::COLLECTED, Ours),
+    (obs::FROM_SDK, Ours),
     (obs::ANOMALIES, Ours),
     (obs::PARKED, Ours),
     (obs::LEVEL_RAISES, Ours),

@@ -100,5 +100,7 @@ impl Exporter {
 }
 
 fn to(couriers: &Couriers, signal: Signal) -> impl FnMut(&[u8], u64) {
-    move |body, items| couriers.push(signal, body, items)
+    move |body, items| {
+        couriers.push(signal, body, items);
+    }
 }

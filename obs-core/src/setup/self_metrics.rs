@@ -17,7 +17,7 @@ pub(crate) static SCOPE: Scope = Scope {
 
 const REASON: Label = Label {
     key: obs::DROP_REASON,
-    values: Values::Open { cap: 32 },
+    values: Values::Open { cap: 64 },
 };
 const SIGNAL: Label = Label {
     key: obs::SIGNAL,
@@ -30,7 +30,7 @@ const ANOMALY: Label = Label {
 };
 
 /// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
-fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 13] {
+fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 20] {
     [
         ("ring_full", counts.ring_full),
         ("after_shutdown", counts.after_shutdown),
@@ -48,6 +48,22 @@ fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 13] 
         ("panic", counts.panics),
         ("metric_refused", counts.metrics_refused),
         ("label_overflow", overflowed),
+        ("sdk_spans_too_large", counts.sdk_spans_too_large),
+        ("sdk_spans_after_shutdown", counts.sdk_spans_after_shutdown),
+        (
+            "sdk_log_records_too_large",
+            counts.sdk_log_records_too_large,
+        ),
+        (
+            "sdk_log_records_after_shutdown",
+            counts.sdk_log_records_after_shutdown,
+        ),
+        ("sdk_points_too_large", counts.sdk_points_too_large),
+        (
+            "sdk_points_after_shutdown",
+            counts.sdk_points_after_shutdown,
+        ),
+        ("sdk_requests_refused", counts.sdk_requests_refused),
     ]
 }
 
@@ -113,6 +129,12 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
     let here = dropped(&none, 0).map(|(reason, _)| lost.bind(&[reason, ""]));
     let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
     let collected = collected.bind(&[]);
+    let from_sdk = counter(
+        obs::FROM_SDK,
+        "Spans, log records and data points that an OpenTelemetry SDK gave us.",
+        &[SIGNAL],
+    );
+    let from_sdk = Signal::ALL.map(|signal| from_sdk.bind(&[signal.as_str()]));
     let raises = instrument(
         obs::LEVEL_RAISES,
         "{raise}",
@@ -127,11 +149,16 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
         (signal, delivered.bind(&[name]), by_reason)
     });
     engine.mirror(Box::new(move || {
+        engine.intakes.settle();
         let counts = engine.counts.read(engine.parked.bytes() as u64);
         let dropped = dropped(&counts, engine.overflowed_labels());
         mirror(&here, dropped.map(|(_, value)| value));
         mirror(&odd, anomalies(&counts).map(|(_, value)| value));
         mirror(&[collected], [counts.collected]);
+        mirror(
+            &from_sdk,
+            [counts.sdk_spans, counts.sdk_points, counts.sdk_log_records],
+        );
         if counts.parked_bytes > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
             parked.set(counts.parked_bytes as f64);
         }

@@ -25,23 +25,19 @@ struct Run {
 }
 
 impl Items {
-    /// Empty ones in memory that was used before, and with scopes that others had.
-    pub(crate) fn again(bytes: Vec<u8>, before: &Self) -> Self {
-        let mut bytes = bytes;
+    /// Empty ones in memory that was used before, with the scopes that others had, if those take less than `frame` bytes:
+    /// scopes that are made up as it goes must not stay for ever.
+    pub(crate) fn again(mut bytes: Vec<u8>, before: &Self, frame: usize) -> Self {
         bytes.clear();
-        // Scopes that come and go must not stay for ever.
-        let scopes = if before.scopes.len() <= MAX_SCOPES {
-            before.scopes.clone()
-        } else {
-            Vec::new()
-        };
-        Self {
+        let mut next = Self {
             bytes,
-            runs: Vec::new(),
-            frame: scopes.iter().map(|scope| scope.weight() + FRAME).sum(),
-            scopes,
-            count: 0,
+            ..Self::default()
+        };
+        if before.frame < frame {
+            next.frame = before.frame;
+            next.scopes.clone_from(&before.scopes);
         }
+        next
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,20 +58,23 @@ impl Items {
         self.bytes
     }
 
-    /// The place of a scope.
-    pub(crate) fn scope(&mut self, of: Named<'_>) -> usize {
+    /// The place of a scope. None for one that would fill a body by itself.
+    pub(crate) fn scope(&mut self, of: Named<'_>) -> Option<usize> {
         // Nearly always that of the last one.
         let last = self.runs.last().map_or(0, |run| run.scope);
         if self.scopes.get(last).is_some_and(|known| known.is(of)) {
-            return last;
+            return Some(last);
         }
         if let Some(index) = self.scopes.iter().position(|known| known.is(of)) {
-            return index;
+            return Some(index);
         }
         let scope = ScopeBytes::new(of);
+        if scope.weight() > MAX_SCOPE {
+            return None;
+        }
         self.frame += scope.weight() + FRAME;
         self.scopes.push(Arc::new(scope));
-        self.scopes.len() - 1
+        Some(self.scopes.len() - 1)
     }
 
     pub(crate) fn push(&mut self, scope: usize, item: &[u8], count: u64) {
@@ -144,5 +143,5 @@ fn body(resource: &ResourceBytes, parts: &[Items], emit: &mut dyn FnMut(&[u8], u
     emit(into.as_slice(), count);
 }
 
-/// More scopes than any process has: those are made up as it goes.
-pub(crate) const MAX_SCOPES: usize = 256;
+/// Bytes of one scope's name, version, schema and attributes.
+const MAX_SCOPE: usize = 32 << 10;

@@ -246,16 +246,15 @@ impl Open<'_, '_, '_> {
         item.nested::<3>(ITEM, |into| self.write(into));
         let sink = &mut *self.sink;
         sink.points.clear();
-        let scope = sink.items.scope(self.scope);
+        let mut scope = sink.items.scope(self.scope);
         if sink.items.weight() + sink.resource.len() + item.len() > sink.limit {
             sink.emit();
+            scope = sink.items.scope(self.scope);
         }
-        let scope = if sink.items.is_empty() {
-            sink.items.scope(self.scope)
-        } else {
-            scope
-        };
-        sink.items.push(scope, item.as_slice(), held);
+        match scope {
+            Some(scope) => sink.items.push(scope, item.as_slice(), held),
+            None => sink.encoded.too_large += held,
+        }
         sink.item = item;
     }
 

@@ -179,4 +179,3 @@ fn value_len(attribute: &KeyValue) -> usize {
         _ => 0,
     }
 }
-
