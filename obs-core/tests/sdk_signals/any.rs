@@ -75,9 +75,16 @@ pub(crate) fn any_value() -> impl Strategy<Value = AnyValue> {
 }
 
 pub(crate) fn scope() -> impl Strategy<Value = InstrumentationScope> {
-    let name = prop_oneof!["[ab]", text()];
-    (name, option::of(text()), option::of("[xy]"), attributes(1)).prop_map(
-        |(name, version, schema, attributes)| {
+    // A scope that is longer than some KiB is no scope: see the test of those.
+    let words = || prop_oneof!["[ab]", "\\PC{0,9}", "[ab]{120,300}"];
+    let pair = (words(), words()).prop_map(|(key, value)| KeyValue::new(key, value));
+    (
+        words(),
+        option::of(words()),
+        option::of("[xy]"),
+        vec(pair, 0..2),
+    )
+        .prop_map(|(name, version, schema, attributes)| {
             let mut scope = InstrumentationScope::builder(name).with_attributes(attributes);
             if let Some(version) = version {
                 scope = scope.with_version(version);
@@ -86,8 +93,7 @@ pub(crate) fn scope() -> impl Strategy<Value = InstrumentationScope> {
                 scope = scope.with_schema_url(schema);
             }
             scope.build()
-        },
-    )
+        })
 }
 
 fn context() -> impl Strategy<Value = SpanContext> {

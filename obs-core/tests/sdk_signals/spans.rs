@@ -144,5 +144,11 @@ fn a_scope_that_would_fill_a_body_costs_its_spans_and_no_others() {
     }
     telemetry.flush(Duration::from_secs(60)).expect("taken");
     assert_eq!(processor.counts().too_large, 1);
-    assert_eq!(telemetry.accounts().total().delivered, 1);
+    assert_eq!(
+        telemetry
+            .accounts()
+            .of(obs_core::courier::Signal::Traces)
+            .delivered,
+        1
+    );
 }
