@@ -25,6 +25,8 @@ mod tree;
 
 #[cfg(feature = "sdk")]
 pub(crate) use protobuf::Buffer;
+#[cfg(feature = "http-client")]
+pub(crate) use request::{FRAME, Scoped, join};
 
 pub use otlp_logs::encode_logs;
 pub use otlp_metrics::encode_metrics;

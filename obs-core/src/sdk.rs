@@ -22,6 +22,7 @@
 //! | `SdkTracerProvider` | [`Telemetry::span_processor`] | encoded where the span ends; at the next collection, or when 128 KiB are full |
 //! | `SdkLoggerProvider` | [`Telemetry::log_processor`] | the same, where the record is emitted |
 //! | `SdkMeterProvider` | [`Telemetry::metric_exporter`], in a `PeriodicReader` | encoded and queued on the reader's thread |
+//! | HTTP exporters of `opentelemetry-otlp` | `Telemetry::http_client`, feature `http-client` | queued as they are; see `CourierHttpClient` for what it cannot know |
 //!
 //! ```
 //! use obs_core::Telemetry;
@@ -51,6 +52,8 @@
 
 mod beneath;
 mod counts;
+#[cfg(feature = "http-client")]
+mod http_client;
 mod intake;
 mod log_processor;
 mod metric_exporter;
@@ -61,6 +64,8 @@ mod span_processor;
 
 pub use beneath::ServerSpanWatch;
 pub use counts::SignalCounts;
+#[cfg(feature = "http-client")]
+pub use http_client::CourierHttpClient;
 pub use log_processor::CourierLogProcessor;
 pub use metric_exporter::CourierMetricExporter;
 pub use span_data::span_data;
@@ -101,6 +106,12 @@ impl Telemetry {
     /// An exporter for the periodic reader of a meter provider of the user's. It does nothing where no destination takes metrics.
     pub fn metric_exporter(&self) -> CourierMetricExporter {
         CourierMetricExporter::new(self)
+    }
+
+    /// A client for HTTP exporters of `opentelemetry-otlp` (feature `http-client`).
+    #[cfg(feature = "http-client")]
+    pub fn http_client(&self) -> CourierHttpClient {
+        CourierHttpClient::new(self)
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod any;
+#[cfg(feature = "http-client")]
+mod http_client;
 mod logs;
 mod metrics;
 mod shutdown;
