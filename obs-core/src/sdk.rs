@@ -85,14 +85,14 @@ use std::time::Duration;
 const FLUSH: Duration = Duration::from_secs(5);
 
 impl Telemetry {
-    /// A span processor for a tracer provider of the user's. It holds up to 128 KiB per core, sixteen at most, and does nothing
-    /// where no destination takes traces.
+    /// A span processor for a tracer provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
+    /// nothing where no destination takes traces.
     pub fn span_processor(&self) -> CourierSpanProcessor {
         CourierSpanProcessor(source::Source::new(self, Signal::Traces))
     }
 
-    /// A log processor for a logger provider of the user's. It holds up to 128 KiB per core, sixteen at most, and does nothing
-    /// where no destination takes logs.
+    /// A log processor for a logger provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
+    /// nothing where no destination takes logs.
     pub fn log_processor(&self) -> CourierLogProcessor {
         CourierLogProcessor(source::Source::new(self, Signal::Logs))
     }
