@@ -30,6 +30,8 @@ pub(super) struct Intake {
     stripes: Box<[Mutex<Stripe>]>,
     /// Parts that were cut and are not with the couriers yet.
     in_transit: AtomicUsize,
+    /// The process this was made in.
+    owner: u32,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +75,7 @@ impl Intake {
             resource: Mutex::new(resource),
             stripes: (0..stripes).map(|_| Mutex::default()).collect(),
             in_transit: AtomicUsize::new(0),
+            owner: std::process::id(),
         });
         let weak: Weak<Self> = Arc::downgrade(&intake);
         engine.intakes.add(weak);
@@ -98,7 +101,12 @@ impl Intake {
 
     /// Takes one item over; `None` is one that is longer than [`limit`](Self::limit).
     pub(super) fn take(&self, of: Named<'_>, item: Option<&[u8]>) {
-        let (index, mut guard) = self.stripe();
+        let Some((index, mut guard)) = self.stripe() else {
+            let [created, ..] = counts_of(&self.engine.counts, self.signal);
+            created.add(1);
+            self.couriers.push(self.signal, &[], 1);
+            return;
+        };
         let stripe = &mut *guard;
         stripe.counted.created += 1;
         if stripe.closed {
@@ -135,33 +143,59 @@ impl Intake {
     pub(super) fn counts(&self) -> SignalCounts {
         let mut sum = SignalCounts::default();
         // All at once, so that nothing moves from one to another meanwhile.
-        let stripes: Vec<_> = self.stripes.iter().map(|stripe| lock_std(stripe)).collect();
-        for stripe in &stripes {
+        let stripes: Vec<_> = self.locked().collect();
+        for (_, stripe) in &stripes {
             sum.add(&stripe.counted);
             sum.waiting += stripe.items.count();
         }
         sum
     }
 
-    /// This thread's stripe, or, if somebody is at it, another one that is free: the one whose holder went missing in a fork
-    /// is held for ever.
-    fn stripe(&self) -> (usize, MutexGuard<'_, Stripe>) {
+    /// Whether this is a child of the process whose threads emptied it. Nothing of the parent's is the child's to send, and
+    /// what a thread held that does not exist there is held for ever.
+    fn is_forked_child(&self) -> bool {
+        self.engine.config.threads && std::process::id() != self.owner
+    }
+
+    /// All stripes, each locked when it comes; in a forked child those that can be.
+    fn locked(&self) -> impl Iterator<Item = (usize, MutexGuard<'_, Stripe>)> {
+        let forked = self.is_forked_child();
+        let each = self.stripes.iter().enumerate();
+        each.filter_map(move |(index, stripe)| {
+            let guard = if forked {
+                try_lock(stripe)?
+            } else {
+                lock_std(stripe)
+            };
+            Some((index, guard))
+        })
+    }
+
+    /// This thread's stripe, or, if somebody is at it, another one that is free. None in a forked child where none is.
+    fn stripe(&self) -> Option<(usize, MutexGuard<'_, Stripe>)> {
         let all = self.stripes.len();
         let mine = thread_number();
         for turn in 0..all {
             // The number of stripes is a power of two.
             let index = mine.wrapping_add(turn) & (all - 1);
-            match self.stripes[index].try_lock() {
-                Ok(stripe) => return (index, stripe),
-                Err(TryLockError::Poisoned(poisoned)) => return (index, poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
+            if let Some(stripe) = self.stripes.get(index).and_then(try_lock) {
+                return Some((index, stripe));
             }
         }
+        if self.is_forked_child() {
+            return None;
+        }
         let index = mine & (all - 1);
-        (index, lock_std(&self.stripes[index]))
+        Some((index, lock_std(self.stripes.get(index)?)))
     }
 
     fn send(&self, parts: &[Items]) {
+        if self.is_forked_child() {
+            // It counts them.
+            let items = parts.iter().map(Items::count).sum();
+            self.couriers.push(self.signal, &[], items);
+            return;
+        }
         let resource = lock_std(&self.resource).clone();
         bodies(&resource, parts, BODY_LIMIT, &mut |body, items| {
             self.couriers.push(self.signal, body, items);
@@ -173,7 +207,7 @@ impl Intake {
         if bytes.capacity() > 2 * CUT {
             return;
         }
-        if let Some(Ok(mut stripe)) = self.stripes.get(index).map(Mutex::try_lock)
+        if let Some(mut stripe) = self.stripes.get(index).and_then(try_lock)
             && stripe.spare.capacity() == 0
         {
             stripe.spare = bytes;
@@ -182,6 +216,9 @@ impl Intake {
 
     /// Waits until what others have cut is with the couriers too: they are in the middle of a copy, and no longer.
     fn wait_for_others(&self) {
+        if self.is_forked_child() {
+            return;
+        }
         let until = crate::courier::time::within(OTHERS);
         while self.in_transit.load(Ordering::SeqCst) > 0 && crate::clock::now() < until {
             std::thread::yield_now();
@@ -193,8 +230,7 @@ impl Waiting for Intake {
     fn hand_over(&self) {
         self.in_transit.fetch_add(1, Ordering::SeqCst);
         let mut parts = Vec::new();
-        for (index, stripe) in self.stripes.iter().enumerate() {
-            let mut stripe = lock_std(stripe);
+        for (index, mut stripe) in self.locked() {
             if !stripe.items.is_empty() {
                 parts.push((index, stripe.cut()));
             }
@@ -210,16 +246,15 @@ impl Waiting for Intake {
     }
 
     fn close(&self) {
-        for stripe in &self.stripes {
-            lock_std(stripe).closed = true;
+        for (_, mut stripe) in self.locked() {
+            stripe.closed = true;
         }
     }
 
     fn settle(&self) {
         let counts = &self.engine.counts;
         let [created, too_large, after_shutdown] = counts_of(counts, self.signal);
-        for stripe in &self.stripes {
-            let mut stripe = lock_std(stripe);
+        for (_, mut stripe) in self.locked() {
             let (now, before) = (stripe.counted, stripe.settled);
             created.add(now.created - before.created);
             too_large.add(now.too_large - before.too_large);
@@ -246,6 +281,14 @@ impl std::fmt::Debug for Intake {
             .field("signal", &self.signal)
             .field("counts", &self.counts())
             .finish_non_exhaustive()
+    }
+}
+
+fn try_lock(stripe: &Mutex<Stripe>) -> Option<MutexGuard<'_, Stripe>> {
+    match stripe.try_lock() {
+        Ok(stripe) => Some(stripe),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

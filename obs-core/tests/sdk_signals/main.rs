@@ -4,6 +4,8 @@
 
 mod accounts;
 mod any;
+#[cfg(unix)]
+mod forked;
 #[cfg(feature = "http-client")]
 mod http_client;
 mod logs;
