@@ -13,17 +13,46 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanProcessor};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// 20,000 spans to a destination that is down, as in the table of the plain SDK's exporters: there all were lost and a
-/// shutdown said `Ok`.
 #[test]
 fn an_outage_loses_what_has_no_room_and_says_so_to_the_last_span() {
+    outage(Delivery::through(dead()));
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn and_so_it_does_where_connections_are_refused() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    outage(to(address));
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn and_where_they_are_accepted_and_never_answered_on_a_runtime_with_one_thread() {
+    // The kernel accepts; nobody else does.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async { outage(to(address)) });
+}
+
+#[cfg(feature = "otlp")]
+fn to(address: std::net::SocketAddr) -> Delivery {
+    Delivery::otlp(obs_core::courier::Destinations::below(&format!(
+        "http://{address}"
+    )))
+}
+
+/// 20,000 spans to a destination that is down, as in the table of the plain SDK's exporters: there all were lost, and a
+/// shutdown said `Ok` or could not say what.
+fn outage(delivery: Delivery) {
     const SPANS: u64 = 20_000;
     const ROOM: usize = 1 << 20;
     let telemetry = Telemetry::builder()
         .with_environment(Environment::default())
-        .with_delivery(
-            Delivery::through(dead()).with_settings(Settings::default().with_capacity_bytes(ROOM)),
-        )
+        .with_delivery(delivery.with_settings(Settings::default().with_capacity_bytes(ROOM)))
         .build()
         .expect("usable");
     let processor = telemetry.span_processor();
