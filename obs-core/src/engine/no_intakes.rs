@@ -2,7 +2,7 @@
 
 /// None.
 #[derive(Debug, Default)]
-pub(crate) struct Intakes;
+pub(crate) struct Intakes {}
 
 impl Intakes {
     pub(crate) fn hand_over(&self) {}

@@ -9,8 +9,8 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use std::time::Duration;
 
-/// Takes the log records of a logger provider to the telemetry's destinations ([`Telemetry::log_processor`]
-/// (crate::Telemetry::log_processor)): encoded on the thread that emits them, bounded in bytes, counted to the last.
+/// Takes the log records of a logger provider to the telemetry's destinations: encoded on the thread that emits them, bounded
+/// in bytes, counted to the last. [`Telemetry::log_processor`](crate::Telemetry::log_processor) makes it.
 ///
 /// A record's target is the name of its scope, as in the SDK's own exporters. Nothing is taken in a suppressed context. It
 /// never waits for delivery. Clones are handles to the same.

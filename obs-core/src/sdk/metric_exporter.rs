@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Takes the metrics of a meter provider to the telemetry's destinations ([`Telemetry::metric_exporter`]
-/// (crate::Telemetry::metric_exporter)), for the SDK's `PeriodicReader`.
+/// Takes the metrics of a meter provider to the telemetry's destinations, for the SDK's `PeriodicReader`.
+/// [`Telemetry::metric_exporter`](crate::Telemetry::metric_exporter) makes it.
 ///
 /// An export is over when its points are queued, not when they are delivered; what becomes of them is in the telemetry's
 /// accounts. It fails if points were dropped. Clones are handles to the same.

@@ -9,8 +9,8 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use std::time::Duration;
 
-/// Takes the spans of a tracer provider to the telemetry's destinations ([`Telemetry::span_processor`]
-/// (crate::Telemetry::span_processor)): encoded on the thread that ends them, bounded in bytes, counted to the last.
+/// Takes the spans of a tracer provider to the telemetry's destinations: encoded on the thread that ends them, bounded in
+/// bytes, counted to the last. [`Telemetry::span_processor`](crate::Telemetry::span_processor) makes it.
 ///
 /// Only sampled spans are exported. It never waits for delivery. Clones are handles to the same.
 #[derive(Clone, Debug)]
