@@ -26,13 +26,12 @@
 //!
 //! ```
 //! use obs_core::Telemetry;
-//! use obs_core::courier::Capture;
+//! use obs_core::courier::{Capture, Signal};
 //! use obs_core::otel::trace::{Tracer, TracerProvider};
 //! use opentelemetry_sdk::trace::SdkTracerProvider;
 //! use std::time::Duration;
 //!
-//! let capture = Capture::new();
-//! let telemetry = Telemetry::builder().with_transport(capture.clone()).manual().build()?;
+//! let telemetry = Telemetry::builder().with_transport(Capture::new()).manual().build()?;
 //! let resource = telemetry.resource().expect("not a noop").to_sdk();
 //! let tracers = SdkTracerProvider::builder()
 //!     .with_resource(resource)
@@ -43,7 +42,7 @@
 //!
 //! telemetry.flush(Duration::from_secs(5))?;
 //! assert_eq!(telemetry.counts().sdk_spans, 1);
-//! assert_eq!(capture.take().iter().map(|batch| batch.items).sum::<u64>(), 1);
+//! assert_eq!(telemetry.accounts().of(Signal::Traces).delivered, 1);
 //! # Ok::<(), obs_core::Error>(())
 //! ```
 //!
