@@ -20,6 +20,7 @@ mod peers_recording;
 mod recorder;
 mod scaling;
 mod sdk;
+mod sdk_signals;
 #[cfg(feature = "span")]
 mod span;
 
@@ -271,6 +272,21 @@ pub(crate) static ALL: &[Case] = &[
         "`metrics::histogram!` with two labels to our recorder, one value",
         facade::histogram::<facade::Ours>,
     ),
+    added(
+        "sdk/span8",
+        "the SDK's span of 8 attributes by our processor: encoded where it ends",
+        sdk_signals::span,
+    ),
+    added(
+        "sdk/log5",
+        "the SDK's log record of 5 attributes by our processor: encoded where it is emitted",
+        sdk_signals::log,
+    ),
+    scaling(
+        "contention/sdk-span8",
+        "spans of one provider by our processor: 2 threads / 1, copies alone taken for 2",
+        sdk_signals::contended,
+    ),
     scaling(
         "contention/facade-counter",
         "`metrics::counter!`, one series: 2 threads / 1",
@@ -440,6 +456,16 @@ pub(crate) static ALL: &[Case] = &[
         "peer/otel-exponential-bound",
         "same, bound",
         peers_recording::exponential_bound,
+    ),
+    added(
+        "peer/otel-batch-span8",
+        "the same by `BatchSpanProcessor`, encoded elsewhere",
+        sdk_signals::peer_span,
+    ),
+    added(
+        "peer/otel-batch-log5",
+        "the same by `BatchLogProcessor`, copied, and encoded elsewhere",
+        sdk_signals::peer_log,
     ),
     added(
         "peer/otel-encode-span8",

@@ -19,7 +19,14 @@ mod prometheus_names;
 mod protobuf;
 mod request;
 mod resource;
+#[cfg(feature = "sdk")]
+pub(crate) mod sdk;
 mod tree;
+
+#[cfg(feature = "sdk")]
+pub(crate) use protobuf::Buffer;
+#[cfg(feature = "http-client")]
+pub(crate) use request::{FRAME, Scoped, join};
 
 pub use otlp_logs::encode_logs;
 pub use otlp_metrics::encode_metrics;

@@ -16,6 +16,11 @@ pub(crate) mod fold;
 pub(crate) mod histogram;
 pub(crate) mod in_flight;
 pub(crate) mod instruments;
+#[cfg(feature = "sdk")]
+pub(crate) mod intakes;
+#[cfg(not(feature = "sdk"))]
+#[path = "engine/no_intakes.rs"]
+pub(crate) mod intakes;
 pub(crate) mod kind;
 pub(crate) mod lent;
 pub(crate) mod live;
@@ -45,6 +50,7 @@ use diagnostics::Diagnostics;
 use exemplars::Exemplars;
 use flow::Flow;
 use instruments::Instruments;
+use intakes::Intakes;
 use kind::Kind;
 use lent::Lent;
 use local::Local;
@@ -79,6 +85,8 @@ pub(crate) struct Engine {
     pub(crate) views: Views,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
+    /// What comes from the user's OpenTelemetry SDK.
+    pub(crate) intakes: Intakes,
     /// When it was made, in ticks.
     pub(crate) started: u64,
     kinds: RwLock<Vec<&'static Kind>>,
@@ -99,6 +107,7 @@ impl Engine {
             parked: Parked::new(config.parked_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
+            intakes: Intakes::default(),
             registry: Registry::new(config.total_series),
             shards: Shards::new(config.shards),
             views: Views::new(
@@ -270,6 +279,7 @@ impl Engine {
             shard.ring.close();
         }
         self.logs.close();
+        self.intakes.close();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -13,19 +13,106 @@
 //!   whoever waits for [`Telemetry::flush`](crate::Telemetry::flush) is let go in time all the same; in manual mode it
 //!   runs inside the call, and a processor that needs the calling thread's own runtime would wait for itself.
 
+//!
+//! The other way round, what the user's own providers record goes to the telemetry's destinations, with the same bound in
+//! bytes and the same accounts:
+//!
+//! | from | by | how it is handed over |
+//! |---|---|---|
+//! | `SdkTracerProvider` | [`Telemetry::span_processor`] | encoded where the span ends; at the next collection, or when 128 KiB are full |
+//! | `SdkLoggerProvider` | [`Telemetry::log_processor`] | the same, where the record is emitted |
+//! | `SdkMeterProvider` | [`Telemetry::metric_exporter`], in a `PeriodicReader` | encoded and queued on the reader's thread |
+//! | HTTP exporters of `opentelemetry-otlp` | `Telemetry::http_client`, feature `http-client` | queued as they are; see `CourierHttpClient` for what it cannot know |
+//!
+//! ```
+//! use obs_core::Telemetry;
+//! use obs_core::courier::{Capture, Signal};
+//! use obs_core::otel::trace::{Tracer, TracerProvider};
+//! use opentelemetry_sdk::trace::SdkTracerProvider;
+//! use std::time::Duration;
+//!
+//! let telemetry = Telemetry::builder().with_transport(Capture::new()).manual().build()?;
+//! let resource = telemetry.resource().expect("not a noop").to_sdk();
+//! let tracers = SdkTracerProvider::builder()
+//!     .with_resource(resource)
+//!     .with_span_processor(telemetry.span_processor())
+//!     .build();
+//!
+//! tracers.tracer("orders").in_span("settle", |_| {});
+//!
+//! telemetry.flush(Duration::from_secs(5))?;
+//! assert_eq!(telemetry.counts().sdk_spans, 1);
+//! assert_eq!(telemetry.accounts().of(Signal::Traces).delivered, 1);
+//! # Ok::<(), obs_core::Error>(())
+//! ```
+//!
+//! Each is of its provider's resource, and none of them ever waits for a destination. A provider and a telemetry are shut down
+//! in either order: what comes after is counted.
+
 mod beneath;
+mod counts;
+#[cfg(feature = "http-client")]
+mod http_client;
+mod intake;
+mod log_processor;
+mod metric_exporter;
+mod scratch;
+mod source;
 mod span_data;
+mod span_processor;
 
 pub use beneath::ServerSpanWatch;
+pub use counts::SignalCounts;
+#[cfg(feature = "http-client")]
+pub use http_client::CourierHttpClient;
+pub use log_processor::CourierLogProcessor;
+pub use metric_exporter::CourierMetricExporter;
 pub use span_data::span_data;
+pub use span_processor::CourierSpanProcessor;
 
+use crate::courier::Signal;
 use crate::error::Error;
+use crate::setup::Telemetry;
 use crate::setup::resource::Resource;
 use crate::subscriber::{Records, Subscriber};
 use opentelemetry_sdk::trace::SpanProcessor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// What the SDK's own processors wait for a flush that says no deadline.
+const FLUSH: Duration = Duration::from_secs(5);
+
+impl Telemetry {
+    /// A span processor for a tracer provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
+    /// nothing where no destination takes traces.
+    pub fn span_processor(&self) -> CourierSpanProcessor {
+        CourierSpanProcessor(source::Source::new(self, Signal::Traces))
+    }
+
+    /// A log processor for a logger provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
+    /// nothing where no destination takes logs.
+    pub fn log_processor(&self) -> CourierLogProcessor {
+        CourierLogProcessor(source::Source::new(self, Signal::Logs))
+    }
+
+    /// Items of the user's providers that are encoded and wait for the next collection: neither dropped, nor in the
+    /// [accounts](Self::accounts) yet.
+    pub fn sdk_waiting(&self, signal: Signal) -> u64 {
+        self.engine().intakes.waiting(signal)
+    }
+
+    /// An exporter for the periodic reader of a meter provider of the user's. It does nothing where no destination takes metrics.
+    pub fn metric_exporter(&self) -> CourierMetricExporter {
+        CourierMetricExporter::new(self)
+    }
+
+    /// A client for HTTP exporters of `opentelemetry-otlp` (feature `http-client`).
+    #[cfg(feature = "http-client")]
+    pub fn http_client(&self) -> CourierHttpClient {
+        CourierHttpClient::new(self)
+    }
+}
 
 /// Hands every finished operation to a span processor of the OpenTelemetry SDK.
 #[derive(Debug)]

@@ -58,7 +58,7 @@ pub(crate) fn spans<const EVENTS: usize>() -> Pair {
 }
 
 /// What a processor hands over for the span of `peers_recording`.
-fn captured(events: usize) -> Vec<SpanData> {
+pub(super) fn captured(events: usize) -> Vec<SpanData> {
     #[derive(Debug)]
     struct Keep(Arc<Mutex<Vec<SpanData>>>);
     impl SpanExporter for Keep {

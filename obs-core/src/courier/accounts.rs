@@ -31,11 +31,13 @@ pub enum DropReason {
     KeepDropped,
     /// A log event for which the queue before the collector had no room.
     LogQueueFull,
+    /// Longer than a request may be.
+    TooLarge,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::QueueFull,
         Self::Rejected,
         Self::Shutdown,
@@ -46,6 +48,7 @@ impl DropReason {
         Self::KeepTruncated,
         Self::KeepDropped,
         Self::LogQueueFull,
+        Self::TooLarge,
     ];
 
     /// The reason as the value of an attribute, e.g. `queue_full`.
@@ -61,6 +64,7 @@ impl DropReason {
             Self::KeepTruncated => "keep_truncated",
             Self::KeepDropped => "keep_dropped",
             Self::LogQueueFull => "log_events_full",
+            Self::TooLarge => "too_large",
         }
     }
 

@@ -100,20 +100,20 @@ impl Ledger {
         }
     }
 
-    /// Takes a batch in, at the cost of the oldest if there is no room.
-    pub(super) fn push(&mut self, batch: Batch) {
+    /// Takes a batch in, at the cost of the oldest if there is no room. `false`: it was dropped and counted instead.
+    pub(super) fn push(&mut self, batch: Batch) -> bool {
         let account = self.accounts.of_mut(batch.signal);
         account.accepted += batch.items;
         if self.phase != Phase::Open {
             account.dropped.add(DropReason::Shutdown, batch.items);
-            return;
+            return false;
         }
         let weight = batch.weight();
         // What is in flight cannot be taken back, so it limits what can be made room for.
         let in_flight = self.in_flight.map_or(0, |flight| flight.weight);
         if in_flight.saturating_add(weight) > self.capacity {
             account.dropped.add(DropReason::QueueFull, batch.items);
-            return;
+            return false;
         }
         account.pending += batch.items;
         while self.bytes.saturating_add(weight) > self.capacity {
@@ -134,6 +134,7 @@ impl Ledger {
             batch,
             faults: 0,
         });
+        true
     }
 
     /// The oldest batch whose lane may be used now.

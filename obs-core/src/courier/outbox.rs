@@ -71,13 +71,14 @@ impl Shared {
         }
     }
 
-    pub(super) fn push(&self, batch: Batch) {
+    pub(super) fn push(&self, batch: Batch) -> bool {
         if self.is_forked_child() {
             self.orphaned[batch.signal.index()].fetch_add(batch.items, Ordering::Relaxed);
-            return;
+            return false;
         }
-        self.lock().ledger.push(batch);
+        let taken = self.lock().ledger.push(batch);
         self.work.notify_one();
+        taken
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -51,15 +51,18 @@ impl Couriers {
         self.iter().any(|outlet| outlet.takes[signal.index()])
     }
 
-    /// The same bytes to each of them.
-    pub(crate) fn push(&self, signal: Signal, body: &[u8], items: u64) {
+    /// The same bytes to each of them. Whether all of them took it: a queue may be closed, or too short for it.
+    pub(crate) fn push(&self, signal: Signal, body: &[u8], items: u64) -> bool {
         let mut takers = self.iter().filter(|outlet| outlet.takes[signal.index()]);
-        let Some(first) = takers.next() else { return };
+        let Some(first) = takers.next() else {
+            return true;
+        };
         let batch = Batch::new(signal, body, items);
+        let mut taken = true;
         for outlet in takers {
-            outlet.courier.shared.push(batch.clone());
+            taken &= outlet.courier.shared.push(batch.clone());
         }
-        first.courier.shared.push(batch);
+        first.courier.shared.push(batch) && taken
     }
 
     pub(crate) fn start(&self) -> Result<(), Error> {

@@ -24,7 +24,7 @@ mod field {
 
 /// Below this many levels of lists and maps a body is cut off. Each level is up to three messages, and decoders stop
 /// at a depth of 100.
-const DEEPEST: usize = 24;
+pub(crate) const DEEPEST: usize = 24;
 
 impl Buffer {
     /// An attribute under `field` of whatever message is open.
@@ -174,7 +174,7 @@ impl Buffer {
             Body::Text(text) => self.bytes(field::STRING, text.as_bytes()),
             Body::Bytes(bytes) => self.bytes(field::BYTES, bytes),
             Body::List(_) | Body::Map(_) if levels == 0 => {
-                self.bytes(field::STRING, "…[nested too deeply]".as_bytes());
+                self.bytes(field::STRING, TOO_DEEP.as_bytes());
             }
             Body::List(list) => self.nested::<1>(field::ARRAY, |values| {
                 for item in list {
@@ -189,6 +189,52 @@ impl Buffer {
                     });
                 }
             }),
+        }
+    }
+}
+
+/// What stands in for what is nested deeper than [`DEEPEST`].
+const TOO_DEEP: &str = "…[nested too deeply]";
+
+/// The same for the values of the SDK's log records.
+#[cfg(feature = "sdk")]
+mod of_sdk {
+    use super::{BOOL, Buffer, TOO_DEEP, field};
+    use opentelemetry::logs::AnyValue;
+
+    impl Buffer {
+        /// What a `KeyValue` holds.
+        pub(crate) fn pair_of_sdk(&mut self, key: &str, value: &AnyValue, levels: usize) {
+            self.text(field::KEY, key);
+            self.nested::<1>(field::VALUE, |any| any.any_of_sdk(value, levels));
+        }
+
+        /// What an `AnyValue` holds.
+        pub(crate) fn any_of_sdk(&mut self, value: &AnyValue, levels: usize) {
+            match value {
+                AnyValue::Boolean(value) => self.raw(&[BOOL, u8::from(*value)]),
+                AnyValue::Int(value) => self.int(*value),
+                AnyValue::Double(value) => self.fixed64(field::DOUBLE, value.to_bits()),
+                AnyValue::String(text) => self.bytes(field::STRING, text.as_str().as_bytes()),
+                AnyValue::Bytes(bytes) => self.bytes(field::BYTES, bytes),
+                AnyValue::ListAny(_) | AnyValue::Map(_) if levels == 0 => {
+                    self.bytes(field::STRING, TOO_DEEP.as_bytes());
+                }
+                AnyValue::ListAny(list) => self.nested::<1>(field::ARRAY, |values| {
+                    for item in list.iter() {
+                        values.nested::<1>(field::VALUES, |any| any.any_of_sdk(item, levels - 1));
+                    }
+                }),
+                AnyValue::Map(map) => self.nested::<1>(field::MAP, |values| {
+                    for (key, item) in map.iter() {
+                        values.nested::<1>(field::VALUES, |pair| {
+                            pair.pair_of_sdk(key.as_str(), item, levels - 1);
+                        });
+                    }
+                }),
+                // A kind of value that came after this code: an empty one says at least that it was there.
+                _ => {}
+            }
         }
     }
 }

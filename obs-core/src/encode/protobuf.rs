@@ -26,6 +26,11 @@ pub(crate) const fn message(field: u8) -> u8 {
 pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
+    #[cfg(feature = "sdk")]
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.0
     }

@@ -26,7 +26,7 @@ mod field {
 pub(crate) const ITEM: u8 = 2;
 
 /// Tags and lengths of the frame around one scope, at most.
-const FRAME: usize = 12;
+pub(crate) const FRAME: usize = 12;
 
 /// What takes a finished body and the number of items in it.
 pub(crate) type Emit<'a> = &'a mut dyn FnMut(&[u8], u64);
@@ -255,21 +255,50 @@ impl Request {
 
     fn emit_joined(&mut self, emit: Emit<'_>) {
         let filled = || self.scopes.iter().filter(|scope| !scope.is_empty());
-        let scopes: usize = filled().map(|scope| field_len(scope.len())).sum();
-        let (head, tail) = (&self.resource.head, &self.resource.tail);
         let body = &mut self.body;
         body.clear();
-        body.open(field::RESOURCE_ITEMS, head.len() + scopes + tail.len());
-        body.raw(head);
-        for scope in filled() {
-            body.open(field::SCOPE_ITEMS, scope.len());
-            body.raw(scope.head.as_slice());
-            body.raw(scope.bytes());
-            body.raw(scope.tail.as_slice());
-        }
-        body.raw(tail);
+        join(body, &self.resource, || {
+            filled().map(|scope| Scoped {
+                head: scope.head.as_slice(),
+                items: std::iter::once(scope.bytes()),
+                tail: scope.tail.as_slice(),
+            })
+        });
         emit(body.as_slice(), self.items);
     }
+}
+
+/// What makes up one `Scope…` message: its items lie in one place or in several.
+pub(crate) struct Scoped<'a, I> {
+    pub(crate) head: &'a [u8],
+    pub(crate) items: I,
+    pub(crate) tail: &'a [u8],
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Scoped<'a, I> {
+    fn len(&self) -> usize {
+        let items: usize = self.items.clone().map(<[u8]>::len).sum();
+        self.head.len() + items + self.tail.len()
+    }
+}
+
+/// Writes one body of all scopes.
+pub(crate) fn join<'a, I, S>(into: &mut Buffer, resource: &ResourceBytes, scopes: impl Fn() -> S)
+where
+    I: Iterator<Item = &'a [u8]> + Clone,
+    S: Iterator<Item = Scoped<'a, I>>,
+{
+    let all: usize = scopes().map(|scope| field_len(scope.len())).sum();
+    let (head, tail) = (&resource.head, &resource.tail);
+    into.open(field::RESOURCE_ITEMS, head.len() + all + tail.len());
+    into.raw(head);
+    for scope in scopes() {
+        into.open(field::SCOPE_ITEMS, scope.len());
+        into.raw(scope.head);
+        scope.items.for_each(|items| into.raw(items));
+        into.raw(scope.tail);
+    }
+    into.raw(tail);
 }
 
 /// A message of this length with its tag.

@@ -35,4 +35,19 @@ impl ResourceBytes {
             tail: tail.as_slice().into(),
         }
     }
+
+    /// Fields of somebody else's `Resource…`, as they are.
+    #[cfg(feature = "http-client")]
+    pub(crate) fn raw(fields: &[u8]) -> Self {
+        Self {
+            head: fields.into(),
+            tail: Arc::default(),
+        }
+    }
+
+    /// What it adds to each body.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
 }

@@ -88,12 +88,78 @@ counts! {
     instrument_conflicts,
     /// What the macros of the `metrics` crate recorded under names that were refused, and values that are not finite.
     metrics_refused,
+    /// Spans of the OpenTelemetry SDK that its processors gave us. Each is handed to the couriers, or is in one of the two
+    /// below, or waits for the next collection.
+    sdk_spans,
+    /// Spans of the SDK that were longer than a request may be.
+    sdk_spans_too_large,
+    /// Spans of the SDK that ended after shutdown, that of the telemetry or that of their provider.
+    sdk_spans_after_shutdown,
+    /// Log records of the SDK; as with spans.
+    sdk_log_records,
+    /// Log records of the SDK that were longer than a request may be.
+    sdk_log_records_too_large,
+    /// Log records of the SDK that were emitted after shutdown.
+    sdk_log_records_after_shutdown,
+    /// Data points that the SDK exported; as with spans, but that none waits.
+    sdk_points,
+    /// Data points of the SDK that were longer than a request may be.
+    sdk_points_too_large,
+    /// Data points that the SDK exported after shutdown.
+    sdk_points_after_shutdown,
+    /// Requests of exporters of others ([`Telemetry::http_client`](crate::Telemetry)) that were refused because they could
+    /// not be read; nobody knows how many items were in them.
+    sdk_requests_refused,
 }
 
 impl Engine {
     pub(crate) fn read_counts(&self) -> EngineCounts {
+        self.intakes.settle();
         let collected = self.flow.read(Signal::Traces).taken;
         self.counts.read(collected, self.parked.bytes() as u64)
+    }
+}
+
+/// What an OpenTelemetry SDK gave us of one signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfSdk<'a> {
+    #[cfg(feature = "sdk")]
+    pub(crate) created: &'a Count,
+    pub(crate) too_large: &'a Count,
+    pub(crate) after_shutdown: &'a Count,
+}
+
+#[cfg(feature = "sdk")]
+impl OfSdk<'_> {
+    pub(crate) fn add(&self, now: &crate::sdk::SignalCounts) {
+        self.created.add(now.created);
+        self.too_large.add(now.too_large);
+        self.after_shutdown.add(now.after_shutdown);
+    }
+}
+
+impl Counts {
+    pub(crate) fn of_sdk(&self, signal: Signal) -> OfSdk<'_> {
+        match signal {
+            Signal::Traces => OfSdk {
+                #[cfg(feature = "sdk")]
+                created: &self.sdk_spans,
+                too_large: &self.sdk_spans_too_large,
+                after_shutdown: &self.sdk_spans_after_shutdown,
+            },
+            Signal::Metrics => OfSdk {
+                #[cfg(feature = "sdk")]
+                created: &self.sdk_points,
+                too_large: &self.sdk_points_too_large,
+                after_shutdown: &self.sdk_points_after_shutdown,
+            },
+            Signal::Logs => OfSdk {
+                #[cfg(feature = "sdk")]
+                created: &self.sdk_log_records,
+                too_large: &self.sdk_log_records_too_large,
+                after_shutdown: &self.sdk_log_records_after_shutdown,
+            },
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub const CREATED: &str = "obs.telemetry.created";
 pub const DELIVERED: &str = "obs.telemetry.delivered";
 /// Items that are neither delivered nor dropped.
 pub const PENDING: &str = "obs.telemetry.pending";
+/// Spans, log records and data points that an OpenTelemetry SDK of the service's gave us.
+pub const FROM_SDK: &str = "obs.telemetry.from_sdk";
 /// What was out of the ordinary, and lost nothing.
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
 /// Finished operations that wait for their roots.

@@ -100,6 +100,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::DELIVERED, Ours),
     (obs::PENDING, Ours),
     (obs::WAITING, Ours),
+    (obs::FROM_SDK, Ours),
     (obs::ANOMALIES, Ours),
     (obs::PARKED, Ours),
     (obs::LEVEL_RAISES, Ours),

@@ -207,15 +207,11 @@ impl Front {
             passed: engine.flow.read(signal),
             ..Self::default()
         };
-        let mut lose = |reason, count: u64| {
-            front.dropped.add(reason, count);
-            front.lost.add(reason, count);
-        };
-        lose(DropReason::Fault, front.passed.faults);
+        front.lose(DropReason::Fault, front.passed.faults);
         match signal {
             Signal::Traces => {
-                lose(DropReason::RingFull, counts.ring_full.read());
-                lose(DropReason::AfterShutdown, counts.after_shutdown.read());
+                front.lose(DropReason::RingFull, counts.ring_full.read());
+                front.lose(DropReason::AfterShutdown, counts.after_shutdown.read());
                 front
                     .lost
                     .add(DropReason::KeepTruncated, counts.keep_torn.read());
@@ -229,13 +225,22 @@ impl Front {
             }
             Signal::Metrics => {}
             Signal::Logs => {
-                lose(DropReason::LogQueueFull, counts.log_events_full.read());
+                front.lose(DropReason::LogQueueFull, counts.log_events_full.read());
                 let after = counts.log_events_after_shutdown.read();
-                lose(DropReason::AfterShutdown, after);
+                front.lose(DropReason::AfterShutdown, after);
                 front.queued = engine.logs.len() as u64;
             }
         }
+        let of_sdk = counts.of_sdk(signal);
+        front.lose(DropReason::TooLarge, of_sdk.too_large.read());
+        front.lose(DropReason::AfterShutdown, of_sdk.after_shutdown.read());
+        front.queued += engine.intakes.waiting(signal);
         front
+    }
+
+    fn lose(&mut self, reason: DropReason, items: u64) {
+        self.dropped.add(reason, items);
+        self.lost.add(reason, items);
     }
 
     /// What was created before the outboxes. Not what the other places add up to: what the collector took is counted where it

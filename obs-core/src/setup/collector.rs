@@ -46,6 +46,7 @@ impl Collector {
     /// One round. `asked`: somebody waits for it until then, so nothing is left for later.
     pub(crate) fn tick(&mut self, asked: Option<Instant>) -> Result<(), Error> {
         self.collect_records();
+        self.engine.intakes.hand_over();
         self.export(|exporter| {
             exporter.finish();
             exporter.metrics(asked);

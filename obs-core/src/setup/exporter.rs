@@ -153,7 +153,10 @@ fn to(
 ) -> impl FnMut(&[u8], u64) + use<> {
     let couriers = couriers.clone();
     move |body, items| {
-        let push = || couriers.push(signal, body, items);
+        // Who has no room for it counts it.
+        let push = || {
+            couriers.push(signal, body, items);
+        };
         engine.flow.hand(signal, items, push);
     }
 }

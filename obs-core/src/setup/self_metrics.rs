@@ -26,7 +26,7 @@ pub(crate) static SCOPE: Scope = Scope {
 
 const REASON: Label = Label {
     key: obs::DROP_REASON,
-    values: Values::Open { cap: 32 },
+    values: Values::Open { cap: 64 },
 };
 const SIGNAL: Label = Label {
     key: obs::SIGNAL,
@@ -39,7 +39,7 @@ const ANOMALY: Label = Label {
 };
 
 /// What was let go of that is no item of the [books](super::books): it never became one, or is less than one.
-fn no_items(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 7] {
+fn no_items(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 8] {
     [
         ("log_flood", counts.log_flood),
         ("log_lines_lost", counts.log_lines_lost),
@@ -48,6 +48,7 @@ fn no_items(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 7] 
         ("panic", counts.panics),
         ("metric_refused", counts.metrics_refused),
         ("label_overflow", overflowed),
+        ("sdk_requests_refused", counts.sdk_requests_refused),
     ]
 }
 
@@ -147,6 +148,13 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
         "Bytes of finished operations that wait for their roots.",
         &[],
     );
+    let from_sdk = counter(
+        engine,
+        (obs::FROM_SDK, "{item}"),
+        "Spans, log records and data points that an OpenTelemetry SDK gave us.",
+        &[SIGNAL],
+    );
+    let from_sdk = Signal::ALL.map(|signal| from_sdk.bind(&[signal.as_str()]));
     let raises = counter(
         engine,
         (obs::LEVEL_RAISES, "{raise}"),
@@ -181,6 +189,8 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
     engine.mirror(Box::new(move || {
         let _turn = lock_std(&turn);
         let counts = engine.read_counts();
+        let of_sdk = [counts.sdk_spans, counts.sdk_points, counts.sdk_log_records];
+        mirror(&from_sdk, of_sdk);
         let other = no_items(&counts, engine.overflowed_labels());
         mirror(&no_items_here, other.map(|(_, value)| value));
         mirror(&odd, anomalies(&counts).map(|(_, value)| value));
@@ -266,9 +276,23 @@ mod tests {
         let values = telemetry.count_each();
         assert!(values.len() > 12, "{values:?}");
         let page = telemetry.prometheus();
-        for (name, value) in values {
+        let of = |wanted: &str| {
+            let count = values.iter().find(|(name, _)| *name == wanted);
+            count.map_or(0, |(_, value)| *value)
+        };
+        for (name, value) in &values {
+            // One reason, whoever let go of it.
+            let value = match *name {
+                "after_shutdown" | "sdk_spans_after_shutdown" => {
+                    of("after_shutdown") + of("sdk_spans_after_shutdown")
+                }
+                "log_events_after_shutdown" | "sdk_log_records_after_shutdown" => {
+                    of("log_events_after_shutdown") + of("sdk_log_records_after_shutdown")
+                }
+                _ => *value,
+            };
             let is_loss = |line: &&str| line.starts_with("obs_telemetry_lost");
-            let of_losses = name == "keep_torn";
+            let of_losses = *name == "keep_torn";
             let shown = page
                 .lines()
                 .filter(|line| line.starts_with("obs_") && line.ends_with(&format!(" {value}")))

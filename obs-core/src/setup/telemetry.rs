@@ -65,9 +65,16 @@ impl Telemetry {
         }
     }
 
-    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    #[cfg(any(feature = "tracing", feature = "metrics", feature = "sdk"))]
     pub(crate) fn engine(&self) -> &'static Engine {
         self.engine
+    }
+
+    /// Those that deliver; none where nothing is exported.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn couriers(&self) -> crate::courier::Couriers {
+        let couriers = self.control.map(|control| control.couriers.clone());
+        couriers.unwrap_or_default()
     }
 
     /// The HTTP methods that are labels of their own, if [the builder](Builder::with_known_http_methods) or the environment

@@ -1,0 +1,84 @@
+//! `SdkLogRecord` as OTLP's `LogRecord`.
+
+use super::time;
+use crate::encode::any_value::DEEPEST;
+use crate::encode::protobuf::Buffer;
+use crate::encode::request::ITEM;
+use opentelemetry::logs::AnyValue;
+use opentelemetry_sdk::logs::SdkLogRecord;
+
+/// Fields of `LogRecord`.
+mod field {
+    pub(super) const TIME: u8 = 1;
+    pub(super) const SEVERITY_NUMBER: u8 = 2;
+    pub(super) const SEVERITY_TEXT: u8 = 3;
+    pub(super) const BODY: u8 = 5;
+    pub(super) const ATTRIBUTES: u8 = 6;
+    /// Field 8, four bytes wide.
+    pub(super) const FLAGS: u8 = 8 << 3 | 5;
+    pub(super) const TRACE_ID: u8 = 9;
+    pub(super) const SPAN_ID: u8 = 10;
+    pub(super) const OBSERVED: u8 = 11;
+    pub(super) const EVENT_NAME: u8 = 12;
+}
+
+/// Writes a log record as an item. `false`, and nothing of use is written, if it is longer than `limit`. Its target is the
+/// name of its scope, and not written here.
+pub(crate) fn write_log(into: &mut Buffer, record: &SdkLogRecord, limit: usize) -> bool {
+    let values = record.attributes_iter().map(|(_, value)| value);
+    if values.chain(record.body()).map(at_least).sum::<usize>() > limit {
+        return false;
+    }
+    let from = into.len();
+    into.nested::<2>(ITEM, |into| write(into, record));
+    into.len() - from <= limit
+}
+
+fn write(into: &mut Buffer, record: &SdkLogRecord) {
+    if let Some(timestamp) = record.timestamp() {
+        time(into, field::TIME, timestamp);
+    }
+    if let Some(severity) = record.severity_number() {
+        into.uint(field::SEVERITY_NUMBER, severity as u64);
+    }
+    into.text(
+        field::SEVERITY_TEXT,
+        record.severity_text().unwrap_or_default(),
+    );
+    if let Some(body) = record.body() {
+        into.nested::<1>(field::BODY, |into| into.any_of_sdk(body, DEEPEST));
+    }
+    for (key, value) in record.attributes_iter() {
+        into.nested::<1>(field::ATTRIBUTES, |into| {
+            into.pair_of_sdk(key.as_str(), value, DEEPEST);
+        });
+    }
+    if let Some(context) = record.trace_context() {
+        let flags = context.trace_flags.map_or(0, |flags| flags.to_u8());
+        if flags != 0 {
+            into.raw(&[field::FLAGS, flags, 0, 0, 0]);
+        }
+        into.bytes(field::TRACE_ID, &context.trace_id.to_bytes());
+        into.bytes(field::SPAN_ID, &context.span_id.to_bytes());
+    }
+    if let Some(observed) = record.observed_timestamp() {
+        time(into, field::OBSERVED, observed);
+    }
+    into.text(field::EVENT_NAME, record.event_name().unwrap_or_default());
+}
+
+/// Bytes that a value takes at least.
+fn at_least(value: &AnyValue) -> usize {
+    deep(value, DEEPEST)
+}
+
+fn deep(value: &AnyValue, levels: usize) -> usize {
+    match value {
+        AnyValue::String(text) => text.as_str().len(),
+        AnyValue::Bytes(bytes) => bytes.len(),
+        AnyValue::ListAny(_) | AnyValue::Map(_) if levels == 0 => 0,
+        AnyValue::ListAny(list) => list.iter().map(|item| deep(item, levels - 1)).sum(),
+        AnyValue::Map(map) => map.values().map(|item| deep(item, levels - 1)).sum(),
+        _ => 0,
+    }
+}
