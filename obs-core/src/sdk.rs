@@ -96,12 +96,6 @@ impl Telemetry {
         CourierLogProcessor(source::Source::new(self, Signal::Logs))
     }
 
-    /// Items of the user's providers that are encoded and wait for the next collection: neither dropped, nor in the
-    /// [accounts](Self::accounts) yet.
-    pub fn sdk_waiting(&self, signal: Signal) -> u64 {
-        self.engine().intakes.waiting(signal)
-    }
-
     /// An exporter for the periodic reader of a meter provider of the user's. It does nothing where no destination takes metrics.
     pub fn metric_exporter(&self) -> CourierMetricExporter {
         CourierMetricExporter::new(self)

@@ -146,6 +146,7 @@ impl Ledgers {
                 accounts: accounts.collect(),
             };
         }
+        engine.intakes.settle();
         engine.flow.settled(|| Self {
             fronts: Signal::ALL.map(|signal| Front::read(engine, signal)),
             accounts: couriers

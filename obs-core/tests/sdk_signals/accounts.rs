@@ -112,6 +112,9 @@ fn outage(delivery: Delivery) {
         .shutdown(Duration::from_millis(500))
         .expect_err("all is lost");
     assert!(told.lost() >= SPANS, "{told}");
+    let book = telemetry.books().traces;
+    assert_eq!((book.created, book.lost.total()), (SPANS, SPANS));
+    assert!(book.is_balanced(), "{book:?}");
     let account = *telemetry.accounts().of(Signal::Traces);
     assert_eq!((account.pending, account.dropped.total()), (0, SPANS));
 }
@@ -125,8 +128,10 @@ fn what_waits_is_seen_and_leaves_with_the_collection() {
         processor.on_end(plain(format!("{number}")));
     }
     assert_eq!(processor.counts().waiting, 10);
-    assert_eq!(telemetry.sdk_waiting(Signal::Traces), 10);
-    assert_eq!(telemetry.sdk_waiting(Signal::Logs), 0);
+    let book = telemetry.books().traces;
+    assert_eq!((book.created, book.pending), (10, 10));
+    assert!(book.is_balanced(), "{book:?}");
+    assert_eq!(telemetry.books().logs.pending, 0);
     assert_eq!(telemetry.counts().sdk_spans, 10);
     assert_eq!(telemetry.accounts().of(Signal::Traces).accepted, 0);
     telemetry.collect(SOON).expect("in time");

@@ -130,6 +130,9 @@ fn a_span_that_no_request_has_room_for_is_dropped_and_counted_and_the_next_is_no
     assert!(batches.iter().all(|batch| batch.body.len() <= BODY_LIMIT));
     let counts = telemetry.counts();
     assert_eq!((counts.sdk_spans, counts.sdk_spans_too_large), (4, 2));
+    let book = telemetry.books().traces;
+    assert_eq!((book.created, book.delivered, book.lost.total()), (4, 2, 2));
+    assert!(book.is_balanced(), "{book:?}");
 }
 
 #[test]
