@@ -37,6 +37,10 @@ pub(crate) use prometheus_names::name_and_type;
 pub use resource::ResourceBytes;
 pub use tree::TraceTree;
 
+/// How large a request body may become before the rest goes into another one: 4 MiB, what gRPC servers accept unless
+/// told otherwise. One item that is larger than the limit makes a body of its own.
+pub const BODY_LIMIT: usize = 4 << 20;
+
 /// Where a test makes an encoder panic in the midst of an item, as nothing else can: all that is written is data.
 #[cfg(test)]
 pub(crate) mod trip {
@@ -48,7 +52,3 @@ pub(crate) mod trip {
         }
     }
 }
-
-/// How large a request body may become before the rest goes into another one: 4 MiB, what gRPC servers accept unless
-/// told otherwise. One item that is larger than the limit makes a body of its own.
-pub const BODY_LIMIT: usize = 4 << 20;

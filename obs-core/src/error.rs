@@ -16,6 +16,7 @@ pub struct Error(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: Kind,
+    what: Undelivered,
     message: Cow<'static, str>,
     source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
@@ -24,7 +25,7 @@ struct Inner {
 enum Kind {
     Configuration,
     Failed,
-    Undelivered(Undelivered),
+    Undelivered,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,12 +63,15 @@ impl Error {
             lost,
             late,
         };
-        Self::new(Kind::Undelivered(what), message.into())
+        let mut error = Self::new(Kind::Undelivered, message.into());
+        Arc::make_mut(&mut error.0).what = what;
+        error
     }
 
     fn new(kind: Kind, message: Cow<'static, str>) -> Self {
         Self(Arc::new(Inner {
             kind,
+            what: Undelivered::default(),
             message,
             source: None,
         }))
@@ -120,10 +124,7 @@ impl Error {
     }
 
     fn what(&self) -> Undelivered {
-        match self.0.kind {
-            Kind::Undelivered(what) => what,
-            Kind::Configuration | Kind::Failed => Undelivered::default(),
-        }
+        self.0.what
     }
 }
 
@@ -136,8 +137,11 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
-        out.field("kind", &self.0.kind)
-            .field("message", &self.0.message);
+        out.field("kind", &self.0.kind);
+        if self.0.kind == Kind::Undelivered {
+            out.field("what", &self.0.what);
+        }
+        out.field("message", &self.0.message);
         if let Some(source) = &self.0.source {
             out.field("source", source);
         }

@@ -142,9 +142,6 @@ impl Exporter {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 /// Bodies of `signal` on their way to all who take them.
 fn to(
     engine: &'static Engine,
@@ -160,3 +157,6 @@ fn to(
         engine.flow.hand(signal, items, push);
     }
 }
+
+#[cfg(test)]
+mod tests;
