@@ -65,10 +65,9 @@ fn five_thousand_spans_of_any_size_hold_no_more_than_the_queue_is_allowed() {
         // What one span takes while it is made, encoded, and made a body of, on each thread; and stripes with their spares.
         let in_hand = THREADS * 6 * attribute + 16 * (256 << 10);
         let held = most.saturating_sub(before);
-        println!("attribute {attribute}: held {held} of {ROOM}, {in_hand} in hand");
         assert!(
             held <= ROOM + ROOM / 20 + in_hand,
-            "{held} with {attribute}"
+            "attribute {attribute}: held {held} of {ROOM}, {in_hand} in hand"
         );
         let counts = processor.counts();
         assert_eq!((counts.created, counts.dropped()), (5_000, 0));

@@ -1,6 +1,7 @@
 //! `SdkLogRecord` as OTLP's `LogRecord`.
 
 use super::time;
+use crate::attributes::Scalar;
 use crate::encode::any_value::DEEPEST;
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::ITEM;
@@ -49,9 +50,13 @@ fn write(into: &mut Buffer, record: &SdkLogRecord) {
         into.nested::<1>(field::BODY, |into| into.any_of_sdk(body, DEEPEST));
     }
     for (key, value) in record.attributes_iter() {
-        into.nested::<1>(field::ATTRIBUTES, |into| {
-            into.pair_of_sdk(key.as_str(), value, DEEPEST);
-        });
+        let key = key.as_str();
+        match scalar(value) {
+            Some(value) => into.attribute(field::ATTRIBUTES, key, value),
+            None => into.nested::<1>(field::ATTRIBUTES, |into| {
+                into.pair_of_sdk(key, value, DEEPEST);
+            }),
+        }
     }
     if let Some(context) = record.trace_context() {
         let flags = context.trace_flags.map_or(0, |flags| flags.to_u8());
@@ -67,9 +72,24 @@ fn write(into: &mut Buffer, record: &SdkLogRecord) {
     into.text(field::EVENT_NAME, record.event_name().unwrap_or_default());
 }
 
+/// What nearly all values are.
+fn scalar(value: &AnyValue) -> Option<Scalar<'_>> {
+    Some(match value {
+        AnyValue::String(text) => Scalar::Text(text.as_str().as_bytes()),
+        AnyValue::Int(value) => Scalar::I64(*value),
+        AnyValue::Double(value) => Scalar::F64(*value),
+        AnyValue::Boolean(value) => Scalar::Bool(*value),
+        _ => return None,
+    })
+}
+
 /// Bytes that a value takes at least.
 fn at_least(value: &AnyValue) -> usize {
-    deep(value, DEEPEST)
+    match value {
+        AnyValue::String(text) => text.as_str().len(),
+        AnyValue::Int(_) | AnyValue::Double(_) | AnyValue::Boolean(_) => 0,
+        other => deep(other, DEEPEST),
+    }
 }
 
 fn deep(value: &AnyValue, levels: usize) -> usize {
