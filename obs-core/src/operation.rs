@@ -117,15 +117,10 @@ impl Kind {
         live.reason = Reason::None;
         live.measured = 0;
         live.inherit(parent);
-        if engine.config.others_ids {
-            live.others_ids();
+        if engine.config.asks_first {
+            live.ask_first(local);
         } else {
-            local.rng.refresh();
-            if live.trace_id == 0 {
-                live.trace_id = local.rng.trace_bits();
-                live.trace_flags = crate::ids::RANDOM.to_u8();
-            }
-            live.span_id = local.rng.next_nonzero();
+            live.random_ids(&mut local.rng);
         }
         if live.flags.has(Flags::UNDECIDED) {
             live.decide_head(&engine.sampler);

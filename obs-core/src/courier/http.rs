@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flate2::write::GzEncoder;
@@ -15,7 +16,7 @@ use ureq::{Agent, Body};
 
 use super::destination::{Compression, Destination, Destinations, without_secrets};
 use super::time::now;
-use super::{Batch, Sent, Signal, Transport};
+use super::{Batch, Remake, Sent, Signal, Transport};
 use crate::error::Error;
 
 mod answer;
@@ -33,6 +34,8 @@ mod tls;
 #[derive(Debug)]
 pub struct HttpTransport {
     routes: [Route; Signal::ALL.len()],
+    /// Where it goes, for a forked child, which connects anew.
+    destinations: Arc<Destinations>,
 }
 
 #[derive(Debug)]
@@ -67,11 +70,17 @@ impl HttpTransport {
                 route(Signal::Metrics)?,
                 route(Signal::Logs)?,
             ],
+            destinations: Arc::new(destinations.clone()),
         })
     }
 }
 
 impl Transport for HttpTransport {
+    fn remake(&self) -> Option<Remake> {
+        let destinations = self.destinations.clone();
+        Some(Box::new(move || Ok(Box::new(Self::new(&destinations)?))))
+    }
+
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
         let route = &self.routes[batch.signal.index()];
         let left = deadline.saturating_duration_since(now()).min(route.timeout);

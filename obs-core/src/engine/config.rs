@@ -27,8 +27,8 @@ pub(crate) struct Config {
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
     pub(crate) recorder: Recorder,
-    /// Whether ids come from somewhere else, for either reason.
-    pub(crate) others_ids: bool,
+    /// Whether there is something to ask before an operation begins: others for its ids, or the kernel which process this is.
+    pub(crate) asks_first: bool,
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) observable_deadline: Duration,
     /// Whether there may be threads at all.
     pub(crate) threads: bool,
+    /// Whether each thread asks, whenever it records, which process it is in.
+    pub(crate) looks_for_forks: bool,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
@@ -114,7 +116,7 @@ impl Default for Config {
             context: ContextMode::Full,
             ids: None,
             recorder: Recorder::Flat,
-            others_ids: false,
+            asks_first: false,
             propagator: Propagator::W3c,
             measures: false,
             exemplars: true,
@@ -134,6 +136,7 @@ impl Default for Config {
             patience_ticks: OnceLock::new(),
             observable_deadline: Duration::from_secs(1),
             threads: false,
+            looks_for_forks: false,
             log_bytes: 16 << 20,
             bounds: Bounds {
                 count: 128,

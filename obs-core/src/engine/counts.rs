@@ -14,7 +14,7 @@ macro_rules! counts {
         /// What a telemetry did with records so far, and what it let go of and why.
         ///
         /// A record that is to be exported, or waits for its root to say whether it is, ends up in exactly one of
-        /// `collected`, `ring_full`, `after_shutdown`, `keep_truncated` and `keep_dropped`. What became of the collected
+        /// `collected`, `ring_full`, `after_shutdown`, `forked`, `keep_truncated` and `keep_dropped`. What became of the collected
         /// ones is in [`Telemetry::accounts`](crate::Telemetry::accounts).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -27,6 +27,11 @@ macro_rules! counts {
         impl Counts {
             pub(crate) fn read(&self, parked_bytes: u64) -> EngineCounts {
                 EngineCounts { $($name: self.$name.read(),)* parked_bytes }
+            }
+
+            /// Nothing has happened in a process that was just forked.
+            pub(crate) fn begin_anew(&self) {
+                $(self.$name.0.store(0, Ordering::Relaxed);)*
             }
 
             /// All of them, by name.
@@ -58,6 +63,9 @@ counts! {
     panics,
     /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
+    /// Kept records of operations that ended in a forked child of a process whose telemetry has threads: nothing takes them
+    /// there.
+    forked,
     /// Log events for which there was no room.
     log_events_full,
     /// Log events that were emitted after shutdown.

@@ -20,7 +20,11 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if !outcome.error.is_none() {
         live.labels = kind.with_error(live.labels, outcome.error.0);
     }
-    if live.flags.has(Flags::SHARED.or(Flags::SDK)) {
+    if live.flags.has(Flags::SHARED.or(Flags::SDK).or(Flags::ASKS)) {
+        if live.is_of_parent() {
+            // Its process ends it. What it holds, a span of a provider perhaps, ends there too.
+            return std::mem::forget(live);
+        }
         collect_rest(&mut live, engine);
     }
     let mut local = engine.take_local();
@@ -88,6 +92,15 @@ fn reason(live: &Live, ticks: u64, engine: &Engine) -> Reason {
         return Reason::Slow;
     }
     Reason::None
+}
+
+impl Live {
+    /// Whether it began before this process was forked.
+    #[cold]
+    #[inline(never)]
+    fn is_of_parent(&self) -> bool {
+        self.flags.has(Flags::ASKS) && self.generation != crate::fork::notice()
+    }
 }
 
 /// What others have written, and the span that others record.
@@ -264,6 +277,8 @@ fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
 fn not_taken(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     if engine.is_closed() {
         engine.counts.after_shutdown.add(1);
+    } else if engine.is_inert() {
+        engine.counts.forked.add(1);
     } else {
         engine.counts.ring_full.add(1);
         engine.wake();

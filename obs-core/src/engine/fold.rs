@@ -78,6 +78,11 @@ impl ReaderState {
         }
     }
 
+    /// One that has seen nothing.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.preference)
+    }
+
     /// Since when a cumulative counter counts: a total that went down began again after the last collection.
     fn counts_since(&mut self, series: u32, total: u64, started: u64) -> u64 {
         let (last, since) = self.counters.entry(series).or_insert((total, started));
@@ -136,7 +141,8 @@ impl Engine {
                 .iter()
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, shards))
                 .collect();
-            points(set, &folded, exemplars, reader, now, metrics);
+            let started = self.counts_since(set.started);
+            points((set, started), &folded, exemplars, reader, now, metrics);
         };
         self.each_set(fold);
     }
@@ -231,7 +237,7 @@ fn add_f64(sum: u64, value: u64) -> u64 {
 }
 
 fn points(
-    set: &MetricSet,
+    (set, started): (&MetricSet, u64),
     folded: &[Folded],
     exemplars: View<'_>,
     reader: &mut ReaderState,
@@ -286,9 +292,9 @@ fn points(
         let start = if delta && reader.last_nanos != 0 {
             reader.last_nanos
         } else if !delta && set.is_counter() {
-            reader.counts_since(series.series, series.cells[0], set.started)
+            reader.counts_since(series.series, series.cells[0], started)
         } else {
-            set.started
+            started
         };
         let before = reader.last.get(&series.series);
         for metric in &set.metrics {
@@ -304,7 +310,7 @@ fn points(
             }
             // What goes up and down is cumulative whatever the reader wants, and so is its start.
             let start = match metric.shape {
-                Shape::Sum { monotonic: false } | Shape::Level => set.started,
+                Shape::Sum { monotonic: false } | Shape::Level => started,
                 _ => start,
             };
             let range = metric.offset..metric.offset + metric.shape.cells();

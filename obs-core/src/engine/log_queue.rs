@@ -1,13 +1,14 @@
 //! Structured events on their way to the collector, bounded in bytes.
 
+use crate::fork::PerProcess;
 use crate::log_event::LogEvent;
-use crate::sync::lock_std;
+use crate::sync::{lock_std, try_lock_std};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct LogQueue {
-    inner: Mutex<Inner>,
+    inner: PerProcess<Mutex<Inner>>,
     cap: usize,
     heard: AtomicBool,
     #[cfg(feature = "tracing")]
@@ -33,7 +34,7 @@ pub(crate) enum Queued {
 impl LogQueue {
     pub(crate) fn new(cap: usize) -> Self {
         Self {
-            inner: Mutex::default(),
+            inner: PerProcess::default(),
             cap,
             heard: AtomicBool::new(false),
             #[cfg(feature = "tracing")]
@@ -44,7 +45,14 @@ impl LogQueue {
     /// Says what became of it.
     pub(crate) fn push(&self, event: LogEvent) -> Queued {
         let bytes = event.bytes();
-        let mut inner = lock_std(&self.inner);
+        // Whoever held it when this process was forked is not here to release it.
+        let mut inner = match try_lock_std(&self.inner) {
+            Some(inner) => inner,
+            None => {
+                crate::fork::notice();
+                lock_std(&self.inner)
+            }
+        };
         if inner.closed {
             return Queued::Closed;
         }
@@ -92,8 +100,8 @@ impl LogQueue {
 pub(crate) mod sources {
     //! Those who emit events and keep back a word for later.
 
-    use crate::sync::lock_std;
-    use std::sync::{Arc, Mutex, Weak};
+    use crate::fork::Kept;
+    use std::sync::{Arc, Weak};
 
     pub(crate) trait Source: Send + Sync {
         /// `last`: nothing can be emitted afterwards.
@@ -101,16 +109,16 @@ pub(crate) mod sources {
     }
 
     #[derive(Default)]
-    pub(super) struct Sources(Mutex<Vec<Weak<dyn Source>>>);
+    pub(super) struct Sources(Kept<Vec<Weak<dyn Source>>>);
 
     impl Sources {
         pub(super) fn add(&self, source: Weak<dyn Source>) {
-            lock_std(&self.0).push(source);
+            self.0.write().push(source);
         }
 
         pub(super) fn settle(&self, last: bool) {
             let sources: Vec<Arc<dyn Source>> = {
-                let mut all = lock_std(&self.0);
+                let mut all = self.0.write();
                 all.retain(|source| source.strong_count() > 0);
                 all.iter().filter_map(Weak::upgrade).collect()
             };
@@ -121,7 +129,7 @@ pub(crate) mod sources {
     impl std::fmt::Debug for Sources {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.debug_tuple("Sources")
-                .field(&lock_std(&self.0).len())
+                .field(&self.0.read().len())
                 .finish()
         }
     }

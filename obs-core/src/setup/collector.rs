@@ -38,6 +38,26 @@ impl Collector {
         }
     }
 
+    /// A forked child's, with the subscribers that it took over, if it could.
+    pub(crate) fn for_child(
+        engine: &'static Engine,
+        parents: Option<Box<Self>>,
+        exporter: Option<Exporter>,
+    ) -> Self {
+        let subscribers = parents.map(|mut parents| std::mem::take(&mut parents.subscribers));
+        if subscribers.is_none() {
+            engine.diagnostics.warn(
+                "the process forked while a collection was running: subscribers are not called in the child".into(),
+            );
+        }
+        Self::new(engine, subscribers.unwrap_or_default(), exporter)
+    }
+
+    /// What a forked child makes its own of.
+    pub(crate) fn exporter(&self) -> Option<&Exporter> {
+        self.exporter.as_ref()
+    }
+
     pub(crate) fn couriers(&self) -> Couriers {
         let couriers = self.exporter.as_ref().map(Exporter::couriers);
         couriers.unwrap_or_default()

@@ -43,6 +43,20 @@ impl Exporter {
         }
     }
 
+    /// One that has exported nothing yet, for a forked child.
+    pub(crate) fn for_child(&self, resource: &Resource) -> Self {
+        let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
+        Self {
+            engine: self.engine,
+            couriers: self.couriers.clone(),
+            traces: self.traces.for_child(&resource),
+            resource,
+            reader: self.reader.anew(),
+            every: self.every,
+            due: within(self.every),
+        }
+    }
+
     pub(crate) fn takes_traces(&self) -> bool {
         self.couriers.take(Signal::Traces)
     }
@@ -101,4 +115,10 @@ impl Exporter {
 
 fn to(couriers: &Couriers, signal: Signal) -> impl FnMut(&[u8], u64) {
     move |body, items| couriers.push(signal, body, items)
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").finish_non_exhaustive()
+    }
 }
