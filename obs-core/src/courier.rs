@@ -83,6 +83,11 @@ impl Courier {
         }
     }
 
+    /// The memory that its settings allow it.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.seed.settings.capacity_bytes
+    }
+
     /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count. `None` where
     /// this one had a thread, or its transport cannot be made again.
     pub(crate) fn for_child(&self) -> Option<Self> {

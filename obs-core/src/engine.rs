@@ -32,6 +32,7 @@ pub(crate) mod ring;
 pub(crate) mod shard;
 pub(crate) mod shards;
 pub(crate) mod views;
+pub(crate) mod waiting;
 
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
@@ -59,6 +60,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use views::Views;
+use waiting::Waiting;
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -69,6 +71,7 @@ pub(crate) struct Engine {
     pub(crate) counts: Counts,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
+    pub(crate) waiting: Waiting,
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) recorded: Recorded,
@@ -102,6 +105,7 @@ impl Engine {
         Box::leak(Box::new(Self {
             sampler,
             parked: Parked::new(config.parked_bytes),
+            waiting: Waiting::new(config.waiting_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             registry: Registry::new(config.total_series),
@@ -299,6 +303,7 @@ impl Engine {
         }
         self.counts.begin_anew();
         self.parked.begin_anew();
+        self.waiting.begin_anew();
         let now = self.clock.unix_nanos();
         self.forked_ticks
             .store(self.clock.ticks(), Ordering::Relaxed);

@@ -55,6 +55,14 @@ impl Couriers {
         self.0.first().len()
     }
 
+    /// How large a body may be: a sixteenth of what the smallest of them may hold, so that a queue that is full is full and not
+    /// half empty, and at most `most`.
+    pub(crate) fn body_limit(&self, most: usize) -> usize {
+        let capacities = self.iter().map(|outlet| outlet.courier.capacity_bytes());
+        let smallest = capacities.min().unwrap_or(usize::MAX);
+        (smallest / 16).clamp(SMALLEST_BODY, most)
+    }
+
     /// Whether anybody wants this signal.
     pub(crate) fn take(&self, signal: Signal) -> bool {
         self.iter().any(|outlet| outlet.takes[signal.index()])
@@ -188,6 +196,9 @@ impl Couriers {
         Err(Error::undelivered(pending, lost, late, message))
     }
 }
+
+/// Below it what a request needs besides its items would be most of it.
+const SMALLEST_BODY: usize = 16 << 10;
 
 impl std::ops::AddAssign for Accounts {
     fn add_assign(&mut self, other: Self) {

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) threads: bool,
     /// Whether each thread asks, whenever it records, which process it is in.
     pub(crate) looks_for_forks: bool,
+    /// Bytes of large records that wait for the collector.
+    pub(crate) waiting_bytes: usize,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
@@ -137,6 +139,7 @@ impl Default for Config {
             observable_deadline: Duration::from_secs(1),
             threads: false,
             looks_for_forks: false,
+            waiting_bytes: 16 << 20,
             log_bytes: 16 << 20,
             bounds: Bounds {
                 count: 128,

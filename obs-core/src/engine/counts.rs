@@ -14,7 +14,7 @@ macro_rules! counts {
         /// What a telemetry did with records so far, and what it let go of and why.
         ///
         /// A record that is to be exported, or waits for its root to say whether it is, ends up in exactly one of
-        /// `collected`, `ring_full`, `after_shutdown`, `forked`, `keep_truncated` and `keep_dropped`. What became of the collected
+        /// `collected`, `ring_full`, `waiting_full`, `after_shutdown`, `forked`, `keep_truncated` and `keep_dropped`. What became of the collected
         /// ones is in [`Telemetry::accounts`](crate::Telemetry::accounts).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -48,6 +48,9 @@ counts! {
     collected,
     /// Kept records for which a thread's ring had no room.
     ring_full,
+    /// Kept records that hold much (events, links, dynamic attributes, long texts), for which there was no room in bytes on the
+    /// way to the collector.
+    waiting_full,
     /// Kept records of operations that ended after the last collection before shutdown.
     after_shutdown,
     /// Children of undecided traces that were let go because too many waited, or for too long.

@@ -5,6 +5,7 @@ use super::family::{Parked, Verdict};
 use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
+use super::waiting::Room;
 use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
 use std::sync::Arc;
@@ -265,10 +266,33 @@ fn promote(family: &super::live::TraceFamily, local: &mut Local, engine: &'stati
 
 #[inline]
 fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    if live.is_large() {
+        return export_large(live, local, engine);
+    }
     match local.shard.ring.push(live) {
         Pushed::Taken => {}
         Pushed::HalfFull => engine.wake(),
         Pushed::Full(live) => not_taken(live, local, engine),
+    }
+}
+
+/// One that holds many bytes: all of those that wait have so much room, whatever the number of threads.
+#[cold]
+#[inline(never)]
+fn export_large(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    let room = engine.waiting.take(&live);
+    if room == Room::Full {
+        engine.counts.waiting_full.add(1);
+        engine.wake();
+        return local.recycle(live);
+    }
+    match local.shard.ring.push(live) {
+        Pushed::Taken if room == Room::Plenty => {}
+        Pushed::Taken | Pushed::HalfFull => engine.wake(),
+        Pushed::Full(live) => {
+            engine.waiting.give_back([&live]);
+            not_taken(live, local, engine);
+        }
     }
 }
 

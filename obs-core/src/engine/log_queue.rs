@@ -17,9 +17,20 @@ pub(crate) struct LogQueue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    events: Vec<LogEvent>,
+    /// In pieces of [`PIECE`]: what grows as a whole holds up to twice what is in it, and is copied under the lock.
+    events: Vec<Vec<LogEvent>>,
+    /// With what was taken and not given back.
     bytes: usize,
     closed: bool,
+}
+
+const PIECE: usize = 64;
+
+/// What waited, and how many bytes that is.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) events: Vec<Vec<LogEvent>>,
+    bytes: usize,
 }
 
 /// What became of an event.
@@ -60,7 +71,14 @@ impl LogQueue {
             return Queued::Full;
         }
         inner.bytes += bytes;
-        inner.events.push(event);
+        match inner.events.last_mut() {
+            Some(piece) if piece.len() < piece.capacity() => piece.push(event),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(event);
+                inner.events.push(piece);
+            }
+        }
         Queued::Taken
     }
 
@@ -71,12 +89,22 @@ impl LogQueue {
         lock_std(&self.inner).closed = true;
     }
 
-    pub(crate) fn take(&self) -> Vec<LogEvent> {
+    /// Takes what waits; it counts until it is [given back](Self::give_back).
+    pub(crate) fn take(&self) -> Taken {
         #[cfg(feature = "tracing")]
         self.sources.settle(false);
         let mut inner = lock_std(&self.inner);
-        inner.bytes = 0;
-        std::mem::take(&mut inner.events)
+        Taken {
+            events: std::mem::take(&mut inner.events),
+            bytes: inner.bytes,
+        }
+    }
+
+    /// Frees it, and the room that it took.
+    pub(crate) fn give_back(&self, taken: Taken) {
+        drop(taken.events);
+        let mut inner = lock_std(&self.inner);
+        inner.bytes = inner.bytes.saturating_sub(taken.bytes);
     }
 
     /// Whether anybody wants what is put here.

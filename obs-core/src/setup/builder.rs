@@ -336,6 +336,14 @@ impl Builder {
         self
     }
 
+    /// How many bytes may wait for the collector: of finished operations that hold much (events, links, dynamic attributes, long
+    /// texts), over all threads, and as much again of log events; by default 16 MiB. What finds no room is dropped and counted.
+    pub fn with_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.config.waiting_bytes = bytes;
+        self.config.log_bytes = bytes;
+        self
+    }
+
     /// How many threads record without sharing; by default four per core.
     pub fn with_shards(mut self, shards: usize) -> Self {
         self.config.shards = shards;

@@ -90,14 +90,20 @@ impl Collector {
         self.engine.shed_overdue(&mut freed);
         freed.clear();
         self.spare = freed;
-        let events = self.engine.logs.take();
-        if !events.is_empty() {
+        self.log_events();
+    }
+
+    fn log_events(&mut self) {
+        let taken = self.engine.logs.take();
+        for events in &taken.events {
             // What a subscriber logs about log events would come back to it.
             crate::quiet::during(|| {
-                self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+                self.each_subscriber(|subscriber| subscriber.on_log_events(events));
             });
-            self.export(|exporter| exporter.log_events(&events));
+            self.export(|exporter| exporter.log_events(events));
         }
+        // Until here they take their room, or twice as much would be held.
+        self.engine.logs.give_back(taken);
     }
 
     fn hand_on(&mut self, shard: &Arc<Shard>) {
@@ -114,6 +120,7 @@ impl Collector {
         }
         self.batch = batch;
         // Cleared here and not by the thread that reuses them: its time is a request's.
+        self.engine.waiting.give_back(&self.batch);
         self.batch.iter_mut().for_each(|live| live.clear());
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
     }

@@ -16,6 +16,8 @@ pub(crate) struct Exporter {
     couriers: Couriers,
     resource: ResourceBytes,
     traces: TraceEncoder,
+    /// Bytes of one body.
+    limit: usize,
     reader: ReaderState,
     every: Duration,
     /// When metrics are due.
@@ -32,10 +34,14 @@ impl Exporter {
         batch: Option<usize>,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
+        let limit = couriers.body_limit(BODY_LIMIT);
         Self {
             engine,
             couriers,
-            traces: TraceEncoder::new(&resource).with_batch(batch.unwrap_or(usize::MAX)),
+            traces: TraceEncoder::new(&resource)
+                .with_limit(limit)
+                .with_batch(batch.unwrap_or(usize::MAX)),
+            limit,
             resource,
             reader: ReaderState::new(preference),
             every,
@@ -49,7 +55,8 @@ impl Exporter {
         Self {
             engine: self.engine,
             couriers: self.couriers.clone(),
-            traces: self.traces.for_child(&resource),
+            traces: self.traces.for_child(&resource).with_limit(self.limit),
+            limit: self.limit,
             resource,
             reader: self.reader.anew(),
             every: self.every,
@@ -94,7 +101,7 @@ impl Exporter {
         encode_metrics(
             &self.resource,
             &metrics,
-            BODY_LIMIT,
+            self.limit,
             &mut to(&self.couriers, Signal::Metrics),
         );
     }
@@ -106,7 +113,7 @@ impl Exporter {
                 &self.resource,
                 &self_metrics::SCOPE,
                 events,
-                BODY_LIMIT,
+                self.limit,
                 emit,
             );
         }

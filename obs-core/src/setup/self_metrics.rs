@@ -30,9 +30,10 @@ const ANOMALY: Label = Label {
 };
 
 /// What was let go of here, by reason: every loss among the counts. What is dropped on the way out is the courier's.
-fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 14] {
+fn dropped(counts: &EngineCounts, overflowed: u64) -> [(&'static str, u64); 15] {
     [
         ("ring_full", counts.ring_full),
+        ("waiting_full", counts.waiting_full),
         ("after_shutdown", counts.after_shutdown),
         ("forked", counts.forked),
         ("keep_truncated", counts.keep_truncated),
