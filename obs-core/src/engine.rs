@@ -327,8 +327,12 @@ impl Engine {
     }
 
     /// Since when something counts that was there at `registered`.
-    pub(crate) fn counts_since(&self, registered: u64) -> u64 {
-        registered.max(self.forked_nanos.load(Ordering::Relaxed))
+    ///
+    /// Where the wall clock was set back it is now, and stays: nothing may have begun after it is looked at.
+    pub(crate) fn counts_since(&self, registered: &AtomicU64, now: u64) -> u64 {
+        let registered = registered.fetch_min(now, Ordering::Relaxed);
+        let forked = self.forked_nanos.fetch_min(now, Ordering::Relaxed);
+        registered.max(forked).min(now)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -6,6 +6,7 @@ use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
 use super::waiting::Room;
+use crate::contain::contain;
 use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
 use std::sync::Arc;
@@ -117,8 +118,12 @@ fn collect_rest(live: &mut Live, engine: &Engine) {
 }
 
 fn collect_side(live: &mut Live, engine: &Engine) {
-    // The context first: its span holds the shared part, which then may be used again.
-    live.context = None;
+    // The context first: its span holds the shared part, which then may be used again. What else is in it is of users.
+    if let Some(context) = live.context.take()
+        && contain(|| drop(context)).is_none()
+    {
+        engine.counts.panics.add(1);
+    }
     let Some(shared) = &live.shared else { return };
     // Whoever still carries it may start a child later, which asks what was decided here.
     let (side, family) = shared.close(Arc::strong_count(shared) > 1);

@@ -84,12 +84,14 @@ impl ReaderState {
     }
 
     /// Since when a cumulative counter counts: a total that went down began again after the last collection.
-    fn counts_since(&mut self, series: u32, total: u64, started: u64) -> u64 {
+    fn counts_since(&mut self, series: u32, total: u64, started: u64, now: u64) -> u64 {
         let (last, since) = self.counters.entry(series).or_insert((total, started));
         if total < *last {
             *since = self.last_nanos;
         }
         *last = total;
+        // A wall clock that was set back.
+        *since = now.min(*since);
         *since
     }
 }
@@ -141,7 +143,7 @@ impl Engine {
                 .iter()
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, shards))
                 .collect();
-            let started = self.counts_since(set.started);
+            let started = self.counts_since(&set.started, now);
             points((set, started), &folded, exemplars, reader, now, metrics);
         };
         self.each_set(fold);
@@ -290,9 +292,9 @@ fn points(
     for series in folded {
         let attributes = attributes(set, series.labels);
         let start = if delta && reader.last_nanos != 0 {
-            reader.last_nanos
+            now.min(reader.last_nanos)
         } else if !delta && set.is_counter() {
-            reader.counts_since(series.series, series.cells[0], started)
+            reader.counts_since(series.series, series.cells[0], started, now)
         } else {
             started
         };

@@ -212,7 +212,7 @@ impl Handle {
             off: AtomicBool::new(true),
             plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: 0,
+            started: AtomicU64::new(0),
             ticks_per_second: 1.0,
         });
         Self {
