@@ -283,6 +283,12 @@ impl Active<'_> {
         self.0.tracestate()
     }
 
+    /// Code of users that it called panicked.
+    #[cold]
+    pub(crate) fn count_panic(&self) {
+        self.0.kind.engine.counts.panics.add(1);
+    }
+
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
     /// there are any. Allocates nothing of its own.
     pub fn inject(&mut self, set: impl FnMut(&'static str, &str)) {

@@ -3,6 +3,7 @@
 use super::builder::Builder;
 use super::control::Control;
 use super::resource::Resource;
+use crate::contain::contain;
 use crate::courier::Accounts;
 use crate::courier::time::within;
 use crate::descriptor::Descriptor;
@@ -239,6 +240,15 @@ impl Telemetry {
             (name, value)
         })
         .collect()
+    }
+
+    /// What a function that a setting holds says, or `otherwise` if it panics, which is counted.
+    #[doc(hidden)]
+    pub fn contain<T>(&self, otherwise: T, asked: impl FnOnce() -> T) -> T {
+        contain(asked).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            otherwise
+        })
     }
 
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
