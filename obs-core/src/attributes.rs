@@ -339,7 +339,7 @@ impl Attributes {
     #[inline(always)]
     pub(crate) fn clear(&mut self, entries: usize, text: usize) {
         // A record that once was large must not stay large in the pool.
-        if self.entries.capacity() > entries * 4 || self.text.capacity() > text * 16 {
+        if self.is_large(entries, text) {
             self.shrink(entries, text);
         }
         self.entries.clear();
@@ -349,6 +349,12 @@ impl Attributes {
             self.statics.clear();
         }
         self.dropped = 0;
+    }
+
+    /// Whether it has grown far beyond the room it was made with.
+    #[inline(always)]
+    pub(crate) fn is_large(&self, entries: usize, text: usize) -> bool {
+        self.entries.capacity() > entries * 4 || self.text.capacity() > text * 16
     }
 
     #[cold]

@@ -76,7 +76,9 @@ impl Clock {
     /// The wall clock now, in nanoseconds since the Unix epoch.
     pub(crate) fn unix_nanos(&self) -> u64 {
         match &self.0 {
-            Source::Manual(clock) => clock.0.epoch_ns + self.ticks(),
+            Source::Manual(clock) => {
+                { clock.0.epoch_ns.load(Ordering::Relaxed) }.wrapping_add(self.ticks())
+            }
             _ => unix_nanos_of(SystemTime::now()),
         }
     }
@@ -127,14 +129,16 @@ impl Anchor {
     }
 }
 
-/// A clock for tests: starts at 2026-01-01T00:00:00Z and moves only by [`advance`](Self::advance).
+/// A clock for tests: starts at 2026-01-01T00:00:00Z and moves only by [`advance`](Self::advance), the wall clock also by
+/// [`set_wall`](Self::set_wall).
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<ManualInner>);
 
 #[derive(Debug)]
 struct ManualInner {
     nanos: AtomicU64,
-    epoch_ns: u64,
+    /// What the wall clock showed when the other one was at zero.
+    epoch_ns: AtomicU64,
 }
 
 impl ManualClock {
@@ -144,8 +148,16 @@ impl ManualClock {
         const EARLIER: u64 = 3_600_000_000_000;
         Self(Arc::new(ManualInner {
             nanos: AtomicU64::new(EARLIER),
-            epoch_ns: 1_767_225_600_000_000_000 - EARLIER,
+            epoch_ns: AtomicU64::new(1_767_225_600_000_000_000 - EARLIER),
         }))
+    }
+
+    /// Sets the wall clock, to nanoseconds since the Unix epoch, as an administrator does: the time that operations are measured
+    /// by goes on as if nothing had been.
+    pub fn set_wall(&self, unix_nanos: u64) {
+        let monotonic = self.0.nanos.load(Ordering::Relaxed);
+        let epoch = unix_nanos.wrapping_sub(monotonic);
+        self.0.epoch_ns.store(epoch, Ordering::Relaxed);
     }
 
     /// Moves the clock forward.
@@ -231,16 +243,27 @@ fn tsc_rate() -> f64 {
         (
             ticks,
             at,
-            (later_ticks - ticks) as f64 / (later - at).as_secs_f64(),
+            later_ticks.wrapping_sub(ticks) as f64 / (later - at).as_secs_f64(),
         )
     });
     let (now_ticks, now) = paired();
-    let elapsed = now - *at;
-    // Under a second the first measurement is as good; after it, each one is better than the last.
+    better_rate(*first, now_ticks.saturating_sub(*ticks), now - *at)
+}
+
+/// Under a second the first measurement is as good; after it, each one is better than the last, unless one of the two clocks
+/// stood still while the machine slept, or the counter began anew.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn better_rate(first: f64, ticks: u64, elapsed: Duration) -> f64 {
+    /// What a first measurement may be off.
+    const OFF: f64 = 0.01;
     if elapsed < Duration::from_secs(1) {
-        *first
+        return first;
+    }
+    let whole = ticks as f64 / elapsed.as_secs_f64();
+    if (whole / first - 1.0).abs() < OFF {
+        whole
     } else {
-        (now_ticks - ticks) as f64 / elapsed.as_secs_f64()
+        first
     }
 }
 
@@ -251,7 +274,7 @@ fn paired() -> (u64, Instant) {
     for _ in 0..5 {
         let before = tsc();
         let at = Instant::now();
-        let width = tsc() - before;
+        let width = tsc().wrapping_sub(before);
         if best.is_none_or(|(narrowest, ..)| width < narrowest) {
             best = Some((width, before + width / 2, at));
         }
@@ -284,6 +307,22 @@ mod tests {
     #[test]
     fn the_portable_clock_agrees_with_the_standard_one() {
         keeps_time(&Clock::portable());
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[test]
+    fn a_machine_that_slept_does_not_change_how_long_a_tick_is() {
+        let hour = Duration::from_secs(3600);
+        let check = |ticks, elapsed, expect: f64| {
+            let rate = better_rate(2e9, ticks, elapsed);
+            assert!((rate / expect - 1.0).abs() < 1e-9, "{rate} for {expect}");
+        };
+        check(3600 * 2_001_000_000, hour, 2.001e9);
+        // The counter ran on through an hour of sleep; it stood still and the clock did not; it began at zero again.
+        check(2 * 3600 * 2_000_000_000, hour, 2e9);
+        check(3600 * 1_000_000_000, hour, 2e9);
+        check(0, hour, 2e9);
+        check(7, Duration::from_millis(1), 2e9);
     }
 
     #[test]

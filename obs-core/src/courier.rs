@@ -11,7 +11,8 @@
 //! is involved, so all three work on a current-thread runtime, a multi-threaded one, and outside any.
 //!
 //! A batch that fails for a passing reason is tried again for as long as the outbox has room for it. In a forked child
-//! the courier is inert: nothing is sent, nothing blocks, and what is pushed there is counted as dropped.
+//! the courier is inert: nothing is sent, nothing blocks, and what is pushed there is counted as dropped. A telemetry in
+//! [manual mode](crate::Builder::manual) makes couriers of its own there.
 
 use std::fmt;
 use std::io;
@@ -59,7 +60,7 @@ pub use http::HttpTransport;
 #[cfg(feature = "otlp")]
 pub use otlp::OtlpTransport;
 pub use outbox::Outbox;
-pub use transport::{Sent, Transport};
+pub use transport::{Remake, Sent, Transport};
 
 pub(crate) use several::{Couriers, Outlet, Peer};
 
@@ -76,14 +77,46 @@ const USER_AGENT: &str = concat!("obs-otlp-rust/", env!("CARGO_PKG_VERSION"));
 /// Dropping it without [`shutdown`](Self::shutdown) ends its thread and counts what was pending as dropped, without waiting.
 pub struct Courier {
     shared: Arc<Shared>,
+    /// What a forked child needs for one of its own.
+    seed: Arc<Seed>,
+}
+
+struct Seed {
+    remake: Option<Remake>,
+    settings: Settings,
 }
 
 impl Courier {
     /// A courier in manual mode: nothing moves until it is stepped, flushed, or [started](Self::start).
     pub fn new(transport: impl Transport, settings: Settings) -> Self {
+        let seed = Arc::new(Seed {
+            remake: transport.remake(),
+            settings,
+        });
+        Self::seeded(transport, seed)
+    }
+
+    fn seeded(transport: impl Transport, seed: Arc<Seed>) -> Self {
         Self {
-            shared: Arc::new(Shared::new(Driver::new(transport), &settings)),
+            shared: Arc::new(Shared::new(Driver::new(transport), &seed.settings)),
+            seed,
         }
+    }
+
+    /// The memory that its settings allow it.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.seed.settings.capacity_bytes
+    }
+
+    /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count. `None` where
+    /// this one had a thread, or its transport cannot be made again.
+    pub(crate) fn for_child(&self) -> Option<Self> {
+        if self.shared.had_thread() {
+            return None;
+        }
+        let remake = self.seed.remake.as_ref()?;
+        let transport = crate::contain::contain(remake)?.ok()?;
+        Some(Self::seeded(transport, self.seed.clone()))
     }
 
     /// Gives the courier a thread of its own. Calling it again changes nothing.
@@ -108,6 +141,7 @@ impl Courier {
             }
             // From here on, nobody else takes the driver; the thread picks it up once it is free.
             state.threaded = true;
+            self.shared.note_thread();
         }
         let shared = Arc::clone(&self.shared);
         // Detached: waiting for it is done with a deadline, on a condition, which `join` does not offer.

@@ -39,9 +39,11 @@ pub(crate) mod ring;
 pub(crate) mod shard;
 pub(crate) mod shards;
 pub(crate) mod views;
+pub(crate) mod waiting;
 
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
+use crate::fork::{Kept, PerProcess};
 use crate::level::StatsLevel;
 use crate::sampling::HeadSampler;
 use config::Config;
@@ -62,11 +64,12 @@ use recorded::Recorded;
 use registry::Registry;
 use shard::Shard;
 use shards::Shards;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 use views::Views;
+use waiting::Waiting;
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -78,6 +81,7 @@ pub(crate) struct Engine {
     pub(crate) flow: Flow,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) parked: Parked,
+    pub(crate) waiting: Waiting,
     pub(crate) exemplars: Exemplars,
     pub(crate) instruments: Instruments,
     pub(crate) recorded: Recorded,
@@ -89,27 +93,36 @@ pub(crate) struct Engine {
     pub(crate) intakes: Intakes,
     /// When it was made, in ticks.
     pub(crate) started: u64,
-    kinds: RwLock<Vec<&'static Kind>>,
+    kinds: Kept<Vec<&'static Kind>>,
     next_set: AtomicU16,
-    shards: Shards<Shard>,
-    fallback: Mutex<Option<Box<Local>>>,
+    shards: PerProcess<Shards<Shard>>,
+    fallback: PerProcess<Mutex<Option<Box<Local>>>>,
     collector: OnceLock<Thread>,
     shut_down: AtomicBool,
     closed: AtomicBool,
+    /// Which process it was made in, and which it is in, as far as that was noticed.
+    born: u32,
+    generation: AtomicU32,
+    /// When that process began to record, in ticks and in nanoseconds since the Unix epoch; 0 in the one it was made in.
+    forked_ticks: AtomicU64,
+    forked_nanos: AtomicU64,
 }
 
 impl Engine {
     pub(crate) fn new(clock: Clock, sampler: HeadSampler, mut config: Config) -> &'static Self {
-        config.others_ids = config.ids.is_some() || config.recorder.is_sdk();
+        config.asks_first =
+            config.ids.is_some() || config.recorder.is_sdk() || config.looks_for_forks;
+        let born = crate::fork::notice();
         // Leaked once per telemetry: a handle is then `Copy`, and a layer cloned per request counts no references.
         Box::leak(Box::new(Self {
             sampler,
             parked: Parked::new(config.parked_bytes),
+            waiting: Waiting::new(config.waiting_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             intakes: Intakes::default(),
             registry: Registry::new(config.total_series),
-            shards: Shards::new(config.shards),
+            shards: PerProcess::new(Shards::new(config.shards)),
             views: Views::new(
                 std::mem::take(&mut config.views),
                 std::mem::take(&mut config.boundaries),
@@ -124,21 +137,22 @@ impl Engine {
             recorded: Recorded::default(),
             observables: Observables::default(),
             lent: Lent::default(),
-            kinds: RwLock::default(),
+            kinds: Kept::default(),
             next_set: AtomicU16::new(0),
-            fallback: Mutex::default(),
+            fallback: PerProcess::default(),
             collector: OnceLock::new(),
             shut_down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            born,
+            generation: AtomicU32::new(born),
+            forked_ticks: AtomicU64::new(0),
+            forked_nanos: AtomicU64::new(0),
         }))
     }
 
     /// The kind of a descriptor, registered at first sight.
     pub(crate) fn kind(&'static self, descriptor: &'static Descriptor) -> &'static Kind {
-        let mut kinds = self
-            .kinds
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kinds = self.kinds.write();
         if let Some(known) = kinds
             .iter()
             .find(|kind| std::ptr::eq(kind.descriptor, descriptor))
@@ -164,10 +178,7 @@ impl Engine {
     }
 
     pub(crate) fn kinds(&self) -> Vec<&'static Kind> {
-        self.kinds
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .clone()
+        self.kinds.read().clone()
     }
 
     /// Numbers of groups of metrics; each group needs its own.
@@ -197,17 +208,25 @@ impl Engine {
 
     /// A shard for a thread that records for the first time.
     fn acquire(&self) -> Arc<Shard> {
-        self.shards.acquire(|owned| self.make_shard(owned))
+        self.shards_here().acquire(|owned| self.make_shard(owned))
     }
 
     fn common_shard(&self) -> Arc<Shard> {
-        self.shards.common(|owned| self.make_shard(owned))
+        self.shards_here().common(|owned| self.make_shard(owned))
     }
 
     /// The cells of a series that is set, which are in one place.
     #[cfg(feature = "metrics")]
     pub(crate) fn common_cells(&self, series: u32, count: usize) -> Option<cells::Cells> {
         self.common_shard().cells(series, count).cloned()
+    }
+
+    fn shards_here(&self) -> &Shards<Shard> {
+        let here = || self.shards.get(|parents| Shards::new(parents.most()));
+        if here().is_busy() {
+            crate::fork::notice();
+        }
+        here()
     }
 
     fn make_shard(&self, owned: bool) -> Shard {
@@ -223,12 +242,12 @@ impl Engine {
     /// The thread of this shard has ended.
     fn release(&self, shard: &Arc<Shard>) {
         if shard.owned {
-            self.shards.release(shard.clone());
+            self.shards_here().release(shard.clone());
         }
     }
 
     pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
-        self.shards.all()
+        self.shards_here().all()
     }
 
     /// Finished operations that the collector has not taken yet.
@@ -280,6 +299,73 @@ impl Engine {
         }
         self.logs.close();
         self.intakes.close();
+    }
+
+    /// Looks which process this is, and begins anew in a child that was forked meanwhile: in manual mode with numbers of its
+    /// own, with threads as one that records nothing. Says which process it is.
+    #[inline]
+    pub(crate) fn settle(&self) -> u32 {
+        let generation = crate::fork::notice();
+        if self.generation.load(Ordering::Acquire) != generation {
+            self.begin_anew(generation);
+        }
+        generation
+    }
+
+    /// The same where it is asked at each recording.
+    #[inline(always)]
+    pub(crate) fn look_for_fork(&self) {
+        if self.config.looks_for_forks {
+            self.settle();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_anew(&self, generation: u32) {
+        let known = self.generation.load(Ordering::Acquire);
+        let first = self.generation.compare_exchange(
+            known,
+            generation,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if known == generation || first.is_err() {
+            return;
+        }
+        self.counts.begin_anew();
+        self.flow.begin_anew();
+        self.parked.begin_anew();
+        self.waiting.begin_anew();
+        let now = self.clock.unix_nanos();
+        self.forked_ticks
+            .store(self.clock.ticks(), Ordering::Relaxed);
+        self.forked_nanos.store(now, Ordering::Relaxed);
+        if self.config.threads {
+            self.kinds().iter().for_each(|kind| kind.switch_off());
+        }
+        if self.is_closed() {
+            self.logs.close();
+        }
+    }
+
+    /// Whether its threads are another process's: nothing that is recorded here goes anywhere.
+    pub(crate) fn is_inert(&self) -> bool {
+        self.config.threads && self.settle() != self.born
+    }
+
+    /// When this process began to record, in ticks; 0 in the one that the telemetry was made in.
+    pub(crate) fn forked_ticks(&self) -> u64 {
+        self.forked_ticks.load(Ordering::Relaxed)
+    }
+
+    /// Since when something counts that was there at `registered`.
+    ///
+    /// Where the wall clock was set back it is now, and stays: nothing may have begun after it is looked at.
+    pub(crate) fn counts_since(&self, registered: &AtomicU64, now: u64) -> u64 {
+        let registered = registered.fetch_min(now, Ordering::Relaxed);
+        let forked = self.forked_nanos.fetch_min(now, Ordering::Relaxed);
+        registered.max(forked).min(now)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -3,8 +3,9 @@
 //! The predefined ones carry Kitex's names (`pkg/stats/event.go`), with the level each is recorded from; what each
 //! means per transport stands in the domain crates. A service adds its own with [`Event::define`].
 
+use crate::fork::Kept;
 use crate::level::StatsLevel;
-use std::sync::{OnceLock, RwLock};
+use std::sync::OnceLock;
 
 /// A named moment in an operation. `Copy`, two bytes: its index and the level it is recorded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,8 +87,8 @@ pub(crate) const FIRST_USER_EVENT: u8 = 32;
 /// One bit per event in an operation's mask.
 const EVENTS: u8 = 64;
 
-fn user_events() -> &'static RwLock<Vec<(&'static str, StatsLevel)>> {
-    static EVENTS: OnceLock<RwLock<Vec<(&'static str, StatsLevel)>>> = OnceLock::new();
+fn user_events() -> &'static Kept<Vec<(&'static str, StatsLevel)>> {
+    static EVENTS: OnceLock<Kept<Vec<(&'static str, StatsLevel)>>> = OnceLock::new();
     EVENTS.get_or_init(Default::default)
 }
 
@@ -103,9 +104,7 @@ impl Event {
         if let Some(index) = PREDEFINED.iter().position(|(known, _)| *known == name) {
             return Ok(Self::from_index(index as u8));
         }
-        let mut events = user_events()
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut events = user_events().write();
         if let Some(index) = events.iter().position(|(known, _)| *known == name) {
             return Ok(Self {
                 index: FIRST_USER_EVENT + index as u8,
@@ -139,9 +138,7 @@ impl Event {
         if let Some(predefined) = PREDEFINED.get(usize::from(index)) {
             return *predefined;
         }
-        let events = user_events()
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let events = user_events().read();
         let user = usize::from(index.saturating_sub(FIRST_USER_EVENT));
         events
             .get(user)

@@ -59,6 +59,17 @@ impl IdGenerator for RandomIds {
 }
 
 impl Live {
+    /// Ids by a generator of this thread.
+    #[inline(always)]
+    pub(crate) fn random_ids(&mut self, rng: &mut Rng) {
+        rng.refresh();
+        if self.trace_id == 0 {
+            self.trace_id = rng.trace_bits();
+            self.trace_flags = RANDOM.to_u8();
+        }
+        self.span_id = rng.next_nonzero();
+    }
+
     /// Ids by the service's own generator; by ours where that panics or makes none.
     #[cold]
     pub(crate) fn own_ids(&mut self) {
@@ -201,8 +212,9 @@ impl fmt::Debug for Rng {
 
 /// Makes every thread's [`RandomIds`] (and every [`Rng`] at its next [`refresh`](Rng::refresh)) seed anew.
 ///
-/// To be called in a forked child, which otherwise continues the sequence of its parent. Noticing a fork by asking for
-/// the process id would cost a system call per id.
+/// To be called in a forked child, which otherwise continues the sequence of its parent. A telemetry in
+/// [manual mode](crate::Builder::manual) notices a fork by itself; where there are threads, asking for the process id would
+/// cost a system call per id.
 pub fn reseed() {
     // Zero means "never seeded"; to come round to it takes 2^32 forks in one line of descent.
     EPOCH.fetch_add(1, Ordering::Relaxed);

@@ -3,10 +3,11 @@
 //! A label is also an attribute of the span, so that a record carries 16 bytes where it would carry eight strings.
 
 use crate::attributes::Key;
+use crate::fork::Kept;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 
 /// One label of a kind of operation or of an instrument.
 #[derive(Clone, Copy, Debug)]
@@ -173,14 +174,25 @@ pub(crate) struct Space {
     overflowed: AtomicU64,
     /// Whether any value is reserved.
     reserves: AtomicBool,
-    table: RwLock<Table>,
+    table: Kept<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Table {
     ids: HashMap<Arc<str>, u16>,
     texts: Vec<Arc<str>>,
     reserved: HashSet<u16>,
+    /// Nobody can say any more which numbers are whose: all are those of the overflow.
+    lost: bool,
+}
+
+impl Table {
+    fn lost() -> Self {
+        Self {
+            lost: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Space {
@@ -193,7 +205,7 @@ impl Space {
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             reserves: AtomicBool::new(false),
-            table: RwLock::default(),
+            table: Kept::new(Table::default(), Table::lost),
         }
     }
 
@@ -243,10 +255,7 @@ impl Space {
     #[cold]
     fn intern_open(&self, text: &str, cap: u16) -> (LabelId, Option<Arc<str>>) {
         {
-            let table = self
-                .table
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let table = self.table.read();
             if let Some((known, id)) = table.ids.get_key_value(text) {
                 return (LabelId(*id), Some(known.clone()));
             }
@@ -257,14 +266,11 @@ impl Space {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
             return (LabelId::OVERFLOW, None);
         }
-        let mut table = self
-            .table
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut table = self.table.write();
         if let Some((known, id)) = table.ids.get_key_value(text) {
             return (LabelId(*id), Some(known.clone()));
         }
-        if table.texts.len() >= usize::from(cap.min(u16::MAX - 2)) {
+        if table.lost || table.texts.len() >= usize::from(cap.min(u16::MAX - 2)) {
             self.full.store(true, Ordering::Relaxed);
             self.overflowed.fetch_add(1, Ordering::Relaxed);
             return (LabelId::OVERFLOW, None);
@@ -281,10 +287,7 @@ impl Space {
         match self.label.values {
             Values::Closed(list) => list.contains(&text),
             Values::Open { .. } => {
-                let table = self
-                    .table
-                    .read()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                let table = self.table.read();
                 table.ids.contains_key(text)
             }
             Values::Number | Values::Error => false,
@@ -299,10 +302,7 @@ impl Space {
         }
         // A closed set is no flood's.
         if matches!(self.label.values, Values::Open { .. }) {
-            let mut table = self
-                .table
-                .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut table = self.table.write();
             table.reserved.insert(id.0);
             self.reserves.store(true, Ordering::Release);
         }
@@ -312,10 +312,7 @@ impl Space {
     /// Whether the value behind a number is a configured one.
     pub(crate) fn is_reserved(&self, id: LabelId) -> bool {
         self.reserves.load(Ordering::Acquire) && {
-            let table = self
-                .table
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let table = self.table.read();
             table.reserved.contains(&id.0)
         }
     }
@@ -333,10 +330,7 @@ impl Space {
             }
             Values::Error => LabelValue::Static(error_text(id.0, self.errors)),
             Values::Open { .. } => {
-                let table = self
-                    .table
-                    .read()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                let table = self.table.read();
                 match table.texts.get(usize::from(id.0) - 1) {
                     Some(text) => LabelValue::Text(text.clone()),
                     None => LabelValue::Static(OTHER),
@@ -351,10 +345,7 @@ impl Space {
             && id != LabelId::ABSENT
             && id != LabelId::OVERFLOW
         {
-            let table = self
-                .table
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let table = self.table.read();
             let text = table.texts.get(usize::from(id.0) - 1);
             return Some(read(LabelRef::Text(text.map_or(OTHER, |text| text))));
         }

@@ -63,6 +63,7 @@ mod engine;
 mod error;
 mod event;
 mod foreign;
+mod fork;
 mod handle;
 pub mod ids;
 mod instrument;

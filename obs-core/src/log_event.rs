@@ -171,23 +171,24 @@ impl LogEvent {
 
     /// Bytes it holds, for the cap of what waits.
     pub(crate) fn bytes(&self) -> usize {
+        // Capacities: texts that were formatted hold up to twice what they say.
         fn body(of: &Body) -> usize {
             match of {
-                Body::Text(text) => text.len(),
-                Body::Bytes(bytes) => bytes.len(),
-                Body::List(list) => list.iter().map(|item| body(item) + 32).sum(),
-                Body::Map(map) => map
-                    .iter()
-                    .map(|(key, item)| key.len() + body(item) + 56)
-                    .sum(),
+                Body::Text(text) => text.capacity(),
+                Body::Bytes(bytes) => bytes.capacity(),
+                Body::List(list) => {
+                    let items: usize = list.iter().map(body).sum();
+                    list.capacity() * size_of::<Body>() + items
+                }
+                Body::Map(map) => {
+                    let of = |(key, item): &(String, Body)| key.capacity() + body(item);
+                    let items: usize = map.iter().map(of).sum();
+                    map.capacity() * size_of::<(String, Body)>() + items
+                }
                 _ => 0,
             }
         }
-        let attributes: usize = self
-            .attributes
-            .iter()
-            .map(crate::side::key_value_bytes)
-            .sum();
+        let attributes = crate::side::pairs_bytes(&self.attributes);
         let session: usize = self.session_ids().map(|(_, id)| id.len()).sum();
         size_of::<Self>() + body(&self.body) + attributes + session
     }

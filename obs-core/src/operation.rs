@@ -117,15 +117,10 @@ impl Kind {
         live.reason = Reason::None;
         live.measured = 0;
         live.inherit(parent);
-        if engine.config.others_ids {
-            live.others_ids();
+        if engine.config.asks_first {
+            live.ask_first(local);
         } else {
-            local.rng.refresh();
-            if live.trace_id == 0 {
-                live.trace_id = local.rng.trace_bits();
-                live.trace_flags = crate::ids::RANDOM.to_u8();
-            }
-            live.span_id = local.rng.next_nonzero();
+            live.random_ids(&mut local.rng);
         }
         if live.flags.has(Flags::UNDECIDED) {
             live.decide_head(&engine.sampler);
@@ -286,6 +281,12 @@ impl Active<'_> {
     pub fn trace_state(&mut self) -> &str {
         self.0.settle();
         self.0.tracestate()
+    }
+
+    /// Code of users that it called panicked.
+    #[cold]
+    pub(crate) fn count_panic(&self) {
+        self.0.kind.engine.counts.panics.add(1);
     }
 
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where

@@ -20,6 +20,7 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 
+use crate::contain::contain;
 use crate::operation::Active;
 
 use self::baggage::{BAGGAGE, Baggage};
@@ -205,7 +206,10 @@ impl Propagator {
                 }
             }),
             Self::Custom(_) => {
-                self.inject(&operation.outgoing(), &mut Setter(&mut set));
+                let outgoing = operation.outgoing();
+                if contain(|| self.inject(&outgoing, &mut Setter(&mut set))).is_none() {
+                    operation.count_panic();
+                }
             }
         }
     }

@@ -234,6 +234,15 @@ impl Side {
         }
     }
 
+    /// What its lists have beyond what is in them.
+    fn room(&self) -> usize {
+        (self.attributes.capacity() - self.attributes.len()) * size_of::<SideAttribute>()
+            + (self.events.capacity() - self.events.len()) * size_of::<SideEvent>()
+            + (self.links.capacity() - self.links.len()) * size_of::<Link>()
+            + self.labels.capacity() * size_of::<(u8, Arc<str>)>()
+            + self.stamps.capacity() * size_of::<(Event, u64)>()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let description = match &self.status {
             Some(Status::Error { description }) => description.len(),
@@ -241,7 +250,7 @@ impl Side {
         };
         let name = self.name.as_ref().map_or(0, |name| name.len());
         let labels: usize = self.labels.iter().map(|(_, text)| text.len()).sum();
-        size_of::<Self>() + self.bytes + name + description + labels
+        size_of::<Self>() + self.bytes + self.room() + name + description + labels
     }
 }
 
@@ -253,15 +262,14 @@ impl SideAttribute {
 
 impl SideEvent {
     fn bytes(&self) -> usize {
-        let attributes: usize = self.attributes.iter().map(key_value_bytes).sum();
-        size_of::<Self>() + self.name.len() + attributes
+        size_of::<Self>() + self.name.len() + pairs_bytes(&self.attributes)
     }
 }
 
 impl Link {
     fn bytes(&self) -> usize {
-        let attributes: usize = self.attributes.iter().map(key_value_bytes).sum();
-        size_of::<Self>() + self.context.trace_state().header().len() + attributes
+        let state = self.context.trace_state().header().len();
+        size_of::<Self>() + state + pairs_bytes(&self.attributes)
     }
 }
 
@@ -280,6 +288,13 @@ fn bounded(mut attributes: Vec<KeyValue>, bounds: &SideBounds) -> (Vec<KeyValue>
         cut_value(&mut attribute.value, bounds.value_bytes);
     }
     (attributes, dropped as u32)
+}
+
+/// With the room that is left.
+pub(crate) fn pairs_bytes(pairs: &Vec<KeyValue>) -> usize {
+    let room = pairs.capacity() - pairs.len();
+    let all: usize = pairs.iter().map(key_value_bytes).sum();
+    all + room * size_of::<KeyValue>()
 }
 
 pub(crate) fn key_value_bytes(attribute: &KeyValue) -> usize {

@@ -41,6 +41,41 @@ pub(crate) fn try_lock<T>(mutex: &TryMutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
+/// The same for a standard mutex, under loom too.
+#[cfg(not(loom))]
+pub(crate) use try_lock as try_lock_std;
+#[cfg(loom)]
+pub(crate) fn try_lock_std<T>(mutex: &std::sync::Mutex<T>) -> Option<std::sync::MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Locks, if the lock is of this process: of one that was made before a fork the holder may be in the other process.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) fn lock_of<T>(mutex: &TryMutex<T>, born: u32) -> Option<MutexGuard<'_, T>> {
+    match try_lock(mutex) {
+        Some(guard) => Some(guard),
+        None => wait_of(mutex, born),
+    }
+}
+
+#[cfg(not(loom))]
+#[cold]
+#[inline(never)]
+fn wait_of<T>(mutex: &TryMutex<T>, born: u32) -> Option<MutexGuard<'_, T>> {
+    (crate::fork::notice() == born).then(|| lock(mutex))
+}
+
+/// No model forks.
+#[cfg(loom)]
+pub(crate) fn lock_of<T>(mutex: &TryMutex<T>, _: u32) -> Option<tried::TryGuard<'_, T>> {
+    Some(lock_tried(mutex))
+}
+
 /// For what no model runs: a standard mutex under loom, too.
 #[cfg(not(loom))]
 pub(crate) use lock as lock_std;

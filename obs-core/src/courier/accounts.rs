@@ -18,7 +18,7 @@ pub enum DropReason {
     Shutdown,
     /// The transport panicked on it several times, or encoding it did.
     Fault,
-    /// Handed over in a forked child, which has no courier of its own.
+    /// Ended, or handed over, in a forked child that has no threads or no courier of its own.
     Forked,
     /// The ring of the thread that it ended on was full: it was to be exported.
     RingFull,
@@ -33,11 +33,13 @@ pub enum DropReason {
     LogQueueFull,
     /// Longer than a request may be.
     TooLarge,
+    /// It held much, and there was no room in bytes on the way to the collector.
+    WaitingFull,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::Rejected,
         Self::Shutdown,
@@ -49,6 +51,7 @@ impl DropReason {
         Self::KeepDropped,
         Self::LogQueueFull,
         Self::TooLarge,
+        Self::WaitingFull,
     ];
 
     /// The reason as the value of an attribute, e.g. `queue_full`.
@@ -65,6 +68,7 @@ impl DropReason {
             Self::KeepDropped => "keep_dropped",
             Self::LogQueueFull => "log_events_full",
             Self::TooLarge => "too_large",
+            Self::WaitingFull => "waiting_full",
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{Batch, Sent, Transport};
+use super::{Batch, Remake, Sent, Transport};
 
 /// Delivers into memory. Clones share what was captured; what it answers can be scripted.
 ///
@@ -65,6 +65,11 @@ impl Transport for Capture {
             captured.batches.push(batch.clone());
         }
         sent
+    }
+
+    /// One that captures in the child's memory, which only the child can read.
+    fn remake(&self) -> Option<Remake> {
+        Some(Box::new(|| Ok(Box::new(Self::new()))))
     }
 }
 

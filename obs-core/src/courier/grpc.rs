@@ -4,6 +4,7 @@
 //! GrpcTransport ── route of the signal ──► Link (a private runtime, a channel of tonic's) ──► exchange ──► Sent
 //! ```
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use ureq::http::uri::PathAndQuery;
 
 use super::destination::{Compression, Destination, Destinations, Protocol, without_secrets};
 use super::time::{after, now};
-use super::{Batch, Sent, Signal, Transport, tls};
+use super::{Batch, Remake, Sent, Signal, Transport, tls};
 use crate::error::Error;
 
 mod exchange;
@@ -38,6 +39,8 @@ pub struct GrpcTransport {
     routes: [Option<Route>; Signal::ALL.len()],
     /// One for all destinations at the same place that trust the same: a connection is shared.
     links: Vec<Link>,
+    /// Where it goes, for a forked child, which connects anew.
+    destinations: Arc<Destinations>,
 }
 
 #[derive(Debug)]
@@ -86,11 +89,19 @@ impl GrpcTransport {
                 route(Signal::Logs)?,
             ],
             links: links.into_iter().map(|(link, _)| link).collect(),
+            destinations: Arc::new(destinations.clone()),
         })
     }
 }
 
 impl Transport for GrpcTransport {
+    fn remake(&self) -> Option<Remake> {
+        let destinations = self.destinations.clone();
+        Some(Box::new(move || {
+            Ok(Box::new(Self::of_those_that_speak_grpc(&destinations)?))
+        }))
+    }
+
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
         let route = self
             .routes

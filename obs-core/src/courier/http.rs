@@ -7,6 +7,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +17,7 @@ use ureq::{Agent, Body};
 use super::destination::{Compression, Destination, Destinations, Protocol, without_secrets};
 use super::time::now;
 use super::tls::{self, Trust};
-use super::{Batch, Sent, Signal, Transport, USER_AGENT};
+use super::{Batch, Remake, Sent, Signal, Transport, USER_AGENT};
 use crate::error::Error;
 
 pub(super) mod answer;
@@ -35,6 +36,8 @@ pub struct HttpTransport {
     agents: Vec<Agent>,
     /// Whose connections they are.
     process: u32,
+    /// Where it goes, for a forked child, which connects anew.
+    destinations: Arc<Destinations>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,7 @@ impl HttpTransport {
             ],
             agents: agents.agents,
             process: process::id(),
+            destinations: Arc::new(destinations.clone()),
         })
     }
 
@@ -105,6 +109,13 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
+    fn remake(&self) -> Option<Remake> {
+        let destinations = self.destinations.clone();
+        Some(Box::new(move || {
+            Ok(Box::new(Self::of_those_that_speak_http(&destinations)?))
+        }))
+    }
+
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
         self.after_a_fork();
         let route = self

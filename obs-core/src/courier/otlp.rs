@@ -1,12 +1,13 @@
 //! Each signal by the protocol of its destination: traces over gRPC and metrics over HTTP is one transport.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 #[cfg(feature = "grpc")]
 use super::GrpcTransport;
 use super::destination::{Destinations, Protocol};
 use super::http::HttpTransport;
-use super::{Batch, Sent, Signal, Transport};
+use super::{Batch, Remake, Sent, Signal, Transport};
 use crate::error::Error;
 
 /// Delivers to OTLP endpoints of either protocol, as [`Destination::protocol`](super::Destination::protocol) says.
@@ -15,6 +16,8 @@ use crate::error::Error;
 #[derive(Debug)]
 pub struct OtlpTransport {
     http: HttpTransport,
+    /// Where it goes, for a forked child, which connects anew.
+    destinations: Arc<Destinations>,
     #[cfg(feature = "grpc")]
     grpc: GrpcTransport,
     #[cfg(feature = "grpc")]
@@ -39,6 +42,7 @@ impl OtlpTransport {
         }
         Ok(Self {
             http: HttpTransport::of_those_that_speak_http(destinations)?,
+            destinations: Arc::new(destinations.clone()),
             #[cfg(feature = "grpc")]
             grpc: GrpcTransport::of_those_that_speak_grpc(destinations)?,
             #[cfg(feature = "grpc")]
@@ -54,6 +58,11 @@ impl Transport for OtlpTransport {
             return self.grpc.send(batch, deadline);
         }
         self.http.send(batch, deadline)
+    }
+
+    fn remake(&self) -> Option<Remake> {
+        let destinations = self.destinations.clone();
+        Some(Box::new(move || Ok(Box::new(Self::new(&destinations)?))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) settled: Condvar,
     /// The process this was made in. The lock means nothing in a child: its holder may not exist there.
     owner: u32,
+    /// Whether there ever was a thread for it; readable without the lock.
+    had_thread: AtomicBool,
     /// Pushed in a forked child, by signal.
     orphaned: [AtomicU64; Signal::ALL.len()],
 }
@@ -67,6 +69,7 @@ impl Shared {
             work: Condvar::new(),
             settled: Condvar::new(),
             owner: process::id(),
+            had_thread: AtomicBool::new(false),
             orphaned: Default::default(),
         }
     }
@@ -84,6 +87,14 @@ impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // No foreign code runs under this lock, so a poisoned one still guards a sound state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_thread(&self) {
+        self.had_thread.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn had_thread(&self) -> bool {
+        self.had_thread.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_forked_child(&self) -> bool {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::{Account, Accounts, Batch, Courier, Losses, Signal, Turned, time};
 use crate::engine::diagnostics::Trouble;
 use crate::error::Error;
+use crate::fork::PerProcess;
 
 /// A destination and what it is given.
 #[derive(Debug)]
@@ -29,21 +30,50 @@ pub(crate) struct Peer {
     pub(crate) port: String,
 }
 
+impl Outlet {
+    fn for_child(&self) -> Self {
+        let own = self.courier.for_child().map(Arc::new);
+        Self {
+            name: self.name.clone(),
+            // The parent's own courier knows that it is in a child, and delivers nothing there.
+            courier: own.unwrap_or_else(|| self.courier.clone()),
+            takes: self.takes,
+            peers: self.peers.clone(),
+        }
+    }
+}
+
 /// All of them; none where nothing is exported.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Couriers(Arc<[Outlet]>);
+pub(crate) struct Couriers(Arc<PerProcess<Box<[Outlet]>>>);
 
 impl Couriers {
     pub(crate) fn new(outlets: Vec<Outlet>) -> Self {
-        Self(outlets.into())
+        Self(Arc::new(PerProcess::new(outlets.into())))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.first().is_empty()
     }
 
+    /// Those of this process: a forked child has its own, if it has any.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Outlet> {
-        self.0.iter()
+        let outlets = self
+            .0
+            .get(|parents| parents.iter().map(Outlet::for_child).collect());
+        outlets.iter()
+    }
+
+    fn len(&self) -> usize {
+        self.0.first().len()
+    }
+
+    /// How large a body may be: a sixteenth of what the smallest of them may hold, so that a queue that is full is full and not
+    /// half empty, and at most `most`.
+    pub(crate) fn body_limit(&self, most: usize) -> usize {
+        let capacities = self.iter().map(|outlet| outlet.courier.capacity_bytes());
+        let smallest = capacities.min().unwrap_or(usize::MAX);
+        (smallest / 16).clamp(SMALLEST_BODY, most)
     }
 
     /// Whether anybody wants this signal.
@@ -85,7 +115,7 @@ impl Couriers {
 
     /// The latest failure of any of them, and how many there have been of all.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        let several = self.0.len() > 1;
+        let several = self.len() > 1;
         let mut all = 0;
         let mut last: Option<Trouble> = None;
         for outlet in self.iter() {
@@ -105,7 +135,7 @@ impl Couriers {
 
     /// The last problem of each that has had one and has lost something or still holds something.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let several = self.0.len() > 1;
+        let several = self.len() > 1;
         let mut problems = Vec::new();
         for outlet in self.iter() {
             let total = outlet.courier.accounts().total();
@@ -143,7 +173,7 @@ impl Couriers {
 
     pub(crate) fn shutdown(&self, deadline: Instant) -> Result<(), Error> {
         self.each(|courier| courier.shared.drain(deadline));
-        self.share(&vec![u64::MAX; self.0.len()], deadline);
+        self.share(&vec![u64::MAX; self.len()], deadline);
         self.together(self.each(|courier| courier.shutdown(deadline)))
     }
 
@@ -192,7 +222,7 @@ impl Couriers {
         let Some((name, first)) = failed.next() else {
             return Ok(());
         };
-        if self.0.len() == 1 {
+        if self.len() == 1 {
             return Err(first);
         }
         let (mut pending, mut lost, mut late) =
@@ -207,6 +237,9 @@ impl Couriers {
         Err(Error::undelivered(pending, lost, late, message))
     }
 }
+
+/// Below it what a request needs besides its items would be most of it.
+const SMALLEST_BODY: usize = 16 << 10;
 
 impl std::ops::AddAssign for Accounts {
     fn add_assign(&mut self, other: Self) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::Batch;
+use crate::error::Error;
 
 /// Carries one batch to one destination, once.
 ///
@@ -12,11 +13,26 @@ use super::Batch;
 pub trait Transport: Send + 'static {
     /// Tries to deliver, and answers by `deadline` at the latest. When to try again is not its business.
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent;
+
+    /// How a [forked child](crate::Builder::manual) makes one like it, with connections of its own; asked for once, at set-up.
+    /// By default it cannot, and what the child records is counted as dropped.
+    ///
+    /// In the child this one is neither used nor dropped: its sockets are the parent's.
+    fn remake(&self) -> Option<Remake> {
+        None
+    }
 }
+
+/// Makes a [`Transport`] in a forked child. It takes no lock that another thread of the parent may have held.
+pub type Remake = Box<dyn Fn() -> Result<Box<dyn Transport>, Error> + Send + Sync>;
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
         (**self).send(batch, deadline)
+    }
+
+    fn remake(&self) -> Option<Remake> {
+        (**self).remake()
     }
 }
 

@@ -104,6 +104,14 @@ impl TraceEncoder {
         self
     }
 
+    /// An empty one with the same limits.
+    pub(crate) fn for_child(&self, resource: &ResourceBytes) -> Self {
+        Self {
+            batch: self.batch,
+            ..Self::new(resource)
+        }
+    }
+
     /// Adds records to the current body. Each time it is full it is emitted, with the number of its spans.
     pub fn push(&mut self, records: Records<'_>, emit: &mut dyn FnMut(&[u8], u64)) {
         let mut last = 0;

@@ -27,8 +27,8 @@ pub(crate) struct Config {
     pub(crate) context: ContextMode,
     pub(crate) ids: Option<Arc<dyn IdGenerator>>,
     pub(crate) recorder: Recorder,
-    /// Whether ids come from somewhere else, for either reason.
-    pub(crate) others_ids: bool,
+    /// Whether there is something to ask before an operation begins: others for its ids, or the kernel which process this is.
+    pub(crate) asks_first: bool,
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
@@ -60,6 +60,10 @@ pub(crate) struct Config {
     pub(crate) shutdown_grace: Duration,
     /// Whether there may be threads at all.
     pub(crate) threads: bool,
+    /// Whether each thread asks, whenever it records, which process it is in.
+    pub(crate) looks_for_forks: bool,
+    /// Bytes of large records that wait for the collector.
+    pub(crate) waiting_bytes: usize,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
     pub(crate) bounds: Bounds,
@@ -116,7 +120,7 @@ impl Default for Config {
             context: ContextMode::Full,
             ids: None,
             recorder: Recorder::Flat,
-            others_ids: false,
+            asks_first: false,
             propagator: Propagator::W3c,
             measures: false,
             exemplars: true,
@@ -137,6 +141,8 @@ impl Default for Config {
             observable_deadline: Duration::from_secs(1),
             shutdown_grace: Duration::from_millis(500),
             threads: false,
+            looks_for_forks: false,
+            waiting_bytes: 16 << 20,
             log_bytes: 16 << 20,
             bounds: Bounds {
                 count: 128,

@@ -16,8 +16,8 @@ macro_rules! counts {
         /// What a telemetry did with records so far, and what it let go of and why.
         ///
         /// A record that is to be exported, or waits for its root to say whether it is, ends up in exactly one of
-        /// `collected`, `ring_full`, `after_shutdown`, `keep_truncated` and `keep_dropped`. What became of all of them, and of
-        /// metrics and log events, is in [`Telemetry::books`](crate::Telemetry::books).
+        /// `collected`, `ring_full`, `waiting_full`, `after_shutdown`, `forked`, `keep_truncated` and `keep_dropped`. What became
+        /// of all of them, and of metrics and log events, is in [`Telemetry::books`](crate::Telemetry::books).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct EngineCounts {
@@ -33,6 +33,11 @@ macro_rules! counts {
                 EngineCounts { $($name: self.$name.read(),)* collected, parked_bytes }
             }
 
+            /// Nothing has happened in a process that was just forked.
+            pub(crate) fn begin_anew(&self) {
+                $(self.$name.0.store(0, Ordering::Relaxed);)*
+            }
+
             /// All of them, by name.
             #[cfg(test)]
             pub(crate) fn each(&self) -> Vec<(&'static str, &Count)> {
@@ -45,6 +50,9 @@ macro_rules! counts {
 counts! {
     /// Kept records for which a thread's ring had no room.
     ring_full,
+    /// Kept records that hold much (events, links, dynamic attributes, long texts), for which there was no room in bytes on the
+    /// way to the collector.
+    waiting_full,
     /// Kept records of operations that ended after the last collection before shutdown.
     after_shutdown,
     /// Children of undecided traces that were let go because too many waited, or for too long.
@@ -62,6 +70,9 @@ counts! {
     panics,
     /// Observables that took longer than their deadline, or that a collection waited for no longer.
     slow_observables,
+    /// Kept records of operations that ended in a forked child of a process whose telemetry has threads: nothing takes them
+    /// there.
+    forked,
     /// Log events for which there was no room.
     log_events_full,
     /// Log events that were emitted after shutdown.

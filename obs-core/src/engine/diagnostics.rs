@@ -2,8 +2,8 @@
 
 use crate::contain::contain;
 use crate::error::Error;
-use crate::sync::lock_std;
-use std::sync::{Mutex, OnceLock};
+use crate::fork::Kept;
+use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
 /// Something to be told to whoever runs the service. See
@@ -44,11 +44,11 @@ pub(crate) type Hook = Box<dyn Fn(Diagnostic<'_>) + Send + Sync>;
 /// Warnings and problems of one telemetry.
 #[derive(Default)]
 pub(crate) struct Diagnostics {
-    said: Mutex<Said>,
+    said: Kept<Said>,
     hook: OnceLock<Hook>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Said {
     /// Each once, in order.
     warnings: Vec<String>,
@@ -71,27 +71,27 @@ impl Diagnostics {
 
     #[cold]
     pub(crate) fn warn(&self, warning: String) {
-        let warnings = &mut lock_std(&self.said).warnings;
+        let warnings = &mut self.said.write().warnings;
         if warnings.len() < MOST && !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        lock_std(&self.said).warnings.clone()
+        self.said.read().warnings.clone()
     }
 
     /// A subscriber could not hand on what it holds.
     #[cold]
     pub(crate) fn failed(&self, error: &Error) {
-        let mut said = lock_std(&self.said);
+        let mut said = self.said.write();
         said.failures += 1;
         said.failure = Some((error.to_string(), crate::clock::now()));
     }
 
     /// The later of the courier's last problem and the last failure of a subscriber.
     pub(crate) fn last_problem(&self, courier: Option<Trouble>) -> Option<Problem> {
-        let said = lock_std(&self.said);
+        let said = self.said.read();
         let delivery = courier
             .as_ref()
             .map(|delivery| (&delivery.message, delivery.at));
@@ -115,7 +115,7 @@ impl Diagnostics {
         };
         let problem = self.last_problem(courier());
         let (warnings, problem) = {
-            let mut said = lock_std(&self.said);
+            let mut said = self.said.write();
             let warnings = said.warnings[said.told..].to_vec();
             said.told = said.warnings.len();
             let problem = problem.filter(|problem| problem.count > said.told_problems);

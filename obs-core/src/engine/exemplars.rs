@@ -6,12 +6,13 @@
 
 use super::live::Live;
 use crate::clock::Anchor;
+use crate::fork::PerProcess;
 use crate::sync::lock_std;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 #[derive(Debug, Default)]
-pub(crate) struct Exemplars(Mutex<Taken>);
+pub(crate) struct Exemplars(PerProcess<Mutex<Taken>>);
 
 #[derive(Debug, Default)]
 struct Taken {

@@ -20,6 +20,7 @@ pub(crate) struct Family<T> {
     verdict: AtomicU8,
     /// When the root started, in ticks.
     started: AtomicU64,
+
     inner: Mutex<Inner<T>>,
 }
 

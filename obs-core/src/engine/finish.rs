@@ -5,6 +5,8 @@ use super::family::{Decided, Parked, Verdict};
 use super::live::{Flags, Live, Reason};
 use super::local::Local;
 use super::ring::Pushed;
+use super::waiting::Room;
+use crate::contain::contain;
 use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
 use std::sync::Arc;
@@ -20,7 +22,11 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if !outcome.error.is_none() {
         live.labels = kind.with_error(live.labels, outcome.error.0);
     }
-    if live.flags.has(Flags::SHARED.or(Flags::SDK)) {
+    if live.flags.has(Flags::SHARED.or(Flags::SDK).or(Flags::ASKS)) {
+        if live.is_of_parent() {
+            // Its process ends it. What it holds, a span of a provider perhaps, ends there too.
+            return std::mem::forget(live);
+        }
         collect_rest(&mut live, engine);
     }
     let mut local = engine.take_local();
@@ -90,6 +96,15 @@ fn reason(live: &Live, ticks: u64, engine: &Engine) -> Reason {
     Reason::None
 }
 
+impl Live {
+    /// Whether it began before this process was forked.
+    #[cold]
+    #[inline(never)]
+    fn is_of_parent(&self) -> bool {
+        self.flags.has(Flags::ASKS) && self.generation != crate::fork::notice()
+    }
+}
+
 /// What others have written, and the span that others record.
 #[cold]
 #[inline(never)]
@@ -103,8 +118,12 @@ fn collect_rest(live: &mut Live, engine: &Engine) {
 }
 
 fn collect_side(live: &mut Live, engine: &Engine) {
-    // The context first: its span holds the shared part, which then may be used again.
-    live.context = None;
+    // The context first: its span holds the shared part, which then may be used again. What else is in it is of users.
+    if let Some(context) = live.context.take()
+        && contain(|| drop(context)).is_none()
+    {
+        engine.counts.panics.add(1);
+    }
     let Some(shared) = &live.shared else { return };
     // Whoever still carries it may start a child later, which asks what was decided here.
     let (side, family) = shared.close(Arc::strong_count(shared) > 1);
@@ -265,10 +284,33 @@ fn count_torn(decided: Decided, engine: &Engine) {
 
 #[inline]
 fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    if live.is_large() {
+        return export_large(live, local, engine);
+    }
     match local.shard.ring.push(live) {
         Pushed::Taken => {}
         Pushed::HalfFull => engine.wake(),
         Pushed::Full(live) => not_taken(live, local, engine),
+    }
+}
+
+/// One that holds many bytes: all of those that wait have so much room, whatever the number of threads.
+#[cold]
+#[inline(never)]
+fn export_large(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    let room = engine.waiting.take(&live);
+    if room == Room::Full {
+        engine.counts.waiting_full.add(1);
+        engine.wake();
+        return local.recycle(live);
+    }
+    match local.shard.ring.push(live) {
+        Pushed::Taken if room == Room::Plenty => {}
+        Pushed::Taken | Pushed::HalfFull => engine.wake(),
+        Pushed::Full(live) => {
+            engine.waiting.give_back([&live]);
+            not_taken(live, local, engine);
+        }
     }
 }
 
@@ -277,6 +319,8 @@ fn export(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
 fn not_taken(live: Box<Live>, local: &mut Local, engine: &'static Engine) {
     if engine.is_closed() {
         engine.counts.after_shutdown.add(1);
+    } else if engine.is_inert() {
+        engine.counts.forked.add(1);
     } else {
         engine.counts.ring_full.add(1);
         engine.wake();

@@ -22,6 +22,18 @@ struct Lane {
     faults: AtomicU64,
 }
 
+impl Lane {
+    fn each(&self) -> [&AtomicU64; 5] {
+        [
+            &self.taken,
+            &self.shown,
+            &self.encoding,
+            &self.handed,
+            &self.faults,
+        ]
+    }
+}
+
 /// The items of one signal that the collector took: each is in one of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
@@ -40,6 +52,14 @@ pub(crate) struct Passed {
 const TRIES: u32 = 200;
 
 impl Flow {
+    /// Nothing has moved in a process that was just forked, and what was moving there moves elsewhere.
+    pub(crate) fn begin_anew(&self) {
+        let of_lanes = self.lanes.iter().flat_map(Lane::each);
+        for count in [&self.begun, &self.ended].into_iter().chain(of_lanes) {
+            count.store(0, Ordering::SeqCst);
+        }
+    }
+
     /// Does what moves items from place to place.
     pub(crate) fn moving<R>(&self, work: impl FnOnce() -> R) -> R {
         struct Ends<'a>(&'a AtomicU64);
@@ -76,14 +96,8 @@ impl Flow {
 
     pub(crate) fn read(&self, signal: Signal) -> Passed {
         let lane = self.lane(signal);
-        let [taken, shown, encoding, handed, faults] = [
-            &lane.taken,
-            &lane.shown,
-            &lane.encoding,
-            &lane.handed,
-            &lane.faults,
-        ]
-        .map(|count| count.load(Ordering::SeqCst));
+        let [taken, shown, encoding, handed, faults] =
+            lane.each().map(|count| count.load(Ordering::SeqCst));
         Passed {
             taken,
             shown,

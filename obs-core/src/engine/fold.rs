@@ -78,13 +78,20 @@ impl ReaderState {
         }
     }
 
+    /// One that has seen nothing.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.preference)
+    }
+
     /// Since when a cumulative counter counts: a total that went down began again after the last collection.
-    fn counts_since(&mut self, series: u32, total: u64, started: u64) -> u64 {
+    fn counts_since(&mut self, series: u32, total: u64, started: u64, now: u64) -> u64 {
         let (last, since) = self.counters.entry(series).or_insert((total, started));
         if total < *last {
             *since = self.last_nanos;
         }
         *last = total;
+        // A wall clock that was set back.
+        *since = now.min(*since);
         *since
     }
 }
@@ -136,7 +143,8 @@ impl Engine {
                 .iter()
                 .filter_map(|(id, labels)| fold_series(set, *id, *labels, shards))
                 .collect();
-            points(set, &folded, exemplars, reader, now, metrics);
+            let started = self.counts_since(&set.started, now);
+            points((set, started), &folded, exemplars, reader, now, metrics);
         };
         self.each_set(fold);
     }
@@ -231,7 +239,7 @@ fn add_f64(sum: u64, value: u64) -> u64 {
 }
 
 fn points(
-    set: &MetricSet,
+    (set, started): (&MetricSet, u64),
     folded: &[Folded],
     exemplars: View<'_>,
     reader: &mut ReaderState,
@@ -284,11 +292,11 @@ fn points(
     for series in folded {
         let attributes = attributes(set, series.labels);
         let start = if delta && reader.last_nanos != 0 {
-            reader.last_nanos
+            now.min(reader.last_nanos)
         } else if !delta && set.is_counter() {
-            reader.counts_since(series.series, series.cells[0], set.started)
+            reader.counts_since(series.series, series.cells[0], started, now)
         } else {
-            set.started
+            started
         };
         let before = reader.last.get(&series.series);
         for metric in &set.metrics {
@@ -304,7 +312,7 @@ fn points(
             }
             // What goes up and down is cumulative whatever the reader wants, and so is its start.
             let start = match metric.shape {
-                Shape::Sum { monotonic: false } | Shape::Level => set.started,
+                Shape::Sum { monotonic: false } | Shape::Level => started,
                 _ => start,
             };
             let range = metric.offset..metric.offset + metric.shape.cells();

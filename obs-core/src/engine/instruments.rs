@@ -7,9 +7,10 @@ use super::metric_set::{Metric, MetricSet, Shape, bucket};
 use super::shard::Shard;
 use crate::attributes::Key;
 use crate::descriptor::Scope;
+use crate::fork::Kept;
 use crate::label::{Label, LabelId, Labels, Space};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, RwLock};
+use std::sync::{Arc, LazyLock};
 
 /// What an instrument is.
 ///
@@ -33,7 +34,7 @@ pub struct Instrument {
 /// Instruments of one telemetry.
 #[derive(Default)]
 pub(crate) struct Instruments {
-    sets: RwLock<Vec<&'static MetricSet>>,
+    sets: Kept<Vec<&'static MetricSet>>,
 }
 
 impl std::fmt::Debug for Instruments {
@@ -44,11 +45,9 @@ impl std::fmt::Debug for Instruments {
 
 impl Instruments {
     pub(crate) fn each_set(&self, visit: &mut impl FnMut(&MetricSet)) {
-        let sets = self
-            .sets
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        sets.iter().for_each(|set| visit(set));
+        // Listed first: a collection takes its time, and whoever registers one meanwhile must not wait for it.
+        let sets = self.sets.read().clone();
+        sets.into_iter().for_each(visit);
     }
 }
 
@@ -59,11 +58,7 @@ impl Engine {
     /// §"Duplicate instrument registration": somebody is warned, and both work and are exported. Boundaries are advice
     /// there and identify nothing: those that came first are used.
     pub(crate) fn instrument(&'static self, instrument: &Instrument, mut shape: Shape) -> Handle {
-        let mut sets = self
-            .instruments
-            .sets
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut sets = self.instruments.sets.write();
         // Under the lock that `silence` lists the sets under: either it lists this one, or this is true.
         if self.is_shut_down() || !self.check_instrument(instrument, &mut shape) {
             return Handle::inert(self);
@@ -118,11 +113,7 @@ impl Engine {
         (shape, shown): (Shape, super::views::Shown),
         whole: super::recorded::Whole,
     ) -> Option<&'static MetricSet> {
-        let mut sets = self
-            .instruments
-            .sets
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut sets = self.instruments.sets.write();
         // Under this lock for the same reason as above.
         if self.is_shut_down() {
             return None;
@@ -221,7 +212,7 @@ impl Handle {
             off: AtomicBool::new(true),
             plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: 0,
+            started: AtomicU64::new(0),
             ticks_per_second: 1.0,
         });
         Self {

@@ -6,11 +6,10 @@
 use super::Engine;
 use super::kind::Kind;
 use super::live::Live;
+use crate::fork::Kept;
 use crate::label::LabelId;
 use crate::level::StatsLevel;
-use crate::sync::lock_std;
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::time::Duration;
 
 /// Raises a method to [`Detailed`](StatsLevel::Detailed) for a time after one of its operations ended in an error or was
@@ -61,16 +60,16 @@ pub struct MethodLevel {
 
 /// The levels that are lent, and when the rule raised one.
 #[derive(Debug, Default)]
-pub(crate) struct Lent(Mutex<Inner>);
+pub(crate) struct Lent(Kept<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Inner {
     list: Vec<Loan>,
     /// Ticks, at most [`RaiseRule::per_minute`] of them.
     raises: VecDeque<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Loan {
     kind: &'static Kind,
     /// `None` is the kind itself.
@@ -97,7 +96,7 @@ impl Engine {
         level: StatsLevel,
         lasts: Duration,
     ) -> bool {
-        let mut inner = lock_std(&self.lent.0);
+        let mut inner = self.lent.0.write();
         let until = self.clock.ticks().saturating_add(self.ticks(lasts));
         self.lend_until(&mut inner, kind, method, level, until, false)
     }
@@ -130,7 +129,7 @@ impl Engine {
 
     /// How long a lent level still lasts.
     pub(crate) fn lent_for(&self, kind: &Kind, method: Option<LabelId>) -> Option<Duration> {
-        let inner = lock_std(&self.lent.0);
+        let inner = self.lent.0.read();
         let until = inner.list[inner.find(kind, method)?].until;
         let left = until.saturating_sub(self.clock.ticks());
         Some(Duration::from_secs_f64(
@@ -140,7 +139,7 @@ impl Engine {
 
     /// Lets fall back what has had its time.
     pub(crate) fn settle_levels(&self) {
-        let mut inner = lock_std(&self.lent.0);
+        let mut inner = self.lent.0.write();
         if inner.list.is_empty() {
             return;
         }
@@ -175,7 +174,7 @@ impl Engine {
         let Some(method) = kind.raisable(live.labels) else {
             return;
         };
-        let mut inner = lock_std(&self.lent.0);
+        let mut inner = self.lent.0.write();
         if inner.find(kind, method).is_some() {
             return;
         }

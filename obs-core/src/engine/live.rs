@@ -39,6 +39,8 @@ pub(crate) struct Live {
     pub(crate) error: ErrorType,
     /// One bit per entry of `measures` that was set.
     pub(crate) measured: u8,
+    /// The process it began in, where that is asked for ([`Flags::ASKS`]).
+    pub(crate) generation: u32,
     pub(crate) measures: [u64; 4],
     pub(crate) tracestate: (u32, u32),
     pub(crate) timeline: Timeline,
@@ -110,6 +112,8 @@ impl Flags {
     pub(crate) const UNRECORDED: Self = Self(1 << 14);
     /// The head decision is still to be made.
     pub(crate) const UNDECIDED: Self = Self(1 << 8);
+    /// It knows which process it began in ([`Live::generation`]).
+    pub(crate) const ASKS: Self = Self(1 << 15);
     /// The parent is known at all (and perhaps in this process).
     pub(crate) const HAS_PARENT: Self = Self(1 << 7);
 
@@ -169,6 +173,7 @@ impl Live {
             reason: Reason::None,
             error: ErrorType::NONE,
             measured: 0,
+            generation: 0,
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
@@ -221,6 +226,12 @@ impl Live {
                 self.shared = None;
             }
         }
+    }
+
+    /// Whether it holds more than a record in the pool does: then its bytes are counted while it waits.
+    #[inline(always)]
+    pub(crate) fn is_large(&self) -> bool {
+        self.side.is_some() || self.attributes.is_large(ENTRIES, TEXT)
     }
 
     /// Bytes it holds, for the caps of what waits.

@@ -17,6 +17,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Local {
     engine: &'static Engine,
+    /// The address of its telemetry, where this thread's part of it is good as it lies here; 0 where it is first asked which
+    /// process this is.
+    at_once: usize,
+    /// The process it was made in.
+    generation: u32,
     pub(crate) shard: Arc<Shard>,
     pub(crate) owned: bool,
     /// It is the one that threads share at their ends, and goes back there.
@@ -65,6 +70,12 @@ impl Local {
     pub(crate) fn new(engine: &'static Engine, shard: Arc<Shard>) -> Self {
         Self {
             engine,
+            at_once: if engine.config.looks_for_forks {
+                0
+            } else {
+                std::ptr::from_ref(engine).addr()
+            },
+            generation: engine.settle(),
             owned: shard.owned,
             fallback: false,
             shard,
@@ -78,6 +89,11 @@ impl Local {
             scratch: Vec::new(),
             next: None,
         }
+    }
+
+    /// The process it was made in.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// A record from the pool, as it was left: the caller sets every field of the operation.
@@ -214,6 +230,14 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        if self.generation != crate::fork::notice() {
+            // What it came with is the parent's: nobody may be there to release a lock of it, and what its records hold is
+            // not to be ended a second time.
+            std::mem::forget(std::mem::take(&mut self.pool));
+            std::mem::forget(std::mem::take(&mut self.scratch));
+            std::mem::forget(self.shard.clone());
+            return;
+        }
         let mut pooled = self.pool.iter_mut().map_while(Option::take).collect();
         self.shard.give_back(&mut pooled, self.engine.config.pool);
         self.engine.release(&self.shard);
@@ -274,7 +298,7 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn take_local(&'static self) -> Box<Local> {
         match LOCAL.with(|cell| cell.take()) {
-            Some(local) if std::ptr::eq(local.engine, self) => local,
+            Some(local) if local.at_once == std::ptr::from_ref(self).addr() => local,
             other => self.find_local(other),
         }
     }
@@ -291,10 +315,14 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn find_local(&'static self, mut chain: Option<Box<Local>>) -> Box<Local> {
-        let found = unlink(&mut chain, self).or_else(|| {
+        let found = unlink(&mut chain, self)
+            .filter(|local| !self.config.looks_for_forks || local.generation == self.settle());
+        let found = found.or_else(|| {
             if GONE.get() {
                 return None;
             }
+            // Or the shard would be that of the parent.
+            self.settle();
             // Touching it registers its destructor, which hands the shards on when the thread ends.
             EXIT.try_with(|_| ()).ok()?;
             Some(Box::new(Local::new(self, self.acquire())))

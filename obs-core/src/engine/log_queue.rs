@@ -1,13 +1,14 @@
 //! Structured events on their way to the collector, bounded in bytes.
 
+use crate::fork::PerProcess;
 use crate::log_event::LogEvent;
-use crate::sync::lock_std;
+use crate::sync::{lock_std, try_lock_std};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct LogQueue {
-    inner: Mutex<Inner>,
+    inner: PerProcess<Mutex<Inner>>,
     cap: usize,
     heard: AtomicBool,
     #[cfg(feature = "tracing")]
@@ -16,9 +17,27 @@ pub(crate) struct LogQueue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    events: Vec<LogEvent>,
+    /// In pieces of [`PIECE`]: what grows as a whole holds up to twice what is in it, and is copied under the lock.
+    events: Vec<Vec<LogEvent>>,
+    /// With what was taken and not given back.
     bytes: usize,
     closed: bool,
+}
+
+const PIECE: usize = 64;
+
+/// What waited, and how many bytes that is.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) events: Vec<Vec<LogEvent>>,
+    bytes: usize,
+}
+
+impl Taken {
+    /// How many events.
+    pub(crate) fn len(&self) -> usize {
+        self.events.iter().map(Vec::len).sum()
+    }
 }
 
 /// What became of an event.
@@ -33,7 +52,7 @@ pub(crate) enum Queued {
 impl LogQueue {
     pub(crate) fn new(cap: usize) -> Self {
         Self {
-            inner: Mutex::default(),
+            inner: PerProcess::default(),
             cap,
             heard: AtomicBool::new(false),
             #[cfg(feature = "tracing")]
@@ -44,7 +63,14 @@ impl LogQueue {
     /// Says what became of it.
     pub(crate) fn push(&self, event: LogEvent) -> Queued {
         let bytes = event.bytes();
-        let mut inner = lock_std(&self.inner);
+        // Whoever held it when this process was forked is not here to release it.
+        let mut inner = match try_lock_std(&self.inner) {
+            Some(inner) => inner,
+            None => {
+                crate::fork::notice();
+                lock_std(&self.inner)
+            }
+        };
         if inner.closed {
             return Queued::Closed;
         }
@@ -52,7 +78,14 @@ impl LogQueue {
             return Queued::Full;
         }
         inner.bytes += bytes;
-        inner.events.push(event);
+        match inner.events.last_mut() {
+            Some(piece) if piece.len() < piece.capacity() => piece.push(event),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(event);
+                inner.events.push(piece);
+            }
+        }
         Queued::Taken
     }
 
@@ -68,15 +101,25 @@ impl LogQueue {
         let _ = last;
     }
 
-    pub(crate) fn take(&self) -> Vec<LogEvent> {
+    /// Takes what waits; it counts until it is [given back](Self::give_back).
+    pub(crate) fn take(&self) -> Taken {
         let mut inner = lock_std(&self.inner);
-        inner.bytes = 0;
-        std::mem::take(&mut inner.events)
+        Taken {
+            events: std::mem::take(&mut inner.events),
+            bytes: inner.bytes,
+        }
+    }
+
+    /// Frees it, and the room that it took.
+    pub(crate) fn give_back(&self, taken: Taken) {
+        drop(taken.events);
+        let mut inner = lock_std(&self.inner);
+        inner.bytes = inner.bytes.saturating_sub(taken.bytes);
     }
 
     /// How many wait for the collector.
     pub(crate) fn len(&self) -> usize {
-        lock_std(&self.inner).events.len()
+        lock_std(&self.inner).events.iter().map(Vec::len).sum()
     }
 
     /// Whether anybody wants what is put here.
@@ -100,8 +143,8 @@ impl LogQueue {
 pub(crate) mod sources {
     //! Those who emit events and keep back a word for later.
 
-    use crate::sync::lock_std;
-    use std::sync::{Arc, Mutex, Weak};
+    use crate::fork::Kept;
+    use std::sync::{Arc, Weak};
 
     pub(crate) trait Source: Send + Sync {
         /// `last`: nothing can be emitted afterwards.
@@ -109,16 +152,16 @@ pub(crate) mod sources {
     }
 
     #[derive(Default)]
-    pub(super) struct Sources(Mutex<Vec<Weak<dyn Source>>>);
+    pub(super) struct Sources(Kept<Vec<Weak<dyn Source>>>);
 
     impl Sources {
         pub(super) fn add(&self, source: Weak<dyn Source>) {
-            lock_std(&self.0).push(source);
+            self.0.write().push(source);
         }
 
         pub(super) fn settle(&self, last: bool) {
             let sources: Vec<Arc<dyn Source>> = {
-                let mut all = lock_std(&self.0);
+                let mut all = self.0.write();
                 all.retain(|source| source.strong_count() > 0);
                 all.iter().filter_map(Weak::upgrade).collect()
             };
@@ -129,7 +172,7 @@ pub(crate) mod sources {
     impl std::fmt::Debug for Sources {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.debug_tuple("Sources")
-                .field(&lock_std(&self.0).len())
+                .field(&self.0.read().len())
                 .finish()
         }
     }

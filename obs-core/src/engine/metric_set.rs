@@ -33,7 +33,7 @@ pub(crate) struct MetricSet {
     pub(crate) overflowed: AtomicU64,
     /// The start of its sums, in nanoseconds since the Unix epoch. Fixed when the group is made: a start converted anew at
     /// each collection would move with the clocks and read as a restart.
-    pub(crate) started: u64,
+    pub(crate) started: AtomicU64,
     /// Fixed like the start: a rate that is measured better with time would let a sum of durations run backwards.
     pub(crate) ticks_per_second: f64,
 }
@@ -120,7 +120,7 @@ impl MetricSet {
             off: AtomicBool::new(false),
             plain: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
-            started: engine.clock.unix_nanos(),
+            started: engine.clock.unix_nanos().into(),
             ticks_per_second: engine.clock.ticks_per_second(),
         }
     }

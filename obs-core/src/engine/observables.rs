@@ -8,7 +8,8 @@
 use super::Engine;
 use crate::contain::contain;
 use crate::courier::time::within;
-use crate::sync::lock_std;
+use crate::fork::{Anew, PerProcess};
+use crate::sync::{lock_std, try_lock_std};
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -21,8 +22,23 @@ type Mirror = Box<dyn Fn() + Send + Sync>;
 pub(crate) struct Observables {
     /// Our own: as quick as the collection itself, so it runs inside each.
     mirror: OnceLock<Mirror>,
-    state: Mutex<State>,
+    state: PerProcess<Rounds>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Rounds(Mutex<State>);
+
+impl Anew for Rounds {
+    /// A forked child goes on with those that were not running.
+    fn anew(&self) -> Self {
+        let mut anew = State::default();
+        if let Some(mut parents) = try_lock_std(&self.0) {
+            anew.waiting = std::mem::take(&mut parents.waiting);
+            anew.closed = parents.closed;
+        }
+        Self(Mutex::new(anew))
+    }
 }
 
 #[derive(Default)]
@@ -35,8 +51,6 @@ struct State {
     /// Which thread is at it; one that was left behind has an older number.
     thread: u64,
     alive: bool,
-    /// The process that thread lives in: a forked child has no such thread, and gets none.
-    owner: Option<u32>,
     running: bool,
     closed: bool,
 }
@@ -58,10 +72,6 @@ thread_local! {
 }
 
 impl State {
-    fn is_forked(&self) -> bool {
-        self.owner.is_some_and(|owner| owner != std::process::id())
-    }
-
     /// The next one to run in this round.
     fn due(&mut self, round: u64) -> Option<Observable> {
         let due = self.waiting.iter_mut().position(|observable| {
@@ -82,7 +92,8 @@ impl Engine {
     }
 
     pub(crate) fn observe(&'static self, observe: Observe) {
-        let mut state = lock_std(&self.observables.state);
+        self.settle();
+        let mut state = lock_std(&self.observables.state.0);
         if self.is_shut_down() || state.closed {
             // Outside the lock: what it captured is not ours.
             drop(state);
@@ -93,7 +104,7 @@ impl Engine {
             round: 0,
             skip: 0,
         });
-        if self.config.threads && !state.alive && !state.is_forked() {
+        if self.config.threads && !state.alive && !self.is_inert() {
             self.start_observing(&mut state);
         }
     }
@@ -101,6 +112,9 @@ impl Engine {
     /// One round of all observables, waited for until their deadline or `until`. One that panics is counted and runs
     /// again; one that is too slow is counted and sits out the next ten rounds.
     pub(crate) fn run_observables(&'static self, until: Option<Instant>) {
+        if self.is_inert() {
+            return;
+        }
         if let Some(mirror) = self.observables.mirror.get() {
             self.contain(mirror);
         }
@@ -118,7 +132,7 @@ impl Engine {
 
     /// No more of them. Whoever waits for a round is let go.
     pub(crate) fn close_observables(&self) {
-        let mut state = lock_std(&self.observables.state);
+        let mut state = lock_std(&self.observables.state.0);
         state.closed = true;
         let gone = std::mem::take(&mut state.waiting);
         self.observables.changed.notify_all();
@@ -128,7 +142,7 @@ impl Engine {
 
     /// In manual mode. They are out of the list meanwhile, so that one that collects finds none to run.
     fn observe_here(&self) {
-        let mut round = std::mem::take(&mut lock_std(&self.observables.state).waiting);
+        let mut round = std::mem::take(&mut lock_std(&self.observables.state.0).waiting);
         for observable in &mut round {
             if observable.skip > 0 {
                 observable.skip -= 1;
@@ -139,7 +153,7 @@ impl Engine {
                 observable.skip = SITS_OUT;
             }
         }
-        let mut state = lock_std(&self.observables.state);
+        let mut state = lock_std(&self.observables.state.0);
         if !state.closed {
             round.append(&mut state.waiting);
             state.waiting = std::mem::take(&mut round);
@@ -149,8 +163,8 @@ impl Engine {
     }
 
     fn ask_for_round(&'static self, until: Option<Instant>) {
-        let mut state = lock_std(&self.observables.state);
-        if state.closed || state.is_forked() || state.waiting.is_empty() && !state.running {
+        let mut state = lock_std(&self.observables.state.0);
+        if state.closed || state.waiting.is_empty() && !state.running {
             return;
         }
         if !state.alive && !self.start_observing(&mut state) {
@@ -186,7 +200,6 @@ impl Engine {
     /// Says whether the system gave us the thread; without it values stay as they were set last.
     fn start_observing(&'static self, state: &mut State) -> bool {
         state.thread += 1;
-        state.owner = Some(std::process::id());
         let mine = state.thread;
         let started = std::thread::Builder::new()
             .name("obs-observables".into())
@@ -197,7 +210,7 @@ impl Engine {
 
     fn observe_until_replaced(&'static self, mine: u64) {
         OBSERVING.set(self.address());
-        let mut state = lock_std(&self.observables.state);
+        let mut state = lock_std(&self.observables.state.0);
         let mut round = state.asked;
         while state.thread == mine && !state.closed {
             match state.due(round) {
@@ -229,7 +242,7 @@ impl Engine {
         if slow {
             observable.skip = SITS_OUT;
         }
-        let mut state = lock_std(&self.observables.state);
+        let mut state = lock_std(&self.observables.state.0);
         if state.thread == mine {
             state.running = false;
             // One that was left behind is counted already.
@@ -241,7 +254,7 @@ impl Engine {
         }
         drop(state);
         self.contain(|| drop(observable));
-        lock_std(&self.observables.state)
+        lock_std(&self.observables.state.0)
     }
 
     /// How long it took.

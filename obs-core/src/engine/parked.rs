@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::live::{Live, TraceFamily};
+use crate::fork::PerProcess;
 use crate::sync::lock_std;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 pub(crate) struct Parked {
     bytes: AtomicI64,
     cap: usize,
-    families: Mutex<Families>,
+    families: PerProcess<Mutex<Families>>,
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ impl Parked {
         Self {
             bytes: AtomicI64::new(0),
             cap,
-            families: Mutex::default(),
+            families: PerProcess::default(),
         }
     }
 
@@ -48,6 +49,11 @@ impl Parked {
         if bytes > 0 {
             self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
         }
+    }
+
+    /// In a forked child nothing waits.
+    pub(crate) fn begin_anew(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -12,10 +12,9 @@ use super::Engine;
 use super::metric_set::{MetricSet, Shape};
 use crate::descriptor::Scope;
 use crate::encode::name_and_type;
-use crate::sync::lock_std;
+use crate::fork::Kept;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, RwLock};
 
 /// Names of one telemetry. Each is a group of cells, which is never given back.
 pub(crate) const NAMES: usize = 2_000;
@@ -66,18 +65,18 @@ pub(crate) enum Found {
 /// What one telemetry knows of names.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
-    names: RwLock<HashMap<Box<str>, Name>>,
+    names: Kept<HashMap<Box<str>, Name>>,
     /// Names that its metrics have on the page, in lower case. Nothing is locked while this is.
-    pages: Mutex<HashSet<String>>,
+    pages: Kept<HashSet<String>>,
     /// Text of labels, over all names.
     bytes: AtomicUsize,
     told_of_room: AtomicBool,
     told_of_names: AtomicBool,
     /// One total is set at a time: what is added is what lacks.
-    pub(crate) totals: Mutex<()>,
+    pub(crate) totals: Kept<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Name {
     said: Option<Said>,
     metric: Option<Metric>,
@@ -89,6 +88,16 @@ struct Metric {
     at: At,
     /// One bit for each other kind that was asked for.
     conflicts: AtomicU8,
+}
+
+impl Clone for Metric {
+    fn clone(&self) -> Self {
+        Self {
+            kind: self.kind,
+            at: self.at,
+            conflicts: self.conflicts.load(Ordering::Relaxed).into(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,20 +142,12 @@ impl Engine {
 
     fn named(&'static self, kind: Recording, scope: &'static Scope, name: &str) -> Option<At> {
         {
-            let names = self
-                .recorded
-                .names
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let names = self.recorded.names.read();
             if let Some(metric) = names.get(name).and_then(|known| known.metric.as_ref()) {
                 return Some(self.known(metric, kind, name));
             }
         }
-        let mut names = self
-            .recorded
-            .names
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut names = self.recorded.names.write();
         let entry = self.entry(&mut names, name)?;
         if let Some(metric) = &entry.metric {
             return Some(self.known(metric, kind, name));
@@ -224,7 +225,7 @@ impl Engine {
             return At::Refused;
         }
         {
-            let mut pages = lock_std(&self.recorded.pages);
+            let mut pages = self.recorded.pages.write();
             if let Some(taken) = page.iter().find(|name| pages.contains(*name)) {
                 let why = format!("`{taken}` is on the metrics page");
                 drop(pages);
@@ -271,20 +272,12 @@ impl Engine {
             return;
         }
         {
-            let names = self
-                .recorded
-                .names
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let names = self.recorded.names.read();
             if names.get(name).is_some_and(|known| known.said.is_some()) {
                 return;
             }
         }
-        let mut names = self
-            .recorded
-            .names
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut names = self.recorded.names.write();
         let Some(entry) = self.entry(&mut names, name) else {
             return;
         };
@@ -304,7 +297,7 @@ impl Engine {
         set.each_exported(&mut |name, unit, shape| {
             let page = page_names(name, unit, shape);
             let taken = {
-                let pages = lock_std(&self.recorded.pages);
+                let pages = self.recorded.pages.read();
                 page.into_iter().find(|name| pages.contains(name))
             };
             if let Some(taken) = taken {

@@ -1,19 +1,19 @@
 //! Which label sets have been seen: a number for each, at most so many per group of metrics.
 
 use super::metric_set::MetricSet;
+use crate::fork::Kept;
 use crate::label::{LabelId, Labels};
 use std::collections::HashMap;
-use std::sync::RwLock;
 use std::sync::atomic::Ordering;
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    inner: RwLock<Inner>,
+    inner: Kept<Inner>,
     /// Series of all groups but for the overflow of each.
     cap: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Inner {
     ids: HashMap<(u16, Labels), u32>,
     series: Vec<(u16, Labels)>,
@@ -45,7 +45,7 @@ pub(crate) const OVERFLOW: Labels = Labels([u64::MAX; 2]);
 impl Registry {
     pub(crate) fn new(cap: usize) -> Self {
         Self {
-            inner: RwLock::default(),
+            inner: Kept::default(),
             cap,
         }
     }
@@ -55,10 +55,7 @@ impl Registry {
     pub(crate) fn series(&self, set: &MetricSet, labels: Labels) -> u32 {
         let known = |inner: &Inner, labels| inner.ids.get(&(set.id, labels)).copied();
         {
-            let inner = self
-                .inner
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let inner = self.inner.read();
             if let Some(series) = known(&inner, labels) {
                 return series;
             }
@@ -70,10 +67,7 @@ impl Registry {
                 return series;
             }
         }
-        let mut inner = self
-            .inner
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut inner = self.inner.write();
         let mut labels = labels;
         if let Some(series) = known(&inner, labels) {
             return series;
@@ -102,20 +96,14 @@ impl Registry {
     /// Whether this series is the overflow of its group.
     #[cfg(feature = "metrics")]
     pub(crate) fn is_overflow(&self, series: u32) -> bool {
-        let inner = self
-            .inner
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let inner = self.inner.read();
         let found = inner.series.get(series as usize);
         found.is_some_and(|(_, labels)| *labels == OVERFLOW)
     }
 
     /// All series so far: number, group, labels.
     pub(crate) fn all(&self) -> Vec<(u32, u16, Labels)> {
-        let inner = self
-            .inner
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let inner = self.inner.read();
         inner
             .series
             .iter()

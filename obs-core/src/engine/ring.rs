@@ -4,13 +4,15 @@
 //! thread never waits for it. Nothing is copied: what travels is the record's box. Buffers are recycled, because fresh
 //! ones would put their page faults on the request's thread.
 
-use crate::sync::{AtomicUsize, Ordering, TryMutex, lock_tried, try_lock};
+use crate::sync::{AtomicUsize, Ordering, TryMutex, lock_of, lock_tried, try_lock};
 
 #[derive(Debug)]
 pub(crate) struct Ring<T> {
     halves: [TryMutex<Vec<T>>; 2],
     /// Of each half; 0 once it is closed. Read under a half's lock.
     capacity: AtomicUsize,
+    /// The process it was made in.
+    born: u32,
 }
 
 /// What became of a push.
@@ -28,6 +30,7 @@ impl<T> Ring<T> {
         Self {
             halves: [TryMutex::new(Vec::new()), TryMutex::new(Vec::new())],
             capacity: AtomicUsize::new(capacity),
+            born: crate::fork::generation(),
         }
     }
 
@@ -41,7 +44,9 @@ impl<T> Ring<T> {
             None => item,
         };
         // The collector holds at most one of the two, for the length of a swap.
-        let mut half = lock_tried(&self.halves[1]);
+        let Some(mut half) = lock_of(&self.halves[1], self.born) else {
+            return Pushed::Full(item);
+        };
         let item = match self.put(&mut half, item) {
             Pushed::Full(item) => item,
             taken => return taken,
@@ -49,8 +54,10 @@ impl<T> Ring<T> {
         drop(half);
         // The first was busy or full: the collector may have emptied it meanwhile. Tried once more and busy again, a
         // record would be given back although there is room.
-        let mut half = lock_tried(&self.halves[0]);
-        self.put(&mut half, item)
+        match lock_of(&self.halves[0], self.born) {
+            Some(mut half) => self.put(&mut half, item),
+            None => Pushed::Full(item),
+        }
     }
 
     #[inline(always)]

@@ -34,6 +34,22 @@ impl<S> Shards<S> {
         }
     }
 
+    /// Whether somebody holds it, who may be in another process.
+    #[cfg(not(loom))]
+    pub(crate) fn is_busy(&self) -> bool {
+        crate::sync::try_lock(&self.inner).is_none()
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// How many may be owned.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// A shard for a thread that records for the first time: one that a thread left, a fresh one, or the common one.
     /// `make` is told whether what it makes is owned.
     pub(crate) fn acquire(&self, make: impl FnOnce(bool) -> S) -> Arc<S> {

@@ -6,15 +6,14 @@ use super::metric_set::{MetricSet, Shape};
 use crate::aggregation::{ExponentialHistogram, HistogramAggregation};
 use crate::attributes::Key;
 use crate::descriptor::Scope;
+use crate::fork::Kept;
 use crate::metrics::{
     Data, Exemplar, HistogramPoint, Metric, Number, NumberPoint, PointAttributes,
 };
 use crate::semconv;
-use crate::sync::lock_std;
 use crate::view::View;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The views of one telemetry, and what became of them.
@@ -24,7 +23,7 @@ pub(crate) struct Views {
     /// Limits that histograms have besides, by the name of the metric.
     boundaries: Vec<Used<(String, f64)>>,
     /// Everything that is exported so far, to notice when two are one by name.
-    exported: Mutex<Vec<Exported>>,
+    exported: Kept<Vec<Exported>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +52,7 @@ impl<T> Used<T> {
 }
 
 /// One stream: under which name, and of what.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Exported {
     scope: &'static str,
     /// Both as they compare: names are the same in any case.
@@ -94,7 +93,7 @@ impl Views {
         Self {
             views: views.iter().map(Used::not_yet).collect(),
             boundaries: boundaries.into_iter().map(Used::not_yet).collect(),
-            exported: Mutex::default(),
+            exported: Kept::default(),
         }
     }
 }
@@ -248,7 +247,7 @@ impl Engine {
             metric: metric.to_ascii_lowercase(),
             view,
         };
-        let mut all = lock_std(&self.views.exported);
+        let mut all = self.views.exported.write();
         if all.contains(&exported) {
             return;
         }

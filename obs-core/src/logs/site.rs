@@ -1,10 +1,10 @@
 //! A call site: where in the program an event is logged.
 
 use crate::descriptor::Scope;
+use crate::fork::Kept;
 use crate::log_event::Severity;
-use crate::sync::lock_std;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
+use std::sync::LazyLock;
 use tracing_core::{Level, Metadata};
 
 /// What is the same for all events of a call site.
@@ -112,8 +112,8 @@ pub(super) fn severity_of(level: Level) -> Severity {
 /// The scope that stands for a target, made once per process and never freed; so only so many.
 fn scope_of(target: &str) -> Option<&'static Scope> {
     const MOST: usize = 512;
-    static SCOPES: Mutex<Vec<&'static Scope>> = Mutex::new(Vec::new());
-    let mut scopes = lock_std(&SCOPES);
+    static SCOPES: LazyLock<Kept<Vec<&'static Scope>>> = LazyLock::new(Kept::default);
+    let mut scopes = SCOPES.write();
     if let Some(known) = scopes.iter().find(|scope| scope.name == target) {
         return Some(known);
     }

@@ -3,7 +3,7 @@
 use super::core::Guard;
 use crate::contain::contain;
 use crate::error::Error;
-use crate::sync::lock_std;
+use crate::sync::{lock_std, try_lock_std};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -96,6 +96,7 @@ impl NonBlocking {
             state: Mutex::default(),
             moved: Condvar::new(),
             most: bytes,
+            born: crate::fork::notice(),
         });
         let theirs = queue.clone();
         std::thread::Builder::new()
@@ -112,7 +113,9 @@ impl NonBlocking {
     pub fn flush(&self, most: Duration) -> bool {
         let queue = &self.0.0;
         let deadline = crate::courier::time::within(most);
-        let mut state = queue.lock();
+        let Some(mut state) = queue.lock_here() else {
+            return false;
+        };
         let taken = state.taken;
         while state.done < taken {
             let left = deadline.saturating_duration_since(crate::clock::now());
@@ -131,7 +134,9 @@ impl NonBlocking {
 impl Lines for NonBlocking {
     fn write_line(&self, line: &[u8]) -> io::Result<()> {
         let queue = &self.0.0;
-        let mut state = queue.lock();
+        let Some(mut state) = queue.lock_here() else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
         if state.waiting.len() + line.len() > queue.most {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -151,7 +156,7 @@ impl Lines for NonBlocking {
     }
 
     fn lost(&self) -> u64 {
-        self.0.0.lock().lost
+        self.0.0.lock_here().map_or(0, |state| state.lost)
     }
 }
 
@@ -161,7 +166,9 @@ struct End(Arc<Queue>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
+        if let Some(mut state) = self.0.lock_here() {
+            state.ended = true;
+        }
         self.0.moved.notify_all();
     }
 }
@@ -171,6 +178,8 @@ struct Queue {
     state: Mutex<State>,
     moved: Condvar,
     most: usize,
+    /// The process that its thread is in: in a forked child nobody writes what is put here, nor perhaps unlocks it.
+    born: u32,
 }
 
 #[derive(Debug, Default)]
@@ -184,6 +193,16 @@ struct State {
 }
 
 impl Queue {
+    fn lock_here(&self) -> Option<MutexGuard<'_, State>> {
+        let here = crate::fork::generation() == self.born;
+        here.then(|| try_lock_std(&self.state))
+            .flatten()
+            .or_else(|| {
+                let here = crate::fork::notice() == self.born;
+                here.then(|| self.lock())
+            })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         lock_std(&self.state)
     }

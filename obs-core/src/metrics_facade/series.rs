@@ -3,7 +3,6 @@
 use crate::engine::Engine;
 use crate::engine::cells::Cells;
 use crate::engine::metric_set::{MetricSet, bucket};
-use crate::sync::lock_std;
 use ::metrics::{CounterFn, GaugeFn, HistogramFn};
 
 /// One series of one telemetry, for any thread.
@@ -102,7 +101,7 @@ impl CounterFn for Series {
     fn absolute(&self, total: u64) {
         match self.to {
             To::Added(_, series) => {
-                let _one = lock_std(&self.engine.recorded.totals);
+                let _one = self.engine.recorded.totals.write();
                 let lacks = total.saturating_sub(self.total(series));
                 if lacks > 0 {
                     CounterFn::increment(self, lacks);

@@ -7,6 +7,7 @@ use super::pairs;
 use crate::clock::{Anchor, system_time};
 use crate::contain::contain;
 use crate::engine::live::{Flags, Live};
+use crate::engine::local::Local;
 use crate::ids::{IdGenerator, RANDOM, RandomIds};
 use crate::outcome::{End, ErrorType};
 use crate::record::Record;
@@ -50,12 +51,30 @@ impl std::fmt::Debug for BegunSpan {
 }
 
 impl Live {
-    /// Its ids are others' to make: by the service's generator at once, by a provider when its span begins.
+    /// Which process it begins in, and its ids, which may be others' to make: by the service's generator at once, by a
+    /// provider when its span begins.
     #[cold]
     #[inline(never)]
-    pub(crate) fn others_ids(&mut self) {
+    pub(crate) fn ask_first(&mut self, local: &mut Local) {
+        let engine = self.kind.engine;
+        if engine.config.looks_for_forks {
+            self.flags.set(Flags::ASKS);
+            self.generation = local.generation();
+            // A fork is noticed after the first reading of the clock.
+            let forked = engine.forked_ticks();
+            self.start = self.start.max(forked);
+            // A root that began before the fork ends in the parent process only.
+            let root = self.joined.as_ref().map(|family| family.started());
+            if root.is_some_and(|started| started < forked) {
+                self.joined = None;
+            }
+        }
         if self.kind.tracer.is_none() {
-            return self.own_ids();
+            return if engine.config.ids.is_some() {
+                self.own_ids();
+            } else {
+                self.random_ids(&mut local.rng);
+            };
         }
         self.span_id = 0;
         // The span is told what is known when it begins, which these are not: they are of the operation before in this record.

@@ -10,6 +10,7 @@ use crate::encode::sdk::{Items, Named, bodies};
 use crate::encode::{BODY_LIMIT, ResourceBytes};
 use crate::engine::Engine;
 use crate::engine::intakes::Waiting;
+use crate::fork::{Anew, PerProcess};
 use crate::sync::lock_std;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,11 +27,27 @@ pub(super) struct Intake {
     resource: Mutex<ResourceBytes>,
     /// The longest item that a body has room for.
     limit: AtomicUsize,
-    stripes: Box<[Mutex<Stripe>]>,
+    /// A forked child has its own: what waits in its parent's is its parent's to send.
+    stripes: PerProcess<Stripes>,
     /// Parts that were cut and are not with the couriers yet.
     in_transit: AtomicUsize,
     /// The process this was made in.
     owner: u32,
+}
+
+#[derive(Debug)]
+struct Stripes(Box<[Mutex<Stripe>]>);
+
+impl Stripes {
+    fn new(number: usize) -> Self {
+        Self((0..number).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl Anew for Stripes {
+    fn anew(&self) -> Self {
+        Self::new(self.0.len())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +89,7 @@ impl Intake {
             couriers,
             limit: AtomicUsize::new(limit_beside(&resource)),
             resource: Mutex::new(resource),
-            stripes: (0..stripes).map(|_| Mutex::default()).collect(),
+            stripes: PerProcess::new(Stripes::new(stripes)),
             in_transit: AtomicUsize::new(0),
             owner: std::process::id(),
         });
@@ -100,6 +117,7 @@ impl Intake {
 
     /// Takes one item over; `None` is one that is longer than [`limit`](Self::limit).
     pub(super) fn take(&self, of: Named<'_>, item: Option<&[u8]>) {
+        self.engine.look_for_fork();
         let Some((index, mut guard)) = self.stripe() else {
             self.engine.counts.of_sdk(self.signal).created.add(1);
             self.couriers.push(self.signal, &[], 1);
@@ -158,7 +176,7 @@ impl Intake {
     /// All stripes, each locked when it comes; in a forked child those that can be.
     fn locked(&self) -> impl Iterator<Item = (usize, MutexGuard<'_, Stripe>)> {
         let forked = self.is_forked_child();
-        let each = self.stripes.iter().enumerate();
+        let each = self.stripes.0.iter().enumerate();
         each.filter_map(move |(index, stripe)| {
             let guard = if forked {
                 try_lock(stripe)?
@@ -171,12 +189,12 @@ impl Intake {
 
     /// This thread's stripe, or, if somebody is at it, another one that is free. None in a forked child where none is.
     fn stripe(&self) -> Option<(usize, MutexGuard<'_, Stripe>)> {
-        let all = self.stripes.len();
+        let all = self.stripes.0.len();
         let mine = thread_number();
         for turn in 0..all {
             // The number of stripes is a power of two.
             let index = mine.wrapping_add(turn) & (all - 1);
-            if let Some(stripe) = self.stripes.get(index).and_then(try_lock) {
+            if let Some(stripe) = self.stripes.0.get(index).and_then(try_lock) {
                 return Some((index, stripe));
             }
         }
@@ -184,7 +202,7 @@ impl Intake {
             return None;
         }
         let index = mine & (all - 1);
-        Some((index, lock_std(self.stripes.get(index)?)))
+        Some((index, lock_std(self.stripes.0.get(index)?)))
     }
 
     fn send(&self, parts: &[Items]) {
@@ -205,7 +223,7 @@ impl Intake {
         if bytes.capacity() > 2 * CUT {
             return;
         }
-        if let Some(mut stripe) = self.stripes.get(index).and_then(try_lock)
+        if let Some(mut stripe) = self.stripes.0.get(index).and_then(try_lock)
             && stripe.spare.capacity() == 0
         {
             stripe.spare = bytes;

@@ -138,14 +138,9 @@ pub(crate) struct Front {
 
 impl Ledgers {
     /// `inherited`: this is a forked child, and what the engine holds was its parent's. The couriers know.
-    pub(crate) fn read(engine: &Engine, couriers: &Couriers, inherited: bool) -> Self {
-        if inherited {
-            let accounts = couriers.iter().map(|outlet| outlet.courier.accounts());
-            return Self {
-                fronts: Default::default(),
-                accounts: accounts.collect(),
-            };
-        }
+    pub(crate) fn read(engine: &Engine, couriers: &Couriers) -> Self {
+        // What a forked child inherited is its parent's.
+        engine.settle();
         engine.intakes.settle();
         engine.flow.settled(|| Self {
             fronts: Signal::ALL.map(|signal| Front::read(engine, signal)),
@@ -212,6 +207,8 @@ impl Front {
         match signal {
             Signal::Traces => {
                 front.lose(DropReason::RingFull, counts.ring_full.read());
+                front.lose(DropReason::WaitingFull, counts.waiting_full.read());
+                front.lose(DropReason::Forked, counts.forked.read());
                 front.lose(DropReason::AfterShutdown, counts.after_shutdown.read());
                 front
                     .lost

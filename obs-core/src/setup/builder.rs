@@ -20,6 +20,7 @@ use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::engine::fold::Preference;
 use crate::engine::lent::RaiseRule;
 use crate::error::Error;
+use crate::fork::PerProcess;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
 use crate::metrics::Temporality;
@@ -335,6 +336,14 @@ impl Builder {
         self
     }
 
+    /// How many bytes may wait for the collector: of finished operations that hold much (events, links, dynamic attributes, long
+    /// texts), over all threads, and as much again of log events; by default 16 MiB. What finds no room is dropped and counted.
+    pub fn with_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.config.waiting_bytes = bytes;
+        self.config.log_bytes = bytes;
+        self
+    }
+
     /// How many threads record without sharing; by default four per core.
     pub fn with_shards(mut self, shards: usize) -> Self {
         self.config.shards = shards;
@@ -384,7 +393,14 @@ impl Builder {
         self
     }
 
-    /// No threads: nothing happens but inside [`Telemetry::collect`]. For functions, command-line tools, tests.
+    /// No threads: nothing happens but inside [`Telemetry::collect`]. For functions, command-line tools, tests, and processes
+    /// that fork.
+    ///
+    /// A forked child is whole: it has ids, numbers, a resource and connections of its own
+    /// ([`Transport::remake`](crate::courier::Transport::remake)), and delivers what it records itself. What was pending at the
+    /// fork, and operations that ran, stay the parent's. For that each operation asks the kernel which process it is in, once
+    /// when it begins and once when it ends. With threads a child is inert: what is recorded there is let go of, and
+    /// [`shutdown`](Telemetry::shutdown) says so at once.
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self
@@ -447,12 +463,16 @@ impl Builder {
             }
             engine
         };
+        // Leaked as the engine is: handles are `Copy`.
+        let leak = |resource| -> &'static PerProcess<Resource> {
+            Box::leak(Box::new(PerProcess::new(resource)))
+        };
         if environment.sdk_disabled {
             self.config.level = StatsLevel::Disabled;
             let engine = start(self.config);
             engine.shut_down();
             engine.diagnostics.tell(|| None);
-            return Ok(Telemetry::new(engine, None, resource));
+            return Ok(Telemetry::new(engine, None, leak(resource)));
         }
         for subscriber in &mut self.subscribers.0 {
             subscriber.set_resource(&resource);
@@ -465,6 +485,7 @@ impl Builder {
         });
         let couriers = delivery::couriers(self.deliveries, &environment, pushed)?;
         self.config.threads = !self.manual;
+        self.config.looks_for_forks = self.manual && cfg!(unix);
         let engine = start(self.config);
         let collections = super::self_metrics::register(engine, couriers.clone());
         let exporter = (!couriers.is_empty()).then(|| {
@@ -481,9 +502,10 @@ impl Builder {
                 collections,
             )
         });
+        let resource = leak(resource);
         let collector = Collector::new(engine, self.subscribers.0, exporter);
         let control = if self.manual {
-            Control::manual(collector, engine)
+            Control::manual(collector, engine, resource)
         } else {
             let asked = self.collect_every.or(environment.spans.schedule_delay);
             let every = asked.unwrap_or(Duration::from_millis(200));

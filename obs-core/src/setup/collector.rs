@@ -38,6 +38,26 @@ impl Collector {
         }
     }
 
+    /// A forked child's, with the subscribers that it took over, if it could.
+    pub(crate) fn for_child(
+        engine: &'static Engine,
+        parents: Option<Box<Self>>,
+        exporter: Option<Exporter>,
+    ) -> Self {
+        let subscribers = parents.map(|mut parents| std::mem::take(&mut parents.subscribers));
+        if subscribers.is_none() {
+            engine.diagnostics.warn(
+                "the process forked while a collection was running: subscribers are not called in the child".into(),
+            );
+        }
+        Self::new(engine, subscribers.unwrap_or_default(), exporter)
+    }
+
+    /// What a forked child makes its own of.
+    pub(crate) fn exporter(&self) -> Option<&Exporter> {
+        self.exporter.as_ref()
+    }
+
     pub(crate) fn couriers(&self) -> Couriers {
         let couriers = self.exporter.as_ref().map(Exporter::couriers);
         couriers.unwrap_or_default()
@@ -78,20 +98,27 @@ impl Collector {
         freed.clear();
         self.spare = freed;
         self.engine.logs.settle(false);
+        self.log_events();
+    }
+
+    fn log_events(&mut self) {
         let exported = self.exports(Signal::Logs);
-        let events = self.engine.flow.moving(|| {
-            let events = self.engine.logs.take();
-            let taken = events.len() as u64;
-            self.engine.flow.take(Signal::Logs, taken, exported);
-            events
+        let taken = self.engine.flow.moving(|| {
+            let taken = self.engine.logs.take();
+            let items = taken.len() as u64;
+            self.engine.flow.take(Signal::Logs, items, exported);
+            taken
         });
-        if !events.is_empty() {
+        for events in &taken.events {
             // What a subscriber logs about log events would come back to it.
             crate::quiet::during(|| {
-                self.each_subscriber(|subscriber| subscriber.on_log_events(&events));
+                self.each_subscriber(|subscriber| subscriber.on_log_events(events));
             });
-            self.export(|exporter| exporter.log_events(&events));
+            self.export(|exporter| exporter.log_events(events));
         }
+        self.engine.flow.settle(Signal::Logs, 0);
+        // Until here they take their room, or twice as much would be held.
+        self.engine.logs.give_back(taken);
     }
 
     fn hand_on(&mut self, shard: &Arc<Shard>) {
@@ -107,6 +134,7 @@ impl Collector {
         }
         self.batch = batch;
         // Cleared here and not by the thread that reuses them: its time is a request's.
+        self.engine.waiting.give_back(&self.batch);
         self.batch.iter_mut().for_each(|live| live.clear());
         shard.give_back(&mut self.batch, self.engine.config.ring * 2);
     }

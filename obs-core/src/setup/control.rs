@@ -2,10 +2,13 @@
 
 use super::books::{Books, Ledgers};
 use super::collector::Collector;
+use super::exporter::Exporter;
+use super::resource::Resource;
 use super::turn::{Once, Turns};
 use crate::courier::{Couriers, DropReason, Losses, Signal};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::fork::PerProcess;
 use crate::sync::lock_std;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -20,7 +23,7 @@ pub(crate) struct Control {
     requests: Mutex<Requests>,
     answered: Condvar,
     /// The result of the shutdown.
-    ended: Once,
+    ended: PerProcess<Once>,
     /// The process this was made in.
     owner: u32,
 }
@@ -28,7 +31,12 @@ pub(crate) struct Control {
 #[derive(Debug)]
 enum Mode {
     Thread,
-    Manual(Turns<Collector>),
+    Manual {
+        turns: PerProcess<Turns<Collector>>,
+        /// What a forked child makes its exporter of; that of the collector may be away when the process forks.
+        pattern: Option<Box<Exporter>>,
+        resource: &'static PerProcess<Resource>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -45,9 +53,56 @@ struct Requests {
 
 impl Control {
     /// No thread: the collector runs inside the calls.
-    pub(crate) fn manual(collector: Collector, engine: &'static Engine) -> &'static Self {
+    pub(crate) fn manual(
+        collector: Collector,
+        engine: &'static Engine,
+        resource: &'static PerProcess<Resource>,
+    ) -> &'static Self {
         let couriers = collector.couriers();
-        Self::leak(engine, couriers, Mode::Manual(Turns::new(collector)))
+        let pattern =
+            { collector.exporter() }.map(|exporter| Box::new(exporter.for_child(resource)));
+        let mode = Mode::Manual {
+            turns: PerProcess::new(Turns::new(collector)),
+            pattern,
+            resource,
+        };
+        Self::leak(engine, couriers, mode)
+    }
+
+    /// The turns at the collector, if there is no thread for it.
+    fn turns(&self) -> Option<&Turns<Collector>> {
+        self.engine.settle();
+        let Mode::Manual {
+            turns,
+            pattern,
+            resource,
+        } = &self.mode
+        else {
+            return None;
+        };
+        Some(turns.get(|parents| {
+            let exporter = { pattern.as_ref() }.map(|exporter| exporter.for_child(resource));
+            Turns::new(Collector::for_child(
+                self.engine,
+                parents.into_child(),
+                exporter,
+            ))
+        }))
+    }
+
+    /// In a forked child of a process where there are threads.
+    fn not_inert(&self) -> Result<(), Error> {
+        if !self.engine.is_inert() {
+            return Ok(());
+        }
+        let lost = self.books().lost();
+        Err(Error::undelivered(
+            0,
+            lost,
+            false,
+            "this process is a forked child, where the threads of this telemetry are not: nothing is recorded or delivered; \
+             set one up after the fork, or use manual mode",
+        ))
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.
@@ -77,7 +132,7 @@ impl Control {
             mode,
             requests: Mutex::default(),
             answered: Condvar::new(),
-            ended: Once::default(),
+            ended: PerProcess::default(),
             owner: std::process::id(),
         }))
     }
@@ -88,7 +143,7 @@ impl Control {
     }
 
     fn ledgers(&self) -> Ledgers {
-        Ledgers::read(self.engine, &self.couriers, self.is_forked_child())
+        Ledgers::read(self.engine, &self.couriers)
     }
 
     fn is_forked_child(&self) -> bool {
@@ -112,7 +167,7 @@ impl Control {
         // Both: what one subscriber could not do is no reason to leave the rest where it is.
         let collected = self.collect(deadline);
         let delivered = self.couriers.flush(deadline, &lost_before);
-        if let Mode::Manual(_) = self.mode {
+        if let Mode::Manual { .. } = self.mode {
             self.tell();
         }
         let books = self.books();
@@ -169,13 +224,13 @@ impl Control {
     /// Everything that ended before this call is with the subscribers and exporters when it returns.
     pub(crate) fn collect(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
-        match &self.mode {
-            Mode::Manual(turns) => {
+        match self.turns() {
+            Some(turns) => {
                 let told = turns.with(deadline, |collector| collector.tick(Some(deadline)));
                 self.tell();
                 in_time(deadline).and(told)
             }
-            Mode::Thread => self.ask(deadline, false),
+            None => self.ask(deadline, false),
         }
     }
 
@@ -263,22 +318,23 @@ impl Control {
     }
 
     fn stop_collecting(&self, deadline: Instant) -> Result<(), Error> {
-        match &self.mode {
-            Mode::Manual(turns) => turns.with(deadline, |collector| {
+        match self.turns() {
+            Some(turns) => turns.with(deadline, |collector| {
                 self.engine.close();
                 let told = collector.tick(Some(deadline));
                 let over = collector.shutdown(deadline);
                 in_time(deadline).and(told).and(over)
             }),
-            Mode::Thread => self.ask(deadline, true),
+            None => self.ask(deadline, true),
         }
     }
 
     /// Nobody waits for himself: a subscriber or an observable runs inside the collection that it would wait for.
     fn not_within(&self) -> Result<(), Error> {
-        let within = match &self.mode {
-            Mode::Manual(turns) => turns.is_mine(),
-            Mode::Thread => self.engine.is_collector() || self.engine.is_observing(),
+        self.not_inert()?;
+        let within = match self.turns() {
+            Some(turns) => turns.is_mine(),
+            None => self.engine.is_collector() || self.engine.is_observing(),
         };
         if within {
             return Err(Error::failed(

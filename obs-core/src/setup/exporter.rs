@@ -18,6 +18,8 @@ pub(crate) struct Exporter {
     couriers: Couriers,
     resource: ResourceBytes,
     traces: TraceEncoder,
+    /// Bytes of one body.
+    limit: usize,
     reader: ReaderState,
     every: Duration,
     /// When metrics are due.
@@ -37,15 +39,35 @@ impl Exporter {
         collections: BoundHistogram,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
+        let limit = couriers.body_limit(BODY_LIMIT);
         Self {
             engine,
             couriers,
-            traces: TraceEncoder::new(&resource).with_batch(batch.unwrap_or(usize::MAX)),
+            traces: TraceEncoder::new(&resource)
+                .with_limit(limit)
+                .with_batch(batch.unwrap_or(usize::MAX)),
+            limit,
             resource,
             reader: ReaderState::new(preference),
             every,
             due: within(every),
             collections,
+        }
+    }
+
+    /// One that has exported nothing yet, for a forked child.
+    pub(crate) fn for_child(&self, resource: &Resource) -> Self {
+        let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
+        Self {
+            engine: self.engine,
+            couriers: self.couriers.clone(),
+            traces: self.traces.for_child(&resource).with_limit(self.limit),
+            limit: self.limit,
+            resource,
+            reader: self.reader.anew(),
+            every: self.every,
+            due: within(self.every),
+            collections: self.collections.clone(),
         }
     }
 
@@ -109,15 +131,15 @@ impl Exporter {
         self.collections.record(took as f64 / rate);
         let points = metrics.iter().map(|metric| metric.data.len() as u64).sum();
         self.engine.flow.take(Signal::Metrics, points, true);
+        let limit = self.limit;
         let emit = &mut to(self.engine, &self.couriers, Signal::Metrics);
-        self.try_to(|exporter| encode_metrics(&exporter.resource, &metrics, BODY_LIMIT, emit));
+        self.try_to(|exporter| encode_metrics(&exporter.resource, &metrics, limit, emit));
         self.engine.flow.settle(Signal::Metrics, 0);
     }
 
     pub(crate) fn log_events(&mut self, events: &[LogEvent]) {
         if self.takes(Signal::Logs) {
             self.encode_events(events);
-            self.engine.flow.settle(Signal::Logs, 0);
         }
     }
 
@@ -129,9 +151,9 @@ impl Exporter {
             emit(body, items);
             handed += items as usize;
         };
-        let scope = &self_metrics::SCOPE;
+        let (scope, limit) = (&self_metrics::SCOPE, self.limit);
         let whole = self.try_to(|exporter| {
-            encode_logs(&exporter.resource, scope, events, BODY_LIMIT, &mut counting);
+            encode_logs(&exporter.resource, scope, events, limit, &mut counting);
         });
         let rest = events.get(handed..).unwrap_or_default();
         if !whole && rest.len() > 1 {
@@ -155,6 +177,12 @@ fn to(
             couriers.push(signal, body, items);
         };
         engine.flow.hand(signal, items, push);
+    }
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use std::{env, fs, process};
 use opentelemetry::{Key, KeyValue, Value};
 
 use super::environment::Environment;
+use crate::fork::Anew;
 use crate::semconv::resource as names;
 
 /// The attributes of this process, unchanging. Each key occurs once.
@@ -13,6 +14,24 @@ use crate::semconv::resource as names;
 pub struct Resource {
     attributes: Vec<KeyValue>,
     schema_url: Option<String>,
+    /// Those that were detected and are another process's no more.
+    of_process: Vec<Key>,
+}
+
+impl Anew for Resource {
+    /// A forked child's: another process, another instance, the same service.
+    fn anew(&self) -> Self {
+        let mut anew = self.clone();
+        for pair in &mut anew.attributes {
+            if self.of_process.contains(&pair.key) {
+                pair.value = match pair.key.as_str() {
+                    names::PROCESS_PID => i64::from(process::id()).into(),
+                    _ => random_uuid().into(),
+                };
+            }
+        }
+        anew
+    }
 }
 
 impl Resource {
@@ -130,6 +149,11 @@ impl ResourceBuilder {
     /// The resource. An empty `service.name` counts as none.
     pub fn build(self) -> Resource {
         let mut attributes: Vec<KeyValue> = Vec::new();
+        let alone = [names::SERVICE_INSTANCE_ID, names::PROCESS_PID];
+        let of_process: Vec<KeyValue> = { self.detected.iter() }
+            .filter(|pair| alone.contains(&pair.key.as_str()))
+            .cloned()
+            .collect();
         let given = self
             .detected
             .into_iter()
@@ -145,9 +169,14 @@ impl ResourceBuilder {
                 None => attributes.push(pair),
             }
         }
+        let of_process = { of_process.into_iter() }
+            .filter(|detected| attributes.contains(detected))
+            .map(|detected| detected.key)
+            .collect();
         Resource {
             attributes,
             schema_url: self.schema_url,
+            of_process,
         }
     }
 }

@@ -185,7 +185,6 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
     let components = Components::new(engine, &couriers);
     // Readings are mirrored in the order in which they were taken.
     let turn = Mutex::new(());
-    let owner = std::process::id();
     engine.mirror(Box::new(move || {
         let _turn = lock_std(&turn);
         let counts = engine.read_counts();
@@ -200,7 +199,7 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
             counts.raises_over_methods,
         ];
         mirror(&raises, of_raises);
-        let read = Ledgers::read(engine, &couriers, std::process::id() != owner);
+        let read = Ledgers::read(engine, &couriers);
         let books = read.all(&couriers);
         if books.traces.waiting > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
             parked.set(counts.parked_bytes as f64);

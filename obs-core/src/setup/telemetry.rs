@@ -4,6 +4,7 @@ use super::books::Books;
 use super::builder::Builder;
 use super::control::Control;
 use super::resource::Resource;
+use crate::contain::contain;
 use crate::courier::Accounts;
 use crate::courier::time::within;
 use crate::descriptor::Descriptor;
@@ -19,6 +20,7 @@ use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
 use crate::engine::{self, Engine};
 use crate::error::Error;
+use crate::fork::{Anew, PerProcess};
 use crate::log_event::LogEvent;
 use crate::metrics::{Metric, Temporality};
 use crate::propagation::Propagator;
@@ -32,7 +34,7 @@ use std::time::Duration;
 pub struct Telemetry {
     engine: &'static Engine,
     control: Option<&'static Control>,
-    resource: Option<&'static Resource>,
+    resource: Option<&'static PerProcess<Resource>>,
 }
 
 static GLOBAL: OnceLock<Telemetry> = OnceLock::new();
@@ -56,12 +58,12 @@ impl Telemetry {
     pub(crate) fn new(
         engine: &'static Engine,
         control: Option<&'static Control>,
-        resource: Resource,
+        resource: &'static PerProcess<Resource>,
     ) -> Self {
         Self {
             engine,
             control,
-            resource: Some(Box::leak(Box::new(resource))),
+            resource: Some(resource),
         }
     }
 
@@ -161,6 +163,7 @@ impl Telemetry {
     /// Emits a structured event. Never blocks; without room it is dropped and counted.
     pub fn emit(&self, mut event: LogEvent) {
         let counts = &self.engine.counts;
+        self.engine.look_for_fork();
         if self.engine.is_shut_down() {
             // One that records nothing has nothing to account for.
             if self.control.is_some() {
@@ -182,7 +185,10 @@ impl Telemetry {
     pub fn reader(&self, temporality: Temporality) -> Reader {
         Reader {
             engine: self.engine,
-            state: Mutex::new(ReaderState::new(temporality)),
+            state: PerProcess::new(Reading(
+                Mutex::new(ReaderState::new(temporality)),
+                temporality,
+            )),
         }
     }
 
@@ -229,6 +235,7 @@ impl Telemetry {
 
     /// What happened to records so far.
     pub fn counts(&self) -> EngineCounts {
+        self.engine.settle();
         self.engine.read_counts()
     }
 
@@ -241,6 +248,15 @@ impl Telemetry {
             (name, value)
         })
         .collect()
+    }
+
+    /// What a function that a setting holds says, or `otherwise` if it panics, which is counted.
+    #[doc(hidden)]
+    pub fn contain<T>(&self, otherwise: T, asked: impl FnOnce() -> T) -> T {
+        contain(asked).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            otherwise
+        })
     }
 
     /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
@@ -269,7 +285,8 @@ impl Telemetry {
     /// Who is speaking: the same for every signal, to be shared with providers of the user's. `None` for
     /// [`noop`](Self::noop).
     pub fn resource(&self) -> Option<&'static Resource> {
-        self.resource
+        self.engine.settle();
+        self.resource.map(|resource| &**resource)
     }
 
     /// What was passed over so far, and why, each once and in order: settings of the environment, settings that do not
@@ -327,6 +344,7 @@ impl Telemetry {
     /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal. Where there are
     /// several destinations it is their sum: what is handed to two counts twice.
     pub fn accounts(&self) -> Accounts {
+        self.engine.settle();
         self.control
             .map(|control| control.couriers.accounts())
             .unwrap_or_default()
@@ -337,6 +355,7 @@ impl Telemetry {
         let Some(control) = self.control else {
             return Vec::new();
         };
+        self.engine.settle();
         let outlets = control.couriers.iter();
         outlets
             .map(|outlet| (outlet.name.as_str(), outlet.courier.accounts()))
@@ -398,7 +417,16 @@ impl Drop for ShutdownGuard {
 #[derive(Debug)]
 pub struct Reader {
     engine: &'static Engine,
-    state: Mutex<ReaderState>,
+    state: PerProcess<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading(Mutex<ReaderState>, Temporality);
+
+impl Anew for Reading {
+    fn anew(&self) -> Self {
+        Self(Mutex::new(ReaderState::new(self.1)), self.1)
+    }
 }
 
 impl Reader {
@@ -406,6 +434,6 @@ impl Reader {
     /// [observables](Telemetry::observe), at most until their deadline.
     pub fn collect(&self) -> Vec<Metric> {
         self.engine.run_observables(None);
-        self.engine.collect_metrics(&mut lock_std(&self.state))
+        self.engine.collect_metrics(&mut lock_std(&self.state.0))
     }
 }

@@ -1,8 +1,9 @@
 //! Whose turn it is: one thread at a time, waited for no longer than a deadline, and never by the one that has it.
 
 use crate::error::Error;
+use crate::fork::Anew;
 use crate::sync::lock_std;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, TryLockError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
@@ -28,6 +29,15 @@ impl<T> Turns<T> {
                 holder: None,
             }),
             free: Condvar::new(),
+        }
+    }
+
+    /// Takes it away for good, if nobody is at it: in a forked child, where whoever was is gone.
+    pub(super) fn into_child(&self) -> Option<Box<T>> {
+        match self.place.try_lock() {
+            Ok(mut place) => place.value.take(),
+            Err(TryLockError::Poisoned(place)) => place.into_inner().value.take(),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -90,6 +100,12 @@ enum State {
     Open,
     Running(ThreadId),
     Over(Result<(), Error>),
+}
+
+impl Anew for Once {
+    fn anew(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Once {

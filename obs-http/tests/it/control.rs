@@ -301,3 +301,14 @@ async fn after_shutdown_there_is_a_conflict() {
     assert_eq!(status, 409);
     assert!(said.contains("shut down"), "{said}");
 }
+
+#[tokio::test]
+async fn where_the_authorizer_panics_nobody_is_let_in_and_it_is_counted() {
+    let capture = Capture::builder().build();
+    let authorizer =
+        Authorizer::new(|_| std::panic::resume_unwind(Box::new("on purpose: a panic")));
+    let levels = serve(level_router(capture.telemetry(), authorizer)).await;
+    let (status, _) = send(levels, "GET /levels", &[&authorization(TOKEN)], "").await;
+    assert_eq!(status, 401);
+    assert_eq!(capture.telemetry().counts().panics, 1);
+}

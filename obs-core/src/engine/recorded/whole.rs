@@ -5,12 +5,13 @@ use crate::descriptor::{DURATION_BOUNDS, SIZE_BOUNDS};
 use crate::engine::Engine;
 use crate::engine::metric_set::MetricSet;
 use crate::engine::registry::OVERFLOW;
+use crate::fork::Kept;
 use crate::label::Labels;
 use crate::metrics::PointAttributes;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
-use std::sync::{OnceLock, RwLock};
 
 /// Label sets of one metric, and what it says.
 #[derive(Debug)]
@@ -18,10 +19,10 @@ pub(crate) struct Whole {
     said: OnceLock<Said>,
     /// Values may be strangers': they must not choose where they lie.
     seed: RandomState,
-    table: RwLock<Table>,
+    table: Kept<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Table {
     sets: Vec<Set>,
     /// Numbers of those with this hash: one, but by chance.
@@ -30,7 +31,7 @@ struct Table {
     overflow: Option<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Set {
     attributes: PointAttributes,
     series: u32,
@@ -44,7 +45,7 @@ impl Whole {
         Self {
             said: said.map_or_else(OnceLock::new, OnceLock::from),
             seed: RandomState::new(),
-            table: RwLock::default(),
+            table: Kept::default(),
         }
     }
 
@@ -58,10 +59,7 @@ impl Whole {
 
     /// What is behind the number of a label set.
     pub(crate) fn attributes(&self, labels: Labels) -> PointAttributes {
-        let table = self
-            .table
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let table = self.table.read();
         let set = table.sets.get(labels.0[0] as usize);
         set.map_or_else(Vec::new, |set| set.attributes.clone())
     }
@@ -77,18 +75,12 @@ impl Whole {
         }
         let hash = self.seed.hash_one(&labels.pairs);
         {
-            let table = self
-                .table
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let table = self.table.read();
             if let Some(found) = table.find(set, hash, labels) {
                 return found;
             }
         }
-        let mut table = self
-            .table
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut table = self.table.write();
         if let Some(found) = table.find(set, hash, labels) {
             return found;
         }

@@ -285,6 +285,42 @@ fn any_propagator_of_the_ecosystem_will_do() {
     assert_eq!(seen.len(), 1);
 }
 
+#[test]
+fn a_propagator_that_panics_sends_nothing_along_and_fails_no_call() {
+    #[derive(Debug)]
+    struct Throws;
+
+    impl TextMapPropagator for Throws {
+        fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
+            std::panic::resume_unwind(Box::new("a panic on purpose"))
+        }
+
+        fn extract_with_context(&self, context: &Context, _: &dyn Extractor) -> Context {
+            context.clone()
+        }
+
+        fn fields(&self) -> FieldIter<'_> {
+            FieldIter::new(&[])
+        }
+    }
+
+    let capture = speaking(Propagator::Custom(Arc::new(Throws)));
+    let seen = arrives(&layer(&capture), to(INSIDE, &[]));
+    assert!(seen.is_empty(), "{seen:?}");
+    assert_eq!(capture.telemetry().counts().panics, 1);
+    assert_eq!(capture.record().descriptor, "http.client");
+}
+
+#[test]
+fn a_rule_that_panics_sends_nothing_along_and_fails_no_call() {
+    let capture = crate::support::capture();
+    let rule = Injection::by(|_| std::panic::resume_unwind(Box::new("a panic on purpose")));
+    let seen = arrives(&layer(&capture).with_injection(rule), to(INSIDE, &[]));
+    assert!(seen.is_empty(), "{seen:?}");
+    assert_eq!(capture.telemetry().counts().panics, 1);
+    assert_eq!(capture.record().descriptor, "http.client");
+}
+
 #[tokio::test]
 async fn a_client_and_a_server_are_one_trace_over_both_protocols() {
     for (protocol, http2, version) in [
