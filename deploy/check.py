@@ -1,0 +1,69 @@
+"""check.py [--controls]: what a machine can say about the files here. With `--controls`, that it does say it: copies with
+one defect each are refused, and the text says why.
+
+Takes PyYAML, kubernetes-validate and promtool: `.ci/run deploy` brings them.
+"""
+
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from checks import collector, controls, kubernetes, links, prometheus  # noqa: E402
+from checks.tree import Refused, Tree, want  # noqa: E402
+
+
+def sources(root):
+    text = "".join(path.read_text() for path in sorted((root / "obs-core/src").rglob("*.rs")))
+    reasons = re.search(r"Why an operation was kept although[^:]*: ([^.]*)\.", text)
+    want(reasons, "obs-core says nowhere what obs.keep.reason may be")
+    return text, re.findall(r"`(\w+)`", reasons[1])
+
+
+def check(tree, say=print):
+    text, reasons = sources(tree.root)
+    for path in tree.yaml_files():
+        tree.documents(path)
+    say(f"yaml: {len(tree.yaml_files())} files")
+    say(f"collector: {collector.check(tree, reasons)}")
+    say(f"prometheus: {prometheus.check(tree, text)}")
+    say(f"kubernetes: {kubernetes.check(tree)}")
+    say(f"pages: {links.check(tree)}")
+
+
+def broken(root):
+    """Each control in a copy of its own."""
+    wrong = []
+    for name, path, old, new, says in controls.CONTROLS:
+        with tempfile.TemporaryDirectory() as copy:
+            copy = pathlib.Path(copy)
+            shutil.copytree(HERE, copy / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+            file = copy / "deploy" / path
+            text = file.read_text()
+            if text.count(old) == 0:
+                wrong.append(f"{name}: {path} has no {old!r} to break")
+                continue
+            file.write_text(text.replace(old, new, 1))
+            try:
+                check(Tree(copy / "deploy", root), say=lambda line: None)
+            except Refused as refused:
+                if says not in str(refused):
+                    wrong.append(f"{name}: refused for something else: {refused}")
+                continue
+            wrong.append(f"{name}: accepted")
+    print(f"{len(controls.CONTROLS)} broken copies, {len(wrong)} judged wrongly")
+    return wrong
+
+
+if __name__ == "__main__":
+    try:
+        check(Tree(HERE, HERE.parent))
+        failed = broken(HERE.parent) if "--controls" in sys.argv[1:] else []
+    except Refused as refused:
+        failed = [str(refused)]
+    sys.exit("\n".join(failed) or 0)

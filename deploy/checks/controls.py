@@ -1,0 +1,61 @@
+"""Defects, each of which has to be found: (name, file, what stands there, what is put there, what the refusal says)."""
+
+AGENT, LATE, TAIL = "collector/agent.yaml", "collector/gateway-late-keep.yaml", "collector/gateway-tail-sampling.yaml"
+STORE, CLICKHOUSE = "collector/storage-prometheus-tempo-loki.yaml", "collector/storage-clickhouse.yaml"
+RULES, ALERTS, SCRAPE = "prometheus/rules/recording.yml", "prometheus/rules/alerts.yml", "prometheus/prometheus.yml"
+PODS, GATEWAY, SERVICE = "kubernetes/base/agent.yaml", "kubernetes/base/gateway.yaml", "kubernetes/sample-service/service.yaml"
+LIMITER = "processors: [memory_limiter, k8s_attributes, resource_detection]"
+KEPT = 'values: [".+"]'
+
+CONTROLS = [
+    ("yaml that is none", AGENT, "extensions:\n", "extensions: [\n", "agent.yaml"),
+    ("a key twice", AGENT, "processors:\n", "receivers:\n  otlp:\nprocessors:\n", "stands twice"),
+    ("an exporter that is not defined", STORE, "exporters: [otlp_grpc/tempo]", "exporters: [otlp_grpc/tempos]", "named and not defined"),
+    ("an extension that is not started", LATE, "extensions: [health_check, file_storage]", "extensions: [file_storage]", "defined and not used"),
+    ("a component that was removed", STORE, "otlp_http/loki:", "loki/loki:", "is not known"),
+    ("a name that is deprecated", STORE, "otlp_http/prometheus:", "otlphttp/prometheus:", "is not known"),
+    ("a field that there is not", AGENT, "limit_percentage: 80", "limit_percent: 80", "no field `limit_percent`"),
+    ("a duration without a unit", AGENT, "check_interval: 1s", "check_interval: 1", "is not a duration"),
+    ("the limiter not first", AGENT, LIMITER, LIMITER.replace("[memory_limiter, k8s_attributes", "[k8s_attributes, memory_limiter"), "memory_limiter is not first"),
+    ("retries that give up", STORE, "max_elapsed_time: 0s", "max_elapsed_time: 300s", "gives up after a time"),
+    ("a queue in memory", AGENT, "      storage: file_storage\n", "", "its queue is not on disk"),
+    ("a queue bounded in requests", CLICKHOUSE, "sizer: bytes\n      queue_size", "sizer: requests\n      queue_size", "not bounded in bytes"),
+    ("batches that the next one refuses", AGENT, "max_size: 3145728", "max_size: 31457280", "larger than what the next one takes"),
+    ("a queue below the balancer", AGENT, "sending_queue:\n          enabled: false", "sending_queue:\n          enabled: true", "is not given to another one"),
+    ("routing by service", AGENT, "routing_key: traceID", "routing_key: service", "do not meet"),
+    ("a variable that is told nowhere", AGENT, "${env:GATEWAY_HOST}\n", "${env:GATEWAY_NAME}\n", "not told"),
+    ("a default that is another one", "README.md", "| `72h` |", "| `48h` |", "the default of CLICKHOUSE_TTL"),
+    ("a credential in the file", STORE, "${env:PROMETHEUS_AUTHORIZATION:-}", "Bearer secret", "not used"),
+    ("late keep without its policy", TAIL, "key: obs.keep.reason", "key: obs.trace.partial", "what was kept late as"),
+    ("late keep of known reasons only", TAIL, KEPT + "\n          enabled_regex_matching: true", "values: [error, slow, forced, trace]", "a reason of tomorrow"),
+    ("an attribute that no span has", TAIL, "key: obs.keep.reason", "key: obs.kept.reason", "no span of ours has"),
+    ("an inverted policy", TAIL, KEPT, KEPT + "\n          invert_match: true", "inverted"),
+    ("errors dropped", TAIL, "[ERROR]", "[OK]", "errors are dropped"),
+    ("all of the rest dropped", TAIL, "TAIL_REST_PERCENT:-5}", "TAIL_REST_PERCENT:-0}", "README.md"),
+    ("a sampler where services keep late", LATE, "processors: [memory_limiter]", "processors: [memory_limiter, probabilistic_sampler]", "named and not defined"),
+    ("too few traces for the wait", TAIL, "TAIL_TRACES:-100000", "TAIL_TRACES:-50000", "num_traces is less"),
+    ("a metric that nobody emits", RULES, "rate(http_server_request_duration_seconds_count[5m])", "rate(http_server_requests_total[5m])", "nobody emits"),
+    ("a label that the metric lacks", RULES, 'error_type!="", error_type', 'error!="", error_type', "has no label error"),
+    ("a reason that there is not", ALERTS, 'obs_drop_reason!~"log_flood|', 'obs_drop_reason!~"log_floods|', "no obs_drop_reason is log_floods"),
+    ("an alert that no test sees", ALERTS, "alert: ObsPanics", "alert: ObsPanicked", "no test sees fire"),
+    ("an alert that says something else", ALERTS, "a handler panicked", "a handler failed", "promtool test rules"),
+    ("an expression that does not parse", ALERTS, "expr: up == 0", "expr: up == 0)", "promtool"),
+    ("a threshold that never fires", ALERTS, "> 14.4 * 0.001\n", "> 14.4 * 0.1\n", "promtool test rules"),
+    ("a scrape setting that there is not", SCRAPE, "scrape_timeout: 10s", "scrape_time: 10s", "promtool check config"),
+    ("a field that Kubernetes lacks", PODS, "updateStrategy:", "updatesStrategy:", "updatesStrategy"),
+    ("a type that Kubernetes refuses", GATEWAY, "replicas: 3", 'replicas: "3"', "replicas"),
+    ("a pod as root", PODS, "runAsNonRoot: true", "runAsNonRoot: false", "may run as root"),
+    ("an image that can be written", GATEWAY, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "writes to its image"),
+    ("another release than is checked", PODS, "collector-contrib:0.159.0", "collector-contrib:0.120.0", "is not 0.159.0"),
+    ("a disk smaller than its queues", GATEWAY, "storage: 16Gi", "storage: 8Gi", "for queues of"),
+    ("memory that Go does not know of", "kubernetes/tail-sampling/gateway.yaml", "3276MiB", "4096MiB", "GOMEMLIMIT"),
+    ("a gateway that forgets its storage file", "kubernetes/late-keep/gateway.yaml", "            - --config=/etc/otelcol/storage-prometheus-tempo-loki.yaml\n", "", "no combination"),
+    ("a selector that finds nothing", GATEWAY, "selector: {app.kubernetes.io/name: obs-gateway}\n  ports", "selector: {app.kubernetes.io/name: gateway}\n  ports", "selects 0 workloads"),
+    ("a port that has no name", "kubernetes/base/network.yaml", "port: otlp-http}", "port: otlp-htttp}", "are not the pod's"),
+    ("a variable that the agent lacks", PODS, "- name: GATEWAY_HOST", "- name: GATEWAY_HOSTS", "not given"),
+    ("a service that agents refuse", SERVICE, '    obs.telemetry/send: "true"\n', "", "refuses its namespace"),
+    ("a service that is killed early", SERVICE, "terminationGracePeriodSeconds: 20", "terminationGracePeriodSeconds: 5", "before its telemetry is delivered"),
+    ("an endpoint where nobody listens", SERVICE, ":4318", ":4319", "no agent listens"),
+    ("a variable that we do not read", SERVICE, "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESS", "is not read"),
+    ("a link to nowhere", "README.md", "](collector/gateway-late-keep.yaml)", "](collector/gateway-late.yaml)", "no collector/gateway-late.yaml"),
+]
