@@ -31,7 +31,7 @@ CONTROLS = [
     ("an attribute that no span has", TAIL, "key: obs.keep.reason", "key: obs.kept.reason", "no span of ours has"),
     ("an inverted policy", TAIL, KEPT, KEPT + "\n          invert_match: true", "inverted"),
     ("errors dropped", TAIL, "[ERROR]", "[OK]", "errors are dropped"),
-    ("all of the rest dropped", TAIL, "TAIL_REST_PERCENT:-5}", "TAIL_REST_PERCENT:-0}", "README.md"),
+    ("all of the rest dropped", TAIL, "TAIL_REST_PERCENT:-5}", "TAIL_REST_PERCENT:-0}", "all or none is kept"),
     ("a sampler where services keep late", LATE, "processors: [memory_limiter]", "processors: [memory_limiter, probabilistic_sampler]", "named and not defined"),
     ("too few traces for the wait", TAIL, "TAIL_TRACES:-100000", "TAIL_TRACES:-50000", "num_traces is less"),
     ("a metric that nobody emits", RULES, "rate(http_server_request_duration_seconds_count[5m])", "rate(http_server_requests_total[5m])", "nobody emits"),
