@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes vary with ids, ports and durations, and packed ones with all else in their batch.
 const TOLERANCE: f64 = 0.05;
@@ -64,17 +65,25 @@ fn the_page_on_sizing_has_the_costs_of_the_readme() {
     page.close();
 }
 
+/// One test at a time may write.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// docs/sizing.md, and what becomes of it.
 struct Page {
+    _alone: MutexGuard<'static, ()>,
     is: String,
     becomes: String,
 }
 
 impl Page {
     fn open() -> Self {
+        let alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let is = fs::read_to_string(path()).expect("docs/sizing.md");
-        let becomes = is.clone();
-        Self { is, becomes }
+        Self {
+            _alone: alone,
+            becomes: is.clone(),
+            is,
+        }
     }
 
     /// The table after this mark says the same: texts to the letter, numbers within the tolerance.
