@@ -10,7 +10,8 @@ from .tree import Refused, want
 VARIABLE = re.compile(r"\$\{env:([A-Z0-9_]+)(?::-([^}]*))?\}")
 DURATION = re.compile(r"^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-AGENT, GATEWAYS = "agent.yaml", ["gateway-late-keep.yaml", "gateway-tail-sampling.yaml"]
+AGENT, KUBERNETES, TLS = "agent.yaml", "agent-kubernetes.yaml", "gateway-tls.yaml"
+GATEWAYS = ["gateway-late-keep.yaml", "gateway-tail-sampling.yaml"]
 
 
 def seconds(duration):
@@ -20,14 +21,17 @@ def seconds(duration):
 def files(tree):
     found = {path.name for path in (tree.deploy / "collector").glob("*.yaml")} - {"kustomization.yaml"}
     storages = sorted(name for name in found if name.startswith("storage-"))
-    want(found == {AGENT, *GATEWAYS, *storages}, f"collector/: {sorted(found)}: not an agent, two gateways and what they store in")
+    every = [AGENT, KUBERNETES, *GATEWAYS, TLS, *storages]
+    want(found == set(every), f"collector/: {sorted(found)}: not an agent, two gateways and what they store in")
     want(storages, "collector/: no storage-….yaml")
-    return storages
+    return every
 
 
 def programs(tree):
     """Every combination that is started, as a list of the files of one."""
-    return [[AGENT]] + [list(pair) for pair in itertools.product(GATEWAYS, files(tree))]
+    storages = [name for name in files(tree) if name.startswith("storage-")]
+    pairs = [list(pair) for pair in itertools.product(GATEWAYS, storages)]
+    return [[AGENT], [AGENT, KUBERNETES], *pairs, *([*pair, TLS] for pair in pairs)]
 
 
 def merge(into, more):
@@ -61,7 +65,7 @@ def substituted(value, environment):
 def variables(tree):
     """Name to whether it has a default, over all files."""
     found = {}
-    for path in [AGENT, *GATEWAYS, *files(tree)]:
+    for path in files(tree):
         for name, default in VARIABLE.findall(without_comments(tree.text(f"collector/{path}"))):
             defaulted = f"${{env:{name}:-" in tree.text(f"collector/{path}")
             want(found.setdefault(name, defaulted) == defaulted, f"{path}: {name} has a default in one place and none in another")
@@ -147,6 +151,7 @@ def nothing_given_up(config, name):
         if within:
             off = [within[key].get("enabled") is False for key in ("sending_queue", "retry_on_failure")]
             want(all(off), f"{where}: what a gateway does not take is not given to another one")
+            want("server_name_override" in within["tls"], f"{where}: no certificate has the address of a gateway")
 
 
 def samples(policy, trace):
@@ -210,7 +215,7 @@ def check(tree, reasons):
             want(balancer["routing_key"] == "traceID", f"{name}: spans of a trace do not meet")
         counted += 1
     documented(tree)
-    return f"{counted} collectors of {len(files(tree)) + 3} files, {len(variables(tree))} variables"
+    return f"{counted} collectors of {len(files(tree))} files, {len(variables(tree))} variables"
 
 
 def documented(tree):
@@ -219,7 +224,7 @@ def documented(tree):
     told = {name: default.strip() for name, default in rows}
     used = variables(tree)
     want(set(told) == set(used), f"README.md: variables: not told {sorted(set(used) - set(told))}, not used {sorted(set(told) - set(used))}")
-    text = "\n".join(without_comments(tree.text(f"collector/{path}")) for path in [AGENT, *GATEWAYS, *files(tree)])
+    text = "\n".join(without_comments(tree.text(f"collector/{path}")) for path in files(tree))
     for name, default in told.items():
         inside = {of for of_name, of in VARIABLE.findall(text) if of_name == name and used[name]} or {None}
         want(len(inside) == 1, f"{name} has several defaults: {sorted(inside)}")

@@ -14,6 +14,7 @@ QUEUE = {
     "block_on_overflow": bool, "wait_for_result": bool, "batch": BATCH,
 }
 TLS = {"insecure": bool, "insecure_skip_verify": bool, "ca_file": str, "cert_file": str, "key_file": str, "server_name_override": str}
+SERVER_TLS = {"cert_file": str, "key_file": str, "client_ca_file": str, "reload_interval": "duration"}
 SENDING = {"timeout": "duration", "retry_on_failure": RETRY, "sending_queue": QUEUE}
 COMPRESSION = {"gzip", "zstd", "snappy", "none"}
 GRPC_CLIENT = {"endpoint": str, "compression": COMPRESSION, "headers": {...: str}, "tls": TLS, "balancer_name": str, "wait_for_ready": bool}
@@ -35,8 +36,8 @@ COMPONENTS = {
     "receivers": {
         "otlp": {
             "protocols": {
-                "grpc": {"endpoint": str, "max_recv_msg_size_mib": int, "tls": TLS, "keepalive": KEEPALIVE},
-                "http": {"endpoint": str, "max_request_body_size": int, "tls": TLS},
+                "grpc": {"endpoint": str, "max_recv_msg_size_mib": int, "tls": SERVER_TLS, "keepalive": KEEPALIVE},
+                "http": {"endpoint": str, "max_request_body_size": int, "tls": SERVER_TLS},
             }
         }
     },

@@ -1,6 +1,6 @@
 """Defects, each of which has to be found: (name, file, what stands there, what is put there, what the refusal says)."""
 
-AGENT, LATE, TAIL = "collector/agent.yaml", "collector/gateway-late-keep.yaml", "collector/gateway-tail-sampling.yaml"
+AGENT, WHOSE, LATE, TAIL = "collector/agent.yaml", "collector/agent-kubernetes.yaml", "collector/gateway-late-keep.yaml", "collector/gateway-tail-sampling.yaml"
 STORE, CLICKHOUSE = "collector/storage-prometheus-tempo-loki.yaml", "collector/storage-clickhouse.yaml"
 RULES, ALERTS, SCRAPE = "prometheus/rules/recording.yml", "prometheus/rules/alerts.yml", "prometheus/prometheus.yml"
 PODS, GATEWAY, SERVICE = "kubernetes/base/agent.yaml", "kubernetes/base/gateway.yaml", "kubernetes/sample-service/service.yaml"
@@ -16,12 +16,14 @@ CONTROLS = [
     ("a name that is deprecated", STORE, "otlp_http/prometheus:", "otlphttp/prometheus:", "is not known"),
     ("a field that there is not", AGENT, "limit_percentage: 80", "limit_percent: 80", "no field `limit_percent`"),
     ("a duration without a unit", AGENT, "check_interval: 1s", "check_interval: 1", "is not a duration"),
-    ("the limiter not first", AGENT, LIMITER, LIMITER.replace("[memory_limiter, k8s_attributes", "[k8s_attributes, memory_limiter"), "memory_limiter is not first"),
+    ("the limiter not first", WHOSE, LIMITER, LIMITER.replace("[memory_limiter, k8s_attributes", "[k8s_attributes, memory_limiter"), "memory_limiter is not first"),
     ("retries that give up", STORE, "max_elapsed_time: 0s", "max_elapsed_time: 300s", "gives up after a time"),
     ("a queue in memory", AGENT, "      storage: file_storage\n", "", "its queue is not on disk"),
     ("a queue bounded in requests", CLICKHOUSE, "sizer: bytes\n      queue_size", "sizer: requests\n      queue_size", "not bounded in bytes"),
     ("batches that the next one refuses", AGENT, "max_size: 3145728", "max_size: 31457280", "larger than what the next one takes"),
     ("a queue below the balancer", AGENT, "sending_queue:\n          enabled: false", "sending_queue:\n          enabled: true", "is not given to another one"),
+    ("a name that no certificate has", AGENT, "          server_name_override: ${env:GATEWAY_HOST}\n", "", "no certificate has"),
+    ("a certificate of a client's", "collector/gateway-tls.yaml", "client_ca_file:", "insecure_skip_verify:", "no field `insecure_skip_verify`"),
     ("routing by service", AGENT, "routing_key: traceID", "routing_key: service", "do not meet"),
     ("a variable that is told nowhere", AGENT, "${env:GATEWAY_HOST}\n", "${env:GATEWAY_NAME}\n", "not told"),
     ("a default that is another one", "README.md", "| `72h` |", "| `48h` |", "the default of CLICKHOUSE_TTL"),
@@ -51,6 +53,7 @@ CONTROLS = [
     ("memory that Go does not know of", "kubernetes/tail-sampling/gateway.yaml", "3276MiB", "4096MiB", "GOMEMLIMIT"),
     ("a gateway that forgets its storage file", "kubernetes/late-keep/gateway.yaml", "            - --config=/etc/otelcol/storage-prometheus-tempo-loki.yaml\n", "", "no combination"),
     ("a selector that finds nothing", GATEWAY, "selector: {app.kubernetes.io/name: obs-gateway}\n  ports", "selector: {app.kubernetes.io/name: gateway}\n  ports", "selects 0 workloads"),
+    ("an agent that does not ask whose", PODS, ", --config=/etc/otelcol/agent-kubernetes.yaml", "", "nobody asks for"),
     ("a port that has no name", "kubernetes/base/network.yaml", "port: otlp-http}", "port: otlp-htttp}", "are not the pod's"),
     ("a variable that the agent lacks", PODS, "- name: GATEWAY_HOST", "- name: GATEWAY_HOSTS", "not given"),
     ("a service that agents refuse", SERVICE, '    obs.telemetry/send: "true"\n', "", "refuses its namespace"),

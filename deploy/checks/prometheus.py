@@ -126,6 +126,9 @@ def promtool(tree):
 
     folder = tree.deploy / "prometheus"
     run("check", "rules", *sorted(folder.glob("rules/*.yml")))
+    if shutil.which("vmalert"):
+        done = subprocess.run(["vmalert", "-dryRun", f"-rule={folder}/rules/*.yml"], capture_output=True, text=True, timeout=60)
+        want(done.returncode == 0, f"vmalert: {done.stderr[-2000:]}")
     run("test", "rules", *sorted(folder.glob("tests/*.yml")))
     with tempfile.TemporaryDirectory() as copy:
         copy = pathlib.Path(copy)
@@ -147,4 +150,4 @@ def check(tree, sources):
     counted = names(tree, sources)
     tests_cover(tree)
     promtool(tree)
-    return f"{counted} rules, each name one that is emitted; promtool accepts them and runs their tests"
+    return f"{counted} rules, each name one that is emitted; promtool{' and vmalert accept' if shutil.which('vmalert') else ' accepts'} them, their tests pass"
