@@ -111,7 +111,7 @@ def ask(prometheus, service):
         rules = [rule for group in ask_api(prometheus, "rules")["groups"] for rule in group["rules"]]
     bad = [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"]
     want(not bad, f"rules: {bad}")
-    down = [one for one in ask_api(prometheus, "alerts")["alerts"] if one["labels"]["alertname"] in ("ObsScrapeFails", "ObsTelemetryLost", "ObsDeliveryStalls")]
+    down = [one for one in ask_api(prometheus, "alerts")["alerts"] if one["labels"]["alertname"] in ("ObsScrapeFails", "ObsTelemetryLost", "ObsDeliveryStalls", "ObsBooksOff")]
     want(not down, f"alerts of a healthy service: {down}")
     now = time.time()
     found = ask_api(prometheus, "query_exemplars", query='http_server_request_duration_seconds_bucket{job="sample/front"}', start=now - 600, end=now + 60)

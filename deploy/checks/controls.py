@@ -38,7 +38,7 @@ CONTROLS = [
     ("too few traces for the wait", TAIL, "TAIL_TRACES:-100000", "TAIL_TRACES:-50000", "num_traces is less"),
     ("a metric that nobody emits", RULES, "rate(http_server_request_duration_seconds_count[5m])", "rate(http_server_requests_total[5m])", "nobody emits"),
     ("a label that the metric lacks", RULES, 'error_type!="", error_type', 'error!="", error_type', "has no label error"),
-    ("a reason that there is not", ALERTS, 'obs_drop_reason!~"log_flood|', 'obs_drop_reason!~"log_floods|', "no obs_drop_reason is log_floods"),
+    ("a class of errors that there is not", ALERTS, 'error_type="panic"', 'error_type="panicked"', "no error_type is panicked"),
     ("an alert that no test sees", ALERTS, "alert: ObsPanics", "alert: ObsPanicked", "no test sees fire"),
     ("an alert that says something else", ALERTS, "a handler panicked", "a handler failed", "promtool test rules"),
     ("an expression that does not parse", ALERTS, "expr: up == 0", "expr: up == 0)", "promtool"),

@@ -84,7 +84,9 @@ def names(tree, sources):
         for label in grouped:
             want(label in every, f"{title}: groups by {label}, which nothing has")
         for template in re.findall(r"\$labels\.(\w+)", str(rule.get("annotations", {}))):
-            want(template in grouped or template in ADDED, f"{title}: its annotations want {template}")
+            # Where nothing is grouped, labels are those of the series.
+            own = set() if grouped else set().union(*(known.get(name, set()) for name, _ in found))
+            want(template in ADDED.union(grouped, own), f"{title}: its annotations want {template}")
         # Values of closed sets stand in our sources.
         for label, values in re.findall(r'(obs_drop_reason|error_type)\s*(?:=~|!~|!=|=)\s*"([^"]*)"', rule["expr"]):
             for value in filter(None, values.split("|")):
