@@ -9,6 +9,7 @@ mod exported;
 #[cfg(unix)]
 mod forked;
 mod grace;
+mod steps;
 mod stress;
 
 use obs_core::courier::{Batch, Sent, Signal, Transport};
