@@ -1,6 +1,8 @@
 //! Runs a transport: inside OpenTelemetry's suppressed scope, and with its panics contained.
 
 use crate::contain::let_go;
+use crate::quiet::Apart;
+use crate::thread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -21,7 +23,8 @@ impl Driver {
     pub(super) fn send(&mut self, batch: &Batch, deadline: Instant) -> Outcome {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             // Without it, an instrumented client would make telemetry out of every delivery of telemetry.
-            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            let _apart = Apart::enter();
+            let _suppressed = thread::sees_otel().then(Context::enter_telemetry_suppressed_scope);
             self.0.send(batch, deadline)
         }));
         match attempt {
