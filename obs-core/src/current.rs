@@ -102,10 +102,7 @@ pub fn wrap<F: Future>(future: F) -> Within<F> {
 #[doc(hidden)]
 #[inline]
 pub fn is_suppressed() -> bool {
-    crate::context::peek(|current| current.is_none())
-        && (crate::quiet::is_quiet()
-            || crate::thread::sees_otel()
-                && opentelemetry::Context::is_current_telemetry_suppressed())
+    crate::context::peek(|current| current.is_none()) && crate::quiet::is_suppressed()
 }
 
 /// Writes what an outgoing call from here carries, as the W3C's headers: the ids that [`Parent::Current`] would make a parent

@@ -3,6 +3,8 @@
 use crate::context;
 use crate::engine::live::Live;
 use crate::scope::Hidden;
+use crate::thread;
+use opentelemetry::Context;
 use std::cell::Cell;
 
 thread_local! {
@@ -21,6 +23,11 @@ pub(crate) fn during<R>(work: impl FnOnce() -> R) -> R {
 #[inline]
 pub(crate) fn is_quiet() -> bool {
     QUIET.get()
+}
+
+/// The same, and wherever others say so: in OpenTelemetry's suppressed scope.
+pub(crate) fn is_suppressed() -> bool {
+    is_quiet() || thread::sees_otel() && Context::is_current_telemetry_suppressed()
 }
 
 /// A delivery: quiet, and no part of the operation in whose middle it may run in manual mode.
