@@ -83,6 +83,7 @@ impl Control {
                 self.engine,
                 parents.into_child(),
                 exporter,
+                resource,
             ))
         }))
     }
