@@ -97,6 +97,14 @@ pub fn wrap<F: Future>(future: F) -> Within<F> {
     Within::new(handle(), future)
 }
 
+/// Whether telemetry is suppressed here, as in a delivery of telemetry, where a layer makes none. Not inside of an operation: what
+/// is polled here is not suppressed.
+#[doc(hidden)]
+#[inline]
+pub fn is_suppressed() -> bool {
+    crate::context::peek(|current| current.is_none()) && crate::quiet::is_suppressed()
+}
+
 /// Writes what an outgoing call from here carries, as the W3C's headers: the ids that [`Parent::Current`] would make a parent
 /// of, so those of a user's span where one is open inside the operation (or without any), and the operation's baggage.
 /// Says whether there is anything. An operation's own ids are [`Active::inject`]'s.

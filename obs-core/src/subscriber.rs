@@ -50,7 +50,7 @@ impl<'a> Records<'a> {
 /// A panic in it is contained and counted. It must not block for long: what is exported waits behind it. It cannot wait
 /// for itself: [`Telemetry::flush`](crate::Telemetry::flush) and the like return an error at once when called in it.
 pub trait Subscriber: Send {
-    /// Who is speaking: called once, when the telemetry is built.
+    /// Who is speaking: called once, when the telemetry is built, and once more in a [forked child](crate::Builder::manual).
     fn set_resource(&mut self, resource: &Resource) {
         let _ = resource;
     }

@@ -1,6 +1,8 @@
 //! Runs a transport: inside OpenTelemetry's suppressed scope, with its panics contained, and by the watch.
 
 use crate::contain::{contain, let_go};
+use crate::quiet::Apart;
+use crate::thread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -70,7 +72,8 @@ impl Driver {
     fn attempt(&mut self, batch: &Batch, deadline: Instant) -> Outcome {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             // Without it, an instrumented client would make telemetry out of every delivery of telemetry.
-            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            let _apart = Apart::enter();
+            let _suppressed = thread::sees_otel().then(Context::enter_telemetry_suppressed_scope);
             self.transport
                 .as_mut()
                 .map(|transport| transport.send(batch, deadline))
@@ -92,7 +95,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let transport = self.transport.take();
         contain(|| {
-            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            let _apart = Apart::enter();
+            let _suppressed = thread::sees_otel().then(Context::enter_telemetry_suppressed_scope);
             drop(transport);
         });
     }

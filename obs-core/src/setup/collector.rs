@@ -2,6 +2,7 @@
 //! back to the thread it came from. Runs on its own thread, or inside `collect` in manual mode.
 
 use super::exporter::Exporter;
+use super::resource::Resource;
 use crate::contain::contain;
 use crate::courier::{Couriers, Signal};
 use crate::engine::Engine;
@@ -43,6 +44,7 @@ impl Collector {
         engine: &'static Engine,
         parents: Option<Box<Self>>,
         exporter: Option<Exporter>,
+        resource: &Resource,
     ) -> Self {
         let subscribers = parents.map(|mut parents| std::mem::take(&mut parents.subscribers));
         if subscribers.is_none() {
@@ -50,7 +52,9 @@ impl Collector {
                 "the process forked while a collection was running: subscribers are not called in the child".into(),
             );
         }
-        Self::new(engine, subscribers.unwrap_or_default(), exporter)
+        let mut own = Self::new(engine, subscribers.unwrap_or_default(), exporter);
+        own.each_subscriber(|subscriber| subscriber.set_resource(resource));
+        own
     }
 
     /// What a forked child makes its own of.

@@ -86,6 +86,7 @@ impl Control {
                 self.engine,
                 parents.into_child(),
                 exporter,
+                resource,
             ))
         }))
     }

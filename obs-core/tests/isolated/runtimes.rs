@@ -207,3 +207,35 @@ fn a_guard_shuts_down_where_main_panics() {
         assert_eq!(telemetry.accounts().traces.delivered, 1);
     }
 }
+
+#[test]
+fn a_delivery_in_the_middle_of_an_operation_is_no_part_of_it() {
+    #[derive(Clone, Debug, Default)]
+    struct Looks(Arc<Mutex<Vec<bool>>>);
+
+    impl Transport for Looks {
+        fn send(&mut self, _: &Batch, _: Instant) -> Sent {
+            let seen = obs_core::current::handle().is_some();
+            self.0.lock().expect("fine").push(seen);
+            Sent::DELIVERED
+        }
+    }
+
+    let looks = Looks::default();
+    let telemetry = builder()
+        .manual()
+        .with_sampler(sampler(true))
+        .with_transport(looks.clone())
+        .build()
+        .expect("usable");
+    let kind = telemetry.kind(&WORK);
+    let mut operation = kind.start(Labels::NONE, Parent::Root);
+    let handle = operation.handle().expect("recording");
+    record(&telemetry);
+    operation.scope(|| telemetry.flush(LONG).expect("delivered"));
+    record(&telemetry);
+    handle.in_scope(|| telemetry.flush(LONG).expect("delivered"));
+    operation.scope(|| assert!(obs_core::current::handle().is_some(), "it is back"));
+    let seen = looks.0.lock().expect("fine");
+    assert!(seen.len() >= 2 && seen.iter().all(|seen| !seen), "{seen:?}");
+}

@@ -115,7 +115,8 @@ fn start<B: Body>(
     request: &mut Request<B>,
 ) -> Operation {
     let head = RequestHead::of(request);
-    if !settings.observes(head) {
+    // A delivery of telemetry, by a transport with this client beneath it, would be telemetry to deliver, without end.
+    if !settings.observes(head) || current::is_suppressed() {
         return Operation::disabled();
     }
     // Of an attempt. Asked before it is the attempt that is current.
