@@ -9,7 +9,9 @@ use super::collector::Collector;
 use super::relay::{Network, Relay};
 use super::{batch, courier_to, soon};
 
-const A_WHILE: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Longer than an attempt takes.
+const A_WHILE: Duration = Duration::from_millis(1500);
 
 /// A courier to a collector behind a relay, in both modes.
 fn check(work: impl Fn(&Collector, &Relay, Courier)) {
@@ -18,7 +20,7 @@ fn check(work: impl Fn(&Collector, &Relay, Courier)) {
         let address: SocketAddr = collector.url()["http://".len()..].parse().expect("one");
         let relay = Relay::to(address);
         let mut destinations = Destinations::below(&format!("http://{}", relay.address()));
-        destinations.traces = destinations.traces.with_timeout(Duration::from_millis(200));
+        destinations.traces = destinations.traces.with_timeout(TIMEOUT);
         let courier = courier_to(&destinations);
         if threaded {
             courier.start().expect("a thread");
@@ -64,7 +66,7 @@ fn a_connection_that_went_away_between_two_batches_costs_no_retry() {
 #[test]
 fn resets_and_a_byte_at_a_time_are_tried_again() {
     check(|_, relay, courier| {
-        for network in [Network::Resets, Network::Drips(Duration::from_millis(20))] {
+        for network in [Network::Resets, Network::Drips(Duration::from_millis(200))] {
             relay.set(network);
             courier.outbox().push(batch(Signal::Traces, 7));
             let error = courier

@@ -51,6 +51,16 @@ fn each_signal_arrives_at_its_service_compressed_and_signed() {
     }
 }
 
+#[test]
+fn a_path_in_the_endpoint_means_nothing() {
+    let collector = Collector::start([]);
+    let destinations = Destinations::grpc(format!("{}/v1/traces?x=1", collector.endpoint()));
+    let courier = courier_to(&destinations);
+    courier.outbox().push(batch(Signal::Logs, 1));
+    courier.flush(soon()).expect("delivered");
+    assert_eq!(collector.seen()[0].signal, Signal::Logs);
+}
+
 /// One request of HTTP/1.1, answered with an empty success: its first line and headers.
 fn answers_once(listener: &TcpListener) -> Vec<String> {
     let (stream, _) = listener.accept().expect("a client");

@@ -37,9 +37,8 @@ pub(super) enum Broken {
 
 #[derive(Debug)]
 struct Live {
-    channel: Channel,
     /// `Some` until it is dropped.
-    runtime: Option<Runtime>,
+    both: Option<(Runtime, Channel)>,
     /// Whose sockets they are.
     process: u32,
 }
@@ -127,10 +126,10 @@ impl Link {
             Some(live) => live,
             None => Live::new(&self.endpoint).map_err(Broken::System)?,
         };
-        let Some(runtime) = &live.runtime else {
+        let Some((runtime, channel)) = &live.both else {
             return Err(Broken::Late);
         };
-        let mut channel = live.channel.clone();
+        let mut channel = channel.clone();
         let outcome = runtime.block_on(async {
             tokio::time::timeout(left, exchange(&mut channel, call, left)).await
         });
@@ -170,8 +169,7 @@ impl Live {
             endpoint.connect_lazy()
         };
         Ok(Self {
-            channel,
-            runtime: Some(runtime),
+            both: Some((runtime, channel)),
             process: process::id(),
         })
     }
@@ -183,14 +181,16 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else {
+        let Some((runtime, channel)) = self.both.take() else {
             return;
         };
         if self.is_ours() {
+            drop(channel);
             // Waits for nobody, which a runtime that is merely dropped would, and would not even be allowed to here.
             runtime.shutdown_background();
         } else {
-            mem::forget(runtime);
+            // Either would touch what the parent goes on using, or a lock that nobody here will release.
+            mem::forget((runtime, channel));
         }
     }
 }
