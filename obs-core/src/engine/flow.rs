@@ -4,12 +4,13 @@
 //! two or none. No lock: a forked child inherits locks whose holders do not exist there.
 
 use crate::courier::Signal;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     begun: AtomicU64,
     ended: AtomicU64,
+    subscribed: AtomicBool,
     lanes: [Lane; Signal::ALL.len()],
 }
 
@@ -92,6 +93,15 @@ impl Flow {
             std::thread::yield_now();
         }
         None
+    }
+
+    /// There are subscribers, who want what no destination takes. For set-up.
+    pub(crate) fn set_subscribed(&self, subscribed: bool) {
+        self.subscribed.store(subscribed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscribed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn read(&self, signal: Signal) -> Passed {
@@ -178,7 +188,6 @@ fn sub(count: &AtomicU64, by: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn what_did_not_reach_a_body_is_a_fault() {

@@ -16,12 +16,14 @@ use std::ops::AddAssign;
 ///   logged from within the delivery of telemetry.
 /// - *metrics*: a data point that was collected to be exported. Points that a metrics page or a [`Reader`](crate::Reader) shows
 ///   are made for whoever asks. Measurements are no items: they are added up where they are made, and nothing is lost there.
+///
+/// Of a signal that has neither a destination nor a [subscriber](crate::Subscriber) there are no items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Book {
     /// Items there have been.
     pub created: u64,
-    /// Taken by the destination. Where a signal has none: shown to [subscribers](crate::Subscriber), if there are any.
+    /// Taken by the destination. Where a signal has none: shown to subscribers.
     pub delivered: u64,
     /// Gone, by reason.
     pub dropped: Dropped,
@@ -128,6 +130,8 @@ pub(crate) struct Ledgers {
 /// The items of one signal up to the outboxes: the same for all destinations.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Front {
+    /// Whether anybody does: a destination, or subscribers. Else there are no items.
+    pub(crate) wanted: bool,
     pub(crate) dropped: Dropped,
     lost: Dropped,
     /// Before the collector.
@@ -143,7 +147,10 @@ impl Ledgers {
         engine.settle();
         engine.intakes.settle();
         engine.flow.settled(|| Self {
-            fronts: Signal::ALL.map(|signal| Front::read(engine, signal)),
+            fronts: Signal::ALL.map(|signal| {
+                let wanted = couriers.take(signal) || engine.flow.is_subscribed();
+                Front::read(engine, signal, wanted)
+            }),
             accounts: couriers
                 .iter()
                 .map(|outlet| outlet.courier.accounts())
@@ -186,10 +193,8 @@ impl Ledgers {
         for (index, outlet) in couriers.iter().enumerate() {
             books += self.of(index, outlet.takes);
         }
-        for signal in Signal::ALL
-            .into_iter()
-            .filter(|signal| !couriers.take(*signal))
-        {
+        let alone = |signal: &Signal| !couriers.take(*signal) && self.front(*signal).wanted;
+        for signal in Signal::ALL.into_iter().filter(alone) {
             *books.of_mut(signal) += self.front(signal).alone();
         }
         books
@@ -197,9 +202,10 @@ impl Ledgers {
 }
 
 impl Front {
-    fn read(engine: &Engine, signal: Signal) -> Self {
+    fn read(engine: &Engine, signal: Signal, wanted: bool) -> Self {
         let counts = &engine.counts;
         let mut front = Self {
+            wanted,
             passed: engine.flow.read(signal),
             ..Self::default()
         };

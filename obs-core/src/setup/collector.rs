@@ -29,6 +29,7 @@ impl Collector {
         exporter: Option<Exporter>,
     ) -> Self {
         let exports = { exporter.as_ref() }.is_some_and(|exporter| exporter.takes(Signal::Logs));
+        engine.flow.set_subscribed(!subscribers.is_empty());
         engine.logs.set_heard(exports || !subscribers.is_empty());
         Self {
             engine,

@@ -263,12 +263,14 @@ fn show(counters: &[BoundCounter; DropReason::ALL.len()], dropped: &Dropped) {
 #[cfg(test)]
 mod tests {
     use crate::Telemetry;
+    use crate::courier::Capture;
     use crate::setup::environment::Environment;
 
     #[test]
     fn every_count_is_exported() {
         let telemetry = Telemetry::builder()
             .with_environment(Environment::default())
+            .with_transport(Capture::new())
             .manual()
             .build()
             .expect("usable");

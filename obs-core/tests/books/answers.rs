@@ -1,7 +1,7 @@
 //! What flush and shutdown say, and when they say Ok.
 
 use super::{FAILED, LONG, Scripted, event};
-use crate::support::{Captured, WORK, builder, rig, rig_with, sampler};
+use crate::support::{WORK, builder, rig, rig_with, sampler};
 use obs_core::courier::{Capture, DropReason, Sent, Signal};
 use obs_core::{
     Body, Diagnostic, Error, KeepPolicy, Labels, LogEvent, Outcome, Parent, Records, Subscriber,
@@ -228,6 +228,23 @@ fn without_a_destination_subscribers_are_where_items_go() {
     assert_eq!(books.metrics, obs_core::Book::default());
     assert!(rig.telemetry.books_by_destination().is_empty());
     assert_eq!(Telemetry::noop().books(), obs_core::Books::default());
-    let captured = Captured::default();
-    assert!(captured.take_spans().is_empty());
+}
+
+#[test]
+fn what_nobody_wants_is_not_lost() {
+    let telemetry = builder().with_sampler(sampler(true)).manual().build();
+    let telemetry = telemetry.expect("usable");
+    // A service that has a metrics page and nothing else.
+    end(telemetry, MANY);
+    telemetry.emit(event());
+    assert!(telemetry.counts().ring_full > 0);
+    assert_eq!(telemetry.books(), obs_core::Books::default());
+    telemetry
+        .shutdown(LONG)
+        .expect("there is nobody to lose it to");
+    let page = telemetry.prometheus();
+    assert!(
+        !page.contains("obs_telemetry_") && !page.contains("otel_sdk_"),
+        "{page}"
+    );
 }

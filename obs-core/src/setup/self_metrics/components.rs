@@ -99,9 +99,12 @@ impl Components {
     }
 
     pub(super) fn mirror(&self, engine: &Engine, ledgers: &Ledgers) {
-        let logs = ledgers.front(Signal::Logs).created();
-        mirror(&[self.log_created], [logs]);
-        if ledgers.front(Signal::Traces).created() > 0 {
+        let logs = ledgers.front(Signal::Logs);
+        if logs.wanted {
+            mirror(&[self.log_created], [logs.created()]);
+        }
+        let spans = ledgers.front(Signal::Traces);
+        if spans.wanted && spans.created() > 0 {
             self.span_capacity.mirror(engine.ring_capacity() as i64);
         }
         self.spans.mirror(ledgers);
@@ -152,9 +155,10 @@ impl Processor {
 
     fn mirror(&self, ledgers: &Ledgers) {
         let front = ledgers.front(self.signal);
-        if front.created() > 0 {
-            self.size.mirror(front.queued as i64);
+        if !front.wanted || front.created() == 0 {
+            return;
         }
+        self.size.mirror(front.queued as i64);
         mirror(&[self.processed], [front.passed.taken]);
         for (reason, refused) in &self.refused {
             mirror(&[*refused], [front.dropped.by(*reason)]);
