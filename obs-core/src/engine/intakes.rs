@@ -1,8 +1,8 @@
 //! What comes from the user's OpenTelemetry SDK, and waits for the collector's round (feature `sdk`).
 
 use crate::courier::Signal;
-use crate::sync::lock_std;
-use std::sync::{Arc, Mutex, Weak};
+use crate::fork::Kept;
+use std::sync::{Arc, Weak};
 
 /// One place where encoded items wait.
 pub(crate) trait Waiting: Send + Sync {
@@ -18,11 +18,11 @@ pub(crate) trait Waiting: Send + Sync {
 
 /// All of them. They belong to the processors of the user's providers.
 #[derive(Default)]
-pub(crate) struct Intakes(Mutex<Vec<Weak<dyn Waiting>>>);
+pub(crate) struct Intakes(Kept<Vec<Weak<dyn Waiting>>>);
 
 impl Intakes {
     pub(crate) fn add(&self, intake: Weak<dyn Waiting>) {
-        lock_std(&self.0).push(intake);
+        self.0.write().push(intake);
     }
 
     pub(crate) fn hand_over(&self) {
@@ -50,7 +50,7 @@ impl Intakes {
     /// Not under the lock: what is handed over may be dropped, and drop what registered here.
     fn each(&self, call: impl FnMut(&Arc<dyn Waiting>)) {
         let intakes: Vec<Arc<dyn Waiting>> = {
-            let mut all = lock_std(&self.0);
+            let mut all = self.0.write();
             all.retain(|intake| intake.strong_count() > 0);
             all.iter().filter_map(Weak::upgrade).collect()
         };
@@ -61,7 +61,7 @@ impl Intakes {
 impl std::fmt::Debug for Intakes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Intakes")
-            .field(&lock_std(&self.0).len())
+            .field(&self.0.read().len())
             .finish()
     }
 }

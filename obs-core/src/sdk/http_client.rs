@@ -7,6 +7,7 @@ use super::SignalCounts;
 use crate::courier::{Couriers, Signal};
 use crate::encode::{BODY_LIMIT, Buffer};
 use crate::engine::Engine;
+use crate::fork::PerProcess;
 use crate::setup::Telemetry;
 use crate::sync::lock_std;
 use cut::{Cut, cut};
@@ -50,7 +51,7 @@ struct Shared {
     engine: &'static Engine,
     couriers: Couriers,
     /// By [`Signal::index`].
-    counted: Mutex<[SignalCounts; Signal::ALL.len()]>,
+    counted: PerProcess<Mutex<[SignalCounts; Signal::ALL.len()]>>,
 }
 
 impl CourierHttpClient {
@@ -59,7 +60,7 @@ impl CourierHttpClient {
             shared: Arc::new(Shared {
                 engine: telemetry.engine(),
                 couriers: telemetry.couriers(),
-                counted: Mutex::default(),
+                counted: PerProcess::default(),
             }),
             signal: None,
         }

@@ -10,7 +10,7 @@ use crate::encode::sdk::{Items, Named, bodies};
 use crate::encode::{BODY_LIMIT, ResourceBytes};
 use crate::engine::Engine;
 use crate::engine::intakes::Waiting;
-use crate::fork::{Anew, PerProcess};
+use crate::fork::{Anew, Kept, PerProcess};
 use crate::sync::lock_std;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ pub(super) struct Intake {
     signal: Signal,
     engine: &'static Engine,
     couriers: Couriers,
-    resource: Mutex<ResourceBytes>,
+    resource: Kept<ResourceBytes>,
     /// The longest item that a body has room for.
     limit: AtomicUsize,
     /// A forked child has its own: what waits in its parent's is its parent's to send.
@@ -88,7 +88,7 @@ impl Intake {
             engine,
             couriers,
             limit: AtomicUsize::new(limit_beside(&resource)),
-            resource: Mutex::new(resource),
+            resource: Kept::new(resource, || ResourceBytes::new([], None)),
             stripes: PerProcess::new(Stripes::new(stripes)),
             in_transit: AtomicUsize::new(0),
             owner: std::process::id(),
@@ -104,7 +104,7 @@ impl Intake {
 
     pub(super) fn set_resource(&self, resource: ResourceBytes) {
         self.limit.store(limit_beside(&resource), Ordering::Relaxed);
-        *lock_std(&self.resource) = resource;
+        *self.resource.write() = resource;
     }
 
     pub(super) fn couriers(&self) -> &Couriers {
@@ -212,7 +212,7 @@ impl Intake {
             self.couriers.push(self.signal, &[], items);
             return;
         }
-        let resource = lock_std(&self.resource).clone();
+        let resource = self.resource.read().clone();
         bodies(&resource, parts, BODY_LIMIT, &mut |body, items| {
             self.couriers.push(self.signal, body, items);
         });

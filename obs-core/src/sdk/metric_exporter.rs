@@ -7,6 +7,7 @@ use crate::courier::{Couriers, Signal};
 use crate::encode::BODY_LIMIT;
 use crate::encode::sdk::encode_metrics;
 use crate::engine::Engine;
+use crate::fork::PerProcess;
 use crate::setup::Telemetry;
 use crate::sync::lock_std;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -37,7 +38,7 @@ struct Shared {
     engine: &'static Engine,
     couriers: Couriers,
     losses: Losses,
-    counted: Mutex<SignalCounts>,
+    counted: PerProcess<Mutex<SignalCounts>>,
     shut_down: AtomicBool,
 }
 
@@ -49,7 +50,7 @@ impl CourierMetricExporter {
                 engine: telemetry.engine(),
                 losses: Losses::new(couriers.clone(), Signal::Metrics),
                 couriers,
-                counted: Mutex::default(),
+                counted: PerProcess::default(),
                 shut_down: AtomicBool::new(false),
             }),
             temporality: Temporality::Cumulative,

@@ -11,6 +11,7 @@ use crate::engine::instruments::{
     BoundCounter, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Instrument, UpDownCounter,
 };
 use crate::engine::metric_set::Shape;
+use crate::fork::{Anew, PerProcess};
 use crate::label::{Label, Values};
 use crate::semconv::obs;
 use crate::sync::lock_std;
@@ -79,12 +80,21 @@ struct Ledger {
     dropped: [BoundCounter; DropReason::ALL.len()],
     lost: [BoundCounter; DropReason::ALL.len()],
     /// The most that was ever said: what moves from thread to thread must not look like a counter that began again.
-    most: AtomicU64,
+    most: PerProcess<Most>,
+}
+
+#[derive(Default)]
+struct Most(AtomicU64);
+
+impl Anew for Most {
+    fn anew(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Ledger {
     fn mirror(&self, book: &Book) {
-        let before = self.most.fetch_max(book.created, Ordering::Relaxed);
+        let before = self.most.0.fetch_max(book.created, Ordering::Relaxed);
         let created = book.created.max(before);
         if created == 0 {
             return;
@@ -179,12 +189,12 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
             pending: pending.bind(&[name]),
             dropped: by_reason(&dropped),
             lost: by_reason(&lost),
-            most: AtomicU64::new(0),
+            most: PerProcess::default(),
         }
     });
     let components = Components::new(engine, &couriers);
     // Readings are mirrored in the order in which they were taken.
-    let turn = Mutex::new(());
+    let turn: PerProcess<Mutex<()>> = PerProcess::default();
     engine.mirror(Box::new(move || {
         let _turn = lock_std(&turn);
         let counts = engine.read_counts();
