@@ -85,6 +85,7 @@ pub mod propagation;
 mod quiet;
 mod record;
 mod recorder;
+pub mod redact;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 pub mod sampling;

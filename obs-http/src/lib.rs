@@ -188,7 +188,6 @@ pub mod page;
 mod peer;
 mod redact;
 mod route;
-mod secret;
 pub mod server;
 mod target;
 #[cfg(feature = "tracing")]

@@ -1,6 +1,6 @@
 //! Query strings without their secrets.
 
-use crate::secret::{ENDS, SHORT, WHOLE, WORDS, is_part, is_secret};
+use obs_core::redact::names::{ENDS, SHORT, WHOLE, WORDS, is_part, is_secret};
 use std::borrow::Cow;
 
 /// The query with the values of secret keys replaced by `REDACTED`, as the conventions ask (v1.44.0); keys stay. A pair

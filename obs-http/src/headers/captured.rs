@@ -1,7 +1,7 @@
 //! Headers that become attributes, because somebody asked for them.
 
-use crate::secret::is_secret;
 use http::{HeaderMap, HeaderName};
+use obs_core::redact::names::is_secret;
 use obs_core::{Active, Key};
 
 /// Those of the names that carry no secrets, each with its attribute's key.
