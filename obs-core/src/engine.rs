@@ -36,6 +36,7 @@ pub(crate) mod views;
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
 use crate::level::StatsLevel;
+use crate::redact::Looking;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
@@ -117,6 +118,11 @@ impl Engine {
             shut_down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }))
+    }
+
+    /// Whoever has to see a text before it waits, if anybody has to.
+    pub(crate) fn looking(&self) -> Option<Looking<'_>> {
+        self.config.redactors.looking(&self.counts.panics)
     }
 
     /// The kind of a descriptor, registered at first sight.

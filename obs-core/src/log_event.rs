@@ -3,6 +3,7 @@
 
 use crate::ambient::Ambient;
 use crate::descriptor::Scope;
+use crate::redact::{Looking, Place};
 use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
@@ -167,6 +168,46 @@ impl LogEvent {
             .flatten()
             .map(|(key, id)| (key.as_str(), id))
             .filter(move |(key, _)| !own(key))
+    }
+
+    /// Shows its texts to redactors.
+    pub(crate) fn redact(&mut self, by: Looking<'_>) {
+        if !by.body("", &mut self.body) {
+            self.body = Body::Empty;
+        }
+        by.pairs(Place::LogAttribute, &mut self.attributes);
+        self.redact_session(by);
+    }
+
+    /// Of the session only what is exported with it.
+    pub(crate) fn redact_session(&mut self, by: Looking<'_>) {
+        if let Some(session) = &self.session
+            && let Some(left) = session.redacted(Place::LogAttribute, by)
+        {
+            self.session = Some(left);
+        }
+    }
+
+    /// Cuts texts of more bytes than a value may have, however deep they lie. Bytes are not cut, as half of an image is none: what
+    /// is too large is left out, with the mark in its place.
+    pub(crate) fn cut(&mut self, limit: usize) {
+        fn cut_body(of: &mut Body, limit: usize) {
+            match of {
+                Body::Text(text) if text.len() > limit => {
+                    *text = crate::attributes::cut(text, limit).into_owned();
+                }
+                Body::Bytes(bytes) if bytes.len() > limit => {
+                    *of = Body::Text(crate::attributes::mark(bytes.len()));
+                }
+                Body::List(list) => list.iter_mut().for_each(|item| cut_body(item, limit)),
+                Body::Map(map) => map.iter_mut().for_each(|(_, item)| cut_body(item, limit)),
+                _ => {}
+            }
+        }
+        cut_body(&mut self.body, limit);
+        for pair in &mut self.attributes {
+            crate::side::cut_value(&mut pair.value, limit);
+        }
     }
 
     /// Bytes it holds, for the cap of what waits.

@@ -9,6 +9,7 @@ use crate::level::StatsLevel;
 use crate::propagation::Propagator;
 use crate::record::limits::Limits;
 use crate::recorder::Recorder;
+use crate::redact::Redactors;
 use crate::side::SideBounds;
 use crate::view::View;
 use std::sync::{Arc, OnceLock};
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) side: SideBounds,
     /// What of all that is exported.
     pub(crate) limits: Limits,
+    /// Who sees each text before it waits.
+    pub(crate) redactors: Redactors,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,6 +153,7 @@ impl Default for Config {
                 total_bytes: 128 << 10,
             },
             limits: Limits::default(),
+            redactors: Redactors::default(),
         }
     }
 }

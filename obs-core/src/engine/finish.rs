@@ -1,5 +1,7 @@
 //! The end of an operation, once and here only: numbers into cells, the record to where its trace goes.
 
+mod redacted;
+
 use super::Engine;
 use super::family::{Parked, Verdict};
 use super::live::{Flags, Live, Reason};
@@ -20,6 +22,9 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if !outcome.error.is_none() {
         live.labels = kind.with_error(live.labels, outcome.error.0);
     }
+    if kind.redacts {
+        return redacted::finish(live, engine);
+    }
     if live.flags.has(Flags::SHARED.or(Flags::SDK)) {
         collect_rest(&mut live, engine);
     }
@@ -30,20 +35,7 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
 
 #[inline(always)]
 fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
-    let kind = live.kind;
-    let owned = local.owned;
-    let ticks = live.end.saturating_sub(live.start);
-    let slot = local.series(&kind.set, live.labels).1;
-    live.series = slot.series;
-    if let Some(cells) = &slot.cells {
-        kind.record(&live, ticks, cells, owned);
-    }
-    kind.record_further(&live, ticks, local);
-    if let Some((gauge, _)) = &kind.gauge
-        && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
-    {
-        cells.add(0, 1_u64.wrapping_neg(), owned);
-    }
+    let ticks = count(&mut live, local);
     if live.flags.has(Flags::SAMPLED) {
         live.reason = Reason::Sampled;
         return export(live, local, engine);
@@ -53,6 +45,26 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
         return local.recycle(live);
     }
     end_unsampled(live, reason, local, engine);
+}
+
+/// Its numbers into cells; says how long it took, in ticks.
+#[inline(always)]
+fn count(live: &mut Live, local: &mut Local) -> u64 {
+    let kind = live.kind;
+    let owned = local.owned;
+    let ticks = live.end.saturating_sub(live.start);
+    let slot = local.series(&kind.set, live.labels).1;
+    live.series = slot.series;
+    if let Some(cells) = &slot.cells {
+        kind.record(live, ticks, cells, owned);
+    }
+    kind.record_further(live, ticks, local);
+    if let Some((gauge, _)) = &kind.gauge
+        && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
+    {
+        cells.add(0, 1_u64.wrapping_neg(), owned);
+    }
+    ticks
 }
 
 /// The head left it out, and it is wanted, or others are tied to it.

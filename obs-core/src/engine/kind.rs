@@ -53,6 +53,8 @@ pub struct Kind {
     least_slow: AtomicU64,
     /// The keys of the labels, as [`walk`](crate::record::walk) compares them.
     pub(crate) label_keys: u64,
+    /// Whether its texts are shown to redactors.
+    pub(crate) redacts: bool,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
 }
@@ -173,6 +175,7 @@ impl Kind {
             tracer: engine.config.recorder.tracer(descriptor.scope),
             clock: engine.clock.clone(),
             bounds: engine.config.bounds,
+            redacts: !engine.config.redactors.is_empty(),
             label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),
             error_label: labels
                 .iter()

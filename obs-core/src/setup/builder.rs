@@ -15,6 +15,7 @@ use crate::courier::Destinations;
 use crate::courier::{self, Courier, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::counts::Count;
 use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::engine::fold::Preference;
 use crate::engine::lent::RaiseRule;
@@ -24,6 +25,7 @@ use crate::level::StatsLevel;
 use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::recorder::Recorder;
+use crate::redact::Redactor;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use crate::view::{self, View};
@@ -350,6 +352,23 @@ impl Builder {
         self
     }
 
+    /// Who sees each text before it waits in any queue, and may replace it or take it out; by default nobody. May be called
+    /// several times: each redactor sees what the one before it left. See [`redact`](crate::redact).
+    pub fn with_redactor(mut self, redactor: impl Redactor) -> Self {
+        self.config.redactors.push(redactor);
+        self
+    }
+
+    /// How many bytes a text may have, in an attribute, a name or the body of a log event; by default 16 KiB. What is longer
+    /// is cut, and says at its end how much is missing: `…[+n bytes]`. A log line and what becomes a log record
+    /// of it have [limits](crate::logs::Limits) of their own. `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so
+    /// many characters and without a mark, as the specification has it.
+    pub fn with_value_bytes(mut self, bytes: usize) -> Self {
+        self.config.bounds.value_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.config.side.value_bytes = bytes;
+        self
+    }
+
     /// Who is told what is wrong: each of [`Telemetry::warnings`], and after a collection in which delivery failed the
     /// [last problem](Telemetry::last_problem). Nothing is printed otherwise.
     ///
@@ -414,6 +433,11 @@ impl Builder {
             Some(name) => resource.renamed(name),
             None => resource,
         };
+        let panics = Count::default();
+        let resource = match self.config.redactors.looking(&panics) {
+            Some(by) => resource.redacted(by),
+            None => resource,
+        };
         self.config.views.iter().try_for_each(View::check)?;
         view::check_boundaries(&self.config.boundaries)?;
         limits_of(&environment, &mut self.config);
@@ -427,6 +451,7 @@ impl Builder {
         let hook = self.diagnostics.0;
         let start = |config| {
             let engine = Engine::new(self.clock, sampler, config);
+            engine.counts.panics.add(panics.read());
             warnings
                 .into_iter()
                 .for_each(|warning| engine.diagnostics.warn(warning));

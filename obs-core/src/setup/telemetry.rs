@@ -152,6 +152,17 @@ impl Telemetry {
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.
     pub fn emit(&self, mut event: LogEvent) {
+        if !self.engine.is_shut_down() {
+            if let Some(by) = self.engine.looking() {
+                event.redact(by);
+            }
+            event.cut(self.engine.config.side.value_bytes);
+        }
+        self.queue(event);
+    }
+
+    /// The same of an event whose texts have been looked at and cut.
+    pub(crate) fn queue(&self, mut event: LogEvent) {
         let counts = &self.engine.counts;
         if self.engine.is_shut_down() {
             // One that records nothing has nothing to account for.
