@@ -19,7 +19,7 @@ use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::diagnostics::Delivery;
+use crate::engine::diagnostics::Trouble;
 use crate::error::Error;
 
 mod accounts;
@@ -32,6 +32,7 @@ mod driver;
 mod http;
 mod ledger;
 mod outbox;
+mod several;
 pub(crate) mod time;
 mod transport;
 
@@ -43,6 +44,8 @@ pub use destination::{Compression, Destination, Destinations, Headers};
 pub use http::HttpTransport;
 pub use outbox::Outbox;
 pub use transport::{Sent, Transport};
+
+pub(crate) use several::{Couriers, Outlet};
 
 use driver::Driver;
 use ledger::{Next, Phase};
@@ -119,13 +122,13 @@ impl Courier {
     }
 
     /// The most recent failure with its time.
-    pub(crate) fn trouble(&self) -> Option<Delivery> {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
         if self.shared.is_forked_child() {
             return None;
         }
         let state = self.shared.lock();
         let (message, at, count) = state.ledger.trouble()?;
-        Some(Delivery {
+        Some(Trouble {
             message: message.to_owned(),
             at,
             count,
@@ -155,7 +158,8 @@ impl Courier {
     /// If something is still [pending](Error::pending) at the deadline ([`is_timeout`](Error::is_timeout)), or was
     /// [dropped](Error::lost) meanwhile.
     pub fn flush(&self, deadline: Instant) -> Result<(), Error> {
-        self.flush_since(deadline, self.lost())
+        let lost_before = self.lost();
+        self.flush_to(self.shared.mark(), deadline, lost_before)
     }
 
     /// Everything dropped so far.
@@ -163,15 +167,17 @@ impl Courier {
         self.accounts().total().dropped.total()
     }
 
-    /// A flush that began before, when so much was lost.
-    pub(crate) fn flush_since(&self, deadline: Instant, lost_before: u64) -> Result<(), Error> {
+    /// A flush of what comes before `mark`, which began when so much was lost.
+    pub(crate) fn flush_to(
+        &self,
+        mark: u64,
+        deadline: Instant,
+        lost_before: u64,
+    ) -> Result<(), Error> {
         if self.shared.is_forked_child() {
             return self.shared.forked_result();
         }
-        let mut state = self.shared.lock();
-        let mark = state.ledger.next_ticket();
-        state.ledger.hurry();
-        let (state, late) = self.shared.drive(state, mark, deadline);
+        let (state, late) = self.shared.drive(self.shared.lock(), mark, deadline);
         let pending = state.ledger.pending_before(mark);
         let lost = state.ledger.accounts().total().dropped.total() - lost_before;
         undelivered("flush", pending, lost, late, &state)
@@ -190,10 +196,8 @@ impl Courier {
         if self.shared.is_forked_child() {
             return self.shared.forked_result();
         }
-        let mut state = self.shared.lock();
-        state.ledger.drain(deadline);
-        state.ledger.hurry();
-        let (mut state, late) = self.shared.drive(state, u64::MAX, deadline);
+        self.shared.drain(deadline);
+        let (mut state, late) = self.shared.drive(self.shared.lock(), u64::MAX, deadline);
         state.ledger.close();
         let lost = state.ledger.accounts().total().dropped.total();
         let result = undelivered("shutdown", 0, lost, late, &state);
@@ -350,6 +354,62 @@ impl Shared {
         }
     }
 
+    /// Everything pushed so far comes before it; waits of the courier's own making are over.
+    fn mark(&self) -> u64 {
+        if self.is_forked_child() {
+            return 0;
+        }
+        let mut state = self.lock();
+        state.ledger.hurry();
+        state.ledger.next_ticket()
+    }
+
+    /// Nothing more is accepted, and what is here is sent until then.
+    fn drain(&self, deadline: Instant) {
+        if self.is_forked_child() {
+            return;
+        }
+        let mut state = self.lock();
+        state.ledger.drain(deadline);
+        state.ledger.hurry();
+        drop(state);
+        self.work.notify_all();
+    }
+
+    /// Whether there is something before `mark` that whoever waits for it has to send.
+    fn is_mine(&self, mark: u64) -> bool {
+        if self.is_forked_child() {
+            return false;
+        }
+        let state = self.lock();
+        !state.threaded && state.ledger.phase() != Phase::Closed && state.ledger.holds_before(mark)
+    }
+
+    /// Sends what comes before `mark`, until something is held back, or until the deadline.
+    fn turn(&self, mark: u64, deadline: Instant) -> Turned {
+        let mut state = self.lock();
+        loop {
+            let now = time::now();
+            if !state.ledger.holds_before(mark) || now >= deadline {
+                return Turned::Over;
+            }
+            let attempt;
+            (state, attempt) = self.attempt(state, now, deadline);
+            match attempt {
+                Attempt::Made => {}
+                Attempt::Wait(until) => return Turned::Held(until),
+                Attempt::Busy => return Turned::Held(None),
+                Attempt::Closed => return Turned::Over,
+            }
+        }
+    }
+
+    /// Until then, or until an attempt of somebody else's has been booked.
+    fn rest(&self, until: Instant) {
+        let wait = until.saturating_duration_since(time::now());
+        drop(outbox::wait(&self.settled, self.lock(), wait));
+    }
+
     fn wait_for_work<'a>(
         &self,
         state: MutexGuard<'a, State>,
@@ -378,6 +438,15 @@ enum Attempt {
     /// Someone else has the driver.
     Busy,
     Closed,
+}
+
+/// How one courier's turn among several ended.
+#[derive(Clone, Copy, Debug)]
+enum Turned {
+    /// All is sent, or the time is over.
+    Over,
+    /// Nothing can be sent before this moment, or before somebody else is done.
+    Held(Option<Instant>),
 }
 
 /// What a manual [step](Courier::step) found to do.

@@ -136,7 +136,7 @@ pub use parent::Parent;
 pub use record::{Record, RecordEvent, RecordLink, RecordValue};
 pub use recorder::{Provider, Recorder};
 pub use session::Session;
-pub use setup::{Builder, KeepPolicy, Reader, ShutdownGuard, Telemetry};
+pub use setup::{Builder, Delivery, KeepPolicy, Reader, ShutdownGuard, Telemetry};
 pub use subscriber::{Records, Subscriber};
 pub use trust::Trust;
 pub use view::View;

@@ -5,6 +5,7 @@ mod asked;
 mod builder;
 mod collector;
 mod control;
+mod delivery;
 pub mod environment;
 mod exporter;
 pub mod resource;
@@ -15,4 +16,5 @@ mod turn;
 pub(crate) use self_metrics::SCOPE;
 
 pub use builder::{Builder, KeepPolicy};
+pub use delivery::Delivery;
 pub use telemetry::{Reader, ShutdownGuard, Telemetry};

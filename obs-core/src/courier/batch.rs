@@ -1,6 +1,7 @@
 //! What is delivered: one encoded export request.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Which of the three OTLP services a batch is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,24 +45,26 @@ pub struct Batch {
     /// The service that takes it.
     pub signal: Signal,
     /// The protobuf bytes of the request, uncompressed.
-    pub body: Vec<u8>,
+    ///
+    /// Shared: several destinations are given the same bytes.
+    pub body: Arc<[u8]>,
     /// Spans, data points or log records inside: the unit of the [accounts](super::Accounts).
     pub items: u64,
 }
 
 impl Batch {
     /// A batch of `items` spans, data points or log records.
-    pub fn new(signal: Signal, body: Vec<u8>, items: u64) -> Self {
+    pub fn new(signal: Signal, body: impl Into<Arc<[u8]>>, items: u64) -> Self {
         Self {
             signal,
-            body,
+            body: body.into(),
             items,
         }
     }
 
     /// The memory it holds, which is what the outbox bounds.
     pub(super) fn weight(&self) -> usize {
-        self.body.capacity().saturating_add(OVERHEAD)
+        self.body.len().saturating_add(OVERHEAD)
     }
 }
 

@@ -80,11 +80,11 @@ impl Transport for HttpTransport {
         }
         let compressed;
         let body = match route.compression {
-            Compression::None => &batch.body,
+            Compression::None => &*batch.body,
             Compression::Gzip => match gzip(&batch.body) {
                 Ok(bytes) => {
                     compressed = bytes;
-                    &compressed
+                    compressed.as_slice()
                 }
                 Err(error) => return Sent::refused(format_args!("gzip: {error}")),
             },
@@ -93,7 +93,7 @@ impl Transport for HttpTransport {
         if let Some(headers) = request.headers_mut() {
             headers.clone_from(&route.headers);
         }
-        let request = match request.body(body.as_slice()) {
+        let request = match request.body(body) {
             Ok(request) => request,
             Err(error) => return Sent::refused(format_args!("{}: {error}", route.shown)),
         };

@@ -18,13 +18,7 @@ pub struct Outbox(pub(super) Arc<Shared>);
 impl Outbox {
     /// Hands a batch over. From here on it is in the [accounts](Self::accounts).
     pub fn push(&self, batch: Batch) {
-        let shared = &*self.0;
-        if shared.is_forked_child() {
-            shared.orphaned[batch.signal.index()].fetch_add(batch.items, Ordering::Relaxed);
-            return;
-        }
-        shared.lock().ledger.push(batch);
-        shared.work.notify_one();
+        self.0.push(batch);
     }
 
     /// A consistent snapshot of the accounts.
@@ -75,6 +69,15 @@ impl Shared {
             owner: process::id(),
             orphaned: Default::default(),
         }
+    }
+
+    pub(super) fn push(&self, batch: Batch) {
+        if self.is_forked_child() {
+            self.orphaned[batch.signal.index()].fetch_add(batch.items, Ordering::Relaxed);
+            return;
+        }
+        self.lock().ledger.push(batch);
+        self.work.notify_one();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

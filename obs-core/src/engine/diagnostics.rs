@@ -90,7 +90,7 @@ impl Diagnostics {
     }
 
     /// The later of the courier's last problem and the last failure of a subscriber.
-    pub(crate) fn last_problem(&self, courier: Option<Delivery>) -> Option<Problem> {
+    pub(crate) fn last_problem(&self, courier: Option<Trouble>) -> Option<Problem> {
         let said = lock_std(&self.said);
         let delivery = courier
             .as_ref()
@@ -109,7 +109,7 @@ impl Diagnostics {
     }
 
     /// Tells the hook what it was not told yet, and says how often it panicked.
-    pub(crate) fn tell(&self, courier: impl FnOnce() -> Option<Delivery>) -> u64 {
+    pub(crate) fn tell(&self, courier: impl FnOnce() -> Option<Trouble>) -> u64 {
         let Some(hook) = self.hook.get() else {
             return 0;
         };
@@ -132,9 +132,9 @@ impl Diagnostics {
     }
 }
 
-/// What the courier says went wrong.
+/// What couriers say went wrong.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct Trouble {
     pub(crate) message: String,
     pub(crate) at: Instant,
     pub(crate) count: u64,

@@ -3,6 +3,7 @@
 use super::asked::{limits_of, propagator_of, sampler_of, signals_of};
 use super::collector::Collector;
 use super::control::Control;
+use super::delivery::{self, Delivery};
 use super::environment::Environment;
 use super::exporter::Exporter;
 use super::resource::Resource;
@@ -12,7 +13,7 @@ use crate::clock::Clock;
 use crate::context::ContextMode;
 #[cfg(feature = "otlp")]
 use crate::courier::Destinations;
-use crate::courier::{self, Courier, Transport};
+use crate::courier::{Signal, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::counts::Count;
@@ -74,7 +75,7 @@ pub struct Builder {
     service_name: Option<String>,
     sampler: Option<HeadSampler>,
     propagator: Option<Propagator>,
-    otlp: Otlp,
+    deliveries: Vec<Delivery>,
     metric_interval: Option<Duration>,
     temporality: Option<Temporality>,
     exemplars: Option<bool>,
@@ -115,7 +116,7 @@ impl Builder {
             service_name: None,
             sampler: None,
             propagator: None,
-            otlp: Otlp::default(),
+            deliveries: Vec::new(),
             metric_interval: None,
             temporality: None,
             exemplars: None,
@@ -154,24 +155,27 @@ impl Builder {
         self
     }
 
-    /// Exports traces, metrics and structured events over OTLP/HTTP, to where `OTEL_EXPORTER_OTLP_*` says, by default
+    /// Exports traces, metrics and structured events over OTLP, to where `OTEL_EXPORTER_OTLP_*` says, by default
     /// `http://localhost:4318`.
     #[cfg(feature = "otlp")]
-    pub fn with_otlp(mut self) -> Self {
-        self.otlp = Otlp::Environment;
-        self
+    pub fn with_otlp(self) -> Self {
+        self.with_delivery(Delivery::from_environment())
     }
 
     /// The same, to given destinations: code beats the environment.
     #[cfg(feature = "otlp")]
-    pub fn with_otlp_to(mut self, destinations: Destinations) -> Self {
-        self.otlp = Otlp::To(Box::new(destinations));
-        self
+    pub fn with_otlp_to(self, destinations: Destinations) -> Self {
+        self.with_delivery(Delivery::otlp(destinations))
     }
 
     /// Exports encoded OTLP through a transport of the caller's.
-    pub fn with_transport(mut self, transport: impl Transport) -> Self {
-        self.otlp = Otlp::Through(Box::new(|settings| Courier::new(transport, settings)));
+    pub fn with_transport(self, transport: impl Transport) -> Self {
+        self.with_delivery(Delivery::through(transport))
+    }
+
+    /// Exports to a destination besides those named before: each is given everything.
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.deliveries.push(delivery);
         self
     }
 
@@ -470,24 +474,26 @@ impl Builder {
         for subscriber in &mut self.subscribers.0 {
             subscriber.set_resource(&resource);
         }
-        let courier = self.otlp.courier(&environment)?.map(Arc::new);
+        let signals = signals_of(&environment);
+        let pushed = Signal::ALL.map(|signal| match signal {
+            // The provider exports them.
+            Signal::Traces if self.config.recorder.is_sdk() => false,
+            _ => *signals.of(signal),
+        });
+        let couriers = delivery::couriers(self.deliveries, &environment, pushed)?;
         self.config.threads = !self.manual;
         let engine = start(self.config);
-        super::self_metrics::register(engine, courier.as_ref().map(Arc::downgrade));
-        let mut signals = signals_of(&environment);
-        // The provider exports them.
-        signals.traces &= !engine.config.recorder.is_sdk();
-        let exporter = courier.map(|courier| {
+        super::self_metrics::register(engine, couriers.clone());
+        let exporter = (!couriers.is_empty()).then(|| {
             let asked = environment.temporality_preference.map(Preference::from);
             let preference = self.temporality.map(Preference::from).or(asked);
             let interval = self.metric_interval.or(environment.metric_export_interval);
             Exporter::new(
                 engine,
-                courier,
+                couriers,
                 &resource,
                 preference.unwrap_or(Preference::Cumulative),
                 interval.unwrap_or(Duration::from_secs(60)),
-                signals,
                 environment.spans.max_export_batch_size,
             )
         });
@@ -505,52 +511,4 @@ impl Builder {
 
 fn unused(setting: &str) -> String {
     format!("`{setting}` has no effect: spans are recorded by a tracer provider (`Recorder::Sdk`)")
-}
-
-/// Where encoded signals go.
-#[derive(Default)]
-enum Otlp {
-    #[default]
-    Nowhere,
-    #[cfg(feature = "otlp")]
-    Environment,
-    #[cfg(feature = "otlp")]
-    To(Box<Destinations>),
-    Through(Box<dyn FnOnce(courier::Settings) -> Courier>),
-}
-
-impl std::fmt::Debug for Otlp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Nowhere => "Nowhere",
-            #[cfg(feature = "otlp")]
-            Self::Environment => "Environment",
-            #[cfg(feature = "otlp")]
-            Self::To(_) => "To",
-            Self::Through(_) => "Through",
-        })
-    }
-}
-
-impl Otlp {
-    fn courier(self, environment: &Environment) -> Result<Option<Courier>, Error> {
-        let settings = courier::Settings::default();
-        Ok(match self {
-            Self::Nowhere => None,
-            #[cfg(feature = "otlp")]
-            Self::Environment => Some(Courier::new(
-                courier::HttpTransport::new(&environment.destinations())?,
-                settings,
-            )),
-            #[cfg(feature = "otlp")]
-            Self::To(destinations) => Some(Courier::new(
-                courier::HttpTransport::new(&destinations)?,
-                settings,
-            )),
-            Self::Through(make) => {
-                let _ = environment;
-                Some(make(settings))
-            }
-        })
-    }
 }

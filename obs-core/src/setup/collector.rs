@@ -3,7 +3,7 @@
 
 use super::exporter::Exporter;
 use crate::contain::contain;
-use crate::courier::Courier;
+use crate::courier::Couriers;
 use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
@@ -38,8 +38,9 @@ impl Collector {
         }
     }
 
-    pub(crate) fn courier(&self) -> Option<Arc<Courier>> {
-        self.exporter.as_ref().map(Exporter::courier)
+    pub(crate) fn couriers(&self) -> Couriers {
+        let couriers = self.exporter.as_ref().map(Exporter::couriers);
+        couriers.unwrap_or_default()
     }
 
     /// One round. `asked`: somebody waits for it until then, so nothing is left for later.

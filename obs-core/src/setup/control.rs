@@ -2,19 +2,19 @@
 
 use super::collector::Collector;
 use super::turn::{Once, Turns};
-use crate::courier::Courier;
+use crate::courier::Couriers;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::sync::lock_std;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What the threads of a telemetry and its callers share.
 #[derive(Debug)]
 pub(crate) struct Control {
     engine: &'static Engine,
-    /// Delivers what the collector encodes; has a thread of its own, or none in manual mode.
-    pub(crate) courier: Option<Arc<Courier>>,
+    /// They deliver what the collector encodes; each has a thread of its own, or none in manual mode.
+    pub(crate) couriers: Couriers,
     mode: Mode,
     requests: Mutex<Requests>,
     answered: Condvar,
@@ -43,8 +43,8 @@ struct Requests {
 impl Control {
     /// No thread: the collector runs inside the calls.
     pub(crate) fn manual(collector: Collector, engine: &'static Engine) -> &'static Self {
-        let courier = collector.courier();
-        Self::leak(engine, courier, Mode::Manual(Turns::new(collector)))
+        let couriers = collector.couriers();
+        Self::leak(engine, couriers, Mode::Manual(Turns::new(collector)))
     }
 
     /// A thread that collects every `every`, and when woken or asked; another that delivers.
@@ -53,11 +53,9 @@ impl Control {
         engine: &'static Engine,
         every: Duration,
     ) -> Result<&'static Self, Error> {
-        let courier = collector.courier();
-        if let Some(courier) = &courier {
-            courier.start()?;
-        }
-        let control = Self::leak(engine, courier, Mode::Thread);
+        let couriers = collector.couriers();
+        couriers.start()?;
+        let control = Self::leak(engine, couriers, Mode::Thread);
         let thread = std::thread::Builder::new()
             .name("obs-collector".into())
             .spawn(move || control.run(collector, every))
@@ -69,10 +67,10 @@ impl Control {
         Ok(control)
     }
 
-    fn leak(engine: &'static Engine, courier: Option<Arc<Courier>>, mode: Mode) -> &'static Self {
+    fn leak(engine: &'static Engine, couriers: Couriers, mode: Mode) -> &'static Self {
         Box::leak(Box::new(Self {
             engine,
-            courier,
+            couriers,
             mode,
             requests: Mutex::default(),
             answered: Condvar::new(),
@@ -84,13 +82,10 @@ impl Control {
     pub(crate) fn flush(&self, deadline: Instant) -> Result<(), Error> {
         self.not_within()?;
         // From before the collection: what it encodes may be refused before it is over.
-        let lost_before = self.courier.as_ref().map_or(0, |courier| courier.lost());
+        let lost_before = self.couriers.lost();
         // Both: what one subscriber could not do is no reason to leave the rest where it is.
         let collected = self.collect(deadline);
-        let delivered = self
-            .courier
-            .as_ref()
-            .map_or(Ok(()), |courier| courier.flush_since(deadline, lost_before));
+        let delivered = self.couriers.flush(deadline, &lost_before);
         if let Mode::Manual(_) = self.mode {
             self.tell();
         }
@@ -128,8 +123,7 @@ impl Control {
 
     /// Whoever wants to hear what is wrong does, once per collection.
     fn tell(&self) {
-        let courier = || self.courier.as_ref().and_then(|courier| courier.trouble());
-        let panics = self.engine.diagnostics.tell(courier);
+        let panics = self.engine.diagnostics.tell(|| self.couriers.trouble());
         self.engine.counts.panics.add(panics);
     }
 
@@ -155,10 +149,7 @@ impl Control {
             let collected = self.stop_collecting(deadline);
             self.engine.close_observables();
             self.engine.silence();
-            let delivered = self
-                .courier
-                .as_ref()
-                .map_or(Ok(()), |courier| courier.shutdown(deadline));
+            let delivered = self.couriers.shutdown(deadline);
             self.tell();
             delivered.and(collected)
         })

@@ -1,23 +1,19 @@
 //! From records, points and events to encoded batches in the courier's outbox.
 
-use super::environment::PerSignal;
 use super::resource::Resource;
 use super::self_metrics;
 use crate::courier::time::within;
-use crate::courier::{Batch, Courier, Outbox, Signal};
+use crate::courier::{Couriers, Signal};
 use crate::encode::{BODY_LIMIT, ResourceBytes, TraceEncoder, encode_logs, encode_metrics};
 use crate::engine::Engine;
 use crate::engine::fold::{Preference, ReaderState};
 use crate::log_event::LogEvent;
 use crate::subscriber::Records;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Exporter {
     engine: &'static Engine,
-    courier: Arc<Courier>,
-    outbox: Outbox,
-    signals: PerSignal<bool>,
+    couriers: Couriers,
     resource: ResourceBytes,
     traces: TraceEncoder,
     reader: ReaderState,
@@ -29,19 +25,16 @@ pub(crate) struct Exporter {
 impl Exporter {
     pub(crate) fn new(
         engine: &'static Engine,
-        courier: Arc<Courier>,
+        couriers: Couriers,
         resource: &Resource,
         preference: Preference,
         every: Duration,
-        signals: PerSignal<bool>,
         batch: Option<usize>,
     ) -> Self {
         let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
         Self {
             engine,
-            outbox: courier.outbox(),
-            courier,
-            signals,
+            couriers,
             traces: TraceEncoder::new(&resource).with_batch(batch.unwrap_or(usize::MAX)),
             resource,
             reader: ReaderState::new(preference),
@@ -51,32 +44,34 @@ impl Exporter {
     }
 
     pub(crate) fn takes_traces(&self) -> bool {
-        self.signals.traces
+        self.couriers.take(Signal::Traces)
     }
 
     pub(crate) fn takes_logs(&self) -> bool {
-        self.signals.logs
+        self.couriers.take(Signal::Logs)
     }
 
-    pub(crate) fn courier(&self) -> Arc<Courier> {
-        self.courier.clone()
+    pub(crate) fn couriers(&self) -> Couriers {
+        self.couriers.clone()
     }
 
     pub(crate) fn records(&mut self, records: Records<'_>) {
-        if self.signals.traces {
+        if self.couriers.take(Signal::Traces) {
             self.traces
-                .push(records, &mut to(&self.outbox, Signal::Traces));
+                .push(records, &mut to(&self.couriers, Signal::Traces));
         }
     }
 
     /// The end of a round: what is encoded leaves.
     pub(crate) fn finish(&mut self) {
-        self.traces.finish(&mut to(&self.outbox, Signal::Traces));
+        self.traces.finish(&mut to(&self.couriers, Signal::Traces));
     }
 
     /// When they are due, or `asked` for until some deadline.
     pub(crate) fn metrics(&mut self, asked: Option<Instant>) {
-        if !self.signals.metrics || !(asked.is_some() || self.due <= crate::clock::now()) {
+        if !self.couriers.take(Signal::Metrics)
+            || !(asked.is_some() || self.due <= crate::clock::now())
+        {
             return;
         }
         self.due = within(self.every);
@@ -86,13 +81,13 @@ impl Exporter {
             &self.resource,
             &metrics,
             BODY_LIMIT,
-            &mut to(&self.outbox, Signal::Metrics),
+            &mut to(&self.couriers, Signal::Metrics),
         );
     }
 
     pub(crate) fn log_events(&mut self, events: &[LogEvent]) {
-        if self.signals.logs {
-            let emit = &mut to(&self.outbox, Signal::Logs);
+        if self.couriers.take(Signal::Logs) {
+            let emit = &mut to(&self.couriers, Signal::Logs);
             encode_logs(
                 &self.resource,
                 &self_metrics::SCOPE,
@@ -104,6 +99,6 @@ impl Exporter {
     }
 }
 
-fn to(outbox: &Outbox, signal: Signal) -> impl FnMut(&[u8], u64) {
-    move |body, items| outbox.push(Batch::new(signal, body.to_vec(), items))
+fn to(couriers: &Couriers, signal: Signal) -> impl FnMut(&[u8], u64) {
+    move |body, items| couriers.push(signal, body, items)
 }

@@ -1,6 +1,6 @@
 //! What a telemetry says about itself: everything it let go of, by reason, and what it delivered.
 
-use crate::courier::{Courier, DropReason, Signal};
+use crate::courier::{Couriers, DropReason, Signal};
 use crate::descriptor::Scope;
 use crate::engine::Engine;
 use crate::engine::counts::EngineCounts;
@@ -8,7 +8,6 @@ use crate::engine::instruments::{BoundCounter, Counter, Gauge, Instrument};
 use crate::engine::metric_set::Shape;
 use crate::label::{Label, Values};
 use crate::semconv::obs;
-use std::sync::Weak;
 
 pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
@@ -71,7 +70,7 @@ const RAISE_OUTCOME: Label = Label {
 };
 
 /// Mirrors the counts at each collection.
-pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) {
+pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
     let instrument = |name, unit, description, labels| Instrument {
         name,
         unit,
@@ -144,10 +143,10 @@ pub(crate) fn register(engine: &'static Engine, courier: Option<Weak<Courier>>) 
                 counts.raises_over_methods,
             ],
         );
-        let Some(courier) = courier.as_ref().and_then(Weak::upgrade) else {
+        if couriers.is_empty() {
             return;
-        };
-        let accounts = courier.accounts();
+        }
+        let accounts = couriers.accounts();
         for (signal, delivered, by_reason) in &sent {
             let account = accounts.of(*signal);
             delivered.mirror(account.delivered);

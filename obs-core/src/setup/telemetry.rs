@@ -292,17 +292,27 @@ impl Telemetry {
     /// The last failure to deliver, of the exporter or of a subscriber, with its time. It may be over by now: what is
     /// lost for good is in [`accounts`](Self::accounts).
     pub fn last_problem(&self) -> Option<Problem> {
-        let courier = self.control.and_then(|control| control.courier.as_ref());
-        let delivery = courier.and_then(|courier| courier.trouble());
-        self.engine.diagnostics.last_problem(delivery)
+        let trouble = self.control.and_then(|control| control.couriers.trouble());
+        self.engine.diagnostics.last_problem(trouble)
     }
 
-    /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal.
+    /// What became of everything that was encoded: accepted = delivered + dropped + pending, per signal. Where there are
+    /// several destinations it is their sum: what is handed to two counts twice.
     pub fn accounts(&self) -> Accounts {
         self.control
-            .and_then(|control| control.courier.as_ref())
-            .map(|courier| courier.accounts())
+            .map(|control| control.couriers.accounts())
             .unwrap_or_default()
+    }
+
+    /// The same by destination, with its [name](crate::Delivery::named), in the order they were given to the builder.
+    pub fn deliveries(&self) -> Vec<(&'static str, Accounts)> {
+        let Some(control) = self.control else {
+            return Vec::new();
+        };
+        let outlets = control.couriers.iter();
+        outlets
+            .map(|outlet| (outlet.name.as_str(), outlet.courier.accounts()))
+            .collect()
     }
 
     /// Delivers what there is and stops. Operations that start from now on record nothing. Only the first call does it:

@@ -73,7 +73,7 @@ fn each_signal_arrives_at_its_path_compressed_and_signed() {
         assert_eq!(request.headers["content-type"], "application/x-protobuf");
         assert_eq!(request.headers["content-encoding"], "gzip");
         assert!(request.headers["user-agent"].starts_with("obs-otlp-rust/"));
-        assert_eq!(gunzip(request), batch.body);
+        assert_eq!(gunzip(request), *batch.body);
         assert!(request.body.len() < batch.body.len());
     }
     assert_eq!(requests[0].headers["api-key"], "k1");
@@ -110,7 +110,7 @@ fn bodies_go_as_they_are_without_compression() {
     };
     assert_eq!(request.line, "POST /in?x=1 HTTP/1.1");
     assert!(!request.headers.contains_key("content-encoding"));
-    assert_eq!(request.body, batch(Signal::Logs, 1).body);
+    assert_eq!(*request.body, *batch(Signal::Logs, 1).body);
 }
 
 /// Sends ten items, of which `delivered` must arrive and `rejected` be counted, and returns the last problem.
@@ -225,7 +225,7 @@ fn passing_failures_are_tried_again() {
     assert!(
         requests
             .iter()
-            .all(|request| gunzip(request) == batch(Signal::Metrics, 10).body)
+            .all(|request| *gunzip(request) == *batch(Signal::Metrics, 10).body)
     );
     assert_eq!(courier.accounts().retries, 5);
     assert_eq!(courier.accounts().metrics.delivered, 10);
@@ -287,7 +287,7 @@ fn a_collector_that_comes_up_later_gets_everything() {
     courier.flush(soon()).expect("delivered");
     let order: Vec<_> = collector.requests().iter().map(gunzip).collect();
     let expect: Vec<_> = (1..=5)
-        .map(|items| batch(Signal::Traces, items).body)
+        .map(|items| batch(Signal::Traces, items).body.to_vec())
         .collect();
     assert_eq!(order, expect, "in the order of arrival");
 }

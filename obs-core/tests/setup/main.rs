@@ -5,6 +5,7 @@ mod support;
 
 mod bad_input;
 mod deadlines;
+mod destinations;
 mod diagnostics;
 mod inert;
 mod limits;

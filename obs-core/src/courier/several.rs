@@ -1,0 +1,181 @@
+//! The couriers of one telemetry, one per destination: each has a queue, a thread and accounts of its own, so that one that is
+//! down costs the others nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Account, Accounts, Batch, Courier, Signal, Turned, time};
+use crate::engine::diagnostics::Trouble;
+use crate::error::Error;
+
+/// A destination and what it is given.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) name: String,
+    pub(crate) courier: Arc<Courier>,
+    /// By [`Signal::index`].
+    pub(crate) takes: [bool; Signal::ALL.len()],
+}
+
+/// All of them; none where nothing is exported.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Couriers(Arc<[Outlet]>);
+
+impl Couriers {
+    pub(crate) fn new(outlets: Vec<Outlet>) -> Self {
+        Self(outlets.into())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Outlet> {
+        self.0.iter()
+    }
+
+    /// Whether anybody wants this signal.
+    pub(crate) fn take(&self, signal: Signal) -> bool {
+        self.iter().any(|outlet| outlet.takes[signal.index()])
+    }
+
+    /// The same bytes to each of them.
+    pub(crate) fn push(&self, signal: Signal, body: &[u8], items: u64) {
+        let mut takers = self.iter().filter(|outlet| outlet.takes[signal.index()]);
+        let Some(first) = takers.next() else { return };
+        let batch = Batch::new(signal, body, items);
+        for outlet in takers {
+            outlet.courier.shared.push(batch.clone());
+        }
+        first.courier.shared.push(batch);
+    }
+
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.iter().try_for_each(|outlet| outlet.courier.start())
+    }
+
+    /// All together.
+    pub(crate) fn accounts(&self) -> Accounts {
+        let mut sum = Accounts::default();
+        for outlet in self.iter() {
+            sum += outlet.courier.accounts();
+        }
+        sum
+    }
+
+    /// Everything dropped so far, by destination.
+    pub(crate) fn lost(&self) -> Vec<u64> {
+        self.iter().map(|outlet| outlet.courier.lost()).collect()
+    }
+
+    /// The latest failure of any of them, and how many there have been of all.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let several = self.0.len() > 1;
+        let mut all = 0;
+        let mut last: Option<Trouble> = None;
+        for outlet in self.iter() {
+            let Some(mut trouble) = outlet.courier.trouble() else {
+                continue;
+            };
+            all += trouble.count;
+            if several {
+                trouble.message = format!("{}: {}", outlet.name, trouble.message);
+            }
+            if last.as_ref().is_none_or(|last| last.at <= trouble.at) {
+                last = Some(trouble);
+            }
+        }
+        last.map(|last| Trouble { count: all, ..last })
+    }
+
+    /// Waits until what was pushed before has been delivered by all. `lost_before`: what [`lost`](Self::lost) said when the
+    /// flush began.
+    pub(crate) fn flush(&self, deadline: Instant, lost_before: &[u64]) -> Result<(), Error> {
+        let marks: Vec<u64> = self.each(|courier| courier.shared.mark());
+        self.share(&marks, deadline);
+        let lost = lost_before.iter().copied().chain(std::iter::repeat(0));
+        let answers = self.iter().zip(marks).zip(lost);
+        self.together(
+            answers
+                .map(|((outlet, mark), lost)| outlet.courier.flush_to(mark, deadline, lost))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn shutdown(&self, deadline: Instant) -> Result<(), Error> {
+        self.each(|courier| courier.shared.drain(deadline));
+        self.share(&vec![u64::MAX; self.0.len()], deadline);
+        self.together(self.each(|courier| courier.shutdown(deadline)))
+    }
+
+    fn each<R>(&self, call: impl Fn(&Courier) -> R) -> Vec<R> {
+        self.iter().map(|outlet| call(&outlet.courier)).collect()
+    }
+
+    /// Where nobody else sends, one that does not answer must leave the others time: they take turns, each for its share of
+    /// what is left.
+    fn share(&self, marks: &[u64], deadline: Instant) {
+        loop {
+            let holds = |(outlet, mark): &(&Outlet, &u64)| outlet.courier.shared.is_mine(**mark);
+            let open: Vec<_> = self.iter().zip(marks).filter(holds).collect();
+            // The last one has all the time there is.
+            if open.len() < 2 {
+                return;
+            }
+            let (mut held, mut until) = (0, deadline);
+            for (turn, (outlet, mark)) in open.iter().enumerate() {
+                let now = time::now();
+                let left = deadline.saturating_duration_since(now);
+                if left.is_zero() {
+                    return;
+                }
+                let shares = u32::try_from(open.len() - turn).unwrap_or(u32::MAX);
+                let over = time::after(now, left / shares);
+                if let Turned::Held(next) = outlet.courier.shared.turn(**mark, over) {
+                    held += 1;
+                    until = next.map_or(until, |next| next.min(until));
+                }
+            }
+            if held == open.len()
+                && let Some((outlet, _)) = open.first()
+            {
+                outlet.courier.shared.rest(until);
+            }
+        }
+    }
+
+    /// One answer of all of them.
+    fn together(&self, answers: Vec<Result<(), Error>>) -> Result<(), Error> {
+        let mut failed = self.iter().zip(answers).filter_map(|(outlet, answer)| {
+            let error = answer.err()?;
+            Some((&outlet.name, error))
+        });
+        let Some((name, first)) = failed.next() else {
+            return Ok(());
+        };
+        if self.0.len() == 1 {
+            return Err(first);
+        }
+        let (mut pending, mut lost, mut late) = (first.pending(), first.lost(), first.is_timeout());
+        let mut message = format!("{name}: {first}");
+        for (name, error) in failed {
+            pending += error.pending();
+            lost += error.lost();
+            late |= error.is_timeout();
+            message.push_str(&format!("; {name}: {error}"));
+        }
+        Err(Error::undelivered(pending, lost, late, message))
+    }
+}
+
+impl std::ops::AddAssign for Accounts {
+    fn add_assign(&mut self, other: Self) {
+        for signal in Signal::ALL {
+            let sum: &mut Account = self.of_mut(signal);
+            *sum += *other.of(signal);
+        }
+        self.pending_bytes += other.pending_bytes;
+        self.retries += other.retries;
+        self.panics += other.panics;
+    }
+}
