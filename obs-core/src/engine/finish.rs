@@ -41,10 +41,16 @@ fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
         return export(live, local, engine);
     }
     let reason = reason(&live, ticks, engine);
-    if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
+    if is_nobodys(&live, reason) {
         return local.recycle(live);
     }
     end_unsampled(live, reason, local, engine);
+}
+
+/// Whether nobody wants it, and nobody is tied to it, where the head left it out.
+#[inline(always)]
+fn is_nobodys(live: &Live, reason: Reason) -> bool {
+    reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS)
 }
 
 /// Its numbers into cells; says how long it took, in ticks.

@@ -3,7 +3,7 @@
 //! Redactors are code of users. They run while nothing of ours is taken out of its place, so what is decided about the record
 //! is found out before, and holds afterwards.
 
-use super::{Reason, collect_side, count, end_unsampled, export, reason};
+use super::{Reason, collect_side, count, end_unsampled, export, is_nobodys, reason};
 use crate::engine::Engine;
 use crate::engine::family::Verdict;
 use crate::engine::live::{Flags, Live};
@@ -33,6 +33,8 @@ pub(super) fn finish(mut live: Box<Live>, engine: &'static Engine) {
         if live.flags.has(Flags::SAMPLED) {
             live.reason = Reason::Sampled;
             export(live, local, engine);
+        } else if is_nobodys(&live, reason) {
+            local.recycle(live);
         } else {
             end_unsampled(live, reason, local, engine);
         }

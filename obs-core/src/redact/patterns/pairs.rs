@@ -69,10 +69,8 @@ pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';'));
     if in_query && is_secret(name.as_bytes()) {
         let value = at + 1;
-        let length = scan.run(value, |byte| {
-            !urls::ends_url(byte) && !matches!(byte, b'&' | b'#')
-        });
-        return secret(scan, value, value + length);
+        let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
+        return secret(scan, value, || scan.run(value, is_of_value));
     }
     if name.is_empty() || !names_secret(&name) {
         return None;
@@ -102,8 +100,8 @@ pub(super) fn colon(scan: &Scan<'_>, at: usize) -> Option<Found> {
         return value_at(scan, value);
     }
     if is_header(name) {
-        let line = scan.run(value, |byte| !matches!(byte, b'\r' | b'\n'));
-        return secret(scan, value, value + line);
+        let is_of_line = |byte| !matches!(byte, b'\r' | b'\n');
+        return secret(scan, value, || scan.run(value, is_of_line));
     }
     // In a sentence a word before a colon is a subject, unless it is one of a program's.
     is_strong(name).then(|| value_at(scan, value)).flatten()
@@ -157,21 +155,18 @@ fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
     match scan.from(start) {
         [b'\\', quote @ (b'"' | b'\''), ..] => {
             let value = start + 2;
-            let length = up_to_escaped(scan.from(value), *quote);
-            secret(scan, value, value + length)
+            secret(scan, value, || up_to_escaped(scan.from(value), *quote))
         }
         [quote @ (b'"' | b'\''), ..] => {
             let value = start + 1;
-            let length = up_to(scan.from(value), *quote);
-            secret(scan, value, value + length)
+            secret(scan, value, || up_to(scan.from(value), *quote))
         }
         _ => {
             let ends = |byte: u8| {
                 urls::ends_url(byte)
                     || matches!(byte, b',' | b';' | b'&' | b'\'' | b')' | b'}' | b']' | b'|')
             };
-            let length = scan.run(start, |byte| !ends(byte));
-            secret(scan, start, start + length)
+            secret(scan, start, || scan.run(start, |byte| !ends(byte)))
         }
     }
 }
@@ -194,11 +189,15 @@ fn up_to_escaped(text: &[u8], quote: u8) -> usize {
         .unwrap_or(text.len())
 }
 
-fn secret(scan: &Scan<'_>, start: usize, end: usize) -> Option<Found> {
+/// A value of so many bytes, which are counted only if it is none that was replaced: what is left is not gone through again.
+fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Option<Found> {
+    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
+    if marked(super::REDACTED) || marked(super::super::WITHHELD) {
+        return None;
+    }
+    let end = start + length();
     let value = scan.bytes().get(start..end)?;
-    let marked = |mark: &str| value.starts_with(mark.as_bytes());
-    (!is_nothing(value) && !marked(super::REDACTED) && !marked(super::super::WITHHELD))
-        .then(|| Found::secret(start..end))
+    (!is_nothing(value)).then(|| Found::secret(start..end))
 }
 
 /// `%74oken` is `token`.

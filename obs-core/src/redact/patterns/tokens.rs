@@ -215,5 +215,7 @@ pub(super) fn email(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let top = domain.rsplit(|byte| *byte == b'.').next()?;
     let is_name =
         domain.len() > top.len() + 1 && top.len() >= 2 && top.iter().all(u8::is_ascii_alphabetic);
-    (start < at && is_name).then(|| Found::secret(start..at + 1 + domain.len()))
+    let name = scan.bytes().get(start..at)?;
+    (!name.is_empty() && name != super::REDACTED.as_bytes() && is_name)
+        .then(|| Found::secret(start..at + 1 + domain.len()))
 }
