@@ -66,7 +66,7 @@ pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
     };
     let start = name_before(scan, end);
     let name = decoded(text_of(scan, start, end));
-    let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';'));
+    let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';' | b'#'));
     if in_query && is_secret(name.as_bytes()) {
         let value = at + 1;
         let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
