@@ -24,7 +24,6 @@ use std::time::Duration;
 mod further;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
-#[derive(Debug)]
 pub struct Kind {
     pub(crate) engine: &'static Engine,
     pub(crate) descriptor: &'static Descriptor,
@@ -57,6 +56,14 @@ pub struct Kind {
     pub(crate) redacts: bool,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kind")
+            .field("name", &self.descriptor.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stage as the hot path sees it.

@@ -23,7 +23,7 @@ use found::Scan;
 /// | JSON web tokens | `eyJ….….…` |
 /// | private keys | `-----BEGIN … PRIVATE KEY-----` up to its end, or to that of the text |
 /// | card numbers | 13 to 19 digits, alone or in groups, of a known brand and with the right check digit |
-/// | credentials in URLs | `scheme://user:password@` |
+/// | credentials in URLs | `scheme://user:password@`, and before a host without a scheme |
 /// | values under a secret's name | `password=…`, `?token=…`, `"api_key": "…"`, `Authorization: …`; names as the layers of `obs-http` know them |
 /// | attributes under a secret's name | the whole value: `db.password` |
 /// | literals in SQL | of `db.query.text` and `db.statement` all of them, as `?`; in other texts that hold a statement those in quotes |
@@ -99,8 +99,8 @@ impl Patterns {
                 b'-' => tokens::private_key(&scan, at),
                 b':' => urls::credentials(&mut scan, at).or_else(|| pairs::colon(&scan, at)),
                 b'=' => pairs::equals(&scan, at),
-                b'@' if self.emails => tokens::email(&scan, at),
-                b'@' => None,
+                b'@' => urls::bare_credentials(&scan, at)
+                    .or_else(|| self.emails.then(|| tokens::email(&scan, at)).flatten()),
                 _ => tokens::prefixed(&mut scan, at),
             };
             if let Some(found) = found {

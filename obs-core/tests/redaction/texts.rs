@@ -167,3 +167,18 @@ fn what_is_public_does_not_print_a_text() {
     let all = format!("{text:?} {:?}", Redaction::replace(SECRET));
     assert!(!all.contains(SECRET) && all.contains("key"), "{all}");
 }
+
+#[test]
+fn printing_a_kind_an_operation_or_its_handle_ends_and_shows_nothing_that_was_written() {
+    let rig = rig_with(true, |builder| builder);
+    let mut operation = rig.root(SECRET);
+    operation.set(obs_core::Key::new(&"own"), SECRET);
+    let mut active = operation.active().expect("recording");
+    active.set_dynamic(KeyValue::new("dynamic", SECRET));
+    let handle = active.handle();
+    let all = format!(
+        "{:?} {operation:?} {handle:?} {:?}",
+        rig.kind, rig.telemetry
+    );
+    assert!(all.contains("test.work") && !all.contains(SECRET), "{all}");
+}

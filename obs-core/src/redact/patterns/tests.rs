@@ -98,6 +98,15 @@ fn credentials_of_urls_go() {
         "amqp://REDACTED:REDACTED@host/ x@y",
     );
     check(
+        "checkout for (\"http\", jane:hunter2@127.0.0.1:80)",
+        "checkout for (\"http\", REDACTED:REDACTED@127.0.0.1:80)",
+    );
+    check(
+        "app:hunter2@tcp(db:3306)/x",
+        "REDACTED:REDACTED@tcp(db:3306)/x",
+    );
+    stays("nginx:1.25@sha256:ab npm:left-pad@1.3.0 mailto:jane@1.2 git@host:org/repo a:@localhost");
+    check(
         "(see https://example.com/?a=1&access_token=Zq8)",
         "(see https://example.com/?a=1&access_token=REDACTED",
     );
