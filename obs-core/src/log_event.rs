@@ -3,6 +3,7 @@
 
 use crate::ambient::Ambient;
 use crate::descriptor::Scope;
+use crate::engine::config::Config;
 use crate::redact::{Looking, Place};
 use crate::semconv;
 use crate::session::Session;
@@ -188,25 +189,21 @@ impl LogEvent {
         }
     }
 
-    /// Cuts texts of more bytes than a value may have, however deep they lie. Bytes are not cut, as half of an image is none: what
-    /// is too large is left out, with the mark in its place.
-    pub(crate) fn cut(&mut self, limit: usize) {
+    /// Cuts texts of more bytes than a value may have, however deep they lie. Bytes are not cut: half of an image is none.
+    pub(crate) fn cut(&mut self, config: &Config) {
         fn cut_body(of: &mut Body, limit: usize) {
             match of {
                 Body::Text(text) if text.len() > limit => {
                     *text = crate::attributes::cut(text, limit).into_owned();
-                }
-                Body::Bytes(bytes) if bytes.len() > limit => {
-                    *of = Body::Text(crate::attributes::mark(bytes.len()));
                 }
                 Body::List(list) => list.iter_mut().for_each(|item| cut_body(item, limit)),
                 Body::Map(map) => map.iter_mut().for_each(|(_, item)| cut_body(item, limit)),
                 _ => {}
             }
         }
-        cut_body(&mut self.body, limit);
+        cut_body(&mut self.body, config.body_bytes);
         for pair in &mut self.attributes {
-            crate::side::cut_value(&mut pair.value, limit);
+            crate::side::cut_value(&mut pair.value, config.side.value_bytes);
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) threads: bool,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
+    /// Bytes of one text in the body of one.
+    pub(crate) body_bytes: usize,
     pub(crate) bounds: Bounds,
     pub(crate) side: SideBounds,
     /// What of all that is exported.
@@ -138,6 +140,7 @@ impl Default for Config {
             observable_deadline: Duration::from_secs(1),
             threads: false,
             log_bytes: 16 << 20,
+            body_bytes: 64 << 10,
             bounds: Bounds {
                 count: 128,
                 value_bytes: 16 << 10,

@@ -363,13 +363,21 @@ impl Builder {
         self
     }
 
-    /// How many bytes a text may have, in an attribute, a name or the body of a log event; by default 16 KiB. What is longer
-    /// is cut, and says at its end how much is missing: `…[+n bytes]`. A log line and what becomes a log record
-    /// of it have [limits](crate::logs::Limits) of their own. `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so
-    /// many characters and without a mark, as the specification has it.
+    /// How many bytes a text may have, in an attribute or a name; by default 16 KiB. What is longer is cut, and says at its
+    /// end how much is missing: `…[+n bytes]`. What is logged has [limits](crate::logs::Limits) of its own, and so have
+    /// [bodies](Self::with_body_bytes). `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so many characters and
+    /// without a mark, as the specification has it.
     pub fn with_value_bytes(mut self, bytes: usize) -> Self {
         self.config.bounds.value_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.config.side.value_bytes = bytes;
+        self
+    }
+
+    /// How many bytes each text in the body of a structured event may have, which is where content travels; by default 64 KiB.
+    /// What is longer is cut as [elsewhere](Self::with_value_bytes). Bytes are not, as half of an image is none: an event for which
+    /// there is no room is counted.
+    pub fn with_body_bytes(mut self, bytes: usize) -> Self {
+        self.config.body_bytes = bytes;
         self
     }
 

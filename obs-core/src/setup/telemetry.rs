@@ -156,7 +156,7 @@ impl Telemetry {
             if let Some(by) = self.engine.looking() {
                 event.redact(by);
             }
-            event.cut(self.engine.config.side.value_bytes);
+            event.cut(&self.engine.config);
         }
         self.queue(event);
     }
