@@ -181,6 +181,15 @@ impl Telemetry {
         }
     }
 
+    /// What code of users gives that a domain crate calls, or `otherwise` if it panics, which is counted.
+    #[doc(hidden)]
+    pub fn contain<T>(&self, otherwise: T, asked: impl FnOnce() -> T) -> T {
+        crate::contain::contain(asked).unwrap_or_else(|| {
+            self.engine.counts.panics.add(1);
+            otherwise
+        })
+    }
+
     /// A reader of its own: what it has seen decides its deltas.
     pub fn reader(&self, temporality: Temporality) -> Reader {
         Reader {
