@@ -5,6 +5,7 @@ mod value;
 pub(crate) use value::Scalar;
 pub use value::{Key, Set, Value};
 
+use crate::redact::Redaction;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One attribute: 24 bytes, written with four stores. An enum of values would be 8 bytes larger and moved piecewise.
@@ -299,6 +300,66 @@ impl Attributes {
         })
     }
 
+    /// The key of an entry.
+    pub(crate) fn key_at(&self, index: usize) -> Option<Key> {
+        self.entries.get(index).map(|entry| entry.key)
+    }
+
+    /// Forgets one entry: those behind it move up.
+    pub(crate) fn remove(&mut self, index: usize) {
+        if index < self.entries.len() {
+            self.entries.remove(index);
+        }
+    }
+
+    /// Text at the end, beside the attributes: its place, to be read with [`text_at`](Self::text_at). When nothing is set any
+    /// more.
+    pub(crate) fn append_text(&mut self, text: &str) -> (u32, u32) {
+        let start = self.text.len();
+        self.text.extend_from_slice(text.as_bytes());
+        (start as u32, text.len() as u32)
+    }
+
+    /// Shows `see` each text and address, of which each key has one. `gone` is told the place of each that goes, as of then.
+    pub(crate) fn redact(
+        &mut self,
+        bounds: &Bounds,
+        see: impl Fn(Key, &str) -> Redaction,
+        mut gone: impl FnMut(u32),
+    ) {
+        let mut index = 0;
+        let shown = |this: &Self, index| {
+            let (key, value) = this.entries().nth(index)?;
+            let redaction = match value {
+                Scalar::Text(text) => see(key, std::str::from_utf8(text).unwrap_or_default()),
+                Scalar::Ip(address) => see(key, &address.to_string()),
+                _ => Redaction::Keep,
+            };
+            Some((key, redaction))
+        };
+        while let Some((key, redaction)) = shown(self, index) {
+            match redaction {
+                Redaction::Keep => {}
+                Redaction::Replace(text) => {
+                    let text = cut(&text, (bounds.value_bytes as usize).saturating_add(MARK));
+                    let (start, len) = self.append_text(&text);
+                    self.entries[index] = Entry {
+                        key,
+                        tag: Tag::Text,
+                        len,
+                        word: u64::from(start),
+                    };
+                }
+                Redaction::Remove => {
+                    self.remove(index);
+                    gone(index as u32);
+                    continue;
+                }
+            }
+            index += 1;
+        }
+    }
+
     /// Whether `key` was set after entry `index`.
     pub(crate) fn set_after(&self, index: usize, key: &str) -> bool {
         self.holds(index + 1, key)
@@ -386,6 +447,9 @@ fn is_ascii(bytes: &[u8]) -> bool {
     (seen | last) & HIGH == 0
 }
 
+/// Bytes of the longest mark: a text that was cut is longer than its limit by so much at most.
+pub(crate) const MARK: usize = "…[+18446744073709551615 bytes]".len();
+
 /// Cuts text to at most `limit` bytes at a character boundary and says how much is missing.
 pub(crate) fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
     if text.len() <= limit {
@@ -395,7 +459,12 @@ pub(crate) fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}…[+{} bytes]", &text[..end], text.len() - end).into()
+    format!("{}{}", &text[..end], mark(text.len() - end)).into()
+}
+
+/// What stands in the place of so many bytes.
+pub(crate) fn mark(missing: usize) -> String {
+    format!("…[+{missing} bytes]")
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ use crate::clock::Clock;
 use crate::descriptor::Descriptor;
 use crate::fork::{Kept, PerProcess};
 use crate::level::StatsLevel;
+use crate::redact::Looking;
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
@@ -71,7 +72,6 @@ use std::time::Duration;
 use views::Views;
 use waiting::Waiting;
 
-#[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) sampler: HeadSampler,
@@ -148,6 +148,11 @@ impl Engine {
             forked_ticks: AtomicU64::new(0),
             forked_nanos: AtomicU64::new(0),
         }))
+    }
+
+    /// Whoever has to see a text before it waits, if anybody has to.
+    pub(crate) fn looking(&self) -> Option<Looking<'_>> {
+        self.config.redactors.looking(&self.counts.panics)
     }
 
     /// The kind of a descriptor, registered at first sight.
@@ -379,6 +384,16 @@ impl Engine {
             kind.switch_off();
         }
         first
+    }
+}
+
+/// Little: it holds its kinds, which hold it, and texts of users.
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.config)
+            .field("shut_down", &self.shut_down)
+            .finish_non_exhaustive()
     }
 }
 

@@ -86,6 +86,7 @@ pub mod propagation;
 mod quiet;
 mod record;
 mod recorder;
+pub mod redact;
 #[cfg(feature = "tokio")]
 pub mod runtime;
 pub mod sampling;

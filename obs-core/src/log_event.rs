@@ -3,6 +3,8 @@
 
 use crate::ambient::Ambient;
 use crate::descriptor::Scope;
+use crate::engine::config::Config;
+use crate::redact::{Looking, Place};
 use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
@@ -167,6 +169,42 @@ impl LogEvent {
             .flatten()
             .map(|(key, id)| (key.as_str(), id))
             .filter(move |(key, _)| !own(key))
+    }
+
+    /// Shows its texts to redactors.
+    pub(crate) fn redact(&mut self, by: Looking<'_>) {
+        if !by.body("", &mut self.body) {
+            self.body = Body::Empty;
+        }
+        by.pairs(Place::LogAttribute, &mut self.attributes);
+        self.redact_session(by);
+    }
+
+    /// Of the session only what is exported with it.
+    pub(crate) fn redact_session(&mut self, by: Looking<'_>) {
+        if let Some(session) = &self.session
+            && let Some(left) = session.redacted(Place::LogAttribute, by)
+        {
+            self.session = Some(left);
+        }
+    }
+
+    /// Cuts texts of more bytes than a value may have, however deep they lie. Bytes are not cut: half of an image is none.
+    pub(crate) fn cut(&mut self, config: &Config) {
+        fn cut_body(of: &mut Body, limit: usize) {
+            match of {
+                Body::Text(text) if text.len() > limit => {
+                    *text = crate::attributes::cut(text, limit).into_owned();
+                }
+                Body::List(list) => list.iter_mut().for_each(|item| cut_body(item, limit)),
+                Body::Map(map) => map.iter_mut().for_each(|(_, item)| cut_body(item, limit)),
+                _ => {}
+            }
+        }
+        cut_body(&mut self.body, config.body_bytes);
+        for pair in &mut self.attributes {
+            crate::side::cut_value(&mut pair.value, config.side.value_bytes);
+        }
     }
 
     /// Bytes it holds, for the cap of what waits.

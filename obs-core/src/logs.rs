@@ -78,8 +78,8 @@
 //!
 //! # What it never records
 //!
-//! Anything that was not logged: no environment, no arguments, no backtraces, no paths of sources unless asked for. It does
-//! not redact: what is logged is written.
+//! Anything that was not logged: no environment, no arguments, no backtraces, no paths of sources unless asked for. What is
+//! logged is written as it is, unless there is a [redactor](crate::redact).
 
 #[cfg(feature = "log")]
 mod bridge;
@@ -91,6 +91,7 @@ mod json;
 mod layer;
 mod limits;
 mod otlp;
+mod redacted;
 mod site;
 mod time;
 mod told;

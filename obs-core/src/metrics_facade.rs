@@ -76,8 +76,11 @@ use crate::attributes::cut;
 use crate::descriptor::Scope;
 use crate::engine::Engine;
 use crate::engine::recorded::{Found, LabelSet, Recording, Said};
+use crate::redact::{Looking, Place};
 use crate::{Error, Telemetry};
-use ::metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use ::metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString, Unit,
+};
 use forward::Forward;
 use series::Series;
 use std::borrow::Cow;
@@ -110,7 +113,7 @@ impl MetricsRecorder {
         }
     }
 
-    /// Hands everything on to another recorder too, as it was given: `PrometheusBuilder::new().build_recorder()`. It is handed
+    /// Hands everything on to another recorder too, as it was given, whatever a redactor leaves of it here: `PrometheusBuilder::new().build_recorder()`. It is handed
     /// on whatever becomes of it here, after shutdown too, and what bounds it there is the other's business.
     ///
     /// Each macro then costs what it costs there, and an allocation. A panic of the other recorder ends here, and is
@@ -141,7 +144,8 @@ impl MetricsRecorder {
     #[cold]
     fn look_up(&self, kind: Recording, key: &Key) -> Arc<Series> {
         let engine = self.engine;
-        let labels = LabelSet::of(key);
+        let seen = engine.looking().and_then(|by| redacted(by, key));
+        let labels = LabelSet::of(seen.as_ref().unwrap_or(key));
         let make = |set, series| {
             Arc::new(match kind {
                 Recording::Counter => Series::counter(engine, set, series),
@@ -170,6 +174,19 @@ impl MetricsRecorder {
             description: said_for_good(description.clone()),
         });
     }
+}
+
+/// The key with what redactors leave of its labels; `None` where they leave all of it.
+#[cold]
+fn redacted(by: Looking<'_>, key: &Key) -> Option<Key> {
+    let mut changed = false;
+    let mut labels = Vec::with_capacity(key.labels().len());
+    for label in key.labels() {
+        let left = by.left(Place::Label, label.key(), label.value());
+        changed |= left.as_deref() != Some(label.value());
+        labels.extend(left.map(|left| Label::new(label.key().to_owned(), left.into_owned())));
+    }
+    changed.then(|| Key::from_parts(key.name().to_owned(), labels))
 }
 
 /// Leaked if it is not fixed anyway, like the metric that it belongs to: once per name.

@@ -49,6 +49,14 @@ impl Session {
         &self.baggage
     }
 
+    /// Both ids, under the keys they are exported by.
+    pub(crate) fn ids(&self) -> [(crate::Key, Option<&str>); 2] {
+        [
+            (semconv::session::ID, self.session_id.as_deref()),
+            (semconv::user::ID, self.user_id.as_deref()),
+        ]
+    }
+
     pub(crate) fn shared(self) -> Arc<Self> {
         Arc::new(self)
     }

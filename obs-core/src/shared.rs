@@ -16,15 +16,25 @@ pub(crate) struct Shared {
     owners: AtomicU32,
 }
 
-#[derive(Debug)]
 struct State {
     open: bool,
     side: Option<Box<Side>>,
     identity: Identity,
 }
 
+/// Nothing that was written into it.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("open", &self.open)
+            .field("trace_id", &format_args!("{:032x}", self.identity.trace_id))
+            .field("span_id", &format_args!("{:016x}", self.identity.span_id))
+            .finish_non_exhaustive()
+    }
+}
+
 /// Who the operation is; stays readable after its end.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) engine: &'static Engine,
     /// What kind of operation; the models of the tests have none.

@@ -189,6 +189,44 @@ impl Side {
             .map(|(_, text)| text)
     }
 
+    /// Each of those, and what is left of it: where nothing is, it reads as all that found no room.
+    pub(crate) fn redact_labels(&mut self, see: impl Fn(u8, &str) -> Option<Arc<str>>) {
+        self.labels.retain_mut(|(index, text)| {
+            let left = see(*index, text);
+            left.is_some_and(|left| {
+                *text = left;
+                true
+            })
+        });
+    }
+
+    /// After others have changed its texts: none is longer than a value may be, and it knows what it holds.
+    pub(crate) fn put_right(&mut self, bounds: &SideBounds) {
+        // What was cut when it was written has its mark behind it.
+        let limit = bounds.value_bytes.saturating_add(crate::attributes::MARK);
+        let cut = |text: &mut Cow<'static, str>| *text = cut_text(std::mem::take(text), limit);
+        for own in &mut self.attributes {
+            cut_value(&mut own.pair.value, limit);
+        }
+        for event in &mut self.events {
+            cut(&mut event.name);
+            for pair in &mut event.attributes {
+                cut_value(&mut pair.value, limit);
+            }
+        }
+        for pair in self.links.iter_mut().flat_map(|link| &mut link.attributes) {
+            cut_value(&mut pair.value, limit);
+        }
+        self.name.iter_mut().for_each(&cut);
+        if let Some(Status::Error { description }) = &mut self.status {
+            cut(description);
+        }
+        let attributes: usize = self.attributes.iter().map(SideAttribute::bytes).sum();
+        let events: usize = self.events.iter().map(SideEvent::bytes).sum();
+        let links: usize = self.links.iter().map(Link::bytes).sum();
+        self.bytes = attributes + events + links;
+    }
+
     pub(crate) fn has_labels(&self) -> bool {
         !self.labels.is_empty()
     }
@@ -312,7 +350,7 @@ pub(crate) fn key_value_bytes(attribute: &KeyValue) -> usize {
 }
 
 /// Lists are bounded too: in elements by the attribute limit's spirit, in bytes by the value limit.
-fn cut_value(value: &mut Value, limit: usize) {
+pub(crate) fn cut_value(value: &mut Value, limit: usize) {
     const LONGEST_LIST: usize = 1024;
     match value {
         Value::String(text) if text.as_str().len() > limit => {

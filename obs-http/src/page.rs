@@ -80,9 +80,9 @@ impl MetricsPage {
             own.push_str(&format!("# TYPE {name} {kind}\n"));
         }
         for joined in self.joined.iter() {
-            own.push_str(&joined.render());
+            own.push_str(&joined.render(&self.telemetry));
         }
-        if let Some(taken) = join::collision(&own, &added.render()) {
+        if let Some(taken) = join::collision(&own, &added.render(&self.telemetry)) {
             return Err(Error::configuration(format!(
                 "`{taken}` is on the page already, and on that of `{name}` too"
             )));
@@ -98,7 +98,12 @@ impl MetricsPage {
     pub fn render(&self, format: PageFormat) -> String {
         let mut page = self.telemetry.prometheus_page(format);
         for joined in self.joined.iter() {
-            join::join(&mut page, &joined.render(), joined.name, format);
+            join::join(
+                &mut page,
+                &joined.render(&self.telemetry),
+                joined.name,
+                format,
+            );
         }
         page
     }

@@ -1,6 +1,6 @@
 //! Query strings without their secrets.
 
-use crate::secret::{ENDS, SHORT, WHOLE, WORDS, is_part, is_secret};
+use obs_core::redact::names::{ENDS, SHORT, WHOLE, WORDS, is_part, is_secret};
 use std::borrow::Cow;
 
 /// The query with the values of secret keys replaced by `REDACTED`, as the conventions ask (v1.44.0); keys stay. A pair
@@ -11,6 +11,60 @@ pub fn redact_query(query: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(query)
     }
+}
+
+/// Whether there is a `;`, behind which paths have parameters: eight bytes a step, the last ones twice.
+#[inline(always)]
+pub(crate) fn has_parameters(path: &str) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let path = path.as_bytes();
+    let Some(last) = path.last_chunk::<8>() else {
+        return path.contains(&b';');
+    };
+    // The top bit of a byte is set where one is `;`, and perhaps above it.
+    let found = |step: &[u8; 8]| {
+        let zero = u64::from_le_bytes(*step) ^ (ONES * b';' as u64);
+        zero.wrapping_sub(ONES) & !zero
+    };
+    let (steps, _) = path.as_chunks::<8>();
+    let seen = steps
+        .iter()
+        .fold(found(last), |seen, step| seen | found(step));
+    seen & (ONES << 7) != 0
+}
+
+/// The path with the values of secret parameters replaced by `REDACTED`: `/shop;jsessionid=…/cart`, where servlets and their
+/// proxies put the session. A value ends at `/`, `;` or the path's end.
+#[cold]
+#[inline(never)]
+pub(crate) fn redact_path(path: &str) -> Cow<'_, str> {
+    let parameters = |segment: &str| {
+        segment
+            .split(';')
+            .skip(1)
+            .any(|pair| secret_key(pair).is_some())
+    };
+    if !path.split('/').any(parameters) {
+        return Cow::Borrowed(path);
+    }
+    let mut redacted = String::with_capacity(path.len() + 16);
+    for (index, segment) in path.split('/').enumerate() {
+        redacted.push_str(if index > 0 { "/" } else { "" });
+        for (index, pair) in segment.split(';').enumerate() {
+            redacted.push_str(if index > 0 { ";" } else { "" });
+            match secret_key(pair).filter(|_| index > 0) {
+                Some(key) => redacted.extend([key, "=REDACTED"]),
+                None => redacted.push_str(pair),
+            }
+        }
+    }
+    Cow::Owned(redacted)
+}
+
+/// The key of a pair that holds a secret.
+fn secret_key(pair: &str) -> Option<&str> {
+    let (key, value) = pair.split_once('=')?;
+    (!value.is_empty() && is_secret(&decode(key.as_bytes()))).then_some(key)
 }
 
 #[cold]
@@ -348,6 +402,43 @@ mod tests {
             check(&format!("x;{key}=a;b=c"), &format!("x;{key}=REDACTED"));
         }
         check("=a&=token&a=token=1", "=a&=token&a=token=1");
+    }
+
+    #[track_caller]
+    fn path(path: &str, expect: &str) {
+        assert_eq!(redact_path(path), expect);
+        assert!(path == expect || has_parameters(path), "{path}");
+    }
+
+    #[test]
+    fn sessions_in_paths_go() {
+        path(
+            "/shop;jsessionid=Zq8/cart",
+            "/shop;jsessionid=REDACTED/cart",
+        );
+        path(
+            "/a;v=1;JSESSIONID=Zq8;w=2",
+            "/a;v=1;JSESSIONID=REDACTED;w=2",
+        );
+        path("/;%73id=Zq8", "/;%73id=REDACTED");
+        path("/;sid=a=b", "/;sid=REDACTED");
+        for same in ["/", "", "/a;b=c/d", "/token=x", "/;sid=", "/;sid", ";=;/"] {
+            path(same, same);
+            assert!(matches!(redact_path(same), Cow::Borrowed(_)));
+        }
+    }
+
+    #[test]
+    fn a_semicolon_is_seen_wherever_it_stands() {
+        for length in 0..40 {
+            let plain: String = "/<:=\u{7f}a9é".chars().cycle().take(length).collect();
+            assert!(!has_parameters(&plain), "{plain}");
+            for at in (0..=plain.len()).filter(|at| plain.is_char_boundary(*at)) {
+                let mut with = plain.clone();
+                with.insert(at, ';');
+                assert!(has_parameters(&with), "{with}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The route a request was matched to: a template, never a path; and the path it was matched by.
 
 use crate::head::RequestHead;
+use crate::redact::{has_parameters, redact_path};
 use http::Extensions;
+use std::borrow::Cow;
 
 /// A route's template, put into the request's extensions by a router that is not axum's. With the feature `axum`,
 /// `MatchedPath` is found too.
@@ -15,6 +17,16 @@ pub(crate) fn find(extensions: &Extensions) -> Option<&str> {
         return Some(matched.as_str());
     }
     extensions.get::<Route>().map(|route| route.0)
+}
+
+/// The same without its secrets.
+#[inline(always)]
+pub(crate) fn shown_path<'a>(head: &RequestHead<'a>) -> Cow<'a, str> {
+    let path = path(head);
+    match has_parameters(path) {
+        true => redact_path(path),
+        false => Cow::Borrowed(path),
+    }
 }
 
 /// The path as the client sent it. Nested routers of axum's strip their prefix off the target, and leave the whole of it.

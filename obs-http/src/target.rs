@@ -88,11 +88,19 @@ const fn marks(step: [u8; 8]) -> u64 {
     word | (from_colon ^ past_at) | bracket.wrapping_sub(ONES)
 }
 
+/// Whether it can stand before an `@`: what ends an authority cannot, and `evil.com/@localhost` is not `localhost`'s.
+pub(crate) fn may_be_user(text: &[u8]) -> bool {
+    let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\') || byte.is_ascii_whitespace();
+    !text.iter().any(ends)
+}
+
 /// By hand: hosts are shorter than a search's set-up.
 #[inline(never)]
 fn split_marked(host: &[u8]) -> (&[u8], Option<u16>) {
     let host = match host.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => &host[at + 1..],
+        Some(at) if may_be_user(&host[..at]) => &host[at + 1..],
+        // From a `host` made by hand: whom it names depends on who reads it.
+        Some(_) => return (b"", None),
         None => host,
     };
     let mut at = host.len();
@@ -149,6 +157,15 @@ mod tests {
         );
         host("h\u{fc}tte.example.com", ("h\u{fc}tte.example.com", None));
         host("42", ("42", None));
+        for odd in [
+            "evil.com/@localhost",
+            "evil.com?@localhost",
+            "evil.com#@localhost:80",
+            "evil.com\\@localhost",
+            "a b@localhost",
+        ] {
+            host(odd, ("", None));
+        }
         host("", ("", None));
     }
 }

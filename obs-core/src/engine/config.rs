@@ -9,6 +9,7 @@ use crate::level::StatsLevel;
 use crate::propagation::Propagator;
 use crate::record::limits::Limits;
 use crate::recorder::Recorder;
+use crate::redact::Redactors;
 use crate::side::SideBounds;
 use crate::view::View;
 use std::sync::{Arc, OnceLock};
@@ -66,10 +67,14 @@ pub(crate) struct Config {
     pub(crate) waiting_bytes: usize,
     /// Bytes of structured events that wait for the collector.
     pub(crate) log_bytes: usize,
+    /// Bytes of one text in the body of one.
+    pub(crate) body_bytes: usize,
     pub(crate) bounds: Bounds,
     pub(crate) side: SideBounds,
     /// What of all that is exported.
     pub(crate) limits: Limits,
+    /// Who sees each text before it waits.
+    pub(crate) redactors: Redactors,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -144,6 +149,7 @@ impl Default for Config {
             looks_for_forks: false,
             waiting_bytes: 16 << 20,
             log_bytes: 16 << 20,
+            body_bytes: 64 << 10,
             bounds: Bounds {
                 count: 128,
                 value_bytes: 16 << 10,
@@ -159,6 +165,7 @@ impl Default for Config {
                 total_bytes: 128 << 10,
             },
             limits: Limits::default(),
+            redactors: Redactors::default(),
         }
     }
 }

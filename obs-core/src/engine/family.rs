@@ -104,6 +104,18 @@ impl<T> Family<T> {
         Parked::Waiting
     }
 
+    /// Decides, once, as [`decide`](Self::decide) does, which still has to give back the children that wait.
+    pub(crate) fn settle(&self, verdict: Verdict) -> Verdict {
+        let _inner = lock(&self.inner);
+        match self.verdict() {
+            Verdict::Pending => {
+                self.verdict.store(verdict as u8, Ordering::Release);
+                verdict
+            }
+            decided => decided,
+        }
+    }
+
     /// Decides, once: the first verdict stands. Gives back the children that waited, in `into`, which is empty.
     pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> Decided {
         let mut inner = lock(&self.inner);

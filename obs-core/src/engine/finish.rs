@@ -1,5 +1,7 @@
 //! The end of an operation, once and here only: numbers into cells, the record to where its trace goes.
 
+mod redacted;
+
 use super::Engine;
 use super::family::{Decided, Parked, Verdict};
 use super::live::{Flags, Live, Reason};
@@ -27,7 +29,12 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
             // Its process ends it. What it holds, a span of a provider perhaps, ends there too.
             return std::mem::forget(live);
         }
+        if kind.redacts {
+            return redacted::finish(live, engine);
+        }
         collect_rest(&mut live, engine);
+    } else if kind.redacts {
+        return redacted::finish(live, engine);
     }
     let mut local = engine.take_local();
     conclude(live, &mut local, engine);
@@ -36,29 +43,42 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
 
 #[inline(always)]
 fn conclude(mut live: Box<Live>, local: &mut Local, engine: &'static Engine) {
+    let ticks = count(&mut live, local);
+    if live.flags.has(Flags::SAMPLED) {
+        live.reason = Reason::Sampled;
+        return export(live, local, engine);
+    }
+    let reason = reason(&live, ticks, engine);
+    if is_nobodys(&live, reason) {
+        return local.recycle(live);
+    }
+    end_unsampled(live, reason, local, engine);
+}
+
+/// Whether nobody wants it, and nobody is tied to it, where the head left it out.
+#[inline(always)]
+fn is_nobodys(live: &Live, reason: Reason) -> bool {
+    reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS)
+}
+
+/// Its numbers into cells; says how long it took, in ticks.
+#[inline(always)]
+fn count(live: &mut Live, local: &mut Local) -> u64 {
     let kind = live.kind;
     let owned = local.owned;
     let ticks = live.end.saturating_sub(live.start);
     let slot = local.series(&kind.set, live.labels).1;
     live.series = slot.series;
     if let Some(cells) = &slot.cells {
-        kind.record(&live, ticks, cells, owned);
+        kind.record(live, ticks, cells, owned);
     }
-    kind.record_further(&live, ticks, local);
+    kind.record_further(live, ticks, local);
     if let Some((gauge, _)) = &kind.gauge
         && let Some(cells) = local.cells_again(gauge, live.in_flight_slot, live.in_flight)
     {
         cells.add(0, 1_u64.wrapping_neg(), owned);
     }
-    if live.flags.has(Flags::SAMPLED) {
-        live.reason = Reason::Sampled;
-        return export(live, local, engine);
-    }
-    let reason = reason(&live, ticks, engine);
-    if reason == Reason::None && live.joined.is_none() && !live.flags.has(Flags::LEADS) {
-        return local.recycle(live);
-    }
-    end_unsampled(live, reason, local, engine);
+    ticks
 }
 
 /// The head left it out, and it is wanted, or others are tied to it.

@@ -24,7 +24,6 @@ use std::time::Duration;
 mod further;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
-#[derive(Debug)]
 pub struct Kind {
     pub(crate) engine: &'static Engine,
     pub(crate) descriptor: &'static Descriptor,
@@ -53,8 +52,18 @@ pub struct Kind {
     least_slow: AtomicU64,
     /// The keys of the labels, as [`walk`](crate::record::walk) compares them.
     pub(crate) label_keys: u64,
+    /// Whether its texts are shown to redactors.
+    pub(crate) redacts: bool,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kind")
+            .field("name", &self.descriptor.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A stage as the hot path sees it.
@@ -173,6 +182,7 @@ impl Kind {
             tracer: engine.config.recorder.tracer(descriptor.scope),
             clock: engine.clock.clone(),
             bounds: engine.config.bounds,
+            redacts: !engine.config.redactors.is_empty(),
             label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),
             error_label: labels
                 .iter()

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 pub(crate) type TraceFamily = Family<Box<Live>>;
 
-#[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) kind: &'static Kind,
     pub(crate) trace_id: u128,
@@ -145,6 +144,18 @@ impl Flags {
         } else {
             self
         }
+    }
+}
+
+/// Who it is, and nothing that was written into it.
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live")
+            .field("kind", &self.kind.descriptor.name)
+            .field("trace_id", &format_args!("{:032x}", self.trace_id))
+            .field("span_id", &format_args!("{:016x}", self.span_id))
+            .field("level", &self.level)
+            .finish_non_exhaustive()
     }
 }
 

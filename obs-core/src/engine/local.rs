@@ -9,6 +9,7 @@ use super::metric_set::MetricSet;
 use super::shard::Shard;
 use crate::ids::Rng;
 use crate::label::{LabelId, Labels, Space};
+use crate::redact::{Looking, Place};
 use crate::sync::try_lock;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -196,19 +197,45 @@ impl Local {
             Some(id) => id,
             None => {
                 let slot = &mut self.texts[quick_hash(text.as_bytes()) % TEXTS];
-                Self::intern_slow(slot, space, text)
+                Self::intern_slow(slot, self.engine, space, text)
             }
         }
     }
 
     #[cold]
-    fn intern_slow(slot: &mut TextSlot, space: &Space, text: &str) -> LabelId {
+    fn intern_slow(
+        slot: &mut TextSlot,
+        engine: &'static Engine,
+        space: &Space,
+        text: &str,
+    ) -> LabelId {
+        if let Some(by) = engine.looking()
+            && space.is_open()
+        {
+            return Self::intern_redacted(slot, by, space, text);
+        }
         let (id, known) = space.intern(text);
         if let Some(known) = known {
             *slot = TextSlot {
                 space: space.uid(),
                 id,
                 text: Some(known),
+            };
+        }
+        id
+    }
+
+    /// The number of what a redactor leaves of the text; the thread knows it by the text itself.
+    fn intern_redacted(slot: &mut TextSlot, by: Looking<'_>, space: &Space, text: &str) -> LabelId {
+        let Some(left) = by.left(Place::Label, space.key().as_str(), text) else {
+            return LabelId::ABSENT;
+        };
+        let (id, known) = space.intern(&left);
+        if known.is_some() {
+            *slot = TextSlot {
+                space: space.uid(),
+                id,
+                text: Some(text.into()),
             };
         }
         id

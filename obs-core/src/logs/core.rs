@@ -5,6 +5,7 @@ use super::flood::{Flood, Sites, Slot};
 use super::json::{Kept, Line, Message, Rest};
 use super::limits::Limits;
 use super::otlp::{self, Attributes};
+use super::redacted::{Part, Redacted};
 use super::site::Site;
 use super::told::Losses;
 use super::writer::{Lines, is_torn};
@@ -14,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::log_queue::sources::Source;
 use crate::log_event::LogEvent;
 use crate::quiet;
+use crate::redact::Place;
 use crate::semconv::code;
 use crate::setup::Telemetry;
 use opentelemetry::Context;
@@ -114,7 +116,13 @@ impl Core {
     }
 
     fn write(&self, site: &Site, entry: &dyn Entry, now: u64) {
-        let here = Here::of(site);
+        let mut here = Here::of(site);
+        if let (Some(by), Some(ambient)) = (self.engine.looking(), &mut here.ambient)
+            && let Some(session) = &ambient.session
+            && let Some(left) = session.redacted(Place::LogAttribute, by)
+        {
+            ambient.session = Some(left);
+        }
         if let Some(lines) = &self.settings.lines {
             self.write_line(&**lines, site, entry, &here, now);
         }
@@ -124,7 +132,7 @@ impl Core {
         if here.quiet {
             self.engine.counts.log_nested.add(1);
         } else {
-            self.telemetry.emit(self.record(site, entry, &here, now));
+            self.telemetry.queue(self.record(site, entry, &here, now));
         }
     }
 
@@ -152,10 +160,12 @@ impl Core {
                 line: &mut line,
                 found: false,
             };
-            entry.each(&mut message);
+            let mut panics = self.each(entry, Part::Message, &mut message);
             line.object("fields", |line| {
-                entry.each(&mut Rest { line, found: false });
+                let mut rest = Rest { line, found: false };
+                panics += self.each(entry, Part::Rest, &mut rest);
             });
+            line.panics += panics;
             if self.settings.spans {
                 let ids = here.ambient.is_none();
                 line.spans(|line| entry.spans(ids, &mut |name, fields| line.span(name, fields)));
@@ -218,7 +228,8 @@ impl Core {
 
     fn record(&self, site: &Site, entry: &dyn Entry, here: &Here, now: u64) -> LogEvent {
         let mut attributes = Attributes::new(&self.settings.limits);
-        entry.each(&mut attributes);
+        let panics = self.each(entry, Part::All, &mut attributes);
+        attributes.panics += panics;
         if self.settings.spans {
             attributes.end_own();
             let ids = here.ambient.is_none();
@@ -239,11 +250,29 @@ impl Core {
         event
     }
 
+    /// Shows fields without what redactors take out; says how many values panicked on the way.
+    fn each(&self, entry: &dyn Entry, part: Part, to: &mut dyn Fields) -> u64 {
+        let Some(by) = self.engine.looking() else {
+            entry.each(to);
+            return 0;
+        };
+        let mut seen = Redacted::new(to, by, part, self.settings.limits.value);
+        entry.each(&mut seen);
+        seen.panics
+    }
+
     /// Formats what a span carries, to be kept until it closes.
     pub(super) fn keep(&self, record: impl FnOnce(&mut dyn Fields)) -> Vec<Kept> {
         let mut kept = otlp::Keeping::new(&self.settings.limits);
+        let work = || match self.engine.looking() {
+            None => record(&mut kept),
+            Some(by) => {
+                let limit = self.settings.limits.value;
+                record(&mut Redacted::new(&mut kept, by, Part::OfSpan, limit));
+            }
+        };
         if let Some(_guard) = Guard::enter()
-            && contain(|| record(&mut kept)).is_none()
+            && contain(work).is_none()
         {
             self.engine.counts.panics.add(1);
         }

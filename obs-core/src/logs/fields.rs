@@ -50,7 +50,11 @@ pub(super) enum Value<'a> {
 
 impl Value<'_> {
     pub(super) fn is_cut(&self) -> bool {
-        matches!(self, Self::Kept(_))
+        match self {
+            Self::Kept(_) => true,
+            Self::Error(error) => error.is::<super::redacted::Left>(),
+            _ => false,
+        }
     }
 
     /// As text, however it is written elsewhere.

@@ -209,6 +209,11 @@ impl Bounded {
         }
     }
 
+    /// The text, and how many bytes of it are missing.
+    pub(super) fn into_parts(self) -> (String, usize) {
+        (self.text, self.cut)
+    }
+
     pub(super) fn finish(mut self, mark: &str) -> String {
         if self.cut > 0 {
             let _ = write!(self.text, "…[+{} bytes]", self.cut);

@@ -131,11 +131,15 @@ impl Live {
         let links = record
             .links()
             .map(|link| Link::new(link.context.clone(), link.attributes.into_owned(), 0));
-        SpanBuilder::from_name(record.name())
+        let builder = SpanBuilder::from_name(record.name())
             .with_kind(record.span_kind())
             .with_start_time(system_time(anchor.unix_nanos(self.start)))
             .with_attributes(pairs::attributes_of(&record))
-            .with_links(links.collect())
+            .with_links(links.collect());
+        match self.kind.engine.looking() {
+            Some(by) => by.builder(builder),
+            None => builder,
+        }
     }
 
     /// What is current, with the parent's ids in place of whichever span is active.

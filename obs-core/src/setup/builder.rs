@@ -16,6 +16,7 @@ use crate::courier::Destinations;
 use crate::courier::{Signal, Transport};
 use crate::engine::Engine;
 use crate::engine::config::Config;
+use crate::engine::counts::Count;
 use crate::engine::diagnostics::{Diagnostic, Hook};
 use crate::engine::fold::Preference;
 use crate::engine::lent::RaiseRule;
@@ -26,6 +27,7 @@ use crate::level::StatsLevel;
 use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::recorder::Recorder;
+use crate::redact::Redactor;
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use crate::view::{self, View};
@@ -371,6 +373,31 @@ impl Builder {
         self
     }
 
+    /// Who sees each text before it waits in any queue, and may replace it or take it out; by default nobody. May be called
+    /// several times: each redactor sees what the one before it left. See [`redact`](crate::redact).
+    pub fn with_redactor(mut self, redactor: impl Redactor) -> Self {
+        self.config.redactors.push(redactor);
+        self
+    }
+
+    /// How many bytes a text may have, in an attribute or a name; by default 16 KiB. What is longer is cut, and says at its
+    /// end how much is missing: `…[+n bytes]`. What is logged has [limits](crate::logs::Limits) of its own, and so have
+    /// [bodies](Self::with_body_bytes). `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so many characters and
+    /// without a mark, as the specification has it.
+    pub fn with_value_bytes(mut self, bytes: usize) -> Self {
+        self.config.bounds.value_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.config.side.value_bytes = bytes;
+        self
+    }
+
+    /// How many bytes each text in the body of a structured event may have, which is where content travels; by default 64 KiB.
+    /// What is longer is cut as [elsewhere](Self::with_value_bytes). Bytes are not, as half of an image is none: an event for which
+    /// there is no room is counted.
+    pub fn with_body_bytes(mut self, bytes: usize) -> Self {
+        self.config.body_bytes = bytes;
+        self
+    }
+
     /// Who is told what is wrong: each of [`Telemetry::warnings`], and after a collection in which delivery failed the
     /// [last problem](Telemetry::last_problem). Nothing is printed otherwise.
     ///
@@ -442,6 +469,11 @@ impl Builder {
             Some(name) => resource.renamed(name),
             None => resource,
         };
+        let panics = Count::default();
+        let resource = match self.config.redactors.looking(&panics) {
+            Some(by) => resource.redacted(by),
+            None => resource,
+        };
         self.config.views.iter().try_for_each(View::check)?;
         view::check_boundaries(&self.config.boundaries)?;
         limits_of(&environment, &mut self.config);
@@ -455,6 +487,7 @@ impl Builder {
         let hook = self.diagnostics.0;
         let start = |config| {
             let engine = Engine::new(self.clock, sampler, config);
+            engine.counts.panics.add(panics.read());
             warnings
                 .into_iter()
                 .for_each(|warning| engine.diagnostics.warn(warning));

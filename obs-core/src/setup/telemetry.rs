@@ -162,6 +162,17 @@ impl Telemetry {
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.
     pub fn emit(&self, mut event: LogEvent) {
+        if !self.engine.is_shut_down() {
+            if let Some(by) = self.engine.looking() {
+                event.redact(by);
+            }
+            event.cut(&self.engine.config);
+        }
+        self.queue(event);
+    }
+
+    /// The same of an event whose texts have been looked at and cut.
+    pub(crate) fn queue(&self, mut event: LogEvent) {
         let counts = &self.engine.counts;
         self.engine.look_for_fork();
         if self.engine.is_shut_down() {

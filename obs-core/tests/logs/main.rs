@@ -10,6 +10,7 @@ mod logged;
 mod nesting;
 mod quiet;
 mod records;
+mod redacted;
 mod rig;
 #[path = "../support/support.rs"]
 mod support;

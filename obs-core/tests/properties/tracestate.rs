@@ -96,7 +96,7 @@ fn members(text: &str) -> impl Iterator<Item = &str> {
 /// The specification's rules, one after the other.
 fn expected(headers: &[&[u8]]) -> Option<String> {
     let mut members = Vec::new();
-    let mut keys = HashSet::new();
+    let (mut keys, mut count) = (HashSet::new(), 0);
     let joined = headers.join(&b',');
     for member in joined.split(|byte| *byte == b',').map(super::trim) {
         if member.is_empty() {
@@ -104,26 +104,20 @@ fn expected(headers: &[&[u8]]) -> Option<String> {
         }
         let member = std::str::from_utf8(member).ok()?;
         let (key, value) = member.split_once('=')?;
-        let parts: Vec<_> = key.split('@').collect();
-        let longest: &[usize] = match parts.len() {
-            1 => &[256],
-            2 => &[241, 14],
-            _ => return None,
-        };
-        for (part, longest) in parts.iter().zip(longest) {
-            let first = part.chars().next()?;
-            let good = first.is_ascii_lowercase() || first.is_ascii_digit();
-            let all = part
-                .chars()
-                .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '*' | '/'));
-            (good && all && part.len() <= *longest).then_some(())?;
-        }
+        let first = key.chars().next()?;
+        let good = first.is_ascii_lowercase() || first.is_ascii_digit();
+        let all = key
+            .chars()
+            .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '*' | '/' | '@'));
+        (good && all && key.len() <= 256).then_some(())?;
         let printable = value.chars().all(|c| matches!(c, ' '..='~') && c != '=');
         (printable && !value.is_empty() && value.len() <= 256).then_some(())?;
-        keys.insert(key).then_some(())?;
-        members.push(member);
+        count += 1;
+        if keys.insert(key) {
+            members.push(member);
+        }
     }
-    (members.len() <= 32).then_some(())?;
+    (count <= 32).then_some(())?;
     while members.join(",").len() > 512 {
         let long = members.iter().rposition(|member| member.len() > 128);
         members.remove(long.unwrap_or(members.len() - 1));

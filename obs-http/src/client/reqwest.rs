@@ -1,7 +1,7 @@
 //! reqwest's client as a service of the `http` crate's requests, so that layers can stand around it.
 
 use http::{Request, Response};
-use reqwest::{Body, Client, Error};
+use reqwest::{Body, Client, ClientBuilder, Error};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_service::Service;
@@ -13,20 +13,17 @@ use tower_service::Service;
 /// use tower::{Layer, ServiceExt};
 ///
 /// # async fn get(telemetry: obs_core::Telemetry) -> Result<(), Box<dyn std::error::Error>> {
-/// let client = reqwest::Client::builder()
-///     .redirect(reqwest::redirect::Policy::none())
-///     .connector_layer(ConnectorLayer::default())
-///     .build()?;
+/// let settings = reqwest::Client::builder().connector_layer(ConnectorLayer::default());
 /// let client = HttpClientLayer::new(&telemetry)
 ///     .with_connections(true)
-///     .layer(Reqwest::from(client));
+///     .layer(Reqwest::build(settings)?);
 /// let request = http::Request::get("http://knowledge:8080/items/7").body(reqwest::Body::default())?;
 /// let response = client.oneshot(request).await?;
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// **Switch redirects off**, as above: reqwest follows them unless it is told not to, and sends what was written for the
+/// **Redirects have to be off**, as [`build`](Self::build) has them: reqwest follows them unless it is told not to, and sends what was written for the
 /// first host to the others too, `traceparent` and `baggage` included, whether or not [`Injection`](super::Injection)
 /// permits those. To follow them with a span for each, told only to whom it may be told, put tower-http's
 /// `FollowRedirectLayer` outside of the layer. Redirects and retries that reqwest does by itself are within one span:
@@ -41,6 +38,15 @@ impl From<Client> for Reqwest {
 }
 
 impl Reqwest {
+    /// A client of these settings that follows no redirects, whatever they say of those.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn build(settings: ClientBuilder) -> Result<Self, Error> {
+        let none = reqwest::redirect::Policy::none();
+        settings.redirect(none).build().map(Self)
+    }
+
     /// The client inside.
     pub fn into_inner(self) -> Client {
         self.0

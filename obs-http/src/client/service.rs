@@ -12,6 +12,7 @@ use crate::exchange::future::Asked;
 use crate::exchange::span::OperationSpan;
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
+use crate::redact::redact_path;
 use crate::target::{scheme, split_host};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
@@ -200,7 +201,7 @@ fn open<B>(
         },
         method: settings.methods.name(head.method),
         route: template(kind, settings, head),
-        path: head.uri.path(),
+        path: &redact_path(head.uri.path()),
         host: std::str::from_utf8(name).unwrap_or_default(),
     };
     settings.span.open(operation, &said)

@@ -1,7 +1,8 @@
 //! `url.full`: the absolute URL, without credentials and without secrets in the query.
 
 use crate::descriptor::SCHEMES;
-use crate::redact::redact_query;
+use crate::redact::{has_parameters, redact_path, redact_query};
+use crate::target::may_be_user;
 use http::Uri;
 use http::uri::PathAndQuery;
 use obs_core::Active;
@@ -37,7 +38,8 @@ pub(crate) fn record(
     };
     let left_out = !query && uri.query().is_some();
     let length = begin.len() + host.len() + target.len();
-    if !plain || secret || left_out || target == "*" || length > ROOM {
+    let odd = target == "*" || has_parameters(target);
+    if !plain || secret || left_out || odd || length > ROOM {
         return record_slow(active, uri, host, scheme, query);
     }
     let mut room = [0; ROOM];
@@ -55,11 +57,13 @@ fn record_slow(active: &mut Active<'_>, uri: &Uri, host: &str, scheme: u16, quer
     let query = uri.query().filter(|_| query);
     let redacted = redact_query(query.unwrap_or_default());
     let (credentials, host) = match host.rfind('@') {
-        Some(at) => (CREDENTIALS, &host[at + 1..]),
+        Some(at) if may_be_user(&host.as_bytes()[..at]) => (CREDENTIALS, &host[at + 1..]),
+        Some(_) => ("", ""),
         None => ("", host),
     };
+    let path = redact_path(uri.path());
     // `OPTIONS *` asks for no path.
-    let path = Some(uri.path()).filter(|path| *path != "*");
+    let path = Some(&*path).filter(|path| *path != "*");
     let parts = [
         uri.scheme_str().unwrap_or(SCHEMES[usize::from(scheme)]),
         "://",

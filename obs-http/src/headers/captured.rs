@@ -1,7 +1,7 @@
 //! Headers that become attributes, because somebody asked for them.
 
-use crate::secret::is_secret;
 use http::{HeaderMap, HeaderName};
+use obs_core::redact::{names::is_secret, urls};
 use obs_core::{Active, Key};
 
 /// Those of the names that carry no secrets, each with its attribute's key.
@@ -18,7 +18,8 @@ pub(crate) fn allowed<'n>(
         .collect()
 }
 
-/// Values of allowed headers, as lists of strings by the conventions.
+/// Values of allowed headers, as lists of strings by the conventions, without the secrets of URLs and of pairs that stand in
+/// them: `referer`, `location`, `link` and `x-forwarded-uri` are harmless names.
 #[cold]
 pub(crate) fn capture(active: &mut Active<'_>, headers: &HeaderMap, allowed: &[(HeaderName, Key)]) {
     use obs_core::otel::{Array, KeyValue, StringValue, Value};
@@ -27,7 +28,9 @@ pub(crate) fn capture(active: &mut Active<'_>, headers: &HeaderMap, allowed: &[(
             .get_all(name)
             .iter()
             .filter_map(|value| value.to_str().ok());
-        let values: Vec<StringValue> = values.map(|value| value.to_owned().into()).collect();
+        let values: Vec<StringValue> = values
+            .map(|value| urls(value).into_owned().into())
+            .collect();
         if !values.is_empty() {
             active.set_dynamic(KeyValue::new(
                 key.as_str(),

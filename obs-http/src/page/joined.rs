@@ -1,7 +1,7 @@
 //! Another exporter's page.
 
+use obs_core::Telemetry;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -21,9 +21,9 @@ impl Joined {
         }
     }
 
-    /// Its page of now: an empty one where its exporter panics, which is no reason for a scrape to fail.
-    pub(super) fn render(&self) -> String {
-        catch_unwind(AssertUnwindSafe(|| (self.render)())).unwrap_or_default()
+    /// Its page of now: an empty one where its exporter panics, which is counted and no reason for a scrape to fail.
+    pub(super) fn render(&self, telemetry: &Telemetry) -> String {
+        telemetry.contain(String::new(), || (self.render)())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::headers::{self, Carrier, Found};
+use crate::redact::{has_parameters, redact_path};
 use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
 use http::{HeaderMap, Request, Response};
@@ -199,7 +200,7 @@ fn open<B>(settings: &Settings, operation: &mut Operation, request: &Request<B>)
             Some(rule) => settings.route(rule.as_ref(), head),
             None => route::find(head.extensions),
         },
-        path: route::path(&head),
+        path: &route::shown_path(&head),
         host: "",
     };
     settings.span.open(operation, &said)
@@ -214,7 +215,12 @@ fn describe(
     (scheme, method): (u16, LabelId),
     settings: &Settings,
 ) {
-    active.set(keys::URL_PATH, route::path(&head));
+    let path = route::path(&head);
+    if has_parameters(path) {
+        active.set(keys::URL_PATH, redact_path(path).as_ref());
+    } else {
+        active.set(keys::URL_PATH, path);
+    }
     if settings.query
         && let Some(query) = head.uri.query()
     {

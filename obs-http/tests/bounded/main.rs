@@ -33,6 +33,16 @@ fn live_heap() -> i64 {
     stats.bytes_allocated as i64 - stats.bytes_deallocated as i64
 }
 
+/// What the kernel holds of the process in memory, where it says so.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
 type Body = Empty<&'static [u8]>;
 
 fn telemetry() -> Telemetry {
@@ -135,8 +145,8 @@ fn a_million_invented_methods_paths_hosts_and_agents_stay_within_their_caps() {
         .with_known_routes(KNOWN);
     let mut server = server.layer(service_fn(answers));
     let mut client = HttpClientLayer::new(&telemetry).layer(service_fn(answers));
-    let before = live_heap();
-    let mut most = 0;
+    let (before, resident_before) = (live_heap(), resident());
+    let (mut most, mut most_resident) = (0, 0);
     for index in 0..INVENTED {
         ask(&mut server, invented(index, format!("/invented/{index}")));
         ask(
@@ -152,9 +162,17 @@ fn a_million_invented_methods_paths_hosts_and_agents_stay_within_their_caps() {
                 ask(&mut server, known(route));
             }
             most = most.max(live_heap() - before);
+            let grown = resident()
+                .zip(resident_before)
+                .map(|(now, before)| now - before);
+            most_resident = most_resident.max(grown.unwrap_or_default());
         }
     }
     most = most.max(live_heap() - before);
+    let grown = resident()
+        .zip(resident_before)
+        .map(|(now, before)| now - before);
+    most_resident = most_resident.max(grown.unwrap_or_default());
     let metrics = telemetry.reader(Temporality::Cumulative).collect();
     let (served, called) = (series(&metrics, SERVER), series(&metrics, CLIENT));
     let total =
@@ -186,6 +204,7 @@ fn a_million_invented_methods_paths_hosts_and_agents_stay_within_their_caps() {
         u64::from(INVENTED),
     );
     assert!(most < 16 * MIB, "{most} bytes");
+    assert!(most_resident <= 32 * MIB, "{most_resident} bytes resident");
 }
 
 #[test]

@@ -206,8 +206,14 @@ async fn a_joined_exporter_that_panics_costs_its_own_metrics_only() {
     let capture = exchanged().await;
     let page = MetricsPage::new(capture.telemetry());
     let page = page.with_joined("bad", || panic!("not today")).unwrap();
+    let (own, before) = (
+        capture.telemetry().prometheus(),
+        capture.telemetry().counts().panics,
+    );
     let text = page.render(PageFormat::Text);
-    assert_eq!(text, capture.telemetry().prometheus());
+    assert_eq!(text, own);
+    let counted = capture.telemetry().counts().panics - before;
+    assert_eq!(counted, 1);
 }
 
 #[tokio::test]

@@ -88,6 +88,41 @@ fn harmless_headers_can_be_allowed() {
     }
 }
 
+#[test]
+fn secrets_in_harmless_headers_and_in_parameters_of_paths_are_redacted() {
+    let capture = crate::support::capture();
+    let layer = layer(&capture)
+        .with_request_headers(["referer", "x-plain"])
+        .with_response_headers(["location"]);
+    let request = get("/shop;jsessionid=hunter2/cart")
+        .header(
+            "referer",
+            "https://jane:hunter2@shop.example/cb?code=hunter2&state=1",
+        )
+        .header("x-plain", "page=2; q=a:b");
+    let answer = tower::util::MapResponse::new(Yes, |mut response: http::Response<_>| {
+        let location = HeaderValue::from_static("/in#access_token=hunter2");
+        response.headers_mut().insert("location", location);
+        response
+    });
+    ask(layer.layer(answer), build(request));
+    let record = capture.record();
+    let all = everything(&record, &capture);
+    assert!(!all.contains("hunter2"), "{all}");
+    assert_eq!(
+        record.text("url.path"),
+        Some("/shop;jsessionid=REDACTED/cart")
+    );
+    let of = |key: &str| record.attr(key).map(|value| value.to_string());
+    let referer = of("http.request.header.referer").expect("asked for");
+    assert!(
+        referer.contains("https://REDACTED:REDACTED@shop.example/cb?code=REDACTED&state=1"),
+        "{referer}"
+    );
+    let plain = of("http.request.header.x-plain").expect("asked for");
+    assert!(plain.contains("page=2; q=a:b"), "{plain}");
+}
+
 /// Names that stand for secrets, put down here and not taken from the code that is tested.
 const SECRET_HEADERS: &[&str] = &[
     "authorization",

@@ -8,16 +8,14 @@ const LONG_MEMBER: usize = 128;
 /// Keys and values, each.
 pub(super) const MAX_PART: usize = 256;
 
-/// `tenant` and `system` of a key `tenant@system`.
-const MAX_TENANT: usize = 241;
-const MAX_SYSTEM: usize = 14;
-
 /// Members in their order, borrowed from their headers.
 pub(super) struct Members<'a> {
     list: [&'a str; MAX_MEMBERS],
     /// How much of each member is its key.
     keys: [u16; MAX_MEMBERS],
     len: usize,
+    /// Those whose key was there already. Of these the first stands: it is the latest to have been written.
+    repeated: usize,
 }
 
 impl<'a> Members<'a> {
@@ -27,7 +25,8 @@ impl<'a> Members<'a> {
         let mut next = 0;
         while next <= value.len() {
             let start = run(value, next, BLANK);
-            let key = key_end(value, start);
+            // At the first byte that belongs to no key.
+            let key = run(value, start, KEY);
             if value.get(key) == Some(&b'=') {
                 check_key(&value[start..key])?;
                 let (end, after) = value_end(value, key + 1)?;
@@ -48,11 +47,12 @@ impl<'a> Members<'a> {
     }
 
     fn push(&mut self, member: &'a str, key: usize) -> Result<(), Invalid> {
-        if self.find(&member[..key]).is_some() {
-            return Err(Invalid::DuplicateKey);
-        }
-        if self.len == MAX_MEMBERS {
+        if self.len + self.repeated == MAX_MEMBERS {
             return Err(Invalid::TooManyMembers);
+        }
+        if self.find(&member[..key]).is_some() {
+            self.repeated += 1;
+            return Ok(());
         }
         self.list[self.len] = member;
         self.keys[self.len] = key as u16; // `check_key` saw to it
@@ -76,6 +76,11 @@ impl<'a> Members<'a> {
     /// The one member, where there is one.
     pub(super) fn only(&self) -> Option<&'a str> {
         (self.len == 1).then_some(self.list[0])
+    }
+
+    /// How many were left out because their key was there already.
+    pub(super) fn repeated(&self) -> usize {
+        self.repeated
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -127,28 +132,14 @@ impl Default for Members<'_> {
             list: [""; MAX_MEMBERS],
             keys: [0; MAX_MEMBERS],
             len: 0,
+            repeated: 0,
         }
     }
 }
 
-/// Where the key ends that begins at `start`: at the first byte that belongs to no key.
-fn key_end(value: &[u8], start: usize) -> usize {
-    let end = run(value, start, KEY);
-    if value.get(end) == Some(&b'@') {
-        run(value, end + 1, KEY)
-    } else {
-        end
-    }
-}
-
-/// `key`, or `tenant@system`; each begins with a letter or a digit. The characters are checked already.
+/// It begins with a letter or a digit. The characters are checked already.
 fn check_key(key: &[u8]) -> Result<(), Invalid> {
-    let simple =
-        |part: &[u8], max| part.len() <= max && part.first().is_some_and(|byte| is(*byte, FIRST));
-    let valid = match key.iter().position(|byte| *byte == b'@') {
-        None => simple(key, MAX_PART),
-        Some(at) => simple(&key[..at], MAX_TENANT) && simple(&key[at + 1..], MAX_SYSTEM),
-    };
+    let valid = key.len() <= MAX_PART && key.first().is_some_and(|byte| is(*byte, FIRST));
     if valid { Ok(()) } else { Err(Invalid::Key) }
 }
 
@@ -188,7 +179,7 @@ fn is(byte: u8, class: u8) -> bool {
 const BLANK: u8 = 1;
 /// The first character of a key.
 const FIRST: u8 = 2;
-/// The characters of a key, but for `@`.
+/// The characters of a key.
 const KEY: u8 = 4;
 /// The characters of a value.
 const VALUE: u8 = 8;
@@ -199,7 +190,7 @@ static CLASSES: [u8; 256] = {
     while byte < 128 {
         classes[byte as usize] = match byte {
             b'a'..=b'z' | b'0'..=b'9' => FIRST | KEY | VALUE,
-            b'_' | b'-' | b'*' | b'/' => KEY | VALUE,
+            b'_' | b'-' | b'*' | b'/' | b'@' => KEY | VALUE,
             b' ' => BLANK | VALUE,
             b'\t' => BLANK,
             b',' | b'=' => 0,

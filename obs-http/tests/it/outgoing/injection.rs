@@ -349,3 +349,21 @@ async fn a_client_and_a_server_are_one_trace_over_both_protocols() {
         }
     }
 }
+
+#[test]
+fn a_host_made_by_hand_is_nobodys_by_what_stands_behind_an_at_sign() {
+    for host in [
+        "evil.com/@localhost",
+        "evil.com?@localhost",
+        "evil.com#@localhost:80",
+        "evil.com\\@localhost",
+    ] {
+        let capture = crate::support::capture();
+        let request = to("/path", &[("host", host)]);
+        let seen = arrives(&layer(&capture), request);
+        assert!(!seen.contains_key("traceparent"), "{host}");
+        let record = capture.record();
+        let all = format!("{record:?}");
+        assert!(!all.contains("localhost"), "{all}");
+    }
+}

@@ -5,7 +5,7 @@
 
 /// A name that has one of these in it names a secret, whatever its case and however its words are joined: `api_key`,
 /// `X-Api-Key`, `user[apiKey]`. The conventions' own list (v1.44.0, `url.query`) is covered by them and the next two.
-pub(crate) const WORDS: &[&str] = &[
+pub const WORDS: &[&str] = &[
     "accesskey",
     "apikey",
     "assertion",
@@ -40,17 +40,17 @@ pub(crate) const WORDS: &[&str] = &[
 ];
 
 /// A name that ends in one of these does.
-pub(crate) const ENDS: &[&str] = &["key"];
+pub const ENDS: &[&str] = &["key"];
 
 /// A name whose last word is one of these does: too short to be looked for inside of others, or harmless before another
 /// (`ticket_id`).
-pub(crate) const SHORT: &[&str] = &[
+pub const SHORT: &[&str] = &[
     "cred", "creds", "cvc", "cvv", "jwe", "jws", "otp", "pass", "pin", "pw", "sid", "sig",
     "ticket", "totp",
 ];
 
 /// Secrets only as the one word of a name, as OAuth's `code`: `zip_code` is none.
-pub(crate) const WHOLE: &[&str] = &["code"];
+pub const WHOLE: &[&str] = &["code"];
 
 /// Names that end like keys and are none.
 const NO_KEYS: &[&str] = &[
@@ -66,12 +66,12 @@ const NO_KEYS: &[&str] = &[
 
 /// Whether the value of a header or of a query's key of this name is a secret. `name` is as it was sent, but for
 /// percent-encoding. Not for the hot path: it allocates.
-pub(crate) fn is_secret(name: &[u8]) -> bool {
+pub fn is_secret(name: &[u8]) -> bool {
     name.split(|byte| is_part(*byte)).any(is_secret_part)
 }
 
 /// Between parts of a name, each of which is looked at as if it stood alone: `user[pin]`, `connect.sid`.
-pub(crate) const fn is_part(byte: u8) -> bool {
+pub const fn is_part(byte: u8) -> bool {
     matches!(byte, b'[' | b']' | b'(' | b')' | b'.' | b':' | b'/')
 }
 

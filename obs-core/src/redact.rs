@@ -1,0 +1,179 @@
+//! What keeps secrets out of what is exported: a redactor sees each text before it waits in any queue.
+//!
+//! ```
+//! use obs_core::Telemetry;
+//! use obs_core::redact::{Patterns, Redaction, Text};
+//!
+//! let telemetry = Telemetry::builder()
+//!     // Tokens, keys, passwords, card numbers, by how they look.
+//!     .with_redactor(Patterns::new())
+//!     // And a rule of the service's own.
+//!     .with_redactor(|text: Text<'_>| match text.key {
+//!         "user.id" => Redaction::Remove,
+//!         _ => Redaction::Keep,
+//!     })
+//!     .manual()
+//!     .build()?;
+//! # Ok::<(), obs_core::Error>(())
+//! ```
+//!
+//! # What is seen
+//!
+//! Every text that is exported and that is not a name of the program's own: see [`Place`]. Lists and maps are walked, and each
+//! text in them is seen by itself. Addresses are shown as text. Numbers and truth values are not shown, nor are keys, and bytes
+//! in the body of a log event only where they are UTF-8.
+//!
+//! # When
+//!
+//! - **Of an operation** at its end, on the thread that ends it, once it is known that it is kept or waits for its root: what is
+//!   dropped costs nothing. It is looked at before it waits in a ring, or for its root. With a
+//!   [provider's recorder](crate::Recorder::sdk) also before the provider is told of it, so a text may be seen more than once,
+//!   always as it was written.
+//! - **Of a log event or a log line** when it is logged, before it is written or waits. Of an event that becomes a line and a
+//!   record each text is seen for both; of spans that `tracing` opened, when they are opened.
+//! - **Of a label** (a route, a host) when its text is met for the first time: what the redactor makes of it is what all metrics
+//!   and spans have. So is each label of the `metrics` macros.
+//! - **Of the resource** once, when the telemetry is built.
+//!
+//! A text is seen before it is cut to its cap: no half of a secret is left for a cut to hide.
+//!
+//! # A redactor that panics
+//!
+//! It is contained and [counted](crate::EngineCounts::panics), and the text is withheld: [`WITHHELD`] stands in its place.
+//! What it does not answer is waited for, so it must be quick; what it logs itself is not handled again.
+//!
+//! # What no redactor is needed for
+//!
+//! What this suite records by itself. The layers of `obs-http` leave headers out that look like secrets whatever is asked, and
+//! take secrets out of queries, URLs and captured headers. Prompts, bodies and error texts are not recorded unless the
+//! service records them. **By default there is no redactor**: what the service says itself, in attributes and in logs, is
+//! exported as it was said.
+
+#[doc(hidden)]
+pub mod names;
+mod patterns;
+mod record;
+mod texts;
+
+pub use patterns::Patterns;
+#[doc(hidden)]
+pub use patterns::urls;
+pub(crate) use texts::{Looking, Redactors};
+
+use std::borrow::Cow;
+
+/// What stands in the place of a text that a redactor panicked on.
+pub const WITHHELD: &str = "[withheld]";
+
+/// What the built-in patterns put in the place of a secret, as the conventions do for queries (v1.44.0, `url.query`).
+pub const REDACTED: &str = "REDACTED";
+
+/// Decides what becomes of a text. Closures are redactors.
+///
+/// It runs on threads of the service: it must not block, and must be as quick as what calls it.
+pub trait Redactor: Send + Sync + 'static {
+    /// What becomes of this text.
+    fn redact(&self, text: Text<'_>) -> Redaction;
+}
+
+impl<F> Redactor for F
+where
+    F: Fn(Text<'_>) -> Redaction + Send + Sync + 'static,
+{
+    fn redact(&self, text: Text<'_>) -> Redaction {
+        self(text)
+    }
+}
+
+/// A text on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Text<'a> {
+    /// What it is a part of.
+    pub place: Place,
+    /// Under which key it stands: an attribute's, a field's, in a map the innermost one. Empty for names and bodies.
+    pub key: &'a str,
+    /// The text itself.
+    pub value: &'a str,
+}
+
+impl<'a> Text<'a> {
+    /// A text, as it would be shown to a redactor.
+    #[must_use]
+    pub const fn new(place: Place, key: &'a str, value: &'a str) -> Self {
+        Self { place, key, value }
+    }
+}
+
+/// Without the text: it may be what nobody must read.
+impl std::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Text")
+            .field("place", &self.place)
+            .field("key", &self.key)
+            .field("bytes", &self.value.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a text is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// The name that the service gave a span. One made by the kind's rule is made of labels and attributes, which are seen
+    /// by themselves; a provider's recorder shows that too.
+    SpanName,
+    /// An attribute of a span, session and user among them.
+    SpanAttribute,
+    /// The description of a span's status.
+    SpanStatus,
+    /// The `tracestate` of a span or of a link, as it is exported: what is propagated stays as it is.
+    TraceState,
+    /// The name of an event of a span.
+    EventName,
+    /// An attribute of an event of a span.
+    EventAttribute,
+    /// An attribute of a link.
+    LinkAttribute,
+    /// The body of a log event, or the message of a log line.
+    LogBody,
+    /// An attribute of a log event, or a field of a log line.
+    LogAttribute,
+    /// The text of a label of metrics (and of the spans that have it): one that is not from a list in the program.
+    Label,
+    /// An attribute of the resource.
+    Resource,
+}
+
+/// What becomes of a text.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Redaction {
+    /// It stays.
+    #[default]
+    Keep,
+    /// Another stands in its place.
+    Replace(Cow<'static, str>),
+    /// It goes, with its key: an attribute, an element of a list, the name that the service gave. A label has no text then, and
+    /// so the empty one; of what cannot go (the name of an event, the name of a service) it stands [`WITHHELD`].
+    Remove,
+}
+
+impl Redaction {
+    /// Another text in its place.
+    #[must_use]
+    pub fn replace(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Replace(text.into())
+    }
+}
+
+/// Without the text, which may be a part of what was there.
+impl std::fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Replace(_) => "Replace",
+            Self::Remove => "Remove",
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! Values under a secret's name: `password=…`, `"token": "…"`, `Authorization: …`.
+
+use super::found::{Found, Scan};
+use super::{is_secret, urls};
+use std::borrow::Cow;
+
+/// A name that is longer is looked at from its end.
+const LONGEST_NAME: usize = 64;
+
+/// Words that name a secret only beside others: alone they are a status, a map's key, a step of a test.
+const NOT_ALONE: &[&str] = &["code", "key", "pass", "pin", "private", "ticket"];
+
+/// Whether an attribute, a field or a pair of this name holds a secret: by the last part of the name, as `session.id` and
+/// `code.file.path` hold none.
+pub(super) fn names_secret(name: &str) -> bool {
+    let last = name.rsplit(['.', ':', '/']).next().unwrap_or_default();
+    let alone = |word: &&str| last.eq_ignore_ascii_case(word);
+    !last.is_empty() && !NOT_ALONE.iter().any(|word| alone(&word)) && is_secret(last.as_bytes())
+}
+
+/// Whether a value says nothing.
+pub(super) fn is_nothing(value: &[u8]) -> bool {
+    let words: [&[u8]; 6] = [
+        b"",
+        b"null",
+        b"None",
+        b"true",
+        b"false",
+        super::REDACTED.as_bytes(),
+    ];
+    words.contains(&value)
+}
+
+const fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'%')
+}
+
+/// Where the name begins that ends there.
+fn name_before(scan: &Scan<'_>, end: usize) -> usize {
+    let mut start = end;
+    while end - start < LONGEST_NAME
+        && let Some(before) = scan.before(start)
+        && is_of_name(before)
+    {
+        start -= 1;
+    }
+    start
+}
+
+fn text_of<'t>(scan: &Scan<'t>, start: usize, end: usize) -> &'t str {
+    let name = scan.bytes().get(start..end).unwrap_or_default();
+    // Of ASCII only.
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+/// `name=value`, in a query or anywhere else.
+pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    // `==`, `=>`, `!=`: something is compared, not said.
+    if matches!(scan.from(at + 1).first(), Some(b'=' | b'>')) {
+        return None;
+    }
+    let end = at - spaces_before(scan, at);
+    let end = match scan.before(end) {
+        Some(b'"' | b'\'') => end - 1,
+        _ => end,
+    };
+    let start = name_before(scan, end);
+    let name = decoded(text_of(scan, start, end));
+    let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';' | b'#'));
+    if in_query && is_secret(name.as_bytes()) {
+        let value = at + 1;
+        let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
+        return secret(scan, value, || scan.run(value, is_of_value));
+    }
+    if name.is_empty() || !names_secret(&name) {
+        return None;
+    }
+    value_at(scan, at + 1)
+}
+
+/// `"name": value` and `name: value`.
+pub(super) fn colon(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    if scan.from(at + 1).first() == Some(&b':') {
+        return None;
+    }
+    let mut end = at - spaces_before(scan, at);
+    let quote = scan.before(end).filter(|byte| matches!(byte, b'"' | b'\''));
+    if quote.is_some() {
+        end -= 1;
+        // JSON in a JSON string.
+        end -= usize::from(scan.before(end) == Some(b'\\'));
+    }
+    let start = name_before(scan, end);
+    let name = text_of(scan, start, end);
+    if name.is_empty() || !names_secret(name) {
+        return None;
+    }
+    let value = at + 1 + spaces_after(scan, at + 1);
+    if quote.is_some() || starts_quoted(scan, value) {
+        return value_at(scan, value);
+    }
+    if is_header(name) {
+        let is_of_line = |byte| !matches!(byte, b'\r' | b'\n');
+        return secret(scan, value, || scan.run(value, is_of_line));
+    }
+    // In a sentence a word before a colon is a subject, unless it is one of a program's.
+    is_strong(name).then(|| value_at(scan, value)).flatten()
+}
+
+fn is_header(name: &str) -> bool {
+    let is = |word: &&str| name.eq_ignore_ascii_case(word);
+    name.contains('-') || ["authorization", "cookie"].iter().any(|word| is(&word))
+}
+
+fn is_strong(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let has = |word: &&str| lower.contains(*word);
+    let is_joined =
+        lower.contains('_') || name.bytes().skip(1).any(|byte| byte.is_ascii_uppercase());
+    is_joined
+        || ["passw", "passphrase", "secret", "apikey", "credential"]
+            .iter()
+            .any(|word| has(&word))
+}
+
+fn spaces_before(scan: &Scan<'_>, at: usize) -> usize {
+    let is_space = |back: usize| scan.before(at - back) == Some(b' ');
+    match (is_space(0), at > 0 && is_space(1.min(at))) {
+        (true, true) => 2,
+        (true, false) => 1,
+        _ => 0,
+    }
+}
+
+fn spaces_after(scan: &Scan<'_>, at: usize) -> usize {
+    scan.from(at)
+        .iter()
+        .take(4)
+        .take_while(|byte| **byte == b' ')
+        .count()
+}
+
+fn starts_quoted(scan: &Scan<'_>, at: usize) -> bool {
+    let rest = scan.from(at);
+    let rest = rest.strip_prefix(b"Some(").unwrap_or(rest);
+    matches!(rest, [b'"' | b'\'', ..] | [b'\\', b'"', ..])
+}
+
+/// A value in quotes or up to what ends a word.
+fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let mut start = at + spaces_after(scan, at);
+    if scan.from(start).starts_with(b"Some(") {
+        start += 5;
+    }
+    match scan.from(start) {
+        [b'\\', quote @ (b'"' | b'\''), ..] => {
+            let value = start + 2;
+            secret(scan, value, || up_to_escaped(scan.from(value), *quote))
+        }
+        [quote @ (b'"' | b'\''), ..] => {
+            let value = start + 1;
+            secret(scan, value, || up_to(scan.from(value), *quote))
+        }
+        _ => {
+            let ends = |byte: u8| {
+                urls::ends_url(byte)
+                    || matches!(byte, b',' | b';' | b'&' | b'\'' | b')' | b'}' | b']' | b'|')
+            };
+            secret(scan, start, || scan.run(start, |byte| !ends(byte)))
+        }
+    }
+}
+
+/// Up to the quote, or to the end: what was cut may be a secret too.
+fn up_to(text: &[u8], quote: u8) -> usize {
+    let mut escaped = false;
+    text.iter()
+        .position(|byte| {
+            let ends = *byte == quote && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            ends
+        })
+        .unwrap_or(text.len())
+}
+
+fn up_to_escaped(text: &[u8], quote: u8) -> usize {
+    text.windows(2)
+        .position(|pair| pair == [b'\\', quote])
+        .unwrap_or(text.len())
+}
+
+/// A value of so many bytes, which are counted only if it is none that was replaced: what is left is not gone through again.
+fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Option<Found> {
+    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
+    if marked(super::REDACTED) || marked(super::super::WITHHELD) {
+        return None;
+    }
+    let end = start + length();
+    let value = scan.bytes().get(start..end)?;
+    (!is_nothing(value)).then(|| Found::secret(start..end))
+}
+
+/// `%74oken` is `token`.
+fn decoded(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    let (bytes, mut plain, mut at) = (name.as_bytes(), Vec::with_capacity(name.len()), 0);
+    let hex = |at: usize| {
+        bytes
+            .get(at)
+            .and_then(|digit| char::from(*digit).to_digit(16))
+    };
+    while let Some(byte) = bytes.get(at) {
+        match (byte, hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                plain.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned().into()
+}
