@@ -84,7 +84,7 @@ impl Control {
             let exporter = { pattern.as_ref() }.map(|exporter| exporter.for_child(resource));
             Turns::new(Collector::for_child(
                 self.engine,
-                parents.into_child(),
+                parents.take_for_child(),
                 exporter,
                 resource,
             ))

@@ -33,7 +33,7 @@ impl<T> Turns<T> {
     }
 
     /// Takes it away for good, if nobody is at it: in a forked child, where whoever was is gone.
-    pub(super) fn into_child(&self) -> Option<Box<T>> {
+    pub(super) fn take_for_child(&self) -> Option<Box<T>> {
         match self.place.try_lock() {
             Ok(mut place) => place.value.take(),
             Err(TryLockError::Poisoned(place)) => place.into_inner().value.take(),
