@@ -39,7 +39,7 @@ mod store;
 mod worker;
 
 #[cfg(test)]
-pub(super) mod simulated;
+mod simulated;
 
 pub(super) use keeper::Keeper;
 pub(super) use record::Place;
@@ -108,3 +108,6 @@ pub enum Fsync {
     /// With each batch, and each note of a delivery.
     EachBatch,
 }
+
+#[cfg(test)]
+mod tests;

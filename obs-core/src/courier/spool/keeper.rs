@@ -141,6 +141,7 @@ impl Keeper {
                 }
             },
             Job::Finish => {
+                store.expire(unix);
                 store.sync();
                 Report::Finished
             }

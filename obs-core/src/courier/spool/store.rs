@@ -142,7 +142,9 @@ impl Store {
         let whole = written(writer.as_mut(), &header.to_bytes(), body);
         if let Err(error) = whole {
             // Back to where it was; if not even that works, nothing more goes behind the torn record.
-            if writer.truncate(segment.len).is_err() {
+            if segment.len == SEGMENT_HEADER as u64 {
+                self.discard_back(batch.signal);
+            } else if writer.truncate(segment.len).is_err() {
                 segment.size = segment.len.saturating_add(record);
                 self.seal(batch.signal);
             }
@@ -236,6 +238,8 @@ impl Store {
     /// Lets go of segments with nothing in them that is young enough.
     pub(in crate::courier) fn expire(&mut self, now: u64) {
         for signal in Signal::ALL {
+            // One that could not be removed when it was done with.
+            self.advance_or_tell(signal);
             while let Some(front) = self.lanes[signal.index()].segments.front()
                 && front.newest.saturating_add(self.max_age) < now
             {
@@ -328,6 +332,20 @@ impl Store {
         self.sync_segment(signal);
         self.lanes[signal.index()].writer = None;
         // A file of this number is there already.
+        self.next_epoch();
+    }
+
+    /// The segment just begun has nothing in it.
+    fn discard_back(&mut self, signal: Signal) {
+        let lane = &mut self.lanes[signal.index()];
+        lane.writer = None;
+        lane.writer_dirty = false;
+        if let Some(back) = lane.segments.pop_back()
+            && let Err(error) = self.files.remove(&segment_name(signal, back.epoch))
+        {
+            // The next start finds it, and nothing in it.
+            self.trouble("a segment could not be removed", error);
+        }
         self.next_epoch();
     }
 
