@@ -544,6 +544,3 @@ impl Ledger {
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 const MOST_TOLD: usize = 32;
-
-#[cfg(test)]
-mod tests;
