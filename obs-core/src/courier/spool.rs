@@ -39,7 +39,7 @@ mod store;
 mod worker;
 
 #[cfg(test)]
-mod simulated;
+pub(super) mod simulated;
 
 pub(super) use keeper::Keeper;
 pub(super) use record::Place;

@@ -37,6 +37,8 @@ pub(super) struct Disk {
     pub(super) writing: Option<u64>,
     /// Sent and not yet marked so, in order.
     pub(super) settled: VecDeque<(Signal, Place)>,
+    /// The last write failed.
+    pub(super) is_full: bool,
     /// Of its files.
     pub(super) bytes: u64,
     #[cfg(feature = "spool")]
@@ -87,7 +89,9 @@ impl Disk {
             DiskState::Open if !shelf.loaded.is_empty() => !self.settled.is_empty(),
             DiskState::Open => {
                 let failing = shelf.retry_at.is_some_and(|at| at > now);
-                shelf.records > 0 && !failing && shelf.needs.is_none()
+                // Memory that is full is written out, unless that fails, too.
+                let fits = shelf.needs.is_none() || !self.is_full;
+                shelf.records > 0 && !failing && fits
             }
         }
     }

@@ -77,7 +77,7 @@ pub(in crate::courier) struct Failure {
     pub(in crate::courier) error: io::Error,
 }
 
-/// What the worker still has to do with a record it wrote.
+/// What the worker still has to do with a record it wrote or loaded.
 #[derive(Debug)]
 pub(in crate::courier) enum Fate {
     /// It is where it belongs.
@@ -86,6 +86,8 @@ pub(in crate::courier) enum Fate {
     Held(Place, Batch),
     /// Nobody needs it any more.
     Gone(Place, Batch),
+    /// It was loaded, and the room for it is taken by now.
+    NoRoom(Place, Batch),
 }
 
 /// When to write, and when to try again.
@@ -146,11 +148,17 @@ impl Ledger {
     fn choose(&mut self, now: Instant) -> DiskTurn {
         let writer = &self.disk.writer;
         let is_closed = self.phase == Phase::Closed;
+        if writer.is_finished {
+            return if is_closed {
+                DiskTurn::Over
+            } else {
+                DiskTurn::Wait(None)
+            };
+        }
         if self.disk.state != DiskState::Open {
             let waits = writer.retry_at.filter(|at| *at > now);
             return match self.phase {
                 Phase::Closed => DiskTurn::Over,
-                Phase::Keeping if writer.is_finished => DiskTurn::Wait(None),
                 Phase::Keeping => DiskTurn::Do(Job::Finish),
                 _ if waits.is_some() => DiskTurn::Wait(waits),
                 _ => DiskTurn::Do(Job::Open),
@@ -161,9 +169,6 @@ impl Ledger {
         }
         if is_closed {
             return DiskTurn::Over;
-        }
-        if writer.is_finished {
-            return DiskTurn::Wait(None);
         }
         let mut until = None;
         if let Some((due, signal)) = self.next_to_write(now) {
@@ -231,7 +236,7 @@ impl Ledger {
     fn flight_to_write(&self, signal: Signal) -> Option<Instant> {
         let flight = self.in_flight.as_ref()?;
         let in_memory = flight.saved.is_none() && flight.evicted.is_none();
-        let first = self.lanes[signal.index()].shelf.is_empty() || self.phase == Phase::Keeping;
+        let first = self.lanes[signal.index()].shelf.is_empty();
         (flight.signal == signal && in_memory && first).then_some(flight.since)
     }
 
@@ -244,7 +249,7 @@ impl Ledger {
         Some((oldest.ticket, oldest.batch.clone()))
     }
 
-    /// Books what the worker did. What it says is to be done about a record that was written.
+    /// Books what the worker did, and says what is to be done about the record.
     pub(in crate::courier) fn file(&mut self, filed: Filed, now: Instant) -> Fate {
         self.disk.bytes = filed.bytes;
         if !matches!(filed.report, Report::Nothing) {
@@ -276,8 +281,12 @@ impl Ledger {
                 self.disk.writing = None;
                 return self.written(ticket, batch, place, now);
             }
-            Report::Loaded(signal, loaded) => self.loaded(signal, loaded, now),
-            Report::Finished => self.disk.writer.is_finished = true,
+            Report::Loaded(signal, loaded) => return self.loaded(signal, loaded, now),
+            Report::Finished => {
+                self.disk.writer.is_finished = true;
+                // What is answered from now on could not be marked any more.
+                self.close();
+            }
             Report::Broken => {
                 self.disk.state = DiskState::Without;
                 self.disk.writing = None;
@@ -365,6 +374,7 @@ impl Ledger {
                 return Fate::Kept;
             }
         };
+        self.disk.is_full = false;
         self.disk.writer.retry_at = None;
         self.disk.writer.backoff.reset();
         if let Some(flight) = self
@@ -396,6 +406,7 @@ impl Ledger {
             now,
         );
         if !too_large {
+            self.disk.is_full = true;
             let writer = &mut self.disk.writer;
             writer.retry_at = Some(after(now, writer.backoff.next()));
             writer.gave_up |= self.phase == Phase::Keeping;
@@ -425,11 +436,17 @@ impl Ledger {
         Some(queued)
     }
 
-    fn loaded(&mut self, signal: Signal, loaded: io::Result<Load>, now: Instant) {
+    fn loaded(&mut self, signal: Signal, loaded: io::Result<Load>, now: Instant) -> Fate {
         let shelf = &mut self.lanes[signal.index()].shelf;
         match loaded {
             // After the end nobody needs it in memory.
             Ok(_) if self.phase == Phase::Closed => {}
+            Ok(Load::Record(record))
+                if self.bytes.saturating_add(record.batch.weight()) > self.capacity =>
+            {
+                shelf.needs = Some(record.batch.body.len() as u64);
+                return Fate::NoRoom(record.place, record.batch);
+            }
             Ok(Load::Record(record)) => {
                 shelf.retry_at = None;
                 shelf.records = shelf.records.saturating_sub(1);
@@ -461,6 +478,7 @@ impl Ledger {
                 );
             }
         }
+        Fate::Kept
     }
 
     fn lose(&mut self, losses: Vec<Loss>) {
@@ -544,3 +562,6 @@ impl Ledger {
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 const MOST_TOLD: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -77,16 +77,14 @@ impl Keeper {
         self.filed(report)
     }
 
-    /// What the books say about a record that was just written.
+    /// What the books say about a record that was just written or loaded.
     pub(in crate::courier) fn settle(&mut self, fate: Fate) -> Option<Filed> {
         let store = self.store.as_mut()?;
         let marked = match fate {
             Fate::Kept => return None,
             Fate::Held(place, batch) => contain(|| store.hold(batch.signal, place, &batch)).map(Ok),
-            Fate::Gone(place, batch) => contain(|| {
-                store.hold(batch.signal, place, &batch);
-                store.done(batch.signal, place)
-            }),
+            Fate::NoRoom(place, batch) => contain(|| store.unload(place, &batch)).map(Ok),
+            Fate::Gone(place, batch) => contain(|| store.take_back(place, &batch)),
         };
         let report = if marked.is_some() {
             Report::Nothing

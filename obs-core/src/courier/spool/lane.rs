@@ -76,6 +76,11 @@ impl Lane {
             if segment.epoch > self.read.epoch {
                 self.read = first_of(segment.epoch);
             }
+            let front = self.segments.front().map(|front| front.epoch);
+            if front == Some(segment.epoch) {
+                // What is done with may never have been read: somebody had it in memory.
+                self.read.offset = self.read.offset.max(self.done);
+            }
             if let Some(taken) = self.taken.get(&self.read) {
                 self.read.offset = taken.end;
             } else if self.read.offset < segment.len {
@@ -116,9 +121,6 @@ impl Lane {
             match self.taken.get(&place) {
                 Some(taken) if taken.done => {
                     self.done = taken.end;
-                    if self.read.epoch == place.epoch {
-                        self.read.offset = self.read.offset.max(self.done);
-                    }
                     self.taken.remove(&place);
                 }
                 Some(_) => return false,

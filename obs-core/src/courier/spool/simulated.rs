@@ -9,7 +9,7 @@ use super::files::{Files, OpenFile};
 
 /// The disk; clones are the same. What has been opened on it keeps working until the disk is told otherwise.
 #[derive(Clone, Default)]
-pub(super) struct SimulatedDisk(Arc<(Mutex<Platter>, Condvar)>);
+pub(in crate::courier) struct SimulatedDisk(Arc<(Mutex<Platter>, Condvar)>);
 
 #[derive(Default)]
 struct Platter {
@@ -22,8 +22,6 @@ struct Platter {
     owner: Option<u64>,
     claims: u64,
     faults: Faults,
-    /// Calls that change or read something.
-    calls: u64,
 }
 
 #[derive(Clone, Default)]
@@ -34,32 +32,32 @@ struct Inode {
 
 /// What is wrong with the disk.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
+pub(in crate::courier) struct Faults {
     /// Bytes that can still be written; a write that does not fit is a short one.
-    pub(super) room: Option<u64>,
-    pub(super) failing_reads: bool,
-    pub(super) failing_writes: bool,
-    pub(super) failing_syncs: bool,
-    pub(super) read_only: bool,
+    pub(in crate::courier) room: Option<u64>,
+    pub(in crate::courier) failing_reads: bool,
+    pub(in crate::courier) failing_writes: bool,
+    pub(in crate::courier) failing_syncs: bool,
+    pub(in crate::courier) read_only: bool,
     /// Calls do not return while it is set.
-    pub(super) hanging: bool,
+    pub(in crate::courier) hanging: bool,
 }
 
 impl SimulatedDisk {
-    pub(super) fn files(&self) -> Box<dyn Files> {
+    pub(in crate::courier) fn files(&self) -> Box<dyn Files> {
         Box::new(SimulatedFiles {
             disk: self.clone(),
             claim: None,
         })
     }
 
-    pub(super) fn set_faults(&self, faults: Faults) {
+    pub(in crate::courier) fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
         self.0.1.notify_all();
     }
 
     /// Loses what was not synced, but for the first `kept` bytes beyond that of each file. Everybody lets go of it.
-    pub(super) fn lose_power(&self, kept: usize) {
+    pub(in crate::courier) fn lose_power(&self, kept: usize) {
         let mut platter = self.lock();
         platter.names = platter.lasting_names.clone();
         for inode in &mut platter.inodes {
@@ -74,19 +72,19 @@ impl SimulatedDisk {
     }
 
     /// Somebody removes the directory.
-    pub(super) fn remove_all(&self) {
+    pub(in crate::courier) fn remove_all(&self) {
         let mut platter = self.lock();
         platter.names.clear();
         platter.lasting_names.clear();
         platter.owner = None;
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::courier) fn names(&self) -> Vec<String> {
         self.lock().names.keys().cloned().collect()
     }
 
     /// Of all segments.
-    pub(super) fn segment_bytes(&self) -> u64 {
+    pub(in crate::courier) fn segment_bytes(&self) -> u64 {
         let platter = self.lock();
         let segments = platter
             .names
@@ -97,31 +95,27 @@ impl SimulatedDisk {
             .sum()
     }
 
-    pub(super) fn len(&self, name: &str) -> usize {
+    pub(in crate::courier) fn len(&self, name: &str) -> usize {
         let platter = self.lock();
         platter.inodes[platter.names[name]].data.len()
     }
 
-    pub(super) fn flip(&self, name: &str, byte: usize) {
+    pub(in crate::courier) fn flip(&self, name: &str, byte: usize) {
         let mut platter = self.lock();
         let inode = platter.names[name];
         platter.inodes[inode].data[byte] ^= 1;
     }
 
-    pub(super) fn tear(&self, name: &str, len: usize) {
+    pub(in crate::courier) fn tear(&self, name: &str, len: usize) {
         let mut platter = self.lock();
         let inode = platter.names[name];
         platter.inodes[inode].data.truncate(len);
     }
 
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) {
+    pub(in crate::courier) fn put(&self, name: &str, bytes: &[u8]) {
         let mut platter = self.lock();
         let inode = platter.make(name);
         platter.inodes[inode].data = bytes.to_vec();
-    }
-
-    pub(super) fn calls(&self) -> u64 {
-        self.lock().calls
     }
 
     fn lock(&self) -> MutexGuard<'_, Platter> {
@@ -138,7 +132,6 @@ impl SimulatedDisk {
                 .wait(platter)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        platter.calls += 1;
         platter
     }
 }

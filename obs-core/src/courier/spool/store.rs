@@ -227,6 +227,40 @@ impl Store {
         self.lanes[signal.index()].take(place, end, batch.items, false);
     }
 
+    /// The record that was loaded last is to be loaded again, later.
+    pub(in crate::courier) fn unload(&mut self, place: Place, batch: &Batch) {
+        let lane = &mut self.lanes[batch.signal.index()];
+        if lane.taken.remove(&place).is_some()
+            && let Some(segment) = lane.segment_mut(place.epoch)
+        {
+            segment.unread.add(batch.items);
+            lane.read = place;
+        }
+    }
+
+    /// A record just written is needed no more. It is cut off, because a cursor cannot say so of the last of several.
+    pub(in crate::courier) fn take_back(&mut self, place: Place, batch: &Batch) -> io::Result<()> {
+        let lane = &mut self.lanes[batch.signal.index()];
+        let end = place.offset + RECORD_HEADER as u64 + batch.body.len() as u64;
+        let last = lane.segments.back_mut();
+        if let (Some(writer), Some(last)) = (&mut lane.writer, last)
+            && (last.epoch, last.len) == (place.epoch, end)
+            && writer.truncate(place.offset).is_ok()
+        {
+            (last.len, last.size) = (place.offset, place.offset);
+            last.unread.remove(Count {
+                records: 1,
+                items: batch.items,
+            });
+            if place.offset == SEGMENT_HEADER as u64 {
+                self.discard_back(batch.signal);
+            }
+            return Ok(());
+        }
+        self.hold(batch.signal, place, batch);
+        self.done(batch.signal, place)
+    }
+
     /// A record in somebody's hands needs no place any more. The cursor says so before this returns.
     pub(in crate::courier) fn done(&mut self, signal: Signal, place: Place) -> io::Result<()> {
         if let Some(taken) = self.lanes[signal.index()].taken.get_mut(&place) {
