@@ -382,6 +382,11 @@ impl Ledger {
             .as_mut()
             .filter(|flight| flight.ticket == ticket)
         {
+            if !self.lanes[signal.index()].shelf.is_empty() {
+                // It passed others while the disk was given up on. That it was sent could not be marked: a cursor says how
+                // far a lane is done with, and nothing else.
+                return Fate::Gone(place, batch);
+            }
             flight.saved = Some(place);
             self.accounts.of_mut(signal).spooled += items;
             return Fate::Held(place, batch);
