@@ -54,3 +54,50 @@ fn what_one_telemetry_could_not_deliver_the_next_one_does() {
         assert_eq!(spans, 100);
     }
 }
+
+#[test]
+fn what_is_on_disk_and_what_failed_there_is_exported() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("spool");
+    std::fs::write(&directory, "in the way").expect("written");
+    let spool = SpoolSettings::at(&directory).with_patience(Duration::ZERO);
+    let settings = Settings::default().with_spool(spool);
+    let telemetry = support::builder()
+        .with_sampler(support::sampler(true))
+        .with_delivery(Delivery::through(refusing()).with_settings(settings))
+        .manual()
+        .build()
+        .expect("usable");
+    let kind = telemetry.kind(&support::WORK);
+    let shown = |name: &str| -> Option<f64> {
+        let page = telemetry.prometheus();
+        let line = page.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    kind.start(Labels::NONE, Parent::Root)
+        .end(Outcome::ANSWERED);
+    telemetry
+        .flush(Duration::from_millis(10))
+        .expect_err("nobody takes it");
+    let errors = r#"obs_telemetry_anomalies_total{obs_anomaly="spool_error"}"#;
+    assert_eq!(shown(errors), Some(1.0), "{}", telemetry.prometheus());
+    assert_eq!(shown("obs_telemetry_spooled_bytes"), None);
+    let problem = telemetry.last_problem().expect("told").message;
+    assert!(problem.contains("refused"), "{problem}");
+    std::fs::remove_file(&directory).expect("removed");
+    // The directory is looked for again after a second at the latest.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while telemetry.accounts().spooled_bytes == 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{}",
+            telemetry.prometheus()
+        );
+        telemetry
+            .flush(Duration::from_millis(50))
+            .expect_err("nobody takes it");
+    }
+    let spooled = telemetry.accounts().spooled_bytes as f64;
+    assert_eq!(shown("obs_telemetry_spooled_bytes"), Some(spooled));
+    telemetry.shutdown(PATIENCE).expect("kept is not lost");
+}

@@ -11,18 +11,16 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::crc32c::crc32c;
-use super::files::{Files, OpenFile};
+use super::files::Files;
 use super::lane::{Count, Lane, Segment};
-use super::record::{
-    Header, Kind, Place, RECORD_HEADER, SEGMENT_HEADER, cursor_name, segment_header, segment_name,
-    slot,
-};
+use super::record::{Place, RECORD_HEADER, cursor_name, segment_name, slot};
 use super::{Fsync, SpoolSettings};
 use crate::courier::ledger::Failure;
 use crate::courier::{Batch, DropReason, Signal};
 
+mod read;
 mod recover;
+mod write;
 
 pub(in crate::courier) use recover::Recovered;
 
@@ -107,158 +105,10 @@ impl Store {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Writes a record at the end of its lane, at the cost of the oldest segment of all if there is no room.
-    ///
-    /// After an error the lane is as it was; what was let go of to make room stays gone.
-    pub(in crate::courier) fn append(
-        &mut self,
-        batch: &Batch,
-        ticket: u64,
-        created: u64,
-    ) -> io::Result<Place> {
-        let body: &[u8] = &batch.body;
-        let too_large = || io::Error::new(ErrorKind::FileTooLarge, "larger than the spool");
-        let header = Header {
-            body_len: u32::try_from(body.len()).map_err(|_| too_large())?,
-            items: batch.items,
-            created,
-            ticket,
-            body_crc: crc32c(body),
-        };
-        let record = header.record_len();
-        if record.saturating_add(SEGMENT_HEADER as u64) > self.capacity {
-            return Err(too_large());
-        }
-        self.make_room(batch.signal, record)?;
-        self.begin_segment(batch.signal)?;
-        let lane = &mut self.lanes[batch.signal.index()];
-        let (Some(writer), Some(segment)) = (&mut lane.writer, lane.segments.back_mut()) else {
-            return Err(io::Error::other("no segment to write to"));
-        };
-        let place = Place {
-            epoch: segment.epoch,
-            offset: segment.len,
-        };
-        let whole = written(writer.as_mut(), &header.to_bytes(), body);
-        if let Err(error) = whole {
-            // Back to where it was; if not even that works, nothing more goes behind the torn record.
-            if segment.len == SEGMENT_HEADER as u64 {
-                self.discard_back(batch.signal);
-            } else if writer.truncate(segment.len).is_err() {
-                segment.size = segment.len.saturating_add(record);
-                self.seal(batch.signal);
-            }
-            return Err(error);
-        }
-        segment.len += record;
-        segment.size = segment.len;
-        segment.unread.add(batch.items);
-        segment.newest = segment.newest.max(created);
-        lane.writer_dirty = true;
-        self.epoch_bytes += record;
-        if self.fsync == Fsync::EachBatch {
-            self.sync();
-        }
-        Ok(place)
-    }
-
-    /// The next record of a lane, if it fits: from here on it is in somebody's hands, until it is [seen off](Self::done).
-    pub(in crate::courier) fn load(
-        &mut self,
-        signal: Signal,
-        room: u64,
-        now: u64,
-    ) -> io::Result<Load> {
-        loop {
-            let Some((place, segment)) = self.lanes[signal.index()].next_unread() else {
-                return Ok(Load::Nothing);
-            };
-            let header = match self.header_at(signal, place) {
-                Ok(header) => header,
-                Err(error) if self.is_lasting(signal, &error) => None,
-                Err(error) => return Err(error),
-            };
-            let end = header.map(|header| place.offset.saturating_add(header.record_len()));
-            let (Some(header), Some(end)) = (header, end.filter(|end| *end <= segment.len)) else {
-                self.lose_rest(signal, place);
-                continue;
-            };
-            if header.created.saturating_add(self.max_age) < now {
-                self.pass_over(signal, place, &header, DropReason::Expired);
-                continue;
-            }
-            let body_len = u64::from(header.body_len);
-            if body_len > room {
-                return Ok(Load::NoRoom { bytes: body_len });
-            }
-            let body = match self.body_at(signal, place, &header) {
-                Ok(body) => body,
-                Err(error) if self.is_lasting(signal, &error) => None,
-                Err(error) => return Err(error),
-            };
-            let lane = &mut self.lanes[signal.index()];
-            lane.failures = 0;
-            let Some(body) = body else {
-                self.pass_over(signal, place, &header, DropReason::SpoolUnreadable);
-                continue;
-            };
-            lane.take(place, end, header.items, false);
-            return Ok(Load::Record(Record {
-                place,
-                ticket: if segment.recovered { 0 } else { header.ticket },
-                created: header.created,
-                batch: Batch::new(signal, body, header.items),
-            }));
-        }
-    }
-
-    /// Lets go of the next record of a lane, because it fits nowhere.
-    pub(in crate::courier) fn skip(&mut self, signal: Signal, reason: DropReason) {
-        if let Some((place, _)) = self.lanes[signal.index()].next_unread()
-            && let Ok(Some(header)) = self.header_at(signal, place)
-        {
-            self.pass_over(signal, place, &header, reason);
-        }
-    }
-
     /// A record just written is in somebody's hands already: it is not to be loaded.
     pub(in crate::courier) fn hold(&mut self, signal: Signal, place: Place, batch: &Batch) {
         let end = place.offset + RECORD_HEADER as u64 + batch.body.len() as u64;
         self.lanes[signal.index()].take(place, end, batch.items, false);
-    }
-
-    /// The record that was loaded last is to be loaded again, later.
-    pub(in crate::courier) fn unload(&mut self, place: Place, batch: &Batch) {
-        let lane = &mut self.lanes[batch.signal.index()];
-        if lane.taken.remove(&place).is_some()
-            && let Some(segment) = lane.segment_mut(place.epoch)
-        {
-            segment.unread.add(batch.items);
-            lane.read = place;
-        }
-    }
-
-    /// A record just written is needed no more. It is cut off, because a cursor cannot say so of the last of several.
-    pub(in crate::courier) fn take_back(&mut self, place: Place, batch: &Batch) -> io::Result<()> {
-        let lane = &mut self.lanes[batch.signal.index()];
-        let end = place.offset + RECORD_HEADER as u64 + batch.body.len() as u64;
-        let last = lane.segments.back_mut();
-        if let (Some(writer), Some(last)) = (&mut lane.writer, last)
-            && (last.epoch, last.len) == (place.epoch, end)
-            && writer.truncate(place.offset).is_ok()
-        {
-            (last.len, last.size) = (place.offset, place.offset);
-            last.unread.remove(Count {
-                records: 1,
-                items: batch.items,
-            });
-            if place.offset == SEGMENT_HEADER as u64 {
-                self.discard_back(batch.signal);
-            }
-            return Ok(());
-        }
-        self.hold(batch.signal, place, batch);
-        self.done(batch.signal, place)
     }
 
     /// A record in somebody's hands needs no place any more. The cursor says so before this returns.
@@ -323,110 +173,6 @@ impl Store {
         self.lanes.iter().flat_map(|lane| &lane.segments)
     }
 
-    fn make_room(&mut self, signal: Signal, record: u64) -> io::Result<()> {
-        if self.epoch_bytes >= self.segment_bytes {
-            self.next_epoch();
-        }
-        loop {
-            let lane = &self.lanes[signal.index()];
-            let grows = lane.segments.back().filter(|back| back.epoch == self.epoch);
-            let grows = grows.filter(|_| lane.writer.is_some());
-            let more = match grows {
-                Some(back) => self.cost(back.size.saturating_add(record)) - self.cost(back.size),
-                None => self.cost(record.saturating_add(SEGMENT_HEADER as u64)),
-            };
-            let used: u64 = self.segments().map(|segment| self.cost(segment.size)).sum();
-            if used.saturating_add(more) <= self.capacity {
-                return Ok(());
-            }
-            let fronts = Signal::ALL.into_iter().filter_map(|signal| {
-                let front = self.lanes[signal.index()].segments.front()?;
-                Some((front.epoch, signal))
-            });
-            let Some((_, oldest)) = fronts.min() else {
-                return Ok(());
-            };
-            self.evict(oldest, DropReason::SpoolFull)?;
-        }
-    }
-
-    /// What a file takes on a disk: a small one takes a block.
-    fn cost(&self, size: u64) -> u64 {
-        size.max(self.block)
-    }
-
-    /// Segments that begin from now on have the next number.
-    fn next_epoch(&mut self) {
-        self.epoch += 1;
-        self.epoch_bytes = 0;
-    }
-
-    /// Nothing more goes into the segment that a lane writes to.
-    fn seal(&mut self, signal: Signal) {
-        self.sync_segment(signal);
-        self.lanes[signal.index()].writer = None;
-        // A file of this number is there already.
-        self.next_epoch();
-    }
-
-    /// The segment just begun has nothing in it.
-    fn discard_back(&mut self, signal: Signal) {
-        let lane = &mut self.lanes[signal.index()];
-        lane.writer = None;
-        lane.writer_dirty = false;
-        if let Some(back) = lane.segments.pop_back()
-            && let Err(error) = self.files.remove(&segment_name(signal, back.epoch))
-        {
-            // The next start finds it, and nothing in it.
-            self.trouble("a segment could not be removed", error);
-        }
-        self.next_epoch();
-    }
-
-    fn begin_segment(&mut self, signal: Signal) -> io::Result<()> {
-        let epoch = self.epoch;
-        let lane = &mut self.lanes[signal.index()];
-        if let Some(writer) = &mut lane.writer {
-            if lane.segments.back().is_some_and(|back| back.epoch == epoch) {
-                if writer.is_linked()? {
-                    return Ok(());
-                }
-                lane.writer = None;
-                self.next_epoch();
-                return Err(io::Error::new(
-                    ErrorKind::NotFound,
-                    "somebody removed the segment",
-                ));
-            }
-            self.sync_segment(signal);
-            self.lanes[signal.index()].writer = None;
-        }
-        let name = segment_name(signal, epoch);
-        let mut writer = self.files.create(&name)?;
-        let header = segment_header(signal, epoch);
-        if let Err(error) = written(writer.as_mut(), &header, &[]) {
-            // Numbers are not used twice, whether or not it can be removed.
-            self.next_epoch();
-            self.files.remove(&name).ok();
-            return Err(error);
-        }
-        self.names_dirty = true;
-        let lane = &mut self.lanes[signal.index()];
-        if lane.segments.is_empty() {
-            lane.done = SEGMENT_HEADER as u64;
-        }
-        lane.writer = Some(writer);
-        lane.segments.push_back(Segment {
-            epoch,
-            len: SEGMENT_HEADER as u64,
-            size: SEGMENT_HEADER as u64,
-            unread: Count::default(),
-            newest: 0,
-            recovered: false,
-        });
-        Ok(())
-    }
-
     fn sync_segment(&mut self, signal: Signal) {
         let lane = &mut self.lanes[signal.index()];
         if std::mem::take(&mut lane.writer_dirty)
@@ -439,89 +185,6 @@ impl Store {
             self.next_epoch();
             self.trouble("a segment could not be synced", error);
         }
-    }
-
-    fn reader(&mut self, signal: Signal, epoch: u64) -> io::Result<&mut dyn OpenFile> {
-        let lane = &mut self.lanes[signal.index()];
-        let kept = lane.reader.take().filter(|(of, _)| *of == epoch);
-        let reader = match kept {
-            Some(reader) => reader,
-            None => (epoch, self.files.open(&segment_name(signal, epoch), false)?),
-        };
-        Ok(lane.reader.insert(reader).1.as_mut())
-    }
-
-    fn header_at(&mut self, signal: Signal, place: Place) -> io::Result<Option<Header>> {
-        let mut bytes = [0; RECORD_HEADER];
-        let reader = self.reader(signal, place.epoch)?;
-        let read = reader.read_at(place.offset, &mut bytes)?;
-        Ok(bytes.get(..read).and_then(Header::from_bytes))
-    }
-
-    /// `None`: it is not what was written.
-    fn body_at(
-        &mut self,
-        signal: Signal,
-        place: Place,
-        header: &Header,
-    ) -> io::Result<Option<Vec<u8>>> {
-        let mut body = vec![0; header.body_len as usize];
-        let reader = self.reader(signal, place.epoch)?;
-        let read = reader.read_at(place.offset + RECORD_HEADER as u64, &mut body)?;
-        Ok((read == body.len() && crc32c(&body) == header.body_crc).then_some(body))
-    }
-
-    /// Whether reading has failed often enough, or in such a way, that it is given up.
-    fn is_lasting(&mut self, signal: Signal, error: &io::Error) -> bool {
-        let lane = &mut self.lanes[signal.index()];
-        lane.reader = None;
-        lane.failures += 1;
-        let lasting = lane.failures >= MAX_FAILURES || error.kind() == ErrorKind::NotFound;
-        if lasting {
-            lane.failures = 0;
-            let error = io::Error::new(error.kind(), error.to_string());
-            self.trouble("records could not be read", error);
-        }
-        lasting
-    }
-
-    /// Nothing from `place` on can be made out in its segment.
-    fn lose_rest(&mut self, signal: Signal, place: Place) {
-        let lane = &mut self.lanes[signal.index()];
-        let is_last = lane
-            .segments
-            .back()
-            .is_some_and(|back| back.epoch == place.epoch);
-        let Some(segment) = lane.segment_mut(place.epoch) else {
-            return;
-        };
-        let unread = std::mem::take(&mut segment.unread);
-        segment.len = place.offset;
-        self.losses.push(Loss {
-            signal,
-            unread,
-            reason: DropReason::SpoolUnreadable,
-            segment: None,
-        });
-        if is_last && self.lanes[signal.index()].writer.is_some() {
-            self.seal(signal);
-        }
-        self.advance_or_tell(signal);
-    }
-
-    fn pass_over(&mut self, signal: Signal, place: Place, header: &Header, reason: DropReason) {
-        let end = place.offset.saturating_add(header.record_len());
-        self.lanes[signal.index()].take(place, end, header.items, true);
-        self.losses.push(Loss {
-            signal,
-            unread: Count {
-                records: 1,
-                items: header.items,
-            },
-            reason,
-            segment: None,
-        });
-        self.advance_or_tell(signal);
     }
 
     /// Removes a lane's oldest segment with whatever is in it.
@@ -612,15 +275,6 @@ impl Store {
 
     fn trouble(&mut self, what: &'static str, error: io::Error) {
         self.troubles.push(Failure { what, error });
-    }
-}
-
-/// All of it by one call, or an error.
-fn written(file: &mut dyn OpenFile, front: &[u8], back: &[u8]) -> io::Result<()> {
-    if file.append(front, back)? == front.len() + back.len() {
-        Ok(())
-    } else {
-        Err(io::Error::new(ErrorKind::WriteZero, "a short write"))
     }
 }
 

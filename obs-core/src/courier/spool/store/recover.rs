@@ -1,9 +1,15 @@
 //! What an earlier run left: found again by the headers of its records, without reading their bodies.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
-use super::super::record::{Place, SLOT, read_segment_header, read_slots, segment_of};
-use super::*;
+use super::super::files::OpenFile;
+use super::super::lane::{Count, Segment};
+use super::super::record::{
+    Header, Kind, Place, RECORD_HEADER, SEGMENT_HEADER, SLOT, cursor_name, read_segment_header,
+    read_slots, segment_name, segment_of,
+};
+use super::Store;
+use crate::courier::Signal;
 
 /// What was found, by signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+use super::super::crc32c::crc32c;
+use super::super::record::{SEGMENT_HEADER, segment_header};
 use super::super::simulated::{Faults, SimulatedDisk};
 use super::*;
 
