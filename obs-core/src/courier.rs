@@ -10,7 +10,8 @@
 //! thread calls [`step`](Courier::step), [`flush`](Courier::flush) or [`shutdown`](Courier::shutdown); no async runtime
 //! is involved, so all three work on a current-thread runtime, a multi-threaded one, and outside any.
 //!
-//! A batch that fails for a passing reason is tried again for as long as the outbox has room for it. In a forked child
+//! A batch that fails for a passing reason is tried again for as long as the outbox has room for it; with the feature `spool`,
+//! [`Settings`] can have one on disk, for outages longer than memory lasts and for the end of the process. In a forked child
 //! the courier is inert: nothing is sent, nothing blocks, and what is pushed there is counted as dropped.
 
 use std::fmt;

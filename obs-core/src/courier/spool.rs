@@ -24,6 +24,9 @@
 //! - **Secrets**: what is on disk is what would be sent, in clear. The directory is made for its owner alone (0700), its
 //!   files too (0600). Nothing is encrypted.
 //!
+//! Memory stays bounded by [`Settings::with_capacity_bytes`](super::Settings::with_capacity_bytes). It holds the next batch of each signal
+//! beside what was just pushed, so it wants room for four batches at least: 16 MiB, if they are as large as this crate makes them.
+//!
 //! Where a process has no disk that outlives it (a container without a volume), a spool saves from outages longer
 //! than memory lasts, and from nothing else.
 

@@ -2,6 +2,10 @@
 //! tested inside the crate, on a simulated one.
 #![cfg(all(unix, feature = "spool", feature = "otlp"))]
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    reason = "children talk to their tests, and tests say what they measured"
+)]
 
 mod child;
 #[path = "../courier/collector.rs"]

@@ -172,10 +172,10 @@ impl Ledger {
         }
         let mut until = None;
         if let Some((due, signal)) = self.next_to_write(now) {
-            if due <= now {
-                if let Some((ticket, batch)) = self.writable(signal) {
-                    return DiskTurn::Do(Job::Write { ticket, batch });
-                }
+            if due <= now
+                && let Some((ticket, batch)) = self.writable(signal)
+            {
+                return DiskTurn::Do(Job::Write { ticket, batch });
             }
             until = Some(due);
         }
@@ -452,7 +452,9 @@ impl Ledger {
                 shelf.needs = Some(record.batch.body.len() as u64);
                 return Fate::NoRoom(record.place, record.batch);
             }
-            Ok(Load::Record(record)) => {
+            Ok(Load::Record(mut record)) => {
+                // No more than was counted, whatever somebody wrote into the file.
+                record.batch.items = record.batch.items.min(shelf.items);
                 shelf.retry_at = None;
                 shelf.records = shelf.records.saturating_sub(1);
                 shelf.items = shelf.items.saturating_sub(record.batch.items);
@@ -470,7 +472,13 @@ impl Ledger {
                     saved: Some(record.place),
                 });
             }
-            Ok(Load::Nothing) => {}
+            Ok(Load::Nothing) => {
+                // There is less than was counted: somebody was at the files.
+                let items = std::mem::take(&mut shelf.items);
+                shelf.records = 0;
+                self.accounts.of_mut(signal).spooled -= items;
+                self.drop_pending(signal, items, DropReason::SpoolUnreadable);
+            }
             Ok(Load::NoRoom { bytes }) => shelf.needs = Some(bytes),
             Err(error) => {
                 shelf.retry_at = Some(after(now, FIRST_RETRY));
@@ -489,9 +497,9 @@ impl Ledger {
     fn lose(&mut self, losses: Vec<Loss>) {
         for loss in losses {
             let shelf = &mut self.lanes[loss.signal.index()].shelf;
+            let mut items = loss.unread.items.min(shelf.items);
             shelf.records = shelf.records.saturating_sub(loss.unread.records);
-            shelf.items = shelf.items.saturating_sub(loss.unread.items);
-            let mut items = loss.unread.items;
+            shelf.items -= items;
             if let Some(epoch) = loss.segment {
                 items += self.lose_loaded(loss.signal, epoch, loss.reason);
             }

@@ -158,6 +158,7 @@ fn private() -> OpenOptions {
 
 /// Its parents too, as the system makes directories by default; it alone is for nobody else to read.
 fn create_private_directory(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

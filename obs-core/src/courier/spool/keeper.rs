@@ -24,6 +24,8 @@ pub(in crate::courier) struct Keeper {
     expiry_at: Instant,
     /// The directory was gone.
     is_lost: bool,
+    /// Of its files, when it was last looked.
+    bytes: u64,
 }
 
 impl Keeper {
@@ -41,6 +43,7 @@ impl Keeper {
             dirty_since: None,
             expiry_at: after(now(), EXPIRY),
             is_lost: false,
+            bytes: 0,
         }
     }
 
@@ -58,12 +61,16 @@ impl Keeper {
         let report = contain(|| {
             if self.dirty_since.is_some() {
                 self.dirty_since = None;
-                self.store.as_mut().map(Store::sync);
+                if let Some(store) = &mut self.store {
+                    store.sync();
+                }
             }
             if self.expiry_at <= at {
                 self.expiry_at = after(at, EXPIRY);
                 let unix = self.unix(at);
-                self.store.as_mut().map(|store| store.expire(unix));
+                if let Some(store) = &mut self.store {
+                    store.expire(unix);
+                }
             }
         });
         self.filed(report.map_or(Report::Broken, |()| Report::Nothing))
@@ -152,14 +159,15 @@ impl Keeper {
                 report,
                 losses: Vec::new(),
                 failures: Vec::new(),
-                bytes: 0,
+                bytes: self.bytes,
             };
         };
+        self.bytes = store.bytes();
         let filed = Filed {
             report,
             losses: store.take_losses(),
             failures: store.take_troubles(),
-            bytes: store.bytes(),
+            bytes: self.bytes,
         };
         if matches!(filed.report, Report::Finished | Report::Broken) {
             self.store = None;

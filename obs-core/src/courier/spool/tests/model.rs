@@ -80,10 +80,12 @@ fn moves(faults: bool) -> impl Strategy<Value = Vec<Move>> {
 
 /// Says what it is told to, and remembers who was taken, in order.
 #[derive(Clone)]
-struct Scripted(Arc<Mutex<(Answer, Vec<(Signal, u64)>)>>);
+struct Scripted(Arc<Mutex<Script>>);
+
+type Script = (Answer, Vec<(Signal, u64)>);
 
 impl Scripted {
-    fn lock(&self) -> std::sync::MutexGuard<'_, (Answer, Vec<(Signal, u64)>)> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Script> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
