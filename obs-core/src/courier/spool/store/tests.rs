@@ -2,6 +2,7 @@ use super::super::crc32c::crc32c;
 use super::super::record::{SEGMENT_HEADER, segment_header};
 use super::super::simulated::{Faults, SimulatedDisk};
 use super::*;
+use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;
 const ROOM: u64 = u64::MAX;
@@ -463,4 +464,46 @@ fn a_disk_that_turns_read_only_still_gives_and_repeats_only_after_a_restart() {
     store.append(&traces(3), 0, 0).expect("written");
     assert_eq!(drain(&mut store, Signal::Traces), [3]);
     assert_eq!(disk.segment_bytes(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Damage of any sort: what is found is what was written, in order, and what is not is counted as far as it was found.
+    #[test]
+    fn whatever_happened_to_the_files_nothing_is_made_up(
+        sizes in proptest::collection::vec(0usize..300, 1..12),
+        flips in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+        seen_off in 0usize..4,
+        garbage in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let disk = SimulatedDisk::default();
+        let (mut store, _) = open(&disk);
+        for (number, bytes) in (1..).zip(&sizes) {
+            store.append(&batch(Signal::Traces, *bytes, number), 0, 0).expect("written");
+        }
+        for _ in 0..seen_off.min(sizes.len() - 1) {
+            let record = load(&mut store, Signal::Traces).expect("a record");
+            store.done(Signal::Traces, record.place).expect("marked");
+        }
+        drop(store);
+        disk.put(&segment_name(Signal::Logs, 3), &garbage);
+        for name in disk.names().into_iter().filter(|name| name.starts_with("traces")) {
+            for flip in &flips {
+                disk.flip(&name, flip.index(disk.len(&name)));
+            }
+            if let Some(cut) = cut {
+                disk.tear(&name, cut.index(disk.len(&name)));
+            }
+        }
+        let (mut store, found) = open(&disk);
+        let left = drain(&mut store, Signal::Traces);
+        prop_assert!(left.is_sorted_by(|one, next| one < next), "{left:?}");
+        prop_assert!(left.iter().all(|number| (1..=sizes.len() as u64).contains(number)));
+        let lost: u64 = store.take_losses().iter().map(|loss| loss.unread.items).sum();
+        prop_assert_eq!(left.iter().sum::<u64>() + lost, found.lanes[0].items);
+        prop_assert_eq!(drain(&mut store, Signal::Logs), [0; 0]);
+        prop_assert_eq!(disk.segment_bytes(), 0);
+    }
 }
