@@ -61,6 +61,8 @@ pub const PENDING: &str = "obs.telemetry.pending";
 pub const FROM_SDK: &str = "obs.telemetry.from_sdk";
 /// What was out of the ordinary, and lost nothing.
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of the spools' files.
+pub const SPOOLED: &str = "obs.telemetry.spooled";
 /// Finished operations that wait for their roots.
 pub const WAITING: &str = "obs.telemetry.waiting";
 /// Their bytes.

@@ -102,6 +102,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::WAITING, Ours),
     (obs::FROM_SDK, Ours),
     (obs::ANOMALIES, Ours),
+    (obs::SPOOLED, Ours),
     (obs::PARKED, Ours),
     (obs::LEVEL_RAISES, Ours),
     (obs::TOKIO_WORKERS, Ours),

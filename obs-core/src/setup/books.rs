@@ -36,6 +36,8 @@ pub struct Book {
     pub pending: u64,
     /// Of those the children that wait for their roots.
     pub waiting: u64,
+    /// Of those pending, in the [spool](crate::courier::Account::spooled): a shutdown leaves them to the next process.
+    pub spooled: u64,
 }
 
 impl Book {
@@ -53,6 +55,7 @@ impl AddAssign for Book {
         self.lost += other.lost;
         self.pending += other.pending;
         self.waiting += other.waiting;
+        self.spooled += other.spooled;
     }
 }
 
@@ -264,6 +267,7 @@ impl Front {
         book.dropped += account.dropped;
         book.lost += account.dropped;
         book.pending += account.pending;
+        book.spooled = account.spooled;
         book
     }
 
@@ -276,6 +280,7 @@ impl Front {
             lost: self.lost,
             pending: self.queued + self.waiting + self.passed.encoding,
             waiting: self.waiting,
+            spooled: 0,
         }
     }
 }

@@ -275,7 +275,7 @@ impl Control {
         let mut lost = books.lost();
         for signal in Signal::ALL {
             let book = books.of(signal);
-            let stuck = book.pending - book.waiting;
+            let stuck = book.pending.saturating_sub(book.waiting + book.spooled);
             lost.of_mut(signal).add(DropReason::Shutdown, stuck);
         }
         lost

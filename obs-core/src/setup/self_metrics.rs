@@ -17,7 +17,7 @@ use crate::semconv::obs;
 use crate::sync::lock_std;
 use components::Components;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
@@ -158,6 +158,9 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
         "Bytes of finished operations that wait for their roots.",
         &[],
     );
+    let spooled = instrument(obs::SPOOLED, "By", "Bytes of the spools' files.", &[]);
+    let spooled = Gauge(engine.instrument(&spooled, Shape::Gauge)).bind(&[]);
+    let spool_errors = odd.bind(&["spool_error"]);
     let from_sdk = counter(
         engine,
         (obs::FROM_SDK, "{item}"),
@@ -195,6 +198,7 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
     let components = Components::new(engine, &couriers);
     // Readings are mirrored in the order in which they were taken.
     let turn: PerProcess<Mutex<()>> = PerProcess::default();
+    let has_spooled = AtomicBool::new(false);
     engine.mirror(Box::new(move || {
         let _turn = lock_std(&turn);
         let counts = engine.read_counts();
@@ -214,6 +218,13 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) -> BoundHist
         if books.traces.waiting > 0 || counts.keep_dropped + counts.keep_truncated > 0 {
             parked.set(counts.parked_bytes as f64);
             waiting.mirror(read.front(Signal::Traces).waiting as i64);
+        }
+        let accounts = couriers.accounts();
+        mirror(&[spool_errors], [accounts.spool_errors]);
+        // What never happened is no series; what is over by now is zero.
+        let spools = accounts.spooled_bytes > 0;
+        if has_spooled.fetch_or(spools, Ordering::Relaxed) || spools {
+            spooled.set(accounts.spooled_bytes as f64);
         }
         for ledger in &ledgers {
             ledger.mirror(books.of(ledger.signal));
