@@ -35,7 +35,8 @@
 //!   and spans have. So is each label of the `metrics` macros.
 //! - **Of the resource** once, when the telemetry is built.
 //!
-//! A text is seen before it is cut to its cap: no half of a secret is left for a cut to hide.
+//! A text that is logged or emitted is seen before it is cut to its cap, so that no half of a secret is left for the cut to
+//! hide; one of an operation is cut when it is set.
 //!
 //! # A redactor that panics
 //!
@@ -127,7 +128,8 @@ pub enum Place {
     SpanAttribute,
     /// The description of a span's status.
     SpanStatus,
-    /// The `tracestate` of a span or of a link, as it is exported: what is propagated stays as it is.
+    /// The `tracestate` of a span or of a link, as it is exported: what is propagated stays as it is, and so does what a
+    /// provider's span has in its context.
     TraceState,
     /// The name of an event of a span.
     EventName,

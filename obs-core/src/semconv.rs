@@ -13,6 +13,7 @@ macro_rules! names {
 }
 
 pub mod code;
+pub(crate) mod db;
 pub mod exception;
 pub mod http;
 pub mod network;

@@ -101,7 +101,10 @@ impl PrometheusPage {
             sample(into, TARGET_INFO, &self.target, "", "1");
         }
         let mut skipped = Vec::new();
-        let families = families(metrics, &mut skipped);
+        let mut families = families(metrics, &mut skipped);
+        if self.format == PageFormat::OpenMetrics {
+            leave_reserved(&mut families, &mut skipped);
+        }
         let others: HashSet<String> = { families.iter() }
             .filter(|family| family.kind != "counter")
             .map(|family| family.name.clone())
@@ -284,6 +287,27 @@ fn families<'a>(metrics: &'a [Metric], skipped: &mut Vec<Skipped>) -> Vec<Family
         }
     }
     families
+}
+
+/// Leaves names that OpenMetrics has for itself: the family that says who speaks, and samples that say when a counter or a
+/// histogram began, which are of that one's family.
+fn leave_reserved(families: &mut Vec<Family<'_>>, skipped: &mut Vec<Skipped>) {
+    let created = |family: &Family<'_>| match family.kind {
+        "counter" => Some(format!("{}_created", family.name.strip_suffix("_total")?)),
+        "histogram" => Some(format!("{}_created", family.name)),
+        _ => None,
+    };
+    let reserved: HashSet<String> = { families.iter().filter_map(created) }
+        .chain(["target".to_owned()])
+        .collect();
+    families.retain(|family| {
+        let stays = family.kind == "counter" || !reserved.contains(&family.name);
+        if !stays {
+            let skip = |metric: &&Metric| skip(metric, &family.name, count(metric), Why::NameTaken);
+            skipped.extend(family.metrics.iter().map(skip));
+        }
+        stays
+    });
 }
 
 fn kind(metric: &Metric) -> (&'static str, NameOf) {

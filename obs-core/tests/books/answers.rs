@@ -55,7 +55,12 @@ fn a_full_ring_is_told_by_the_flush_it_happened_before_and_by_shutdown() {
 
 #[test]
 fn a_full_queue_of_log_events_is_told() {
-    let rig = rig_with(true, |builder| builder.with_transport(Capture::new()));
+    let rig = rig_with(true, |builder| {
+        // Or they are cut, and all of them fit.
+        builder
+            .with_body_bytes(2 << 20)
+            .with_transport(Capture::new())
+    });
     let large = || LogEvent::new("test.event", Body::Text("x".repeat(1 << 20)));
     (0..40).for_each(|_| rig.telemetry.emit(large()));
     let lost = rig.telemetry.counts().log_events_full;

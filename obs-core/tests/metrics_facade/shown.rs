@@ -147,6 +147,34 @@ fn openmetrics_has_no_family_twice_where_a_counter_and_a_gauge_differ_by_total()
 }
 
 #[test]
+fn names_that_openmetrics_has_for_itself_are_left_free_there_and_shown_in_text() {
+    let rig = rig(false);
+    recording(&rig, || {
+        gauge!("orders_created").set(7.0);
+        counter!("orders_total").increment(3);
+        histogram_macro!("took_seconds").record(0.3);
+        gauge!("took_seconds_created").set(8.0);
+        gauge!("target").set(9.0);
+        // Of nothing that is there.
+        gauge!("tickets_created").set(10.0);
+    });
+    let open = rig.telemetry.prometheus_page(PageFormat::OpenMetrics);
+    let has = |page: &str, line: &str| page.lines().any(|shown| shown == line);
+    assert_eq!(open.matches("# TYPE target ").count(), 1, "{open}");
+    for line in ["orders_created 7", "took_seconds_created 8", "target 9"] {
+        assert!(!has(&open, line), "{line} in\n{open}");
+        assert!(has(&rig.telemetry.prometheus(), line), "{line}");
+    }
+    for line in [
+        "orders_total 3",
+        "took_seconds_count 1",
+        "tickets_created 10",
+    ] {
+        assert!(has(&open, line), "{line} in\n{open}");
+    }
+}
+
+#[test]
 fn openmetrics_has_them_too() {
     let rig = rig(false);
     recording(&rig, || {

@@ -15,7 +15,7 @@ const NOT_ALONE: &[&str] = &["code", "key", "pass", "pin", "private", "ticket"];
 pub(super) fn names_secret(name: &str) -> bool {
     let last = name.rsplit(['.', ':', '/']).next().unwrap_or_default();
     let alone = |word: &&str| last.eq_ignore_ascii_case(word);
-    !last.is_empty() && !NOT_ALONE.iter().any(|word| alone(&word)) && is_secret(last.as_bytes())
+    !last.is_empty() && !NOT_ALONE.iter().any(alone) && is_secret(last.as_bytes())
 }
 
 /// Whether a value says nothing.
@@ -109,7 +109,7 @@ pub(super) fn colon(scan: &Scan<'_>, at: usize) -> Option<Found> {
 
 fn is_header(name: &str) -> bool {
     let is = |word: &&str| name.eq_ignore_ascii_case(word);
-    name.contains('-') || ["authorization", "cookie"].iter().any(|word| is(&word))
+    name.contains('-') || ["authorization", "cookie"].iter().any(is)
 }
 
 fn is_strong(name: &str) -> bool {
@@ -120,7 +120,7 @@ fn is_strong(name: &str) -> bool {
     is_joined
         || ["passw", "passphrase", "secret", "apikey", "credential"]
             .iter()
-            .any(|word| has(&word))
+            .any(has)
 }
 
 fn spaces_before(scan: &Scan<'_>, at: usize) -> usize {

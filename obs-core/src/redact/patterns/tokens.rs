@@ -189,7 +189,7 @@ fn passes_luhn(digits: &[u8]) -> bool {
             (_, digit) => digit * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// `name@example.com`, around its `@`.
