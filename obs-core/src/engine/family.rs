@@ -119,12 +119,13 @@ impl<T> Family<T> {
     /// Decides, once: the first verdict stands. Gives back the children that waited, in `into`, which is empty.
     pub(crate) fn decide(&self, verdict: Verdict, into: &mut Vec<T>) -> Decided {
         let mut inner = lock(&self.inner);
-        let (verdict, first) = match self.verdict() {
+        let first = self.verdict() == Verdict::Pending;
+        let verdict = match self.verdict() {
             Verdict::Pending => {
                 self.verdict.store(verdict as u8, Ordering::Release);
-                (verdict, true)
+                verdict
             }
-            decided => (decided, false),
+            decided => decided,
         };
         debug_assert!(into.is_empty());
         std::mem::swap(&mut inner.waiting, into);
