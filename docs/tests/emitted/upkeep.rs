@@ -2,10 +2,15 @@
 
 use crate::driver::{PATIENCE, telemetry};
 use crate::table::KINDS;
+use obs_core::courier::{Capture, Sent, Settings, SpoolSettings};
 use obs_core::sampling::HeadSampler;
-use obs_core::{Descriptor, KeepPolicy, Labels, Outcome, Parent, RaiseRule, Session, Telemetry};
+use obs_core::{
+    Delivery, Descriptor, KeepPolicy, Labels, Outcome, Parent, RaiseRule, Session, Telemetry,
+};
 use obs_http::{HTTP_CALL, SERVICE_ERROR};
 use obs_testing::Receiver;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 pub(crate) fn run(receiver: &Receiver) {
     let mut keep = KeepPolicy::default();
@@ -30,6 +35,28 @@ pub(crate) fn run(receiver: &Receiver) {
         .shutdown(PATIENCE)
         .expect_err("it says what was lost");
     assert!(lost.to_string().contains("rejected"), "{lost}");
+    spooled(receiver);
+}
+
+/// A destination that takes nothing, beside the one that is told what lies on disk for it.
+fn spooled(receiver: &Receiver) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("obs-docs-spool-{}-{number}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    let spool = SpoolSettings::at(&directory).with_patience(Duration::ZERO);
+    let down = Capture::new().with_answer(|_| Sent::retry("down"));
+    let down = Delivery::through(down).with_settings(Settings::default().with_spool(spool));
+    let telemetry = telemetry(receiver, |builder| builder.with_delivery(down));
+    // The second tells what the first has left on disk.
+    for _ in 0..2 {
+        let late = telemetry.flush(Duration::from_millis(200));
+        late.expect_err("one of two takes nothing");
+    }
+    telemetry
+        .shutdown(PATIENCE)
+        .expect("what is on disk is not lost");
+    std::fs::remove_dir_all(directory).expect("it was there");
 }
 
 /// A trace that is kept because its root fails, without the children that had no room to wait for it.
