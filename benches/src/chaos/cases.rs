@@ -1,0 +1,29 @@
+//! Everything that is done to a service, by name.
+
+use super::Case;
+
+mod outage;
+mod shutdown;
+
+macro_rules! cases {
+    ($($name:literal $run:path,)*) => {
+        &[$(Case { name: $name, run: $run }),*]
+    };
+}
+
+/// All cases, in the order of the table.
+pub(super) static ALL: &[Case] = cases! {
+    "R1/refused" outage::refused,
+    "R1/answers-429" outage::answers_429,
+    "R1/answers-503" outage::answers_503,
+    "R1/answers-400" outage::answers_400,
+    "R1/resets" outage::resets,
+    "R1/partial" outage::partial,
+    "R1/latency" outage::latency_refused,
+    "R1/instructions" outage::instructions_refused,
+    "R5/hangs" outage::hangs,
+    "R5/drips" outage::drips,
+    "R5/latency" outage::latency_hangs,
+    "R5/instructions" outage::instructions_hangs,
+    "R6" shutdown::dead,
+};
