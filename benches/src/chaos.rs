@@ -19,6 +19,7 @@ mod remote;
 mod row;
 pub(crate) mod service;
 
+pub(crate) use cases::{forks, peer};
 use row::Row;
 
 /// What to do and how to print it.

@@ -26,6 +26,14 @@ fn main() -> io::Result<ExitCode> {
             chaos::one(name, rest.contains(&"--long"))?;
             true
         }
+        ["chaos-peer", endpoint, words @ ..] => {
+            chaos::peer(endpoint, words)?;
+            true
+        }
+        ["chaos-forks", endpoint, mode] => {
+            chaos::forks(endpoint, mode)?;
+            true
+        }
         ["chaos-service", words @ ..] => {
             chaos::service::serve(words)?;
             true

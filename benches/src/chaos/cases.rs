@@ -2,8 +2,19 @@
 
 use super::Case;
 
+mod clocks;
+mod endings;
+mod flood;
+mod forked;
+mod loops;
 mod outage;
+mod panics;
+mod peers;
+mod secrets;
 mod shutdown;
+
+pub(crate) use forked::parent as forks;
+pub(crate) use peers::peer;
 
 macro_rules! cases {
     ($($name:literal $run:path,)*) => {
@@ -26,4 +37,15 @@ pub(super) static ALL: &[Case] = cases! {
     "R5/latency" outage::latency_hangs,
     "R5/instructions" outage::instructions_hangs,
     "R6" shutdown::dead,
+    "R8" endings::dropped,
+    "R9" panics::panics,
+    "R10" flood::flood,
+    "R11/http" loops::trace,
+    "R12" forked::forks,
+    "R13" secrets::corpus_of_secrets,
+    "R14/steps" clocks::steps,
+    "R14/suspend" clocks::stops,
+    "sdk/refused" peers::refused,
+    "sdk/hangs" peers::hangs,
+    "sdk/memory" peers::memory,
 };

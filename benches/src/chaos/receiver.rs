@@ -206,6 +206,12 @@ impl Shared {
                 stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             }
             let fault = self.lock().fault;
+            // The preface of HTTP/2: gRPC is not spoken here, but its silence is.
+            if fault == Fault::Hangs && head.path == "*" {
+                self.lock().tally.unanswered += 1;
+                self.wait_for_another(fault);
+                return Ok(());
+            }
             if fault == Fault::Resets {
                 let mut half = vec![0; head.length / 2];
                 reader.read_exact(&mut half)?;

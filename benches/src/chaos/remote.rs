@@ -12,25 +12,32 @@ use crate::harness::report::Report;
 #[derive(Debug)]
 pub(crate) struct Remote {
     child: Child,
-    tell: ChildStdin,
-    hear: BufReader<ChildStdout>,
+    mouth: ChildStdin,
+    ear: BufReader<ChildStdout>,
 }
 
 impl Remote {
     pub(crate) fn start(setup: &Setup) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        Self::start_with(setup, |_| {})
+    }
+
+    /// The same in another environment.
+    pub(crate) fn start_with(setup: &Setup, set: impl FnOnce(&mut Command)) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
             .arg("chaos-service")
             .args(setup.to_string().split(' '))
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (Some(tell), Some(hear)) = (child.stdin.take(), child.stdout.take()) else {
+            .stdout(Stdio::piped());
+        set(&mut command);
+        let mut child = command.spawn()?;
+        let (Some(mouth), Some(ear)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("no pipes to the service"));
         };
         Ok(Self {
             child,
-            tell,
-            hear: BufReader::new(hear),
+            mouth,
+            ear: BufReader::new(ear),
         })
     }
 
@@ -41,26 +48,36 @@ impl Remote {
 
     /// So many requests in a second of the service's time.
     pub(crate) fn run_at(&mut self, rate: f64, seconds: f64) -> io::Result<Report> {
-        self.ask(&format!("run {seconds} {rate}"))
+        self.tell(&format!("run {seconds} {rate}"))
     }
 
     /// The accounts, with nothing left in rings: a collection leaves the metrics of now to be delivered.
     pub(crate) fn collect_and_read(&mut self) -> io::Result<Report> {
-        self.ask("collect")?;
+        self.tell("collect")?;
         self.read()
     }
 
     /// The accounts as they are.
     pub(crate) fn read(&mut self) -> io::Result<Report> {
-        self.ask("read")
+        self.tell("read")
     }
 
     pub(crate) fn flush(&mut self, millis: u64) -> io::Result<Report> {
-        self.ask(&format!("flush {millis}"))
+        self.tell(&format!("flush {millis}"))
     }
 
     pub(crate) fn shutdown(&mut self, millis: u64) -> io::Result<Report> {
-        self.ask(&format!("shutdown {millis}"))
+        self.tell(&format!("shutdown {millis}"))
+    }
+
+    /// The accounts once nothing moves any more.
+    pub(crate) fn end(&mut self, millis: u64) -> io::Result<Report> {
+        self.shutdown(millis)?;
+        self.read()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it where it stands.
@@ -71,16 +88,17 @@ impl Remote {
 
     /// Begins something whose answer nobody waits for.
     pub(crate) fn begin(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.tell, "{line}")?;
-        self.tell.flush()
+        writeln!(self.mouth, "{line}")?;
+        self.mouth.flush()
     }
 
-    fn ask(&mut self, line: &str) -> io::Result<Report> {
+    /// A command and its answer.
+    pub(crate) fn tell(&mut self, line: &str) -> io::Result<Report> {
         self.begin(line)?;
         let (mut text, mut answer) = (String::new(), String::new());
         loop {
             answer.clear();
-            if self.hear.read_line(&mut answer)? == 0 {
+            if self.ear.read_line(&mut answer)? == 0 {
                 return Err(io::Error::other(format!("the service died of `{line}`")));
             }
             if answer == ".\n" {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obs_core::Telemetry;
+use obs_core::{Labels, Outcome, Parent, Telemetry};
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::harness::report::Report;
@@ -18,7 +18,7 @@ mod load;
 mod pace;
 mod setup;
 
-pub(crate) use app::{App, SPANS, log_layer};
+pub(crate) use app::{App, CHILD, SEARCH, SPANS, log_layer};
 pub(crate) use load::{Hosted, Load, block_on};
 pub(crate) use setup::{Host, Setup};
 
@@ -30,6 +30,7 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
     let events = tracing_subscriber::registry().with(log_layer(&telemetry));
     events.try_init().map_err(io::Error::other)?;
     let hosted = Hosted::new(setup.host)?;
+    let mut held = Vec::new();
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -45,6 +46,14 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
                 };
                 load.run(&hosted, &app, &telemetry, clock.as_ref(), &mut report)?;
             }
+            ["open", count] => {
+                let count: usize = count.parse().map_err(io::Error::other)?;
+                let search = telemetry.kind(&SEARCH);
+                let open = || search.start(Labels::NONE, Parent::Root);
+                held.extend(std::iter::repeat_with(open).take(count));
+                report.put("open", held.len() as f64);
+            }
+            ["close"] => held.drain(..).for_each(|held| held.end(Outcome::ANSWERED)),
             ["read"] => read(&telemetry, &mut report),
             ["collect"] => {
                 let told = telemetry.collect(Duration::from_secs(60));

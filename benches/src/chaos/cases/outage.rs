@@ -113,7 +113,7 @@ fn whole(mut row: Row, fault: Fault, pace: Pace) -> io::Result<Vec<Row>> {
     receiver.set(Fault::None)?;
     made.add(&service.run(HEALTHY)?);
     let recovered = service.flush(PATIENCE)?;
-    let after = service.read()?;
+    let after = service.end(PATIENCE)?;
     unaccounted += made.unaccounted(&after);
     let left =
         of(&after, "traces.pending") + of(&after, "metrics.pending") + of(&after, "logs.pending");
@@ -136,7 +136,7 @@ fn whole(mut row: Row, fault: Fault, pace: Pace) -> io::Result<Vec<Row>> {
         .put("dropped queue_full", of(&after, "traces.queue_full"), "")
         .put("dropped ring_full", of(&after, "ring_full"), "")
         .put("unaccounted", unaccounted, "")
-        .put("left after recovery", left, "")
+        .put("undelivered after recovery", left, "")
         .put("delivered unlike arrived", unlike(&after, &tally), "")
         .put("duplicates", tally.duplicates as f64, "")
         .put("flush after it", of(&recovered, "took_ms"), "ms");
@@ -156,8 +156,7 @@ fn short(name: &str, what: &str, fault: Fault, pace: Pace) -> io::Result<Vec<Row
     let mut unaccounted = made.unaccounted(&service.collect_and_read()?);
     receiver.set(Fault::None)?;
     made.add(&service.run(SHORT / 3.0)?);
-    service.flush(PATIENCE)?;
-    let after = service.read()?;
+    let after = service.end(PATIENCE)?;
     unaccounted += made.unaccounted(&after);
     let tally = receiver.tally();
     let pending = ["traces.pending", "metrics.pending", "logs.pending"];
@@ -185,7 +184,7 @@ fn short(name: &str, what: &str, fault: Fault, pace: Pace) -> io::Result<Vec<Row
         )
         .put("unaccounted", unaccounted, "")
         .put(
-            "left after recovery",
+            "undelivered after recovery",
             pending.map(|name| of(&after, name)).iter().sum(),
             "",
         )

@@ -106,10 +106,6 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn items(&self) -> u64 {
-        self.spans + self.points + self.logs
-    }
-
     pub(super) fn refuse(&mut self, payload: &Payload) {
         self.refused += payload.items();
     }

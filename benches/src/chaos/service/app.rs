@@ -103,14 +103,16 @@ impl Work {
     }
 }
 
-static SEARCH: Descriptor = Descriptor {
+static SCOPE: Scope = Scope {
+    name: "obs-benches",
+    version: "0",
+    schema_url: "",
+};
+
+const INSIDE: Descriptor = Descriptor {
     name: "chaos.search",
     span_kind: SpanKind::Internal,
-    scope: &Scope {
-        name: "obs-benches",
-        version: "0",
-        schema_url: "",
-    },
+    scope: &SCOPE,
     labels: &[],
     method: None,
     errors: &[],
@@ -124,4 +126,14 @@ static SEARCH: Descriptor = Descriptor {
     measures: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("search"),
+};
+
+pub(crate) static SEARCH: Descriptor = INSIDE;
+
+/// What a forked child does.
+pub(crate) static CHILD: Descriptor = Descriptor {
+    name: "chaos.child",
+    duration: None,
+    span_name: |_, name| name.push_str("child"),
+    ..INSIDE
 };
