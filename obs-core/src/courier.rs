@@ -10,7 +10,8 @@
 //! thread calls [`step`](Courier::step), [`flush`](Courier::flush) or [`shutdown`](Courier::shutdown); no async runtime
 //! is involved, so all three work on a current-thread runtime, a multi-threaded one, and outside any.
 //!
-//! A batch that fails for a passing reason is tried again for as long as the outbox has room for it. In a forked child
+//! A batch that fails for a passing reason is tried again for as long as the outbox has room for it; with the feature `spool`,
+//! [`Settings`] can have one on disk, for outages longer than memory lasts and for the end of the process. In a forked child
 //! the courier is inert: nothing is sent, nothing blocks, and what is pushed there is counted as dropped.
 
 use std::fmt;
@@ -33,6 +34,11 @@ mod http;
 mod ledger;
 mod outbox;
 mod several;
+#[cfg(feature = "spool")]
+pub mod spool;
+#[cfg(not(feature = "spool"))]
+#[path = "courier/no_spool.rs"]
+mod spool;
 pub(crate) mod time;
 mod transport;
 
@@ -43,6 +49,8 @@ pub use destination::{Compression, Destination, Destinations, Headers};
 #[cfg(feature = "otlp")]
 pub use http::HttpTransport;
 pub use outbox::Outbox;
+#[cfg(feature = "spool")]
+pub use spool::{Fsync, SpoolSettings};
 pub use transport::{Sent, Transport};
 
 pub(crate) use several::{Couriers, Outlet};
@@ -88,6 +96,10 @@ impl Courier {
             }
             // From here on, nobody else takes the driver; the thread picks it up once it is free.
             state.threaded = true;
+        }
+        if let Err(refused) = self.shared.start_disk() {
+            self.shared.lock().threaded = false;
+            return Err(refused);
         }
         let shared = Arc::clone(&self.shared);
         // Detached: waiting for it is done with a deadline, on a condition, which `join` does not offer.
@@ -197,7 +209,13 @@ impl Courier {
             return self.shared.forked_result();
         }
         self.shared.drain(deadline);
-        let (mut state, late) = self.shared.drive(self.shared.lock(), u64::MAX, deadline);
+        let state = self.shared.lock();
+        let end = match state.ledger.phase() {
+            Phase::Draining(end) => end.min(deadline),
+            _ => deadline,
+        };
+        let (state, late) = self.shared.drive(state, u64::MAX, end);
+        let mut state = self.shared.keep(state, deadline);
         state.ledger.close();
         let lost = state.ledger.accounts().total().dropped.total();
         let result = undelivered("shutdown", 0, lost, late, &state);
@@ -272,12 +290,13 @@ impl Shared {
                     let deadline = match state.ledger.phase() {
                         Phase::Draining(deadline) => deadline,
                         // The transport has its own timeout.
-                        Phase::Open | Phase::Closed => time::after(now, Duration::MAX),
+                        _ => time::after(now, Duration::MAX),
                     };
                     drop(state);
                     let outcome = driver.send(&queued.batch, deadline);
                     state = self.lock();
                     state.ledger.settle(queued, outcome, time::now());
+                    self.wake_disk(&state);
                     self.settled.notify_all();
                 }
             }
@@ -294,6 +313,8 @@ impl Shared {
         if state.ledger.phase() == Phase::Closed {
             return (state, Attempt::Closed);
         }
+        let disk_at;
+        (state, disk_at) = self.pump(state, now);
         let driver = if state.threaded {
             None
         } else {
@@ -309,15 +330,18 @@ impl Shared {
                 let outcome = driver.send(&queued.batch, deadline);
                 let took = time::now().saturating_duration_since(started);
                 state = self.lock();
-                state.ledger.settle(queued, outcome, time::after(now, took));
+                let after_it = time::after(now, took);
+                state.ledger.settle(queued, outcome, after_it);
                 state.driver = Some(driver);
+                self.wake_disk(&state);
+                (state, _) = self.pump(state, after_it);
                 self.settled.notify_all();
                 self.work.notify_all();
                 (state, Attempt::Made)
             }
             Next::Wait(until) => {
                 state.driver = Some(driver);
-                (state, Attempt::Wait(until))
+                (state, Attempt::Wait(until.into_iter().chain(disk_at).min()))
             }
             Next::Closed => {
                 state.driver = Some(driver);
@@ -335,7 +359,10 @@ impl Shared {
     ) -> (MutexGuard<'a, State>, bool) {
         self.work.notify_all();
         loop {
-            if !state.ledger.holds_before(mark) || state.ledger.phase() == Phase::Closed {
+            let is_over = !state.ledger.holds_before(mark)
+                || state.ledger.phase() == Phase::Closed
+                || mark == u64::MAX && self.rests(&state);
+            if is_over {
                 return (state, false);
             }
             let now = time::now();
@@ -370,8 +397,10 @@ impl Shared {
             return;
         }
         let mut state = self.lock();
-        state.ledger.drain(deadline);
+        let end = self.sending_ends(&state, deadline);
+        state.ledger.drain(end);
         state.ledger.hurry();
+        self.wake_disk(&state);
         drop(state);
         self.work.notify_all();
     }
@@ -424,10 +453,12 @@ impl Shared {
     /// Wakes everyone who waits for a closed courier, and lets go of the transport outside the lock.
     fn release(&self, mut state: MutexGuard<'_, State>) {
         let driver = state.driver.take();
+        let keeper = state.keeper.take();
+        self.wake_disk(&state);
         drop(state);
         self.work.notify_all();
         self.settled.notify_all();
-        drop(driver);
+        drop((driver, keeper));
     }
 }
 
@@ -472,6 +503,8 @@ pub struct Settings {
     capacity_bytes: usize,
     initial_backoff: Duration,
     max_backoff: Duration,
+    #[cfg(feature = "spool")]
+    spool: Option<SpoolSettings>,
 }
 
 impl Settings {
@@ -486,6 +519,13 @@ impl Settings {
         (self.initial_backoff, self.max_backoff) = (initial, max);
         self
     }
+
+    /// A [spool] for what the destination does not take; by default there is none.
+    #[cfg(feature = "spool")]
+    pub fn with_spool(mut self, spool: SpoolSettings) -> Self {
+        self.spool = Some(spool);
+        self
+    }
 }
 
 impl Default for Settings {
@@ -494,6 +534,8 @@ impl Default for Settings {
             capacity_bytes: 64 << 20,
             initial_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(30),
+            #[cfg(feature = "spool")]
+            spool: None,
         }
     }
 }

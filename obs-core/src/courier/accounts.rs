@@ -19,16 +19,25 @@ pub enum DropReason {
     Fault,
     /// Handed over in a forked child, which has no courier of its own.
     Forked,
+    /// The spool was full, and this was the oldest in it (or alone too large for it).
+    SpoolFull,
+    /// It lay in the spool for longer than its age limit.
+    Expired,
+    /// It was in the spool and cannot be read any more: damaged, removed, or on a disk that fails.
+    SpoolUnreadable,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::QueueFull,
         Self::Rejected,
         Self::Shutdown,
         Self::Fault,
         Self::Forked,
+        Self::SpoolFull,
+        Self::Expired,
+        Self::SpoolUnreadable,
     ];
 
     /// The reason as the value of an attribute, e.g. `queue_full`.
@@ -39,6 +48,9 @@ impl DropReason {
             Self::Shutdown => "shutdown",
             Self::Fault => "fault",
             Self::Forked => "forked",
+            Self::SpoolFull => "spool_full",
+            Self::Expired => "expired",
+            Self::SpoolUnreadable => "spool_unreadable",
         }
     }
 }
@@ -89,14 +101,18 @@ impl fmt::Debug for Dropped {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
-    /// Handed to the outbox.
+    /// Handed to the outbox, or found in the spool at the start.
     pub accepted: u64,
     /// Taken by the destination.
     pub delivered: u64,
     /// Gone, by reason.
     pub dropped: Dropped,
-    /// Queued, being sent, or waiting for another try.
+    /// Queued, being sent, waiting for another try, or in the spool.
     pub pending: u64,
+    /// Of those pending, on disk: after a shutdown they are delivered by the next process that uses the spool.
+    pub spooled: u64,
+    /// Of those accepted, left in the spool by an earlier process.
+    pub recovered: u64,
 }
 
 impl Account {
@@ -111,6 +127,8 @@ impl AddAssign for Account {
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.pending += other.pending;
+        self.spooled += other.spooled;
+        self.recovered += other.recovered;
         for (mine, theirs) in self.dropped.0.iter_mut().zip(other.dropped.0) {
             *mine += theirs;
         }
@@ -127,12 +145,18 @@ pub struct Accounts {
     pub metrics: Account,
     /// Log records.
     pub logs: Account,
-    /// Bytes held by pending batches.
+    /// Bytes of memory held by pending batches.
     pub pending_bytes: u64,
     /// Batches put back to be tried again.
     pub retries: u64,
     /// Panics of the transport, all contained.
     pub panics: u64,
+    /// Bytes of the spool's files.
+    pub spooled_bytes: u64,
+    /// What did not work at the spool's files: each failed write, read, sync, or try to have the directory.
+    pub spool_errors: u64,
+    /// Bytes found in the spool at the start that are no whole records: a torn end, or damage. What was in them nobody knows.
+    pub spool_corrupt_bytes: u64,
 }
 
 impl Accounts {

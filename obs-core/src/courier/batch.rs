@@ -69,7 +69,7 @@ impl Batch {
 }
 
 /// The queue's own bookkeeping for a batch, rounded up.
-const OVERHEAD: usize = 96;
+pub(super) const OVERHEAD: usize = 96;
 
 /// The body may hold prompts and secrets: only its length is shown.
 impl fmt::Debug for Batch {

@@ -2,13 +2,25 @@
 //!
 //! Each signal has its own lane, because each may have its own destination: one that is down holds up nothing but
 //! itself. The byte cap is shared, and the oldest batch of all lanes pays for it.
+//!
+//! With a spool, what a lane has on disk is older than what it has in its queue, and is sent first. What the disk is to do
+//! is decided in `spooled.rs`; here it is only known what lies there.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
+use super::spool::Place;
 use super::time::after;
 use super::{Accounts, Batch, DropReason, Sent, Settings, Signal};
+
+mod disk;
+#[cfg(feature = "spool")]
+mod spooled;
+
+use disk::{Disk, Shelf};
+#[cfg(feature = "spool")]
+pub(super) use spooled::{DiskTurn, Failure, Fate, Filed, Job, Report};
 
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -22,10 +34,13 @@ pub(super) struct Ledger {
     last_problem: Option<(String, Instant)>,
     problems: u64,
     phase: Phase,
+    disk: Disk,
 }
 
 #[derive(Debug)]
 struct Lane {
+    /// What is on disk comes before it.
+    shelf: Shelf,
     queue: VecDeque<Queued>,
     hold: Option<Hold>,
     backoff: Backoff,
@@ -45,15 +60,30 @@ pub(super) struct Queued {
     pub(super) ticket: u64,
     pub(super) batch: Batch,
     faults: u8,
+    /// When it came into memory.
+    #[cfg(feature = "spool")]
+    since: Instant,
+    /// Nanoseconds since 1970, of what an earlier run left: those all have one ticket.
+    created: u64,
+    /// Where it is on disk as well.
+    saved: Option<Place>,
 }
 
 /// What must be known of a batch while the sender holds it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct InFlight {
     ticket: u64,
     signal: Signal,
     items: u64,
     weight: usize,
+    /// To be written while it is away.
+    #[cfg(feature = "spool")]
+    batch: Batch,
+    #[cfg(feature = "spool")]
+    since: Instant,
+    saved: Option<Place>,
+    /// Why it has no place to come back to.
+    evicted: Option<DropReason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +91,8 @@ pub(super) enum Phase {
     Open,
     /// Nothing more is accepted; what is here may be sent until then.
     Draining(Instant),
+    /// Nothing more is sent; what is here goes to disk.
+    Keeping,
     Closed,
 }
 
@@ -83,6 +115,7 @@ pub(super) enum Outcome {
 impl Ledger {
     pub(super) fn new(settings: &Settings) -> Self {
         let lane = || Lane {
+            shelf: Shelf::default(),
             queue: VecDeque::new(),
             hold: None,
             backoff: Backoff::new(settings.initial_backoff, settings.max_backoff),
@@ -92,16 +125,21 @@ impl Ledger {
             in_flight: None,
             bytes: 0,
             capacity: settings.capacity_bytes,
-            next_ticket: 0,
+            // What an earlier run left on disk has ticket 0.
+            next_ticket: 1,
             accounts: Accounts::default(),
             last_problem: None,
             problems: 0,
             phase: Phase::Open,
+            disk: Disk::new(settings),
         }
     }
 
     /// Takes a batch in, at the cost of the oldest if there is no room.
-    pub(super) fn push(&mut self, batch: Batch) {
+    pub(super) fn push(&mut self, batch: Batch, now: Instant) {
+        #[cfg(not(feature = "spool"))]
+        let _ = now;
+        let fixed = self.fixed_bytes();
         let account = self.accounts.of_mut(batch.signal);
         account.accepted += batch.items;
         if self.phase != Phase::Open {
@@ -109,9 +147,8 @@ impl Ledger {
             return;
         }
         let weight = batch.weight();
-        // What is in flight cannot be taken back, so it limits what can be made room for.
-        let in_flight = self.in_flight.map_or(0, |flight| flight.weight);
-        if in_flight.saturating_add(weight) > self.capacity {
+        // What is in flight, or at the disk's, cannot be taken back, so it limits what can be made room for.
+        if fixed.saturating_add(weight) > self.capacity {
             account.dropped.add(DropReason::QueueFull, batch.items);
             return;
         }
@@ -133,6 +170,10 @@ impl Ledger {
             ticket,
             batch,
             faults: 0,
+            #[cfg(feature = "spool")]
+            since: now,
+            created: 0,
+            saved: None,
         });
     }
 
@@ -144,29 +185,41 @@ impl Ledger {
         if self.in_flight.is_some() {
             return Next::Wait(None);
         }
+        if self.phase == Phase::Keeping {
+            return Next::Wait(None);
+        }
         let mut earliest: Option<Instant> = None;
-        let mut due: Option<(u64, usize)> = None;
+        let mut due: Option<((u64, u64), usize)> = None;
         for (index, lane) in self.lanes.iter().enumerate() {
-            let Some(head) = lane.queue.front() else {
-                continue;
+            let head = match lane.head(&self.disk, now) {
+                Head::Nothing => continue,
+                Head::AtTheDisk(until) => {
+                    earliest = earliest.into_iter().chain(until).min();
+                    continue;
+                }
+                Head::Batch(queued) => (queued.ticket, queued.created),
             };
             match lane.hold {
                 Some(hold) if hold.until > now => {
                     earliest = Some(earliest.map_or(hold.until, |at| at.min(hold.until)));
                 }
-                _ if due.is_none_or(|(ticket, _)| head.ticket < ticket) => {
-                    due = Some((head.ticket, index));
-                }
+                _ if due.is_none_or(|(other, _)| head < other) => due = Some((head, index)),
                 _ => {}
             }
         }
-        match due.and_then(|(_, index)| self.lanes[index].queue.pop_front()) {
+        match due.and_then(|(_, index)| self.lanes[index].pop_head()) {
             Some(queued) => {
                 self.in_flight = Some(InFlight {
                     ticket: queued.ticket,
                     signal: queued.batch.signal,
                     items: queued.batch.items,
                     weight: queued.batch.weight(),
+                    #[cfg(feature = "spool")]
+                    batch: queued.batch.clone(),
+                    #[cfg(feature = "spool")]
+                    since: queued.since,
+                    saved: queued.saved,
+                    evicted: None,
                 });
                 Next::Send(queued)
             }
@@ -176,12 +229,13 @@ impl Ledger {
 
     /// Books the outcome of an attempt. One that outlived the shutdown was already booked, and changes nothing.
     pub(super) fn settle(&mut self, mut queued: Queued, outcome: Outcome, now: Instant) {
-        if self
-            .in_flight
-            .is_none_or(|flight| flight.ticket != queued.ticket)
-        {
+        let is_same = |flight: &&InFlight| flight.ticket == queued.ticket;
+        let Some(flight) = self.in_flight.as_ref().filter(is_same) else {
             return;
-        }
+        };
+        let evicted = flight.evicted;
+        // It may have been written, or lost its place, while it was away.
+        queued.saved = flight.saved;
         let (signal, items) = (queued.batch.signal, queued.batch.items);
         match outcome {
             Outcome::Sent(Sent::Delivered { rejected, message }) => {
@@ -207,14 +261,14 @@ impl Ledger {
             }
             Outcome::Sent(Sent::Retry { after: asked, why }) => {
                 self.note(format!("{signal}: {why}"), now);
-                self.put_back(queued, asked, now);
+                self.put_back(queued, evicted, asked, now);
             }
             Outcome::Panicked(why) => {
                 self.note(format!("{signal}: the transport panicked: {why}"), now);
                 self.accounts.panics += 1;
                 queued.faults += 1;
                 if queued.faults < MAX_FAULTS {
-                    self.put_back(queued, None, now);
+                    self.put_back(queued, evicted, None, now);
                 } else {
                     self.leave_flight();
                     self.drop_pending(signal, items, DropReason::Fault);
@@ -237,19 +291,27 @@ impl Ledger {
         }
     }
 
-    /// The end: whatever is still here is lost, including a batch whose attempt has not come back.
+    /// The end: whatever is not on disk is lost, including a batch whose attempt has not come back.
     pub(super) fn close(&mut self) {
         self.phase = Phase::Closed;
         if let Some(flight) = self.in_flight.take() {
             self.bytes -= flight.weight;
-            self.drop_pending(flight.signal, flight.items, DropReason::Shutdown);
+            if flight.saved.is_none() {
+                self.drop_pending(flight.signal, flight.items, DropReason::Shutdown);
+            }
         }
-        while let Some(queued) = self.pop_oldest() {
-            self.drop_pending(
-                queued.batch.signal,
-                queued.batch.items,
-                DropReason::Shutdown,
-            );
+        for lane in &mut self.lanes {
+            for queued in lane.queue.drain(..) {
+                self.bytes -= queued.batch.weight();
+                let account = self.accounts.of_mut(queued.batch.signal);
+                account.pending -= queued.batch.items;
+                account
+                    .dropped
+                    .add(DropReason::Shutdown, queued.batch.items);
+            }
+            for queued in lane.shelf.loaded.drain(..) {
+                self.bytes -= queued.batch.weight();
+            }
         }
     }
 
@@ -260,6 +322,7 @@ impl Ledger {
     pub(super) fn accounts(&self) -> Accounts {
         Accounts {
             pending_bytes: self.bytes as u64,
+            spooled_bytes: self.disk.bytes,
             ..self.accounts
         }
     }
@@ -279,29 +342,36 @@ impl Ledger {
         self.next_ticket
     }
 
-    /// The items pushed before `ticket` was handed out that are neither delivered nor dropped.
+    /// The items pushed before `ticket` was handed out that are neither delivered nor dropped; with all that are on disk
+    /// alone, whose tickets nobody remembers.
     pub(super) fn pending_before(&self, ticket: u64) -> u64 {
-        let flying = self.in_flight.filter(|flight| flight.ticket < ticket);
-        let queued = self.lanes.iter().flat_map(|lane| &lane.queue);
-        queued
-            .filter(|queued| queued.ticket < ticket)
+        let flying = self.in_flight.as_ref();
+        let flying = flying.filter(|flight| flight.ticket < ticket);
+        let lanes = self.lanes.iter();
+        let held = lanes.flat_map(|lane| lane.shelf.loaded.iter().chain(&lane.queue));
+        held.filter(|queued| queued.ticket < ticket)
             .map(|queued| queued.batch.items)
             .sum::<u64>()
             + flying.map_or(0, |flight| flight.items)
+            + self.lanes.iter().map(|lane| lane.shelf.items).sum::<u64>()
     }
 
     /// Whether a batch pushed before `ticket` was handed out is still here, items or none.
     pub(super) fn holds_before(&self, ticket: u64) -> bool {
-        self.in_flight.is_some_and(|flight| flight.ticket < ticket)
-            || self
-                .lanes
-                .iter()
-                .filter_map(|lane| lane.queue.front())
-                .any(|head| head.ticket < ticket)
+        let flying = self.in_flight.as_ref();
+        flying.is_some_and(|flight| flight.ticket < ticket)
+            || self.disk.is_opening()
+            || self.lanes.iter().any(|lane| lane.holds_before(ticket))
     }
 
-    fn put_back(&mut self, queued: Queued, asked: Option<Duration>, now: Instant) {
-        self.in_flight = None;
+    /// `evicted`: why it has no place any more.
+    fn put_back(
+        &mut self,
+        queued: Queued,
+        evicted: Option<DropReason>,
+        asked: Option<Duration>,
+        now: Instant,
+    ) {
         self.accounts.retries += 1;
         let lane = &mut self.lanes[queued.batch.signal.index()];
         let own = lane.backoff.next();
@@ -310,13 +380,40 @@ impl Ledger {
             until: after(now, wait),
             asked: asked.is_some(),
         });
-        lane.queue.push_front(queued);
+        if let Some(reason) = evicted {
+            self.leave_flight();
+            self.drop_pending(queued.batch.signal, queued.batch.items, reason);
+            return;
+        }
+        self.in_flight = None;
+        match queued.saved {
+            Some(_) => lane.shelf.loaded.push_front(queued),
+            None => lane.queue.push_front(queued),
+        }
     }
 
+    /// It is settled; the disk needs to know.
     fn leave_flight(&mut self) {
-        if let Some(flight) = self.in_flight.take() {
-            self.bytes -= flight.weight;
+        let Some(flight) = self.in_flight.take() else {
+            return;
+        };
+        self.bytes -= flight.weight;
+        if let Some(place) = flight.saved {
+            self.accounts.of_mut(flight.signal).spooled -= flight.items;
+            self.disk.settled.push_back((flight.signal, place));
         }
+    }
+
+    /// Bytes that nothing can be made room with.
+    fn fixed_bytes(&self) -> usize {
+        let writing = |queued: &&Queued| Some(queued.ticket) == self.disk.writing;
+        let fixed = |lane: &Lane| {
+            let writing = lane.queue.front().filter(writing);
+            let held = lane.shelf.loaded.iter().chain(writing);
+            held.map(|queued| queued.batch.weight()).sum::<usize>()
+        };
+        let in_flight = self.in_flight.as_ref().map_or(0, |flight| flight.weight);
+        self.lanes.iter().map(fixed).sum::<usize>() + in_flight
     }
 
     fn answered(&mut self, signal: Signal) {
@@ -331,13 +428,19 @@ impl Ledger {
         account.dropped.add(reason, items);
     }
 
+    /// The oldest that is in memory alone, and that nobody is writing.
     fn pop_oldest(&mut self) -> Option<Queued> {
-        let lane = self
-            .lanes
-            .iter_mut()
-            .filter(|lane| !lane.queue.is_empty())
-            .min_by_key(|lane| lane.queue.front().map(|head| head.ticket))?;
-        let oldest = lane.queue.pop_front()?;
+        let writing = self.disk.writing;
+        let at = |lane: &Lane| {
+            let front = lane.queue.front().map(|head| head.ticket);
+            usize::from(front.is_some() && front == writing)
+        };
+        let ticket = |lane: &Lane| lane.queue.get(at(lane)).map(|oldest| oldest.ticket);
+        let lanes = self.lanes.iter_mut();
+        let lane = lanes
+            .filter(|lane| ticket(lane).is_some())
+            .min_by_key(|lane| ticket(lane))?;
+        let oldest = lane.queue.remove(at(lane))?;
         self.bytes -= oldest.batch.weight();
         Some(oldest)
     }
@@ -349,6 +452,39 @@ impl Ledger {
         }
         self.last_problem = Some((problem, at));
         self.problems += 1;
+    }
+}
+
+/// What a lane would send next.
+enum Head<'a> {
+    Nothing,
+    /// It has to be read first, or to be noted what was sent before. No later than this moment the disk is given up on.
+    AtTheDisk(Option<Instant>),
+    Batch(&'a Queued),
+}
+
+impl Lane {
+    fn head(&self, disk: &Disk, now: Instant) -> Head<'_> {
+        let is_empty = self.queue.is_empty() && self.shelf.is_empty();
+        if !is_empty && disk.is_waited_for(&self.shelf, now) {
+            return Head::AtTheDisk(disk.given_up_at());
+        }
+        let head = self.shelf.loaded.front().or(self.queue.front());
+        head.map_or(Head::Nothing, Head::Batch)
+    }
+
+    fn pop_head(&mut self) -> Option<Queued> {
+        let loaded = self.shelf.loaded.pop_front();
+        loaded.or_else(|| self.queue.pop_front())
+    }
+
+    fn holds_before(&self, ticket: u64) -> bool {
+        let head = self.shelf.loaded.front().or(self.queue.front());
+        match self.shelf.loaded.front() {
+            // On disk alone, and older than the queue: it is loaded soon, and then known.
+            None if self.shelf.records > 0 => true,
+            _ => head.is_some_and(|head| head.ticket < ticket),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::driver::Driver;
 use super::ledger::Ledger;
+use super::spool::Keeper;
+use super::time;
 use super::{Accounts, Batch, DropReason, Settings, Signal};
 use crate::error::Error;
 
@@ -41,6 +43,9 @@ pub(super) struct Shared {
     pub(super) work: Condvar,
     /// An attempt has been booked, or all is over.
     pub(super) settled: Condvar,
+    /// There may be something to do at the disk.
+    #[cfg(feature = "spool")]
+    pub(super) disk: Condvar,
     /// The process this was made in. The lock means nothing in a child: its holder may not exist there.
     owner: u32,
     /// Pushed in a forked child, by signal.
@@ -51,7 +56,9 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Whoever takes it sends; a second caller finds it gone and waits.
     pub(super) driver: Option<Driver>,
-    /// The driver belongs to the courier's thread.
+    /// The same for the disk; `None` without a spool.
+    pub(super) keeper: Option<Keeper>,
+    /// Driver and keeper belong to the courier's threads.
     pub(super) threaded: bool,
 }
 
@@ -60,12 +67,15 @@ impl Shared {
         let state = State {
             ledger: Ledger::new(settings),
             driver: Some(driver),
+            keeper: Keeper::new(settings),
             threaded: false,
         };
         Self {
             state: Mutex::new(state),
             work: Condvar::new(),
             settled: Condvar::new(),
+            #[cfg(feature = "spool")]
+            disk: Condvar::new(),
             owner: process::id(),
             orphaned: Default::default(),
         }
@@ -76,7 +86,10 @@ impl Shared {
             self.orphaned[batch.signal.index()].fetch_add(batch.items, Ordering::Relaxed);
             return;
         }
-        self.lock().ledger.push(batch);
+        let mut state = self.lock();
+        state.ledger.push(batch, time::now());
+        self.wake_disk(&state);
+        drop(state);
         self.work.notify_one();
     }
 

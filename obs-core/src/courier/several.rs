@@ -177,5 +177,8 @@ impl std::ops::AddAssign for Accounts {
         self.pending_bytes += other.pending_bytes;
         self.retries += other.retries;
         self.panics += other.panics;
+        self.spooled_bytes += other.spooled_bytes;
+        self.spool_errors += other.spool_errors;
+        self.spool_corrupt_bytes += other.spool_corrupt_bytes;
     }
 }

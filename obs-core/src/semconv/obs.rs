@@ -55,6 +55,8 @@ pub const DELIVERED: &str = "obs.telemetry.delivered";
 pub const COLLECTED: &str = "obs.telemetry.collected";
 /// What was out of the ordinary, and lost nothing.
 pub const ANOMALIES: &str = "obs.telemetry.anomalies";
+/// Bytes of the spools' files.
+pub const SPOOLED: &str = "obs.telemetry.spooled";
 /// Bytes of finished operations that wait for their roots.
 pub const PARKED: &str = "obs.telemetry.parked";
 /// Methods that were raised to Detailed after an error or a slow call, and raises that were refused.

@@ -83,6 +83,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::DELIVERED, Ours),
     (obs::COLLECTED, Ours),
     (obs::ANOMALIES, Ours),
+    (obs::SPOOLED, Ours),
     (obs::PARKED, Ours),
     (obs::LEVEL_RAISES, Ours),
     (obs::TOKIO_WORKERS, Ours),

@@ -8,6 +8,7 @@ use crate::engine::instruments::{BoundCounter, Counter, Gauge, Instrument};
 use crate::engine::metric_set::Shape;
 use crate::label::{Label, Values};
 use crate::semconv::obs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
@@ -109,6 +110,9 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
         &[],
     );
     let parked = Gauge(engine.instrument(&parked, Shape::Gauge)).bind(&[]);
+    let spooled = instrument(obs::SPOOLED, "By", "Bytes of the spools' files.", &[]);
+    let spooled = Gauge(engine.instrument(&spooled, Shape::Gauge)).bind(&[]);
+    let spool_errors = odd.bind(&["spool_error"]);
     let none = EngineCounts::default();
     let here = dropped(&none, 0).map(|(reason, _)| lost.bind(&[reason, ""]));
     let odd = anomalies(&none).map(|(anomaly, _)| odd.bind(&[anomaly]));
@@ -126,6 +130,7 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
         let by_reason = DropReason::ALL.map(|reason| lost.bind(&[reason.as_str(), name]));
         (signal, delivered.bind(&[name]), by_reason)
     });
+    let has_spooled = AtomicBool::new(false);
     engine.mirror(Box::new(move || {
         let counts = engine.counts.read(engine.parked.bytes() as u64);
         let dropped = dropped(&counts, engine.overflowed_labels());
@@ -147,6 +152,12 @@ pub(crate) fn register(engine: &'static Engine, couriers: Couriers) {
             return;
         }
         let accounts = couriers.accounts();
+        mirror(&[spool_errors], [accounts.spool_errors]);
+        // What never happened is no series; what is over by now is zero.
+        let spools = accounts.spooled_bytes > 0;
+        if has_spooled.fetch_or(spools, Ordering::Relaxed) || spools {
+            spooled.set(accounts.spooled_bytes as f64);
+        }
         for (signal, delivered, by_reason) in &sent {
             let account = accounts.of(*signal);
             delivered.mirror(account.delivered);

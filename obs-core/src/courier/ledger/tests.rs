@@ -47,7 +47,7 @@ fn the_oldest_of_all_lanes_goes_first_and_is_dropped_first() {
         (Signal::Metrics, 4),
         (Signal::Traces, 8),
     ] {
-        ledger.push(batch(signal, 100, items));
+        ledger.push(batch(signal, 100, items), now());
     }
     let accounts = ledger.accounts();
     assert_eq!(accounts.logs.dropped.by(DropReason::QueueFull), 1);
@@ -67,8 +67,8 @@ fn the_oldest_of_all_lanes_goes_first_and_is_dropped_first() {
 #[test]
 fn a_batch_that_fits_nowhere_costs_nobody_else_a_place() {
     let mut ledger = ledger(2);
-    ledger.push(batch(Signal::Traces, 100, 1));
-    ledger.push(batch(Signal::Traces, 1000, 10));
+    ledger.push(batch(Signal::Traces, 100, 1), now());
+    ledger.push(batch(Signal::Traces, 1000, 10), now());
     assert_eq!(
         ledger.accounts().traces.dropped.by(DropReason::QueueFull),
         10
@@ -79,9 +79,9 @@ fn a_batch_that_fits_nowhere_costs_nobody_else_a_place() {
 #[test]
 fn what_is_in_flight_cannot_be_dropped_and_still_counts_in_bytes() {
     let mut ledger = ledger(1);
-    ledger.push(batch(Signal::Traces, 100, 1));
+    ledger.push(batch(Signal::Traces, 100, 1), now());
     let flying = take(&mut ledger, now());
-    ledger.push(batch(Signal::Traces, 100, 2));
+    ledger.push(batch(Signal::Traces, 100, 2), now());
     assert_eq!(
         ledger.accounts().traces.dropped.by(DropReason::QueueFull),
         2
@@ -94,9 +94,9 @@ fn what_is_in_flight_cannot_be_dropped_and_still_counts_in_bytes() {
 fn a_failing_lane_waits_and_the_others_do_not() {
     let mut ledger = ledger(10);
     let start = now();
-    ledger.push(batch(Signal::Traces, 100, 1));
-    ledger.push(batch(Signal::Traces, 100, 2));
-    ledger.push(batch(Signal::Metrics, 100, 4));
+    ledger.push(batch(Signal::Traces, 100, 1), now());
+    ledger.push(batch(Signal::Traces, 100, 2), now());
+    ledger.push(batch(Signal::Metrics, 100, 4), now());
     let failed = take(&mut ledger, start);
     ledger.settle(failed, retry(None), start);
     assert_eq!(take(&mut ledger, start).batch.signal, Signal::Metrics);
@@ -107,8 +107,8 @@ fn a_failing_lane_waits_and_the_others_do_not() {
 fn the_failed_batch_is_tried_again_first_and_no_sooner_than_asked() {
     let mut ledger = ledger(10);
     let start = now();
-    ledger.push(batch(Signal::Traces, 100, 1));
-    ledger.push(batch(Signal::Traces, 100, 2));
+    ledger.push(batch(Signal::Traces, 100, 1), now());
+    ledger.push(batch(Signal::Traces, 100, 2), now());
     let failed = take(&mut ledger, start);
     ledger.settle(failed, retry(Some(7 * SECOND)), start);
     ledger.hurry();
@@ -123,7 +123,7 @@ fn the_failed_batch_is_tried_again_first_and_no_sooner_than_asked() {
 fn an_absurd_wait_is_cut_and_our_own_is_dropped_in_a_hurry() {
     let mut ledger = ledger(10);
     let start = now();
-    ledger.push(batch(Signal::Traces, 100, 1));
+    ledger.push(batch(Signal::Traces, 100, 1), now());
     let failed = take(&mut ledger, start);
     ledger.settle(failed, retry(Some(Duration::MAX)), start);
     assert_eq!(
@@ -141,7 +141,7 @@ fn an_absurd_wait_is_cut_and_our_own_is_dropped_in_a_hurry() {
 fn a_batch_that_breaks_the_transport_is_given_up_after_three_times() {
     let mut ledger = ledger(10);
     let mut at = now();
-    ledger.push(batch(Signal::Logs, 100, 5));
+    ledger.push(batch(Signal::Logs, 100, 5), now());
     for _ in 0..MAX_FAULTS {
         let queued = take(&mut ledger, at);
         ledger.settle(queued, Outcome::Panicked("boom".into()), at);
@@ -158,7 +158,7 @@ fn a_batch_that_breaks_the_transport_is_given_up_after_three_times() {
 #[test]
 fn an_answer_after_the_end_changes_nothing() {
     let mut ledger = ledger(10);
-    ledger.push(batch(Signal::Traces, 100, 3));
+    ledger.push(batch(Signal::Traces, 100, 3), now());
     let late = take(&mut ledger, now());
     ledger.close();
     let closed = ledger.accounts();
@@ -170,7 +170,7 @@ fn an_answer_after_the_end_changes_nothing() {
 #[test]
 fn more_rejected_than_sent_is_not_believed() {
     let mut ledger = ledger(10);
-    ledger.push(batch(Signal::Traces, 100, 3));
+    ledger.push(batch(Signal::Traces, 100, 3), now());
     let queued = take(&mut ledger, now());
     let sent = Sent::Delivered {
         rejected: 99,
@@ -184,7 +184,7 @@ fn more_rejected_than_sent_is_not_believed() {
 #[test]
 fn a_long_answer_is_shortened_at_a_character() {
     let mut ledger = ledger(10);
-    ledger.push(batch(Signal::Traces, 100, 3));
+    ledger.push(batch(Signal::Traces, 100, 3), now());
     let queued = take(&mut ledger, now());
     ledger.settle(
         queued,
@@ -249,6 +249,7 @@ fn check_consistent(ledger: &Ledger, accepted: u64, delivered: u64, flying: Opti
             .sum();
         let flying = ledger
             .in_flight
+            .as_ref()
             .filter(|flight| flight.signal == signal)
             .map_or(0, |flight| flight.items);
         assert_eq!(account.pending, queued + flying, "{signal}");
@@ -286,7 +287,7 @@ proptest! {
         for step in moves {
             match step {
                 Move::Push(signal, bytes, items) => {
-                    ledger.push(batch(Signal::ALL[signal], bytes, items));
+                    ledger.push(batch(Signal::ALL[signal], bytes, items), now());
                     accepted += items;
                 }
                 Move::Take if flying.is_none() => {

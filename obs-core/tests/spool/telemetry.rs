@@ -1,0 +1,103 @@
+//! The spool of a telemetry: a destination of its own, shutdown, and what the next process finds.
+
+use std::time::Duration;
+
+use obs_core::courier::{Capture, Settings, SpoolSettings};
+use obs_core::{Delivery, Labels, Outcome, Parent};
+
+use super::{Scratch, refusing, support};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn what_one_telemetry_could_not_deliver_the_next_one_does() {
+    for manual in [true, false] {
+        let scratch = Scratch::new();
+        let spooled = |transport| {
+            let settings = Settings::default().with_spool(SpoolSettings::at(scratch.path("spool")));
+            let builder = support::builder().with_sampler(support::sampler(true));
+            let builder =
+                builder.with_delivery(Delivery::through(transport).with_settings(settings));
+            let builder = if manual { builder.manual() } else { builder };
+            builder.build().expect("usable")
+        };
+        let first = spooled(refusing());
+        let kind = first.kind(&support::WORK);
+        for _ in 0..100 {
+            kind.start(Labels::NONE, Parent::Root)
+                .end(Outcome::ANSWERED);
+        }
+        first.shutdown(PATIENCE).expect("kept is not lost");
+        let account = first.accounts();
+        assert_eq!((account.traces.pending, account.traces.spooled), (100, 100));
+        assert!(account.metrics.spooled > 0);
+
+        let capture = Capture::new();
+        let second = spooled(capture.clone());
+        // In manual mode the first flush opens the spool, and sends what is in it.
+        second.flush(PATIENCE).expect("delivered");
+        second.shutdown(PATIENCE).expect("nothing was lost");
+        let account = second.accounts();
+        assert_eq!(
+            (account.traces.recovered, account.traces.delivered),
+            (100, 100)
+        );
+        assert_eq!(account.total().pending, 0);
+        let spans: u64 = capture
+            .take()
+            .iter()
+            .map(|batch| match batch.signal {
+                obs_core::courier::Signal::Traces => batch.items,
+                _ => 0,
+            })
+            .sum();
+        assert_eq!(spans, 100);
+    }
+}
+
+#[test]
+fn what_is_on_disk_and_what_failed_there_is_exported() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("spool");
+    std::fs::write(&directory, "in the way").expect("written");
+    let spool = SpoolSettings::at(&directory).with_patience(Duration::ZERO);
+    let settings = Settings::default().with_spool(spool);
+    let telemetry = support::builder()
+        .with_sampler(support::sampler(true))
+        .with_delivery(Delivery::through(refusing()).with_settings(settings))
+        .manual()
+        .build()
+        .expect("usable");
+    let kind = telemetry.kind(&support::WORK);
+    let shown = |name: &str| -> Option<f64> {
+        let page = telemetry.prometheus();
+        let line = page.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    kind.start(Labels::NONE, Parent::Root)
+        .end(Outcome::ANSWERED);
+    telemetry
+        .flush(Duration::from_millis(10))
+        .expect_err("nobody takes it");
+    let errors = r#"obs_telemetry_anomalies_total{obs_anomaly="spool_error"}"#;
+    assert_eq!(shown(errors), Some(1.0), "{}", telemetry.prometheus());
+    assert_eq!(shown("obs_telemetry_spooled_bytes"), None);
+    let problem = telemetry.last_problem().expect("told").message;
+    assert!(problem.contains("refused"), "{problem}");
+    std::fs::remove_file(&directory).expect("removed");
+    // The directory is looked for again after a second at the latest.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while telemetry.accounts().spooled_bytes == 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{}",
+            telemetry.prometheus()
+        );
+        telemetry
+            .flush(Duration::from_millis(50))
+            .expect_err("nobody takes it");
+    }
+    let spooled = telemetry.accounts().spooled_bytes as f64;
+    assert_eq!(shown("obs_telemetry_spooled_bytes"), Some(spooled));
+    telemetry.shutdown(PATIENCE).expect("kept is not lost");
+}
