@@ -1,7 +1,7 @@
-"""otlp_check.py DUMP [--same-as DUMP]: what the sink wrote is what an instrumented service has to send.
+"""otlp_check.py DUMP [--same-as DUMP | --exactly-as DUMP]: what the sink wrote is what an instrumented service has to send.
 
 Without a refusal, with spans and points, a named resource and scope behind each. With `--same-as`, both dumps hold the
-same spans and points but for ids, times and values.
+same spans and points but for ids, times and values. With `--exactly-as`, there are besides as many of each signal.
 """
 
 import collections
@@ -47,9 +47,13 @@ def wrong(lines):
 
 lines = read(sys.argv[1])
 found = list(wrong(lines))
-if not found and sys.argv[2:3] == ["--same-as"]:
-    ours, theirs = shapes(lines), shapes(read(sys.argv[3]))
+if not found and sys.argv[2:3] in (["--same-as"], ["--exactly-as"]):
+    others = read(sys.argv[3])
+    ours, theirs = shapes(lines), shapes(others)
     found += [f"{ours.get(s, 0)} here, {theirs.get(s, 0)} there: {s}" for s in sorted(ours | theirs) if ours.get(s) != theirs.get(s)]
+    if sys.argv[2] == "--exactly-as":
+        ours, theirs = (collections.Counter(line["signal"] for line in of) for of in (lines, others))
+        found += [f"{ours[s]} {s}s here, {theirs[s]} there" for s in sorted(ours | theirs) if ours[s] != theirs[s]]
 if found:
     sys.exit("\n".join(dict.fromkeys(found)))
 count = collections.Counter(f"{line['signal']}s" for line in lines)

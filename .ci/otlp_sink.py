@@ -1,9 +1,10 @@
 """A strict OTLP/HTTP receiver: decodes with the official classes and answers 400 to what the specification forbids.
 
-    otlp_sink.py PORT_FILE DUMP_FILE
+    otlp_sink.py PORT_FILE DUMP_FILE [BUSY_FILE]
 
 Listens on a free port of loopback, writes its number to PORT_FILE and one JSON line per span, point and log record to
 DUMP_FILE; a refused export is a line with "refused". Unknown fields are refused: they are a field number typed wrong.
+While BUSY_FILE exists nothing is taken: an export is answered 503, and its path is a line in that file.
 """
 
 import gzip
@@ -150,6 +151,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if busy and busy.exists():
+            with writing, busy.open("a") as out:
+                out.write(self.path + "\n")
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         try:
             want(self.path in SIGNALS, f"path {self.path}")
             found = list(lines(self.path, self.headers, body))
@@ -169,7 +177,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-port_file, dump = map(pathlib.Path, sys.argv[1:])
+port_file, dump, busy = [*map(pathlib.Path, sys.argv[1:]), None][:3]
 dump.touch()
 writing = threading.Lock()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

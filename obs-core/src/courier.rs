@@ -27,11 +27,17 @@ mod accounts;
 mod backoff;
 mod batch;
 mod capture;
+#[cfg(feature = "otlp")]
+mod compress;
 mod destination;
 mod driver;
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "otlp")]
 mod http;
 mod ledger;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outbox;
 mod several;
 #[cfg(feature = "spool")]
@@ -40,14 +46,24 @@ pub mod spool;
 #[path = "courier/no_spool.rs"]
 mod spool;
 pub(crate) mod time;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(all(feature = "otlp", not(feature = "tls")))]
+#[path = "courier/no_tls.rs"]
+mod tls;
 mod transport;
 
 pub use accounts::{Account, Accounts, DropReason, Dropped};
 pub use batch::{Batch, Signal};
 pub use capture::Capture;
-pub use destination::{Compression, Destination, Destinations, Headers};
+pub(crate) use destination::with_scheme;
+pub use destination::{Compression, Destination, Destinations, Headers, Protocol};
+#[cfg(feature = "grpc")]
+pub use grpc::GrpcTransport;
 #[cfg(feature = "otlp")]
 pub use http::HttpTransport;
+#[cfg(feature = "otlp")]
+pub use otlp::OtlpTransport;
 pub use outbox::Outbox;
 #[cfg(feature = "spool")]
 pub use spool::{Fsync, SpoolSettings};
@@ -58,6 +74,10 @@ pub(crate) use several::{Couriers, Outlet};
 use driver::Driver;
 use ledger::{Next, Phase};
 use outbox::{Shared, State};
+
+/// Who we are, as the OTLP exporter specification asks.
+#[cfg(feature = "otlp")]
+const USER_AGENT: &str = concat!("obs-otlp-rust/", env!("CARGO_PKG_VERSION"));
 
 /// Takes batches from its [`Outbox`] and sees them delivered, or counted as lost.
 ///

@@ -1,74 +1,51 @@
 //! OTLP over `https`: real handshakes on loopback, with a server whose certificate an authority of the test's own signs.
 #![cfg(all(feature = "tls", not(loom)))]
 
+#[path = "support/authority.rs"]
+mod authority;
 #[path = "support/support.rs"]
 mod support;
 
+use authority::{Authority, Papers, file};
 use obs_core::courier::{Batch, Destinations, DropReason, HttpTransport, Sent, Signal, Transport};
 use obs_core::setup::environment::Environment;
 use obs_core::{Error, Labels, Outcome, Parent, Telemetry};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{WORK, sampler};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who signs certificates, and the file that says so.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    file: PathBuf,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let name = format!("authority {}", next());
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        Self {
-            issuer: Issuer::new(params, key),
-            file: file(&certificate.pem()),
+/// A server that shows these, and asks for papers of whoever this authority vouches for.
+fn server(shown: &Papers, asks: Option<&Authority>) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match asks {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate(&authority.pem)).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
         }
-    }
-
-    /// What a server named `host` shows until `until`.
-    fn certifies(&self, host: &str, until: i32) -> ServerConfig {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
-        params.not_after = date_time_ymd(until, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap()
-    }
+    };
+    let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap();
+    builder
+        .with_single_cert(vec![certificate(&shown.certificate)], key)
+        .unwrap()
 }
 
-/// A number that nobody else has.
-fn next() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A file of this test's own.
-fn file(content: &str) -> PathBuf {
-    let name = format!("tls-{}-{}.pem", std::process::id(), next());
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, content).unwrap();
-    path
+fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 /// Takes whatever is sent to it over TLS; the paths in their order.
@@ -102,9 +79,16 @@ impl Collector {
     }
 }
 
-/// Until the client goes away, or does not believe us.
-fn serve(
-    mut stream: StreamOwned<ServerConnection, TcpStream>,
+/// Until the client goes away, does not believe us, or is not believed.
+fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, asked: &Mutex<Vec<String>>) {
+    answer(&mut stream, asked);
+    // What is unread when a socket closes takes the last words with it.
+    let rest = &mut stream.sock;
+    while matches!(rest.read(&mut [0; 1024]), Ok(1..)) {}
+}
+
+fn answer(
+    stream: &mut StreamOwned<ServerConnection, TcpStream>,
     asked: &Mutex<Vec<String>>,
 ) -> Option<()> {
     loop {
@@ -189,7 +173,7 @@ fn check_refused(shown: ServerConfig, trusted: Option<&PathBuf>, expect: &str) {
 #[test]
 fn spans_arrive_over_https_at_a_server_that_the_named_authority_signed() {
     let authority = Authority::new();
-    let collector = Collector::start(authority.certifies("localhost", 4000));
+    let collector = Collector::start(server(&authority.certifies("localhost", 4000), None));
     let telemetry = telemetry(&variables(collector.url(), Some(&authority.file))).unwrap();
     work(&telemetry);
     telemetry.flush(PATIENCE).expect("delivered");
@@ -204,7 +188,7 @@ fn spans_arrive_over_https_at_a_server_that_the_named_authority_signed() {
 #[test]
 fn a_wrong_authority_is_refused_and_counted() {
     let authority = Authority::new();
-    let collector = Collector::start(Authority::new().certifies("localhost", 4000));
+    let collector = Collector::start(server(&Authority::new().certifies("localhost", 4000), None));
     let telemetry = telemetry(&variables(collector.url(), Some(&authority.file))).unwrap();
     work(&telemetry);
     let flushed = telemetry.flush(PATIENCE);
@@ -222,21 +206,25 @@ fn a_wrong_authority_is_refused_and_counted() {
 #[test]
 fn who_is_not_trusted_is_told_apart_from_a_broken_connection() {
     let authority = Authority::new();
-    let theirs = || authority.certifies("localhost", 4000);
+    let theirs = || server(&authority.certifies("localhost", 4000), None);
     let (sent, asked) = send(theirs(), Some(&authority.file));
     assert!(matches!(sent, Sent::Delivered { .. }), "{sent:?}");
     assert_eq!(asked, ["/v1/traces"]);
     check_refused(theirs(), Some(&Authority::new().file), "UnknownIssuer");
     check_refused(theirs(), None, "UnknownIssuer");
     let elsewhere = authority.certifies("collector.example", 4000);
-    check_refused(elsewhere, Some(&authority.file), "collector.example");
+    check_refused(
+        server(&elsewhere, None),
+        Some(&authority.file),
+        "collector.example",
+    );
 }
 
 #[test]
 fn an_expired_certificate_may_be_renewed() {
     let authority = Authority::new();
     let (sent, _) = send(
-        authority.certifies("localhost", 2020),
+        server(&authority.certifies("localhost", 2020), None),
         Some(&authority.file),
     );
     assert!(
@@ -251,7 +239,10 @@ fn several_authorities_in_one_file_are_all_trusted() {
     let read = |authority: &Authority| std::fs::read_to_string(&authority.file).unwrap();
     let both = file(&format!("# ours\n{}\n{}", read(&one), read(&two)));
     for authority in [one, two] {
-        let (sent, _) = send(authority.certifies("localhost", 4000), Some(&both));
+        let (sent, _) = send(
+            server(&authority.certifies("localhost", 4000), None),
+            Some(&both),
+        );
         assert!(matches!(sent, Sent::Delivered { .. }), "{sent:?}");
     }
 }
@@ -259,7 +250,7 @@ fn several_authorities_in_one_file_are_all_trusted() {
 #[test]
 fn a_signals_own_authority_beats_the_common_one() {
     let (common, own) = (Authority::new(), Authority::new());
-    let collector = Collector::start(own.certifies("localhost", 4000));
+    let collector = Collector::start(server(&own.certifies("localhost", 4000), None));
     let mut variables = variables(collector.url(), Some(&common.file));
     let own = own.file.display().to_string();
     variables.push(("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", own));
@@ -287,4 +278,68 @@ fn a_file_without_certificates_is_refused_at_set_up() {
     check(&file("no certificate"), "are none");
     let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
     check(&file(broken), "are no PEM");
+}
+
+/// One batch to a server that asks for papers of this authority's, by whoever has `papers`.
+fn send_with(papers: Option<(PathBuf, PathBuf)>, authority: &Authority) -> (Sent, Vec<String>) {
+    let shown = authority.certifies("localhost", 4000);
+    let collector = Collector::start(server(&shown, Some(authority)));
+    let mut destinations = Destinations::below(&collector.url());
+    destinations.traces = destinations.traces.with_certificate(&authority.file);
+    if let Some((certificate, key)) = papers {
+        destinations.traces = destinations
+            .traces
+            .with_client_certificate(certificate, key);
+    }
+    let mut transport = HttpTransport::new(&destinations).unwrap();
+    let batch = Batch::new(Signal::Traces, b"x".to_vec(), 1);
+    let sent = transport.send(&batch, Instant::now() + PATIENCE);
+    (sent, collector.asked())
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_who_asks_and_who_has_none_is_refused() {
+    let authority = Authority::new();
+    let papers = authority.certifies("a service", 4000).files();
+    let (sent, asked) = send_with(Some(papers), &authority);
+    assert!(matches!(sent, Sent::Delivered { .. }), "{sent:?}");
+    assert_eq!(asked, ["/v1/traces"]);
+    let anothers = Authority::new().certifies("a service", 4000).files();
+    for papers in [None, Some(anothers)] {
+        let (sent, asked) = send_with(papers, &authority);
+        let Sent::Refused { why } = &sent else {
+            panic!("it must be refused: {sent:?}")
+        };
+        assert!(why.contains("does not accept our certificate"), "{why}");
+        assert_eq!(asked, [""; 0]);
+    }
+}
+
+#[test]
+fn half_a_client_certificate_is_refused_at_set_up() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.certifies("a service", 4000).files();
+    let check = |certificate: Option<&PathBuf>, key: Option<&PathBuf>, expect: &str| {
+        let mut variables = variables("https://localhost:1".to_owned(), Some(&authority.file));
+        for (name, file) in [
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key),
+        ] {
+            variables.extend(file.map(|file| (name, file.display().to_string())));
+        }
+        let error = telemetry(&variables).expect_err("unusable");
+        assert!(error.is_configuration());
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let source = source.expect("it says which");
+        assert!(source.contains(expect), "{source}");
+    };
+    check(Some(&certificate), None, "no key");
+    check(None, Some(&key), "no certificate");
+    check(Some(&certificate), Some(&certificate), "is none");
+    check(Some(&key), Some(&key), "are none");
+    check(
+        Some(&certificate),
+        Some(&PathBuf::from("/nowhere")),
+        "cannot be read",
+    );
 }

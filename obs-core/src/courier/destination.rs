@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use super::Signal;
 
-/// One OTLP/HTTP endpoint for one signal.
+/// One OTLP endpoint for one signal.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Destination {
-    /// The whole URL, path included.
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The whole URL, over HTTP path included; over gRPC a path means nothing.
     pub url: String,
-    /// Sent with every request.
+    /// Sent with every request: as metadata over gRPC, where a value under a name that ends in `-bin` goes as base64.
     pub headers: Headers,
     /// For one attempt, from connecting to the last byte of the answer. [`Duration::MAX`] is no limit.
     pub timeout: Duration,
@@ -20,6 +22,10 @@ pub struct Destination {
     pub compression: Compression,
     /// A file of PEM certificates: over `https`, who signs the destination's, instead of the public authorities.
     pub certificate: Option<PathBuf>,
+    /// A file of PEM certificates that say, over `https`, who we are: ours first, then those that lead to its authority.
+    pub client_certificate: Option<PathBuf>,
+    /// A file with the private key of the first of them, in PEM.
+    pub client_key: Option<PathBuf>,
 }
 
 impl Destination {
@@ -39,12 +45,27 @@ impl Destination {
         {
             url.push('/');
         }
+        Self::new(Protocol::HttpProtobuf, url)
+    }
+
+    /// An OTLP/gRPC endpoint: `http://host:4317`, or `https://host`, with the ports of those schemes unless it names one.
+    ///
+    /// Without a scheme it is `https`, as the OTLP exporter specification has it (its `insecure` is `http://` here), and
+    /// without a scheme and a port the port is 4317.
+    pub fn grpc(endpoint: impl Into<String>) -> Self {
+        Self::new(Protocol::Grpc, with_scheme(endpoint.into(), "https"))
+    }
+
+    fn new(protocol: Protocol, url: String) -> Self {
         Self {
+            protocol,
             url,
             headers: Headers::default(),
             timeout: DEFAULT_TIMEOUT,
             compression: Compression::Gzip,
             certificate: None,
+            client_certificate: None,
+            client_key: None,
         }
     }
 
@@ -66,11 +87,38 @@ impl Destination {
         self
     }
 
+    /// Shows a certificate to whoever asks for one (mutual TLS): two files, in PEM.
+    pub fn with_client_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.client_certificate = Some(certificate.into());
+        self.client_key = Some(key.into());
+        self
+    }
+
     /// Chooses the encoding of request bodies.
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
+}
+
+/// What an endpoint of gRPC without a scheme stands for.
+pub(crate) fn with_scheme(endpoint: String, scheme: &str) -> String {
+    if endpoint.contains("://") {
+        return endpoint;
+    }
+    let authority = endpoint.split(['/', '?', '#']).next().unwrap_or_default();
+    // The colons of an IPv6 address stand in brackets.
+    let behind_address = authority.rsplit(']').next().unwrap_or_default();
+    let port = if behind_address.contains(':') {
+        ""
+    } else {
+        ":4317"
+    };
+    format!("{scheme}://{authority}{port}")
 }
 
 /// Of OTLP exporters, by specification.
@@ -79,11 +127,14 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Destination")
+            .field("protocol", &self.protocol)
             .field("url", &without_secrets(&self.url))
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
             .field("certificate", &self.certificate)
+            .field("client_certificate", &self.client_certificate)
+            .field("client_key", &self.client_key)
             .finish()
     }
 }
@@ -122,6 +173,16 @@ impl Destinations {
         }
     }
 
+    /// All three services at one OTLP/gRPC [endpoint](Destination::grpc).
+    pub fn grpc(endpoint: impl Into<String>) -> Self {
+        let destination = Destination::grpc(endpoint);
+        Self {
+            traces: destination.clone(),
+            metrics: destination.clone(),
+            logs: destination,
+        }
+    }
+
     /// The destination of one signal.
     pub fn of(&self, signal: Signal) -> &Destination {
         match signal {
@@ -139,15 +200,28 @@ impl Default for Destinations {
     }
 }
 
+/// What is spoken with a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// OTLP/HTTP with protobuf bodies: `http/protobuf`.
+    #[default]
+    HttpProtobuf,
+    /// OTLP/gRPC: `grpc`. With the feature `grpc`; without it, set-up is refused.
+    Grpc,
+}
+
 /// Of request bodies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
     /// As they are.
     None,
-    /// `Content-Encoding: gzip`.
+    /// gzip, at its fastest.
     #[default]
     Gzip,
+    /// zstd, at its fastest. With the feature `zstd`; without it, set-up is refused.
+    Zstd,
 }
 
 /// Header names and values. Values are credentials more often than not, so they are not shown.
@@ -193,6 +267,21 @@ mod tests {
         );
         assert_eq!(Destination::at("http://host/").url, "http://host/");
         assert_eq!(Destination::at("http://host:4318").url, "http://host:4318/");
+    }
+
+    #[track_caller]
+    fn check_grpc(endpoint: &str, expect: &str) {
+        assert_eq!(Destination::grpc(endpoint).url, expect);
+    }
+
+    #[test]
+    fn an_endpoint_of_grpc_may_lack_scheme_and_port_and_gets_no_path() {
+        check_grpc("http://collector:4317", "http://collector:4317");
+        check_grpc("https://collector", "https://collector");
+        check_grpc("collector", "https://collector:4317");
+        check_grpc("collector:443/", "https://collector:443");
+        check_grpc("[::1]", "https://[::1]:4317");
+        check_grpc("[::1]:1", "https://[::1]:1");
     }
 
     #[test]

@@ -1,44 +1,46 @@
-//! OTLP over HTTP: protobuf bodies, gzip, one kept-alive connection per host.
+//! OTLP over HTTP: protobuf bodies, compressed, one kept-alive connection per host.
 //!
 //! What an answer means follows the OTLP specification, §"OTLP/HTTP Response": 429, 502, 503 and 504 and failures of the
 //! connection may pass; every other status outside 2xx is final.
 
-use std::io::Write;
+use std::mem;
 use std::net::IpAddr;
 use std::path::Path;
+use std::process;
 use std::time::{Duration, Instant};
 
-use flate2::write::GzEncoder;
 use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ureq::http::{Request, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
-use super::destination::{Compression, Destination, Destinations, without_secrets};
+use super::destination::{Compression, Destination, Destinations, Protocol, without_secrets};
 use super::time::now;
-use super::{Batch, Sent, Signal, Transport};
+use super::tls::{self, Trust};
+use super::{Batch, Sent, Signal, Transport, USER_AGENT};
 use crate::error::Error;
 
-mod answer;
-#[cfg(feature = "tls")]
-mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "http/no_tls.rs"]
-mod tls;
+pub(super) mod answer;
 
 /// Delivers to OTLP/HTTP endpoints with a blocking client. Needs no runtime.
 ///
 /// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), never for this host itself.
-/// `https` needs the feature `tls`; who is trusted is [`Destination::certificate`]'s to say, and a server that is not is a
-/// refusal, not a reason to try again. Redirects are not followed: they would carry credentials elsewhere.
+/// `https` needs the feature `tls`; who is trusted is [`Destination::certificate`]'s to say, who we are
+/// [`Destination::client_certificate`]'s, and a side that does not trust the other is a refusal, not a reason to try again.
+/// Redirects are not followed: they would carry credentials elsewhere. A name is looked up on a thread of its own: a
+/// resolver that hangs holds nobody up for longer than the attempt's timeout, but that thread until it gives up.
 #[derive(Debug)]
 pub struct HttpTransport {
-    routes: [Route; Signal::ALL.len()],
+    routes: [Option<Route>; Signal::ALL.len()],
+    /// One for all destinations that trust the same authorities and show the same certificate: connections are shared.
+    agents: Vec<Agent>,
+    /// Whose connections they are.
+    process: u32,
 }
 
 #[derive(Debug)]
 struct Route {
-    /// One for all destinations that trust the same authorities: connections are shared.
-    agent: Agent,
+    /// The place of its agent.
+    agent: usize,
     uri: Uri,
     /// The URL as it may be shown.
     shown: String,
@@ -53,13 +55,28 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// A [configuration error](Error::is_configuration) for a URL, header or certificate that cannot be used.
+    /// A [configuration error](Error::is_configuration) for a URL, header, certificate or compression that cannot be used, and
+    /// for a destination of another protocol ([`OtlpTransport`](super::OtlpTransport) takes them mixed).
     pub fn new(destinations: &Destinations) -> Result<Self, Error> {
-        let mut agents = Vec::new();
+        for signal in Signal::ALL {
+            if destinations.of(signal).protocol != Protocol::HttpProtobuf {
+                return Err(Error::configuration(format!(
+                    "OTLP endpoint for {signal}: it does not speak HTTP; `OtlpTransport` takes both protocols"
+                )));
+            }
+        }
+        Self::of_those_that_speak_http(destinations)
+    }
+
+    pub(super) fn of_those_that_speak_http(destinations: &Destinations) -> Result<Self, Error> {
+        let mut agents = Agents::default();
         let mut route = |signal| {
             let destination = destinations.of(signal);
-            let agent = agent_for(destination.certificate.as_deref(), &mut agents);
-            Route::new(signal, destination, agent)
+            if destination.protocol != Protocol::HttpProtobuf {
+                return Ok(None);
+            }
+            let agent = agents.place(destination);
+            Route::new(signal, destination, agent).map(Some)
         };
         Ok(Self {
             routes: [
@@ -67,51 +84,69 @@ impl HttpTransport {
                 route(Signal::Metrics)?,
                 route(Signal::Logs)?,
             ],
+            agents: agents.agents,
+            process: process::id(),
         })
+    }
+
+    /// Connections that a forked child finds are its parent's: it makes its own, and touches those no more.
+    fn after_a_fork(&mut self) {
+        let process = process::id();
+        if process == self.process {
+            return;
+        }
+        self.process = process;
+        for agent in &mut self.agents {
+            let own = agent.config().new_agent();
+            // Dropping could say goodbye on a connection that the parent goes on using.
+            mem::forget(mem::replace(agent, own));
+        }
     }
 }
 
 impl Transport for HttpTransport {
     fn send(&mut self, batch: &Batch, deadline: Instant) -> Sent {
-        let route = &self.routes[batch.signal.index()];
+        self.after_a_fork();
+        let route = self
+            .routes
+            .get(batch.signal.index())
+            .and_then(Option::as_ref);
+        let Some((route, agent)) =
+            route.and_then(|route| Some((route, self.agents.get(route.agent)?)))
+        else {
+            return Sent::refused(format_args!(
+                "{} have no destination over HTTP",
+                batch.signal
+            ));
+        };
         let left = deadline.saturating_duration_since(now()).min(route.timeout);
         if left.is_zero() {
             return Sent::retry("no time left for an attempt");
         }
-        let compressed;
-        let body = match route.compression {
-            Compression::None => &*batch.body,
-            Compression::Gzip => match gzip(&batch.body) {
-                Ok(bytes) => {
-                    compressed = bytes;
-                    compressed.as_slice()
-                }
-                Err(error) => return Sent::refused(format_args!("gzip: {error}")),
-            },
+        let body = match route.compression.apply(&batch.body) {
+            Ok(body) => body,
+            Err(error) => return Sent::refused(format_args!("compression: {error}")),
         };
         let mut request = Request::post(route.uri.clone());
         if let Some(headers) = request.headers_mut() {
             headers.clone_from(&route.headers);
         }
-        let request = match request.body(body) {
+        let request = match request.body(&*body) {
             Ok(request) => request,
             Err(error) => return Sent::refused(format_args!("{}: {error}", route.shown)),
         };
-        let mut config = route
-            .agent
-            .configure_request(request)
-            .timeout_global(Some(left));
+        let mut config = agent.configure_request(request).timeout_global(Some(left));
         if route.loopback {
             config = config.proxy(None);
         }
-        match route.agent.run(config.build()) {
-            Ok(response) => understand(response, &route.shown),
-            Err(error) if tls::is_not_trusted(&error) => Sent::refused(format_args!(
-                "{}: the certificate of the server is not trusted: {error} (`OTEL_EXPORTER_OTLP_CERTIFICATE` names a file of authorities)",
-                route.shown
-            )),
-            Err(error) if may_pass(&error) => Sent::retry(format_args!("{}: {error}", route.shown)),
-            Err(error) => Sent::refused(format_args!("{}: {error}", route.shown)),
+        let error = match agent.run(config.build()) {
+            Ok(response) => return understand(response, &route.shown),
+            Err(error) => error,
+        };
+        match tls::refusal_by_http(&error) {
+            Some(why) => Sent::refused(format_args!("{}: {why}", route.shown)),
+            None if may_pass(&error) => Sent::retry(format_args!("{}: {error}", route.shown)),
+            None => Sent::refused(format_args!("{}: {error}", route.shown)),
         }
     }
 }
@@ -120,7 +155,7 @@ impl Route {
     fn new(
         signal: Signal,
         destination: &Destination,
-        agent: Result<Agent, Error>,
+        agent: Result<usize, Error>,
     ) -> Result<Self, Error> {
         let shown = without_secrets(&destination.url);
         let unusable = |what: &str| {
@@ -144,6 +179,10 @@ impl Route {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| unusable("it has no host"))?;
+        destination
+            .compression
+            .check()
+            .map_err(|error| unusable(&error.to_string()))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &destination.headers.0 {
             let bad = || unusable(&format!("`{}` is not a usable header", name.escape_debug()));
@@ -159,11 +198,11 @@ impl Route {
             HeaderValue::from_static("application/x-protobuf"),
         );
         headers.remove(header::CONTENT_ENCODING);
-        if destination.compression == Compression::Gzip {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = destination.compression.encoding() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         Ok(Self {
-            agent: agent.map_err(|error| unusable("its certificate").with_source(error))?,
+            agent: agent.map_err(|error| unusable("its certificates").with_source(error))?,
             loopback: is_loopback(host),
             headers,
             timeout: destination.timeout,
@@ -174,23 +213,38 @@ impl Route {
     }
 }
 
-type Agents<'a> = Vec<(Option<&'a Path>, Agent)>;
+/// The files that say whom to believe and who we are.
+type Files<'a> = [Option<&'a Path>; 3];
 
-fn agent_for<'a>(certificate: Option<&'a Path>, agents: &mut Agents<'a>) -> Result<Agent, Error> {
-    if let Some((_, known)) = agents.iter().find(|(known, _)| *known == certificate) {
-        return Ok(known.clone());
-    }
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .user_agent(USER_AGENT);
-    let agent = tls::trusting(config, certificate)?.build().new_agent();
-    agents.push((certificate, agent.clone()));
-    Ok(agent)
+#[derive(Default)]
+struct Agents<'a> {
+    agents: Vec<Agent>,
+    /// Of the agents, in their order.
+    files: Vec<Files<'a>>,
 }
 
-/// Who we are, as the OTLP exporter specification asks.
-const USER_AGENT: &str = concat!("obs-otlp-rust/", env!("CARGO_PKG_VERSION"));
+impl<'a> Agents<'a> {
+    fn place(&mut self, destination: &'a Destination) -> Result<usize, Error> {
+        let files = [
+            &destination.certificate,
+            &destination.client_certificate,
+            &destination.client_key,
+        ]
+        .map(|file| file.as_deref());
+        if let Some(place) = self.files.iter().position(|known| *known == files) {
+            return Ok(place);
+        }
+        let trust = Trust::of(destination)?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(USER_AGENT);
+        self.agents.push(trust.given_to(config).build().new_agent());
+        self.files.push(files);
+        Ok(self.agents.len() - 1)
+    }
+}
+
 /// Of an answer's body; OTLP answers are a few bytes, unless a proxy sends a page.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
@@ -198,16 +252,6 @@ fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    // Protobuf of telemetry shrinks severalfold at any level; the fast one costs the host least.
-    let mut out = GzEncoder::new(
-        Vec::with_capacity(body.len() / 4 + 64),
-        flate2::Compression::fast(),
-    );
-    out.write_all(body)?;
-    out.finish()
 }
 
 fn understand(mut response: Response<Body>, shown: &str) -> Sent {

@@ -47,7 +47,8 @@ enum To {
 }
 
 impl Delivery {
-    /// Over OTLP, to where `OTEL_EXPORTER_OTLP_*` says, by default `http://localhost:4318`.
+    /// Over OTLP, to where `OTEL_EXPORTER_OTLP_*` says and by the protocol that it says, by default HTTP to
+    /// `http://localhost:4318`.
     #[cfg(feature = "otlp")]
     pub fn from_environment() -> Self {
         Self::to(To::Environment)
@@ -149,12 +150,12 @@ impl To {
         Ok(match self {
             #[cfg(feature = "otlp")]
             Self::Environment => Courier::new(
-                crate::courier::HttpTransport::new(&environment.destinations())?,
+                crate::courier::OtlpTransport::new(&environment.destinations())?,
                 settings,
             ),
             #[cfg(feature = "otlp")]
             Self::Otlp(destinations) => {
-                Courier::new(crate::courier::HttpTransport::new(&destinations)?, settings)
+                Courier::new(crate::courier::OtlpTransport::new(&destinations)?, settings)
             }
             Self::Through(transport) => Courier::new(transport, settings),
         })

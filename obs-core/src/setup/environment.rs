@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::aggregation::{ExponentialHistogram, HistogramAggregation};
-use crate::courier::{Compression, Destination, Destinations, Signal};
+use crate::courier::{Compression, Destination, Destinations, Protocol, Signal};
 
 mod others;
 mod otlp;
@@ -155,12 +155,20 @@ impl Environment {
                 Signal::Metrics => self.metric_export_timeout,
                 Signal::Logs => None,
             };
-            let mut destination = otlp.endpoint.as_ref().map_or_else(default, Destination::at);
+            let mut destination = match (otlp.protocol, &otlp.endpoint) {
+                (Some(Protocol::Grpc), endpoint) => {
+                    Destination::grpc(endpoint.as_deref().unwrap_or(GRPC_ENDPOINT))
+                }
+                (_, Some(url)) => Destination::at(url),
+                (_, None) => default(),
+            };
             destination.headers = otlp.headers.clone().unwrap_or_default();
             let timeout = otlp.timeout.unwrap_or(destination.timeout);
             destination.timeout = export_timeout.map_or(timeout, |export| export.min(timeout));
             destination.compression = otlp.compression.unwrap_or(destination.compression);
             destination.certificate = otlp.certificate.clone();
+            destination.client_certificate = otlp.client_certificate.clone();
+            destination.client_key = otlp.client_key.clone();
             destination
         };
         Destinations {
@@ -177,6 +185,9 @@ impl Environment {
             .any(|signal| self.otlp.of(signal).endpoint.is_some())
     }
 }
+
+/// A collector on this host, at OTLP/gRPC's port.
+const GRPC_ENDPOINT: &str = "http://localhost:4317";
 
 /// One value for each signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -202,8 +213,11 @@ impl<T> PerSignal<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Otlp {
-    /// The whole URL: the signal's own as it is, or the common one with `/v1/…` appended.
+    /// The whole URL: the signal's own as it is, or the common one, over HTTP with `/v1/…` appended. Over gRPC with the scheme
+    /// that it left to `OTEL_EXPORTER_OTLP_INSECURE`.
     pub endpoint: Option<String>,
+    /// What is spoken there, `http/protobuf` if nothing is said.
+    pub protocol: Option<Protocol>,
     /// Percent-decoded. The signal's own list replaces the common one.
     pub headers: Option<crate::courier::Headers>,
     /// For one attempt; [`Duration::MAX`] is no limit.
@@ -212,6 +226,10 @@ pub struct Otlp {
     pub compression: Option<Compression>,
     /// A file of PEM certificates: who signs the destination's.
     pub certificate: Option<PathBuf>,
+    /// A file of PEM certificates: who we say we are.
+    pub client_certificate: Option<PathBuf>,
+    /// A file with its key.
+    pub client_key: Option<PathBuf>,
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.

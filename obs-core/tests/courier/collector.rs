@@ -19,6 +19,8 @@ pub(crate) enum Reply {
     Silence,
     /// One byte at a time, with a pause after each, without end.
     Drip(Duration),
+    /// A good head, and then the body one byte at a time, with a pause after each, without end.
+    DripBody(Duration),
     /// Reads the request, and hangs up.
     HangUp,
 }
@@ -154,6 +156,13 @@ impl Shared {
                         .chain([b'x'; 10_000].iter())
                     {
                         writer.write_all(&[*byte])?;
+                        thread::sleep(pause);
+                    }
+                }
+                Reply::DripBody(pause) => {
+                    writer.write_all(b"HTTP/1.1 503 Said\r\nContent-Length: 10000\r\n\r\n")?;
+                    for byte in [b'x'; 10_000] {
+                        writer.write_all(&[byte])?;
                         thread::sleep(pause);
                     }
                 }

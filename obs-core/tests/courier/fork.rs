@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fork::Fork;
-use obs_core::courier::{Courier, DropReason, Signal, Step};
+use obs_core::courier::{
+    Courier, Destinations, DropReason, HttpTransport, Sent, Signal, Step, Transport,
+};
 
 use super::collector::{Collector, PATIENCE};
 use super::{batch, courier, soon};
@@ -74,9 +76,35 @@ fn a_forked_child_is_inert_and_never_hangs() {
     );
 }
 
+#[test]
+fn a_transport_in_a_forked_child_makes_connections_of_its_own_and_leaves_its_parents_alone() {
+    let collector = Collector::start([]);
+    let destinations = Destinations::below(&collector.url());
+    let mut transport = HttpTransport::new(&destinations).expect("usable");
+    let delivers = |transport: &mut HttpTransport| {
+        let sent = transport.send(&batch(Signal::Traces, 1), soon());
+        matches!(sent, Sent::Delivered { .. })
+    };
+    assert!(delivers(&mut transport));
+    let child =
+        wait_for_child(|| i32::from(!delivers(&mut transport) || !delivers(&mut transport)));
+    assert_eq!(child, Some(0), "it delivered");
+    assert!(delivers(&mut transport));
+    let connections: Vec<_> = collector
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(connections, [0, 1, 1, 0]);
+}
+
 fn fork_and_wait(courier: &Courier) -> Option<i32> {
+    wait_for_child(|| in_the_child(courier))
+}
+
+fn wait_for_child(work: impl FnOnce() -> i32) -> Option<i32> {
     let child = match fork::fork().expect("a fork") {
-        Fork::Child => exit(in_the_child(courier)),
+        Fork::Child => exit(work()),
         Fork::Parent(child) => child,
     };
     let deadline = Instant::now() + PATIENCE;

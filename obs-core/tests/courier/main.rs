@@ -5,6 +5,10 @@
 mod collector;
 mod ends;
 mod fork;
+mod network;
+#[path = "../support/relay.rs"]
+#[allow(dead_code, reason = "gRPC says more through it")]
+mod relay;
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -13,7 +17,7 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use obs_core::courier::{
     Account, Batch, Compression, Courier, Destination, Destinations, DropReason, HttpTransport,
-    Settings, Signal,
+    Sent, Settings, Signal, Transport,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -352,6 +356,86 @@ fn overflow_drops_the_oldest_and_every_item_is_accounted_for() {
     assert_eq!(dropped.by(DropReason::QueueFull), 3000 - delivered);
     let error = courier.shutdown(soon()).expect_err("never Ok after a loss");
     assert_eq!(error.lost(), 3000 - delivered);
+}
+
+#[test]
+#[cfg(all(feature = "zstd", not(loom)))]
+fn a_body_made_small_by_zstd_is_read_by_its_reference() {
+    let collector = Collector::start([]);
+    let mut destinations = Destinations::below(&collector.url());
+    destinations.logs = destinations.logs.with_compression(Compression::Zstd);
+    let courier = courier_to(&destinations);
+    courier.outbox().push(batch(Signal::Logs, 1));
+    courier.flush(soon()).expect("delivered");
+    let [request] = &collector.requests()[..] else {
+        panic!("one request")
+    };
+    assert_eq!(request.headers["content-encoding"], "zstd");
+    let body = zstd::decode_all(&*request.body).expect("zstd");
+    assert_eq!(body, *batch(Signal::Logs, 1).body);
+    assert!(request.body.len() < body.len());
+}
+
+/// A busy machine may be late by itself, so once in so many times is enough. Who waits for the other side always is.
+const TRIES: usize = 8;
+
+/// What a transport says of an attempt that has `TIMEOUT`, and that it keeps to it.
+#[track_caller]
+fn check_in_time(destinations: &Destinations) -> Sent {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+    let mut destinations = destinations.clone();
+    destinations.traces = destinations.traces.with_timeout(TIMEOUT);
+    let mut transport = HttpTransport::new(&destinations).expect("usable");
+    let mut took = Vec::new();
+    for _ in 0..TRIES {
+        let started = Instant::now();
+        let sent = transport.send(&batch(Signal::Traces, 1), soon());
+        took.push(started.elapsed());
+        assert!(matches!(sent, Sent::Retry { .. }), "{sent:?}");
+        if took
+            .last()
+            .is_some_and(|took| *took <= TIMEOUT + Duration::from_millis(100))
+        {
+            return sent;
+        }
+    }
+    panic!("{took:?}");
+}
+
+#[test]
+fn an_answer_whose_body_never_ends_counts_by_its_status_when_the_time_is_up() {
+    let collector = Collector::start(vec![Reply::DripBody(Duration::from_millis(10)); TRIES]);
+    let sent = check_in_time(&Destinations::below(&collector.url()));
+    let Sent::Retry { why, .. } = sent else {
+        unreachable!()
+    };
+    assert!(why.contains("503"), "{why}");
+}
+
+#[test]
+#[cfg(not(loom))]
+fn a_connection_that_is_never_made_ends_with_the_attempts_timeout() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("a runtime");
+    // A queue of one, filled: the kernel says nothing to whoever comes next.
+    let (address, _full) = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        socket.bind(any).expect("a loopback port");
+        let listener = socket.listen(1).expect("listening");
+        let address = listener.local_addr().expect("bound");
+        let mut waiting = Vec::new();
+        loop {
+            let connect = tokio::net::TcpStream::connect(address);
+            match tokio::time::timeout(Duration::from_millis(300), connect).await {
+                Ok(stream) => waiting.push(stream.expect("queued")),
+                Err(_) => break,
+            }
+            assert!(waiting.len() < 100, "the queue never fills");
+        }
+        (address, (listener, waiting))
+    });
+    check_in_time(&Destinations::below(&format!("http://{address}")));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a collector says back, read without a protobuf library: two messages of two fields each.
+//! What a collector says back, read without a protobuf library: messages of two fields each.
 //!
 //! These are a stranger's bytes. Whatever cannot be read counts as not said.
 
@@ -8,13 +8,13 @@ use ureq::http::header::{self, HeaderMap};
 
 /// `partial_success` of the three `Export*ServiceResponse` messages, which have the same fields.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct PartialSuccess {
-    pub(super) rejected: u64,
-    pub(super) message: Option<String>,
+pub(in crate::courier) struct PartialSuccess {
+    pub(in crate::courier) rejected: u64,
+    pub(in crate::courier) message: Option<String>,
 }
 
 /// Reads `Export*ServiceResponse { 1: { 1: int64 rejected, 2: string message } }`.
-pub(super) fn partial_success(response: &[u8]) -> PartialSuccess {
+pub(in crate::courier) fn partial_success(response: &[u8]) -> PartialSuccess {
     let mut partial = PartialSuccess::default();
     for field in Fields(response) {
         let Field {
@@ -45,7 +45,7 @@ pub(super) fn partial_success(response: &[u8]) -> PartialSuccess {
 }
 
 /// Reads `google.rpc.Status { 1: int32 code, 2: string message }`, the body of a failure.
-pub(super) fn status_message(status: &[u8]) -> Option<String> {
+pub(in crate::courier) fn status_message(status: &[u8]) -> Option<String> {
     let mut message = None;
     for field in Fields(status) {
         if let Field {
@@ -57,6 +57,47 @@ pub(super) fn status_message(status: &[u8]) -> Option<String> {
         }
     }
     message
+}
+
+/// A `google.rpc.RetryInfo { 1: Duration retry_delay }` among the details of a
+/// `google.rpc.Status { 3: repeated Any { 1: string type_url, 2: bytes value } }`: that there is one says that it may pass.
+#[cfg(feature = "grpc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::courier) struct RetryInfo {
+    /// None of no length: how long to wait is then the client's to say.
+    pub(in crate::courier) delay: Option<Duration>,
+}
+
+#[cfg(feature = "grpc")]
+pub(in crate::courier) fn retry_info(status: &[u8]) -> Option<RetryInfo> {
+    let mut details = Fields(status).filter_map(|field| field.bytes(3));
+    let info = details.find_map(|any| {
+        let kind = Fields(any).find_map(|field| field.bytes(1))?;
+        kind.ends_with(b"/google.rpc.RetryInfo").then(|| {
+            Fields(any)
+                .find_map(|field| field.bytes(2))
+                .unwrap_or_default()
+        })
+    })?;
+    let delay = Fields(info).find_map(|field| field.bytes(1)).map(duration);
+    Some(RetryInfo {
+        delay: delay.filter(|delay| !delay.is_zero()),
+    })
+}
+
+/// `google.protobuf.Duration { 1: int64 seconds, 2: int32 nanos }`; one that is negative is none.
+#[cfg(feature = "grpc")]
+fn duration(message: &[u8]) -> Duration {
+    let of = |number| {
+        let varint = Fields(message)
+            .filter_map(|field| field.varint(number))
+            .last();
+        u64::try_from(varint.unwrap_or(0).cast_signed()).ok()
+    };
+    let (Some(seconds), Some(nanos)) = (of(1), of(2)) else {
+        return Duration::ZERO;
+    };
+    Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.min(999_999_999)))
 }
 
 fn text_of(bytes: &[u8]) -> Option<String> {
@@ -76,6 +117,23 @@ enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
     Fixed,
+}
+
+#[cfg(feature = "grpc")]
+impl<'a> Field<'a> {
+    fn bytes(&self, number: u64) -> Option<&'a [u8]> {
+        match self.value {
+            Value::Bytes(bytes) if self.number == number => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn varint(&self, number: u64) -> Option<u64> {
+        match self.value {
+            Value::Varint(varint) if self.number == number => Some(varint),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -104,7 +162,9 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
+            let &[byte] = self.take(1)? else {
+                return None;
+            };
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Some(value);
@@ -121,7 +181,8 @@ impl<'a> Fields<'a> {
 }
 
 /// `Retry-After`, in seconds or as a date. A date is compared with the answer's own `Date`, so clocks need not agree.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// One of no length is none: a server that is busy and says `0` would be asked as fast as it can answer.
+pub(in crate::courier) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| {
         headers
             .get(name)
@@ -129,11 +190,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             .map(str::trim)
     };
     let asked = text(header::RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let (until, from) = (unix_seconds(asked)?, unix_seconds(text(header::DATE)?)?);
-    Some(Duration::from_secs(until.saturating_sub(from)))
+    let seconds = match asked.parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) => unix_seconds(asked)?.saturating_sub(unix_seconds(text(header::DATE)?)?),
+    };
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form of an HTTP date that may be generated (RFC 9110 §5.6.7).
@@ -205,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_in_both_forms() {
+    fn retry_after_in_both_forms_and_none_of_no_length() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         check_retry_after("7", None, Some(7));
-        check_retry_after(" 0 ", None, Some(0));
+        check_retry_after(" 0 ", None, None);
         check_retry_after("Sun, 06 Nov 1994 08:50:07 GMT", Some(date), Some(30));
-        check_retry_after("Sun, 06 Nov 1994 08:00:00 GMT", Some(date), Some(0));
+        check_retry_after("Sun, 06 Nov 1994 08:00:00 GMT", Some(date), None);
         check_retry_after(date, None, None);
         check_retry_after("-3", None, None);
         check_retry_after("soon", Some(date), None);
@@ -258,7 +319,50 @@ mod tests {
         assert_eq!(partial_success(&[0x0a; 3]), PartialSuccess::default());
     }
 
+    /// A status with one detail, by the official encoder.
+    #[cfg(feature = "grpc")]
+    fn status_with(kind: &str, info: &[u8]) -> Vec<u8> {
+        let (mut any, mut status) = (Vec::new(), Vec::new());
+        prost::encoding::string::encode(1, &kind.to_owned(), &mut any);
+        prost::encoding::bytes::encode(2, &info.to_vec(), &mut any);
+        prost::encoding::int32::encode(1, &8, &mut status);
+        prost::encoding::bytes::encode(3, &any, &mut status);
+        status
+    }
+
+    #[cfg(feature = "grpc")]
+    fn info(seconds: i64, nanos: i32) -> Vec<u8> {
+        let (mut duration, mut info) = (Vec::new(), Vec::new());
+        prost::encoding::int64::encode(1, &seconds, &mut duration);
+        prost::encoding::int32::encode(2, &nanos, &mut duration);
+        prost::encoding::bytes::encode(1, &duration, &mut info);
+        info
+    }
+
+    #[test]
+    #[cfg(feature = "grpc")]
+    fn retry_info_without_a_delay_is_still_one() {
+        const KIND: &str = "type.googleapis.com/google.rpc.RetryInfo";
+        let delay = |info: &[u8]| retry_info(&status_with(KIND, info)).map(|info| info.delay);
+        assert_eq!(delay(&info(7, 5)), Some(Some(Duration::new(7, 5))));
+        assert_eq!(delay(&[]), Some(None));
+        for (seconds, nanos) in [(0, 0), (-1, 0), (1, -1)] {
+            assert_eq!(delay(&info(seconds, nanos)), Some(None));
+        }
+        let other = status_with("type.googleapis.com/google.rpc.DebugInfo", &info(7, 0));
+        assert_eq!(retry_info(&other), None);
+        assert_eq!(retry_info(b""), None);
+    }
+
     proptest! {
+        #[test]
+        #[cfg(feature = "grpc")]
+        fn any_details_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            retry_info(&bytes);
+            let status = status_with("type.googleapis.com/google.rpc.RetryInfo", &bytes);
+            prop_assert!(retry_info(&status).is_some());
+        }
+
         #[test]
         fn partial_success_agrees_with_prost(rejected in 0i64.., message in ".{0,40}", unknown in any::<u64>()) {
             let partial = ExportTracePartialSuccess { rejected_spans: rejected, error_message: message.clone() };

@@ -28,28 +28,6 @@ const OTHERS: &[Other] = &[
     ),
     (
         &[
-            "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-            "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-            "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
-            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
-        ],
-        "no client certificate is sent",
-    ),
-    (
-        &[
-            "OTEL_EXPORTER_OTLP_INSECURE",
-            "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-            "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
-            "OTEL_EXPORTER_OTLP_LOGS_INSECURE",
-        ],
-        "it is for gRPC; the endpoint's scheme decides",
-    ),
-    (
-        &[
             "OTEL_EXPORTER_PROMETHEUS_HOST",
             "OTEL_EXPORTER_PROMETHEUS_PORT",
         ],

@@ -43,9 +43,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn boolean(&mut self, variable: &str) -> bool {
-        let Some(value) = self.text(variable) else {
-            return false;
-        };
+        self.decided(variable).unwrap_or(false)
+    }
+
+    /// A boolean that may be left to another variable.
+    pub(super) fn decided(&mut self, variable: &str) -> Option<bool> {
+        let value = self.text(variable)?;
         let yes = value.eq_ignore_ascii_case("true");
         if !yes && !value.eq_ignore_ascii_case("false") {
             self.warn(
@@ -56,7 +59,7 @@ impl<'a> Reader<'a> {
                 ),
             );
         }
-        yes
+        Some(yes)
     }
 
     /// A number of things of which there must be at least one.

@@ -89,7 +89,7 @@ fn an_endpoint_that_is_no_url_is_passed_over_and_not_repeated() {
     check_warned(variable, "http:///v1", "without a host");
     check_warned(variable, "http://:4318", "without a host");
     check_warned(variable, "http://a b/", "white space");
-    let secret = check_warned(variable, "grpc://user:secret@host", "not a URL beginning");
+    let secret = check_warned(variable, "ftp://user:secret@host", "not a URL beginning");
     assert!(!format!("{:?}", secret.warnings()).contains("secret"));
 }
 
@@ -141,21 +141,128 @@ fn headers_are_percent_decoded_and_checked_without_showing_values() {
 }
 
 #[test]
-fn another_protocol_is_reported_and_http_protobuf_stays() {
-    check_warned(
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "grpc",
-        "`http/protobuf` is used",
-    );
-    check_warned(
+fn a_protocol_that_is_not_spoken_is_reported_and_http_protobuf_stays() {
+    let environment = check_warned(
         "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
         "http/json",
         "`http/protobuf` is used",
     );
     assert_eq!(
+        environment.destinations().logs.protocol,
+        Protocol::HttpProtobuf
+    );
+    assert_eq!(
         read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]).warnings(),
         []
     );
+    if !cfg!(feature = "grpc") {
+        let told = "needs the feature `grpc` of obs-core; `http/protobuf` is used";
+        let environment = check_warned("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", told);
+        assert_eq!(environment.destinations(), Destinations::default());
+    }
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn each_signal_may_have_a_protocol_of_its_own() {
+    let environment = read(&[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+    ]);
+    assert_eq!(environment.warnings(), []);
+    let to = environment.destinations();
+    assert_eq!(to.traces, Destination::grpc("http://localhost:4317"));
+    assert_eq!(to.metrics, Destinations::default().metrics);
+    assert_eq!(to.logs.url, "http://localhost:4317");
+    let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:1");
+    let environment = read(&[base, ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "GRPC")]);
+    assert_eq!(environment.warnings(), []);
+    let to = environment.destinations();
+    assert_eq!(to.traces.url, "http://collector:1/v1/traces");
+    assert_eq!(to.logs, Destination::grpc("http://collector:1"));
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn insecure_decides_for_an_endpoint_of_grpc_without_a_scheme_and_for_no_other() {
+    let url = |endpoint: &str, insecure: &str| {
+        let environment = read(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+            ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
+            ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "false"),
+        ]);
+        assert_eq!(environment.warnings(), []);
+        let to = environment.destinations();
+        (to.traces.url, to.logs.url)
+    };
+    let both = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+    assert_eq!(
+        url("collector:1", "true"),
+        both("http://collector:1", "https://collector:1")
+    );
+    assert_eq!(
+        url("collector", ""),
+        both("https://collector:4317", "https://collector:4317")
+    );
+    for whole in ["http://collector:1", "https://collector"] {
+        assert_eq!(url(whole, "true"), both(whole, whole));
+        assert_eq!(url(whole, "false"), both(whole, whole));
+    }
+    // Over HTTP the scheme has to be there.
+    let environment = read(&[
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:1"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+    ]);
+    let [warning] = environment.warnings() else {
+        panic!("{:?}", environment.warnings())
+    };
+    assert_eq!(warning.variable(), "OTEL_EXPORTER_OTLP_ENDPOINT");
+    let to = environment.destinations();
+    assert_eq!(to.traces.url, "http://collector:1");
+    assert_eq!(to.metrics, Destinations::default().metrics);
+}
+
+#[test]
+fn a_compression_that_the_build_lacks_is_reported_and_the_default_stays() {
+    let variable = "OTEL_EXPORTER_OTLP_COMPRESSION";
+    let compression = if cfg!(feature = "zstd") {
+        read(&[(variable, "zstd")])
+            .destinations()
+            .traces
+            .compression
+    } else {
+        let told = "needs the feature `zstd`";
+        check_warned(variable, "zstd", told)
+            .destinations()
+            .traces
+            .compression
+    };
+    let expect = if cfg!(feature = "zstd") {
+        Compression::Zstd
+    } else {
+        Compression::Gzip
+    };
+    assert_eq!(compression, expect);
+    check_warned(variable, "brotli", "`zstd`");
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn a_signals_own_client_certificate_beats_the_common_one() {
+    let environment = read(&[
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/all.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/all.key"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE", "/logs.pem"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/logs.key"),
+    ]);
+    assert_eq!(environment.warnings(), []);
+    let to = environment.destinations();
+    let shown = |of: &Destination| (of.client_certificate.clone(), of.client_key.clone());
+    let pair = |one: &str, other: &str| (Some(one.into()), Some(other.into()));
+    assert_eq!(shown(&to.traces), pair("/all.pem", "/all.key"));
+    assert_eq!(shown(&to.logs), pair("/logs.pem", "/logs.key"));
 }
 
 #[test]
