@@ -19,7 +19,7 @@ mod remote;
 mod row;
 pub(crate) mod service;
 
-pub(crate) use cases::{forks, peer};
+pub(crate) use cases::{forks, loops_of, peer};
 use row::Row;
 
 /// What to do and how to print it.
@@ -45,6 +45,13 @@ impl Pace {
     fn of(long: bool) -> Self {
         Self {
             speed: if long { 1.0 } else { FAST },
+        }
+    }
+
+    /// No faster than that: a disk is not.
+    pub(crate) fn at_most(self, speed: f64) -> Self {
+        Self {
+            speed: self.speed.min(speed),
         }
     }
 

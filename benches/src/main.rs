@@ -34,6 +34,10 @@ fn main() -> io::Result<ExitCode> {
             chaos::forks(endpoint, mode)?;
             true
         }
+        ["chaos-loops", endpoint, protocol, rest @ ..] => {
+            chaos::loops_of(endpoint, protocol, rest.contains(&"--long"))?;
+            true
+        }
         ["chaos-service", words @ ..] => {
             chaos::service::serve(words)?;
             true

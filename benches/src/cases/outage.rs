@@ -22,21 +22,28 @@ pub(crate) fn hangs() -> Pair {
     against(Fault::Hangs)
 }
 
-/// Requests of a burst leave half of what a thread's ring takes: with half of it the collector is woken.
-const BURST: u64 = 32;
+/// Requests in a call, after which the collector is waited for: what they leave is half of what a thread's ring takes. The wait
+/// is in both sides.
+const TOGETHER: u64 = 32;
+/// So that many hundreds of requests are counted: what one of them allocates is not what the next does.
+const BURST: u64 = 25;
 /// Little, so that the oldest is dropped for each that is new from early on.
 const CAP: usize = 1 << 20;
 
 fn against(fault: Fault) -> Pair {
-    let (healthy, bare) = service(Fault::None);
+    let (_, bare) = service(Fault::None);
     let (dark, with) = service(fault);
     let account = move |calls: u64| {
         collect(dark);
         let (accounts, counts) = (dark.accounts(), dark.counts());
         let spans = accounts.traces;
-        same("spans", spans.accepted + counts.ring_full, calls * SPANS)?;
+        same(
+            "spans",
+            spans.accepted + counts.ring_full,
+            calls * TOGETHER * SPANS,
+        )?;
         same("delivered spans", spans.delivered, 0)?;
-        same("log records", accounts.logs.accepted, calls)?;
+        same("log records", accounts.logs.accepted, calls * TOGETHER)?;
         Ok(format!(
             "{} spans, none delivered, {} dropped",
             spans.accepted,
@@ -44,11 +51,8 @@ fn against(fault: Fault) -> Pair {
         ))
     };
     Pair::new(bare, with)
+        .with_per_call(TOGETHER)
         .with_burst(BURST)
-        .with_settle(move || {
-            collect(healthy);
-            collect(dark);
-        })
         .with_account(account)
 }
 
@@ -71,8 +75,12 @@ fn service(fault: Fault) -> (Telemetry, impl FnMut() + 'static) {
     let events = tracing::Dispatch::new(events);
     let request = move || {
         let _until_the_process_ends = &receiver;
-        let answered = tracing::dispatcher::with_default(&events, || block_on(app.request()));
-        assert!(answered, "the application answers");
+        tracing::dispatcher::with_default(&events, || {
+            for _ in 0..TOGETHER {
+                assert!(block_on(app.request()), "the application answers");
+            }
+        });
+        collect(telemetry);
     };
     (telemetry, request)
 }

@@ -23,6 +23,7 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message;
 
+mod grpc;
 mod tally;
 
 pub(crate) use tally::{Payload, Tally};
@@ -54,12 +55,24 @@ type Visitor = Box<dyn Fn(&[u8], &Payload) + Send + Sync>;
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
     address: SocketAddr,
+    speaks: Speaks,
     door: Mutex<Option<Door>>,
 }
 
-struct Door {
-    closing: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+/// What listens, as long as it is kept.
+enum Door {
+    Http {
+        closing: Arc<AtomicBool>,
+        thread: JoinHandle<()>,
+    },
+    Grpc(#[allow(dead_code, reason = "kept for its end")] grpc::Served),
+}
+
+/// Which of the two protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Http,
+    Grpc,
 }
 
 struct Shared {
@@ -81,17 +94,28 @@ struct State {
 
 impl Receiver {
     pub(crate) fn start() -> io::Result<Self> {
-        Self::started(None)
+        Self::speaking(Speaks::Http)
+    }
+
+    pub(crate) fn speaking(speaks: Speaks) -> io::Result<Self> {
+        Self::started(speaks, None)
     }
 
     /// One that shows each acknowledged request: its bytes unpacked, and what they mean.
     pub(crate) fn showing(
         visitor: impl Fn(&[u8], &Payload) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        Self::started(Some(Box::new(visitor)))
+        Self::started(Speaks::Http, Some(Box::new(visitor)))
     }
 
-    fn started(visitor: Option<Visitor>) -> io::Result<Self> {
+    /// The same over gRPC.
+    pub(crate) fn showing_grpc(
+        visitor: impl Fn(&[u8], &Payload) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::started(Speaks::Grpc, Some(Box::new(visitor)))
+    }
+
+    fn started(speaks: Speaks, visitor: Option<Visitor>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             answering: RwLock::default(),
@@ -100,10 +124,11 @@ impl Receiver {
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let door = Mutex::new(Some(Door::open(listener, &shared)?));
+        let door = Mutex::new(Some(Door::open(speaks, listener, &shared)?));
         Ok(Self {
             shared,
             address,
+            speaks,
             door,
         })
     }
@@ -125,7 +150,11 @@ impl Receiver {
         } else {
             let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
             if door.is_none() {
-                *door = Some(Door::open(TcpListener::bind(self.address)?, &self.shared)?);
+                *door = Some(Door::open(
+                    self.speaks,
+                    TcpListener::bind(self.address)?,
+                    &self.shared,
+                )?);
             }
         }
         self.shared.hang_up();
@@ -146,11 +175,11 @@ impl Receiver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(door) = door {
-            door.closing.store(true, Ordering::Release);
+        if let Some(Door::Http { closing, thread }) = door {
+            closing.store(true, Ordering::Release);
             // A blocking accept has no other way to be woken.
             drop(TcpStream::connect(self.address));
-            let _ = door.thread.join();
+            let _ = thread.join();
         }
     }
 }
@@ -165,7 +194,10 @@ impl Drop for Receiver {
 }
 
 impl Door {
-    fn open(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
+    fn open(speaks: Speaks, listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
+        if speaks == Speaks::Grpc {
+            return grpc::Served::start(listener, shared).map(Self::Grpc);
+        }
         let closing = Arc::new(AtomicBool::new(false));
         let (closed, shared) = (closing.clone(), shared.clone());
         let thread = thread::Builder::new()
@@ -181,7 +213,7 @@ impl Door {
                     thread::spawn(move || drop(shared.serve(stream)));
                 }
             })?;
-        Ok(Self { closing, thread })
+        Ok(Self::Http { closing, thread })
     }
 }
 

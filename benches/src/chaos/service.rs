@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{self, BufRead, Write},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use obs_core::{Labels, Outcome, Parent, Telemetry};
@@ -30,7 +30,7 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
     let events = tracing_subscriber::registry().with(log_layer(&telemetry));
     events.try_init().map_err(io::Error::other)?;
     let hosted = Hosted::new(setup.host)?;
-    let mut held = Vec::new();
+    let (mut held, mut moved) = (Vec::new(), 0.0);
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -45,6 +45,7 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
                     seconds,
                 };
                 load.run(&hosted, &app, &telemetry, clock.as_ref(), &mut report)?;
+                moved += report.get("moved_s").unwrap_or_default();
             }
             ["open", count] => {
                 let count: usize = count.parse().map_err(io::Error::other)?;
@@ -54,6 +55,7 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
                 report.put("open", held.len() as f64);
             }
             ["close"] => held.drain(..).for_each(|held| held.end(Outcome::ANSWERED)),
+            ["clock"] => report.put("unix_s", now(clock.is_some(), moved)),
             ["read"] => read(&telemetry, &mut report),
             ["collect"] => {
                 let told = telemetry.collect(Duration::from_secs(60));
@@ -84,6 +86,18 @@ pub(crate) fn serve(words: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
+/// Where a clock that only moves when told to begins: 2026-01-01T00:00:00Z.
+const BEGIN: f64 = 1_767_225_600.0;
+
+/// The service's time, in seconds since the Unix epoch: its clock stands between loads.
+fn now(is_manual: bool, moved: f64) -> f64 {
+    if is_manual {
+        return BEGIN + moved;
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
 /// Milliseconds, and what it gave.
 fn timed<R>(work: impl FnOnce() -> R) -> (R, f64) {
     let from = Instant::now();
@@ -110,6 +124,8 @@ fn read(telemetry: &Telemetry, report: &mut Report) {
         }
     }
     report.put("held_bytes", accounts.pending_bytes as f64);
+    report.put("spooled_bytes", accounts.spooled_bytes as f64);
+    report.put("spool_errors", accounts.spool_errors as f64);
     report.put("retries", accounts.retries as f64);
     report.put("transport_panics", accounts.panics as f64);
     let counts = telemetry.counts();

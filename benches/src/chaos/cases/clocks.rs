@@ -1,14 +1,14 @@
 //! R14: a wall clock that steps, and a process that stops for a while.
 
 use std::{
-    fs, io,
-    path::PathBuf,
+    io,
     process::Command,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use super::preload::Preload;
 use crate::chaos::{
     Pace,
     receiver::Receiver,
@@ -23,64 +23,19 @@ const OPEN: u64 = 50;
 const STOPPED: Duration = Duration::from_millis(700);
 const SHORT: Duration = Duration::from_millis(60);
 
-/// Moves the wall clock of a process that is loaded with it, and of no other: what its clock says is what the kernel says plus
-/// what stands in a file.
-const STEP: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t id, struct timespec *to) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int told = real(id, to);
-    const char *path = getenv("OBS_CHAOS_STEP");
-    if (told == 0 && id == CLOCK_REALTIME && path) {
-        char text[32] = {0};
-        int file = open(path, O_RDONLY);
-        if (file >= 0) {
-            if (read(file, text, sizeof text - 1) > 0) to->tv_sec += atol(text);
-            close(file);
-        }
-    }
-    return told;
-}
-"#;
-
 pub(super) fn steps(_: Pace) -> io::Result<Vec<Row>> {
-    let scratch = Scratch::new("clock")?;
-    let (source, library, step) = (
-        scratch.0.join("step.c"),
-        scratch.0.join("step.so"),
-        scratch.0.join("seconds"),
-    );
-    fs::write(&source, STEP)?;
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Ok(vec![Row::failed(
-            "R14/steps",
-            "no C compiler to build the stepping clock with",
-        )]);
-    }
-    fs::write(&step, "0")?;
+    let Some(preload) = Preload::build()? else {
+        let why = "no C compiler to build the stepping clock with";
+        return Ok(vec![Row::failed("R14/steps", why)]);
+    };
     let (seen, receiver) = spans()?;
-    let mut service = Remote::start_with(&Setup::new(receiver.endpoint(), 1.0), |command| {
-        command
-            .env("LD_PRELOAD", &library)
-            .env("OBS_CHAOS_STEP", &step);
-    })?;
+    let setup = Setup::new(receiver.endpoint(), 1.0);
+    let mut service = Remote::start_with(&setup, |command| preload.set(command))?;
     let mut bounds = Vec::new();
     // There and back, further back, and home.
     for hours in [1, 0, -1, 0] {
-        bounds.push(during(&mut service, SHORT, || {
-            fs::write(&step, (hours * HOUR).to_string())
-        })?);
+        let step = || preload.step(hours * HOUR);
+        bounds.push(during(&mut service, SHORT, step)?);
     }
     let spans = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // The harness, too: a clock that never stepped would prove nothing.
@@ -190,21 +145,4 @@ fn judged(mut row: Row, spans: &[(u64, u64)], bounds: &[(Duration, Duration)]) -
         .put("negative durations", negative as f64, "")
         .put("wrong durations", (wrong as u64 + missing) as f64, "");
     row
-}
-
-/// A folder that goes when the case is over.
-pub(super) struct Scratch(pub(super) PathBuf);
-
-impl Scratch {
-    pub(super) fn new(name: &str) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("obs-chaos-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

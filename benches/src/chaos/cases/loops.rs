@@ -4,15 +4,20 @@
 use std::{
     collections::BTreeMap,
     io,
+    process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use obs_core::logs::{Flood, LogLayer};
+use obs_core::{
+    Delivery, Telemetry,
+    courier::Destinations,
+    logs::{Flood, LogLayer},
+    setup::environment::Environment,
+};
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::endings::exporting;
 use crate::chaos::{
     Pace,
     receiver::{Payload, Receiver},
@@ -20,22 +25,115 @@ use crate::chaos::{
 };
 
 const TARGET: &str = "chaos::application";
+/// Of the event after which the application does with the same libraries what the exporter does.
+const TURN: &str = "chaos::turn";
 const PATIENCE: Duration = Duration::from_secs(30);
+const ROUNDS: u32 = 500;
+/// Of the long run, in seconds.
+const LONG: u64 = 600;
 
-/// Log records by target.
-type Targets = BTreeMap<String, u64>;
-
-fn lock(targets: &Mutex<Targets>) -> MutexGuard<'_, Targets> {
-    targets.lock().unwrap_or_else(PoisonError::into_inner)
+/// Log records by target: before the turn, and after it.
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    before: BTreeMap<String, u64>,
+    after: BTreeMap<String, u64>,
+    turned: bool,
 }
 
-pub(super) fn trace(pace: Pace) -> io::Result<Vec<Row>> {
-    let seen = Arc::new(Mutex::new(Targets::new()));
-    let receiver = Receiver::showing({
-        let seen = seen.clone();
-        move |_, payload| count(payload, &mut lock(&seen))
-    })?;
-    let telemetry = exporting(&receiver.endpoint())
+impl Heard {
+    fn take(&mut self, payload: &Payload) {
+        let Payload::Logs(request) = payload else {
+            return;
+        };
+        for scope in request
+            .resource_logs
+            .iter()
+            .flat_map(|logs| &logs.scope_logs)
+        {
+            let name = scope.scope.as_ref().map_or("", |scope| scope.name.as_str());
+            self.turned |= name == TURN;
+            let heard = if self.turned {
+                &mut self.after
+            } else {
+                &mut self.before
+            };
+            *heard.entry(name.to_owned()).or_default() += scope.log_records.len() as u64;
+        }
+    }
+}
+
+fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn http(pace: Pace) -> io::Result<Vec<Row>> {
+    row("http", pace, |heard| {
+        Receiver::showing(move |_, payload| lock(&heard).take(payload))
+    })
+}
+
+pub(super) fn grpc(pace: Pace) -> io::Result<Vec<Row>> {
+    row("grpc", pace, |heard| {
+        Receiver::showing_grpc(move |_, payload| lock(&heard).take(payload))
+    })
+}
+
+fn row(
+    protocol: &str,
+    pace: Pace,
+    receive: impl FnOnce(Arc<Mutex<Heard>>) -> io::Result<Receiver>,
+) -> io::Result<Vec<Row>> {
+    let heard = Arc::new(Mutex::new(Heard::default()));
+    let receiver = receive(heard.clone())?;
+    // In another process than the receiver, which stands on the same libraries and is heard by nobody there.
+    let said = Command::new(std::env::current_exe()?)
+        .args(["chaos-loops", &receiver.endpoint(), protocol])
+        .args(pace.is_long().then_some("--long"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !said.status.success() {
+        return Err(io::Error::other("the application failed"));
+    }
+    let heard = lock(&heard).clone();
+    let own = heard.before.get(TARGET).copied().unwrap_or_default();
+    let back = heard.before.values().sum::<u64>() - own;
+    let of = |crates: &[&str]| -> u64 {
+        let is_theirs = |target: &str| crates.iter().any(|name| target.starts_with(name));
+        heard
+            .after
+            .iter()
+            .filter(|(target, _)| is_theirs(target))
+            .map(|(_, count)| count)
+            .sum()
+    };
+    let (ureq, hyper) = (of(&["ureq"]), of(&["hyper", "reqwest"]));
+    let mut row = Row::new(
+        format!("R11/{protocol}"),
+        format!(
+            "TRACE of every crate exported over {protocol}, {own} rounds; then an application's own ureq and reqwest as control"
+        ),
+    );
+    if back > 0 {
+        row.done
+            .push_str(&format!("; came back: {:?}", heard.before));
+    }
+    row.put("exported of the application", own as f64, "")
+        .put("of its own work", back as f64, "")
+        .put("heard of ureq", ureq as f64, "")
+        .put("heard of hyper and reqwest", hyper as f64, "")
+        .put("control", ureq.min(hyper).min(own) as f64, "");
+    Ok(vec![row])
+}
+
+/// The process that logs.
+pub(crate) fn application(endpoint: &str, protocol: &str, long: bool) -> io::Result<()> {
+    let destinations = match protocol {
+        "grpc" => Destinations::grpc(endpoint),
+        _ => Destinations::below(endpoint),
+    };
+    let telemetry = Telemetry::builder()
+        .with_environment(Environment::default())
+        .with_delivery(Delivery::otlp(destinations))
         .build()
         .map_err(io::Error::other)?;
     let layer = LogLayer::new(&telemetry)
@@ -47,76 +145,27 @@ pub(super) fn trace(pace: Pace) -> io::Result<Vec<Row>> {
         .with(layer)
         .try_init()
         .map_err(io::Error::other)?;
-    // What is installed above may have a logger with it; then records of `log` come as events.
+    // What is installed above may have brought a logger; then records of `log` come as events.
     let _ = bridge.install();
     log::set_max_level(log::LevelFilter::Trace);
 
-    let (from, long) = (Instant::now(), Duration::from_secs(600));
-    let mut rounds = 0;
-    while rounds < ROUNDS || pace.is_long() && from.elapsed() < long {
+    let (from, mut rounds) = (Instant::now(), 0);
+    while rounds < ROUNDS || long && from.elapsed() < Duration::from_secs(LONG) {
         tracing::trace!(target: TARGET, rounds, "a round");
         telemetry.flush(PATIENCE).map_err(io::Error::other)?;
         rounds += 1;
-        if pace.is_long() {
+        if long {
             thread::sleep(Duration::from_millis(100));
         }
     }
-    let quiet = lock(&seen).clone();
-    let own = quiet.get(TARGET).copied().unwrap_or_default();
-    let back: u64 = quiet.values().sum::<u64>() - own;
-
-    // The same libraries at work for the application are heard: the silence above is not deafness.
-    let url = format!("{}/v1/nothing", receiver.endpoint());
-    let _ = ureq::get(&url).call();
-    let client = thread::spawn(move || {
-        reqwest::blocking::Client::new()
-            .post(url)
-            .body("x")
-            .send()
-            .is_ok()
-    });
-    let asked = client.join().unwrap_or(false);
+    tracing::trace!(target: TURN, "now the application");
     telemetry.flush(PATIENCE).map_err(io::Error::other)?;
-    let heard = lock(&seen).clone();
-    let of = |crates: &[&str]| -> u64 {
-        let theirs = heard
-            .iter()
-            .filter(|(target, _)| crates.iter().any(|name| target.starts_with(name)));
-        theirs.map(|(_, count)| count).sum()
-    };
-    let (ureq, hyper) = (of(&["ureq"]), of(&["hyper", "reqwest"]));
-    let mut row = Row::new(
-        "R11/http",
-        format!(
-            "TRACE of every crate exported over OTLP/HTTP, {rounds} rounds; then an application's own ureq and reqwest as control"
-        ),
-    );
-    if back > 0 {
-        row.done
-            .push_str(&format!("; came back: {quiet:?}").replace('|', " "));
-    }
-    row.put("rounds", f64::from(rounds), "")
-        .put("exported of the application", own as f64, "")
-        .put("of its own work", back as f64, "")
-        .put("heard of ureq", ureq as f64, "")
-        .put("heard of hyper and reqwest", hyper as f64, "")
-        .put("control", ureq.min(hyper).min(u64::from(asked)) as f64, "");
-    telemetry.shutdown(PATIENCE).map_err(io::Error::other)?;
-    Ok(vec![row])
-}
-
-const ROUNDS: u32 = 500;
-
-fn count(payload: &Payload, targets: &mut Targets) {
-    let Payload::Logs(request) = payload else {
-        return;
-    };
-    for scope in request
-        .resource_logs
-        .iter()
-        .flat_map(|logs| &logs.scope_logs)
-    {
-        let name = scope.scope.as_ref().map_or("", |scope| scope.name.as_str());
-        *targets.entry(name.to_owned()).or_default() += scope.log_records.len() as u64;
-    }
+    // The same libraries at work for the application are heard: the silence above is not deafness. Whether it is answered
+    // is another matter.
+    let url = format!("{endpoint}/v1/nothing");
+    let _ = ureq::get(&url).call();
+    let client =
+        thread::spawn(move || drop(reqwest::blocking::Client::new().post(url).body("x").send()));
+    drop(client.join());
+    telemetry.shutdown(PATIENCE).map_err(io::Error::other)
 }

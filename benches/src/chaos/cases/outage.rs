@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use crate::chaos::{
     Pace,
-    receiver::{Fault, Receiver, Tally},
+    receiver::{Fault, Receiver, Speaks, Tally},
     remote::{RATE, Remote, of},
     row::Row,
     service::Setup,
@@ -27,7 +27,30 @@ pub(super) fn refused(pace: Pace) -> io::Result<Vec<Row>> {
         "R1/refused",
         format!("port closed for 10 min at 2,000 req/s; {}", pace.said()),
     );
-    whole(row, Fault::Refuses, pace)
+    whole(row, Speaks::Http, Fault::Refuses, pace)
+}
+
+pub(super) fn grpc_refused(pace: Pace) -> io::Result<Vec<Row>> {
+    let what = format!("the same over gRPC; {}", pace.said());
+    whole(
+        Row::new("R1/grpc-refused", what),
+        Speaks::Grpc,
+        Fault::Refuses,
+        pace,
+    )
+}
+
+pub(super) fn grpc_hangs(pace: Pace) -> io::Result<Vec<Row>> {
+    let what = format!(
+        "over gRPC: accepts and never answers for 10 min; {}",
+        pace.said()
+    );
+    whole(
+        Row::new("R5/grpc-hangs", what),
+        Speaks::Grpc,
+        Fault::Hangs,
+        pace,
+    )
 }
 
 pub(super) fn hangs(pace: Pace) -> io::Result<Vec<Row>> {
@@ -35,7 +58,7 @@ pub(super) fn hangs(pace: Pace) -> io::Result<Vec<Row>> {
         "R5/hangs",
         format!("accepts and never answers for 10 min; {}", pace.said()),
     );
-    whole(row, Fault::Hangs, pace)
+    whole(row, Speaks::Http, Fault::Hangs, pace)
 }
 
 pub(super) fn drips(pace: Pace) -> io::Result<Vec<Row>> {
@@ -43,7 +66,12 @@ pub(super) fn drips(pace: Pace) -> io::Result<Vec<Row>> {
         "R5/drips",
         format!("answers 1 B/s for 10 min; {}", pace.said()),
     );
-    whole(row, Fault::Drips(pace.wait(Duration::from_secs(1))), pace)
+    whole(
+        row,
+        Speaks::Http,
+        Fault::Drips(pace.wait(Duration::from_secs(1))),
+        pace,
+    )
 }
 
 pub(super) fn answers_429(pace: Pace) -> io::Result<Vec<Row>> {
@@ -92,9 +120,10 @@ pub(super) fn partial(pace: Pace) -> io::Result<Vec<Row>> {
 }
 
 /// Healthy, ten minutes without a destination, healthy again.
-fn whole(mut row: Row, fault: Fault, pace: Pace) -> io::Result<Vec<Row>> {
-    let receiver = Receiver::start()?;
-    let setup = Setup::new(receiver.endpoint(), pace.speed);
+fn whole(mut row: Row, speaks: Speaks, fault: Fault, pace: Pace) -> io::Result<Vec<Row>> {
+    let receiver = Receiver::speaking(speaks)?;
+    let mut setup = Setup::new(receiver.endpoint(), pace.speed);
+    setup.grpc = speaks == Speaks::Grpc;
     let mut service = Remote::start(&setup)?;
     let mut made = Made::default();
     // As many requests in a real second as R1 has: all of it leaves at once.
@@ -275,25 +304,16 @@ pub(super) fn instructions_hangs(_: Pace) -> io::Result<Vec<Row>> {
 fn instructions(name: &str, what: &str, case: &str) -> io::Result<Vec<Row>> {
     let mut row = Row::new(
         name,
-        format!("one request, on its thread, healthy against {what}; medians of {COUNTED} runs"),
+        format!("one request, on its thread, healthy against {what}"),
     );
     if !instructions::available() {
         return Ok(vec![Row::failed(name, "valgrind is not installed")]);
     }
-    let (mut healthy, mut outage) = (Vec::new(), Vec::new());
-    for _ in 0..COUNTED {
-        let report = instructions::measure(&std::env::current_exe()?, case)?;
-        if let Some(Err(said)) = &report.account {
-            return Ok(vec![Row::failed(name, said)]);
-        }
-        healthy.push(of(&report, "bare_instr"));
-        outage.push(of(&report, "with_instr"));
+    let report = instructions::measure(&std::env::current_exe()?, case)?;
+    if let Some(Err(said)) = &report.account {
+        return Ok(vec![Row::failed(name, said)]);
     }
-    let median = |counts: &mut Vec<f64>| {
-        counts.sort_by(f64::total_cmp);
-        counts[COUNTED / 2]
-    };
-    let (healthy, outage) = (median(&mut healthy), median(&mut outage));
+    let (healthy, outage) = (of(&report, "bare_instr"), of(&report, "with_instr"));
     row.put("healthy", healthy, "instr")
         .put("outage", outage, "instr")
         .put("instructions outage / healthy", outage / healthy, "");
@@ -301,7 +321,6 @@ fn instructions(name: &str, what: &str, case: &str) -> io::Result<Vec<Row>> {
 }
 
 const SESSIONS: usize = 3;
-const COUNTED: usize = 7;
 const ROUNDS: usize = 7;
 const MIB: f64 = (1 << 20) as f64;
 

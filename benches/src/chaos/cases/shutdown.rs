@@ -4,7 +4,7 @@ use std::io;
 
 use crate::chaos::{
     Pace,
-    receiver::{Fault, Receiver},
+    receiver::{Fault, Receiver, Speaks},
     remote::{Remote, of},
     row::Row,
     service::{Host, Setup},
@@ -16,25 +16,32 @@ const DEADLINE: u64 = 500;
 pub(super) fn dead(pace: Pace) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (what, fault) in [("refused", Fault::Refuses), ("hangs", Fault::Hangs)] {
-        for host in Host::ALL {
-            rows.push(one(what, fault, host, pace)?);
+        for speaks in [Speaks::Http, Speaks::Grpc] {
+            for host in Host::ALL {
+                rows.push(one(what, speaks, fault, host, pace)?);
+            }
         }
     }
     Ok(rows)
 }
 
-fn one(what: &str, fault: Fault, host: Host, pace: Pace) -> io::Result<Row> {
+fn one(what: &str, speaks: Speaks, fault: Fault, host: Host, pace: Pace) -> io::Result<Row> {
+    let grpc = speaks == Speaks::Grpc;
     let mut row = Row::new(
-        format!("R6/{what}-{}", host.name()),
+        format!(
+            "R6/{}{what}-{}",
+            if grpc { "grpc-" } else { "" },
+            host.name()
+        ),
         format!(
             "shutdown({DEADLINE} ms) with a collector that {what}, called from {}",
             host.name()
         ),
     );
-    let receiver = Receiver::start()?;
+    let receiver = Receiver::speaking(speaks)?;
     receiver.set(fault)?;
     let mut setup = Setup::new(receiver.endpoint(), pace.speed);
-    setup.host = host;
+    (setup.host, setup.grpc) = (host, grpc);
     let mut service = Remote::start(&setup)?;
     let run = service.run(pace.speed)?;
     let told = service.shutdown(DEADLINE)?;

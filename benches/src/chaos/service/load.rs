@@ -89,6 +89,7 @@ impl Load {
         report.put("p99_us", seen.waits.quantile(0.99));
         report.put("max_us", seen.waits.quantile(1.0));
         report.put("real_s", took.as_secs_f64());
+        report.put("moved_s", watched.moved.as_secs_f64());
         report.put("rss_max", watched.rss);
         report.put("held_max", watched.held);
         report.put("held_end", watched.held_end);

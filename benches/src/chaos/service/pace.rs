@@ -17,6 +17,8 @@ pub(super) struct Watched {
     pub(super) held: f64,
     /// Not the most, but what was left at the end.
     pub(super) held_end: f64,
+    /// How far the clock was moved.
+    pub(super) moved: Duration,
 }
 
 /// Moves `clock` and watches until `over`.
@@ -33,7 +35,9 @@ pub(super) fn watch(
         thread::sleep(Duration::from_millis(1));
         let passed = from.elapsed();
         if let Some(clock) = clock {
-            clock.advance((passed - moved).mul_f64(speed));
+            let by = (passed - moved).mul_f64(speed);
+            clock.advance(by);
+            watched.moved += by;
         }
         moved = passed;
         if passed - looked >= LOOK {

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use obs_core::{
     Clock, Delivery, Error, ManualClock, Telemetry,
-    courier::{Destination, Destinations, Settings},
+    courier::{Destination, Destinations, Fsync, Settings, SpoolSettings},
     setup::environment::Environment,
 };
 
@@ -40,6 +40,7 @@ impl Host {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setup {
     pub(crate) endpoint: String,
+    pub(crate) grpc: bool,
     /// Bytes that may wait for delivery.
     pub(crate) cap: usize,
     pub(crate) speed: f64,
@@ -48,12 +49,16 @@ pub(crate) struct Setup {
     pub(crate) spool_cap: u64,
 }
 
+/// Bytes that may wait, of `Settings` as they ship.
+const SHIPPED: usize = 56 << 20;
+
 impl Setup {
     /// As it ships.
     pub(crate) fn new(endpoint: impl Into<String>, speed: f64) -> Self {
         Self {
             endpoint: endpoint.into(),
-            cap: 64 << 20,
+            grpc: false,
+            cap: SHIPPED,
             speed,
             host: Host::Multi,
             spool: None,
@@ -68,6 +73,7 @@ impl Setup {
             let (name, value) = word.split_once('=').ok_or_else(bad)?;
             match name {
                 "endpoint" => setup.endpoint = value.to_owned(),
+                "grpc" => setup.grpc = value == "true",
                 "cap" => setup.cap = value.parse().map_err(|_| bad())?,
                 "speed" => setup.speed = value.parse().map_err(|_| bad())?,
                 "host" => setup.host = Host::named(value).ok_or_else(bad)?,
@@ -96,10 +102,23 @@ impl Setup {
     /// The telemetry, and its clock where it is not the machine's.
     pub(crate) fn telemetry(&self) -> Result<(Telemetry, Option<ManualClock>), Error> {
         let seconds = |seconds| self.wait(Duration::from_secs(seconds));
-        let settings = Settings::default()
+        let mut settings = Settings::default()
             .with_capacity_bytes(self.cap)
             .with_backoff(seconds(1), seconds(30));
-        let below = Destinations::below(&self.endpoint);
+        if let Some(folder) = &self.spool {
+            let millis = |millis| self.wait(Duration::from_millis(millis));
+            // What it has unless told otherwise, in this service's time.
+            let spool = SpoolSettings::at(folder)
+                .with_capacity_bytes(self.spool_cap)
+                .with_patience(millis(400))
+                .with_fsync(Fsync::Every(millis(500)));
+            settings = settings.with_spool(spool);
+        }
+        let below = if self.grpc {
+            Destinations::grpc(&self.endpoint)
+        } else {
+            Destinations::below(&self.endpoint)
+        };
         let patient = |destination: Destination| destination.with_timeout(seconds(10));
         let destinations = Destinations {
             traces: patient(below.traces),
@@ -128,8 +147,9 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "endpoint={} cap={} speed={} host={} spool_cap={}",
+            "endpoint={} grpc={} cap={} speed={} host={} spool_cap={}",
             self.endpoint,
+            self.grpc,
             self.cap,
             self.speed,
             self.host.name(),
@@ -149,7 +169,7 @@ mod tests {
     #[test]
     fn is_told_by_words() {
         let mut setup = Setup::new("http://127.0.0.1:9", 20.0);
-        (setup.host, setup.spool) = (Host::Outside, Some("spool".into()));
+        (setup.host, setup.grpc, setup.spool) = (Host::Outside, true, Some("spool".into()));
         let words = setup.to_string();
         let words: Vec<&str> = words.split(' ').collect();
         assert_eq!(Setup::parse(&words), Ok(setup));
