@@ -86,6 +86,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     fault: Fault,
+    /// Changes with the fault: connections of before are of no use any more.
+    epoch: u64,
     tally: Tally,
     seen: HashSet<u64>,
     streams: Vec<TcpStream>,
@@ -142,7 +144,11 @@ impl Receiver {
         {
             let answering = &self.shared.answering;
             let _nobody = answering.write().unwrap_or_else(PoisonError::into_inner);
-            self.shared.lock().fault = fault;
+            let mut state = self.shared.lock();
+            state.fault = fault;
+            state.epoch += 1;
+            drop(state);
+            self.shared.hang_up();
         }
         self.shared.changed.notify_all();
         if fault == Fault::Refuses {
@@ -157,7 +163,6 @@ impl Receiver {
                 )?);
             }
         }
-        self.shared.hang_up();
         Ok(())
     }
 
@@ -230,7 +235,11 @@ impl Shared {
 
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        self.lock().streams.push(stream.try_clone()?);
+        let epoch = {
+            let mut state = self.lock();
+            state.streams.push(stream.try_clone()?);
+            state.epoch
+        };
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut stream = stream;
         while let Some(head) = Head::read(&mut reader)? {
@@ -278,13 +287,18 @@ impl Shared {
                     }
                 }
                 Fault::Answers(status, after) => {
+                    let answering = &self.answering;
+                    let _one = answering.read().unwrap_or_else(PoisonError::into_inner);
+                    if self.lock().epoch != epoch {
+                        return Ok(());
+                    }
                     self.lock().tally.refuse(&payload);
                     stream.write_all(&answer(status, after, &[]))?;
                 }
                 Fault::None | Fault::Rejects(_) => {
                     let answering = &self.answering;
                     let _one = answering.read().unwrap_or_else(PoisonError::into_inner);
-                    if self.lock().fault != fault {
+                    if self.lock().epoch != epoch {
                         return Ok(());
                     }
                     if let Some(visitor) = &self.visitor {
