@@ -12,6 +12,7 @@ mod in_flight;
 mod inside;
 mod logs;
 mod loopback;
+mod outage;
 mod peers_client;
 mod peers_encode;
 mod peers_layers;
@@ -331,6 +332,16 @@ pub(crate) static ALL: &[Case] = &[
         "loopback/http1",
         "a whole HTTP/1.1 exchange on loopback, as it ships",
         loopback::http1,
+    ),
+    added(
+        "outage/refused",
+        "a request of 4 spans and a log event, the collector gone, over the same while it is there",
+        outage::refused,
+    ),
+    added(
+        "outage/hangs",
+        "same, the collector accepts and never answers",
+        outage::hangs,
     ),
     added(
         "peer/tower-http-unheard",

@@ -1,4 +1,4 @@
-//! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`
+//! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`, and `-- chaos [FILTER] [--tsv] [--long]`
 
 use std::{
     io::{self, Write},
@@ -7,10 +7,12 @@ use std::{
 
 mod bars;
 mod cases;
+mod chaos;
 mod harness;
 mod table;
 
 const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick]   measure and print
+obs-benches chaos [FILTER] [--tsv] [--long]     outages and attacks, and which bars hold
 obs-benches list                                what can be measured
 obs-benches case NAME time|alloc|instr|check    one measurement, in this process";
 
@@ -19,6 +21,27 @@ fn main() -> io::Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let good = match words.as_slice() {
         ["table", rest @ ..] => return table(rest),
+        ["chaos", rest @ ..] => return chaos(rest),
+        ["chaos-case", name, rest @ ..] => {
+            chaos::one(name, rest.contains(&"--long"))?;
+            true
+        }
+        ["chaos-peer", endpoint, words @ ..] => {
+            chaos::peer(endpoint, words)?;
+            true
+        }
+        ["chaos-forks", endpoint, mode] => {
+            chaos::forks(endpoint, mode)?;
+            true
+        }
+        ["chaos-loops", endpoint, protocol, rest @ ..] => {
+            chaos::loops_of(endpoint, protocol, rest.contains(&"--long"))?;
+            true
+        }
+        ["chaos-service", words @ ..] => {
+            chaos::service::serve(words)?;
+            true
+        }
         ["list"] => {
             let mut out = io::stdout().lock();
             for case in cases::ALL {
@@ -67,6 +90,24 @@ fn table(words: &[&str]) -> io::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let good = table::run(&std::env::current_exe()?, &cases, &options)?;
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn chaos(words: &[&str]) -> io::Result<ExitCode> {
+    let mut options = chaos::Options::default();
+    for word in words {
+        match *word {
+            "--tsv" => options.tsv = true,
+            "--long" => options.long = true,
+            flag if flag.starts_with('-') => return usage(),
+            filter => options.filter = Some(filter.to_owned()),
+        }
+    }
+    let good = chaos::run(&std::env::current_exe()?, &options)?;
     Ok(if good {
         ExitCode::SUCCESS
     } else {
