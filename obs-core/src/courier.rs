@@ -124,7 +124,12 @@ impl Courier {
         }
         let remake = self.seed.remake.as_ref()?;
         let transport = crate::contain::contain(remake)?.ok()?;
-        Some(Self::seeded(transport, self.seed.clone()))
+        let seed = Seed {
+            // Made once more where a child of the child asks.
+            remake: transport.remake(),
+            settings: self.seed.settings.clone().for_child(),
+        };
+        Some(Self::seeded(transport, Arc::new(seed)))
     }
 
     /// Gives the courier a thread of its own. Calling it again changes nothing.
@@ -582,6 +587,15 @@ impl Settings {
     pub fn with_backoff(mut self, initial: Duration, max: Duration) -> Self {
         (self.initial_backoff, self.max_backoff) = (initial, max);
         self
+    }
+
+    /// A forked child's: the directory of a spool is its parent's.
+    fn for_child(self) -> Self {
+        Self {
+            #[cfg(feature = "spool")]
+            spool: None,
+            ..self
+        }
     }
 
     /// A [spool] for what the destination does not take; by default there is none.

@@ -1,19 +1,23 @@
 //! Who takes a signal, in the words of the conventions for SDKs: a kind of exporter, an address, a port.
 
 #[cfg(feature = "otlp")]
-use crate::courier::Destinations;
+use crate::courier::{Destinations, Protocol};
 use crate::courier::{Peer, Signal};
 
-/// An OTLP exporter over HTTP, with protobuf.
+/// An OTLP exporter, by the protocol of each destination.
 #[cfg(feature = "otlp")]
 pub(super) fn otlp(destinations: &Destinations) -> [Peer; Signal::ALL.len()] {
     Signal::ALL.map(|signal| {
-        let (address, port) = server(&destinations.of(signal).url);
+        let destination = destinations.of(signal);
+        let (address, port) = server(&destination.url);
         Peer {
-            component: match signal {
-                Signal::Traces => "otlp_http_span_exporter",
-                Signal::Metrics => "otlp_http_metric_exporter",
-                Signal::Logs => "otlp_http_log_exporter",
+            component: match (destination.protocol, signal) {
+                (Protocol::HttpProtobuf, Signal::Traces) => "otlp_http_span_exporter",
+                (Protocol::HttpProtobuf, Signal::Metrics) => "otlp_http_metric_exporter",
+                (Protocol::HttpProtobuf, Signal::Logs) => "otlp_http_log_exporter",
+                (Protocol::Grpc, Signal::Traces) => "otlp_grpc_span_exporter",
+                (Protocol::Grpc, Signal::Metrics) => "otlp_grpc_metric_exporter",
+                (Protocol::Grpc, Signal::Logs) => "otlp_grpc_log_exporter",
             },
             address,
             port,
@@ -60,6 +64,19 @@ mod tests {
     #[track_caller]
     fn check(url: &str, address: &str, port: &str) {
         assert_eq!(server(url), (address.to_owned(), port.to_owned()), "{url}");
+    }
+
+    #[test]
+    fn an_exporter_is_named_by_its_protocol() {
+        let mut destinations = Destinations::below("http://collector:4318");
+        destinations.logs = crate::courier::Destination::grpc("http://collector:4317");
+        let [traces, metrics, logs] = otlp(&destinations);
+        assert_eq!(traces.component, "otlp_http_span_exporter");
+        assert_eq!(metrics.component, "otlp_http_metric_exporter");
+        assert_eq!(
+            (logs.component, &*logs.port),
+            ("otlp_grpc_log_exporter", "4317")
+        );
     }
 
     #[test]
