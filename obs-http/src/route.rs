@@ -1,7 +1,7 @@
 //! The route a request was matched to: a template, never a path; and the path it was matched by.
 
 use crate::head::RequestHead;
-use crate::redact::{has_parameters, redact_path};
+use crate::redact::{may_have_parameters, redact_path};
 use http::Extensions;
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(crate) fn find(extensions: &Extensions) -> Option<&str> {
 #[inline(always)]
 pub(crate) fn shown_path<'a>(head: &RequestHead<'a>) -> Cow<'a, str> {
     let path = path(head);
-    match has_parameters(path) {
+    match may_have_parameters(path) {
         true => redact_path(path),
         false => Cow::Borrowed(path),
     }

@@ -1,7 +1,7 @@
 //! `url.full`: the absolute URL, without credentials and without secrets in the query.
 
 use crate::descriptor::SCHEMES;
-use crate::redact::{has_parameters, redact_path, redact_query};
+use crate::redact::{may_have_parameters, redact_path, redact_query};
 use crate::target::may_be_user;
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -38,7 +38,7 @@ pub(crate) fn record(
     };
     let left_out = !query && uri.query().is_some();
     let length = begin.len() + host.len() + target.len();
-    let odd = target == "*" || has_parameters(target);
+    let odd = target == "*" || may_have_parameters(target);
     if !plain || secret || left_out || odd || length > ROOM {
         return record_slow(active, uri, host, scheme, query);
     }

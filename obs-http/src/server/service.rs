@@ -12,7 +12,7 @@ use crate::forwarded::{Client, Original};
 use crate::head::RequestHead;
 use crate::headers::captured::capture;
 use crate::headers::{self, Carrier, Found};
-use crate::redact::{has_parameters, redact_path};
+use crate::redact::{may_have_parameters, redact_path};
 use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
 use http::{HeaderMap, Request, Response};
@@ -206,6 +206,12 @@ fn open<B>(settings: &Settings, operation: &mut Operation, request: &Request<B>)
     settings.span.open(operation, &said)
 }
 
+#[cold]
+#[inline(never)]
+fn set_redacted(active: &mut Active<'_>, path: &str) {
+    active.set(keys::URL_PATH, redact_path(path).as_ref());
+}
+
 /// Attributes that are no labels.
 #[inline(always)]
 fn describe(
@@ -216,8 +222,8 @@ fn describe(
     settings: &Settings,
 ) {
     let path = route::path(&head);
-    if has_parameters(path) {
-        active.set(keys::URL_PATH, redact_path(path).as_ref());
+    if may_have_parameters(path) {
+        set_redacted(active, path);
     } else {
         active.set(keys::URL_PATH, path);
     }
