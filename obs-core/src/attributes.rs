@@ -415,7 +415,13 @@ impl Attributes {
     /// Whether it has grown far beyond the room it was made with.
     #[inline(always)]
     pub(crate) fn is_large(&self, entries: usize, text: usize) -> bool {
-        self.entries.capacity() > entries * 4 || self.text.capacity() > text * 16
+        self.entries.capacity() > entries * 4 || self.has_long_text(text)
+    }
+
+    /// The same of its text alone: entries are bounded in number, and small.
+    #[inline(always)]
+    pub(crate) fn has_long_text(&self, text: usize) -> bool {
+        self.text.capacity() > text * 16
     }
 
     #[cold]

@@ -242,7 +242,7 @@ impl Live {
     /// Whether it holds more than a record in the pool does: then its bytes are counted while it waits.
     #[inline(always)]
     pub(crate) fn is_large(&self) -> bool {
-        self.side.is_some() || self.attributes.is_large(ENTRIES, TEXT)
+        self.side.is_some() || self.attributes.has_long_text(TEXT)
     }
 
     /// Bytes it holds, for the caps of what waits.
