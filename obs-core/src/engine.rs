@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::descriptor::Descriptor;
 use crate::fork::{Kept, PerProcess};
 use crate::level::StatsLevel;
-use crate::redact::Looking;
+use crate::redact::{Caps, Looking};
 use crate::sampling::HeadSampler;
 use config::Config;
 use counts::Counts;
@@ -152,7 +152,17 @@ impl Engine {
 
     /// Whoever has to see a text before it waits, if anybody has to.
     pub(crate) fn looking(&self) -> Option<Looking<'_>> {
-        self.config.redactors.looking(&self.counts.panics)
+        self.config
+            .redactors
+            .looking(&self.counts.panics, Caps::NONE)
+    }
+
+    /// The same for what an SDK of the user's recorded, which is also cut where a cap was set.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn looking_at_sdk(&self) -> Option<Looking<'_>> {
+        self.config
+            .redactors
+            .looking(&self.counts.panics, self.config.sdk_caps)
     }
 
     /// The kind of a descriptor, registered at first sight.

@@ -21,19 +21,26 @@
 //!
 //! Every text that is exported and that is not a name of the program's own: see [`Place`]. Lists and maps are walked, and each
 //! text in them is seen by itself. Addresses are shown as text. Numbers and truth values are not shown, nor are keys, and bytes
-//! in the body of a log event only where they are UTF-8.
+//! in logs only where they are UTF-8.
+//!
+//! So is what an OpenTelemetry SDK of the service's own recorded and hands to the processors of `sdk` (feature `sdk`). Names of
+//! scopes, targets and metrics are the program's own there, too, as are severities and the names of events in logs, which that SDK
+//! wants fixed. What its HTTP exporters bring through `Telemetry::http_client` is encoded already, and **not seen**.
 //!
 //! # When
 //!
 //! - **Of an operation** at its end, on the thread that ends it, once it is known that it is kept or waits for its root: what is
 //!   dropped costs nothing. It is looked at before it waits in a ring, or for its root. With a
 //!   [provider's recorder](crate::Recorder::sdk) also before the provider is told of it, so a text may be seen more than once,
-//!   always as it was written.
+//!   always as it was written; with a processor of ours beneath that provider once more, as it is left.
 //! - **Of a log event or a log line** when it is logged, before it is written or waits. Of an event that becomes a line and a
 //!   record each text is seen for both; of spans that `tracing` opened, when they are opened.
 //! - **Of a label** (a route, a host) when its text is met for the first time: what the redactor makes of it is what all metrics
 //!   and spans have. So is each label of the `metrics` macros.
 //! - **Of the resource** once, when the telemetry is built.
+//! - **Of spans and log records of an SDK** where the span ends or the record is emitted, on a copy of what others see, too. Of its
+//!   metrics at each export: where two series are made alike, both are exported, and no sum is made of them. Of the resource
+//!   of its providers when they are built, and at each export of metrics.
 //!
 //! A text that is logged or emitted is seen before it is cut to its cap, so that no half of a secret is left for the cut to
 //! hide; one of an operation is cut when it is set.
@@ -54,12 +61,14 @@
 pub mod names;
 mod patterns;
 mod record;
+#[cfg(feature = "sdk")]
+mod sdk;
 mod texts;
 
 pub use patterns::Patterns;
 #[doc(hidden)]
 pub use patterns::urls;
-pub(crate) use texts::{Looking, Redactors};
+pub(crate) use texts::{Caps, Looking, Redactors};
 
 use std::borrow::Cow;
 
@@ -137,14 +146,17 @@ pub enum Place {
     EventAttribute,
     /// An attribute of a link.
     LinkAttribute,
-    /// The body of a log event, or the message of a log line.
+    /// The body of a log event or record, or the message of a log line.
     LogBody,
-    /// An attribute of a log event, or a field of a log line.
+    /// An attribute of a log event or record, or a field of a log line.
     LogAttribute,
-    /// The text of a label of metrics (and of the spans that have it): one that is not from a list in the program.
+    /// The text of a label of metrics (and of the spans that have it): one that is not from a list in the program. Of an SDK's
+    /// metrics any attribute of a point or an exemplar, which goes with its key.
     Label,
     /// An attribute of the resource.
     Resource,
+    /// An attribute of an instrumentation scope, which only those of an SDK of the service's own have.
+    ScopeAttribute,
 }
 
 /// What becomes of a text.
@@ -156,8 +168,9 @@ pub enum Redaction {
     Keep,
     /// Another stands in its place.
     Replace(Cow<'static, str>),
-    /// It goes, with its key: an attribute, an element of a list, the name that the service gave. A label has no text then, and
-    /// so the empty one; of what cannot go (the name of an event, the name of a service) it stands [`WITHHELD`].
+    /// It goes, with its key: an attribute, an element of a list, the name that the service gave, the body of an SDK's record. A
+    /// label has no text then, and so the empty one; of what cannot go (the name of an event, of a service, of an SDK's span) it
+    /// stands [`WITHHELD`].
     Remove,
 }
 

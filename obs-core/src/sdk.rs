@@ -46,6 +46,11 @@
 //! # Ok::<(), obs_core::Error>(())
 //! ```
 //!
+//! [Redactors](crate::redact) of the telemetry see each text of the first three before it waits, and the caps of
+//! [texts](crate::Builder::with_value_bytes) and [bodies](crate::Builder::with_body_bytes) hold for their spans and log records
+//! once they are set; without either they are exported as the SDK's own exporters would. Bounds on numbers of attributes, events and
+//! links are the SDK's.
+//!
 //! Each is of its provider's resource, and none of them ever waits for a destination. Requests are cut by bytes, at 4 MiB:
 //! `OTEL_BSP_MAX_*` and `OTEL_BLRP_*` limit queues and batches that are not here. A provider and a telemetry are shut down
 //! in either order: what comes after is counted.

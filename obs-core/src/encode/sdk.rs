@@ -17,7 +17,25 @@ pub(crate) use scope::Named;
 pub(crate) use spans::write_span;
 
 use super::protobuf::Buffer;
+use super::resource::ResourceBytes;
+use crate::redact::Looking;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::Resource;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is exported of a provider's resource.
+pub(crate) fn resource_bytes(resource: &Resource, by: Option<Looking<'_>>) -> ResourceBytes {
+    let Some(by) = by else {
+        return ResourceBytes::new(resource.iter(), resource.schema_url());
+    };
+    let pairs = resource.iter();
+    let mut pairs: Vec<_> = pairs
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
+    by.resource(&mut pairs);
+    let pairs = pairs.iter().map(|pair| (&pair.key, &pair.value));
+    ResourceBytes::new(pairs, resource.schema_url())
+}
 
 /// Nanoseconds since the epoch; 0 before it.
 fn unix_nanos(time: SystemTime) -> u64 {

@@ -75,6 +75,9 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who sees each text before it waits.
     pub(crate) redactors: Redactors,
+    /// Of what an SDK of the user's recorded: it has none until somebody sets one, as there is none in the SDK.
+    #[cfg(feature = "sdk")]
+    pub(crate) sdk_caps: crate::redact::Caps,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,6 +169,8 @@ impl Default for Config {
             },
             limits: Limits::default(),
             redactors: Redactors::default(),
+            #[cfg(feature = "sdk")]
+            sdk_caps: crate::redact::Caps::NONE,
         }
     }
 }

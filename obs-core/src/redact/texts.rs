@@ -4,6 +4,7 @@ use super::{Place, Redaction, Redactor, Text, WITHHELD};
 use crate::contain::contain;
 use crate::engine::counts::Count;
 use crate::log_event::Body;
+use crate::semconv::resource::SERVICE_NAME;
 use opentelemetry::trace::{SpanBuilder, SpanContext, TraceState};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use std::borrow::Cow;
@@ -19,10 +20,15 @@ impl Redactors {
         self.0.push(Arc::new(redactor));
     }
 
-    /// `None` where there is nobody to look.
-    pub(crate) fn looking<'a>(&'a self, panics: &'a Count) -> Option<Looking<'a>> {
+    /// `None` where there is nobody to look, and nothing to cut.
+    #[inline]
+    pub(crate) fn looking<'a>(&'a self, panics: &'a Count, caps: Caps) -> Option<Looking<'a>> {
         let redactors = self.0.as_slice();
-        (!redactors.is_empty()).then_some(Looking { redactors, panics })
+        (!redactors.is_empty() || caps != Caps::NONE).then_some(Looking {
+            redactors,
+            panics,
+            caps,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -41,11 +47,37 @@ thread_local! {
     static WITHIN: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Bytes beyond which a text is cut once redactors have seen it; [`usize::MAX`] where it is cut elsewhere, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caps {
+    pub(crate) value: usize,
+    pub(crate) body: usize,
+}
+
+impl Caps {
+    pub(crate) const NONE: Self = Self {
+        value: usize::MAX,
+        body: usize::MAX,
+    };
+
+    fn of(self, place: Place) -> usize {
+        match place {
+            Place::LogBody => self.body,
+            // Half a label is another series, and half a `tracestate` none.
+            Place::Label | Place::Resource | Place::ScopeAttribute | Place::TraceState => {
+                usize::MAX
+            }
+            _ => self.value,
+        }
+    }
+}
+
 /// Whoever shows texts to redactors.
 #[derive(Clone, Copy)]
 pub(crate) struct Looking<'a> {
     redactors: &'a [Arc<dyn Redactor>],
     panics: &'a Count,
+    caps: Caps,
 }
 
 impl Looking<'_> {
@@ -79,7 +111,23 @@ impl Looking<'_> {
             }
         }
         WITHIN.set(false);
-        left
+        let text = match &left {
+            Redaction::Keep => value,
+            Redaction::Replace(text) => text,
+            Redaction::Remove => return left,
+        };
+        let cap = self.caps.of(place);
+        match text.len() > cap {
+            true => Redaction::replace(crate::attributes::cut(text, cap).into_owned()),
+            false => left,
+        }
+    }
+
+    /// The same for what is not cut.
+    #[cfg(feature = "sdk")]
+    pub(super) fn uncut(self) -> Self {
+        let caps = Caps::NONE;
+        Self { caps, ..self }
     }
 
     /// The text that is left; `None` where it is gone.
@@ -130,6 +178,16 @@ impl Looking<'_> {
             let KeyValue { key, value, .. } = pair;
             self.value(place, key.as_str(), value)
         });
+    }
+
+    /// Of a resource, which always has a service's name if it had one.
+    pub(crate) fn resource(self, pairs: &mut Vec<KeyValue>) {
+        let named = |pairs: &[KeyValue]| pairs.iter().any(|pair| pair.key.as_str() == SERVICE_NAME);
+        let was_named = named(pairs);
+        self.pairs(Place::Resource, pairs);
+        if was_named && !named(pairs) {
+            pairs.push(KeyValue::new(SERVICE_NAME, WITHHELD));
+        }
     }
 
     /// The body of a log event, however deep: the depth is the service's own, and its stack has held it.

@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex};
 /// | protobuf, plain or gzip (up to 64 MiB unpacked) | taken | |
 /// | JSON, zstd | refused with 415: destinations are sent protobuf | |
 /// | what cannot be read | refused with 400; how many items were in it is unknown, so the request is counted ([`sdk_requests_refused`](crate::EngineCounts)) | |
+/// | [redactors](crate::redact), [caps](crate::Builder::with_value_bytes) of texts | not asked, not applied: what comes is encoded already | each text is seen, and cut where a cap was set |
 /// | after shutdown of the telemetry | refused with 410, counted by items | counted by items |
 /// | more than the destination's queue holds | 507; counted there | counted there |
 /// | shutdown of the provider | ends the SDK's queue only; [`Telemetry::flush`](crate::Telemetry::flush) says what is delivered | delivers, or says what is left |

@@ -107,6 +107,10 @@ impl Intake {
         *self.resource.write() = resource;
     }
 
+    pub(super) fn engine(&self) -> &'static Engine {
+        self.engine
+    }
+
     pub(super) fn couriers(&self) -> &Couriers {
         &self.couriers
     }

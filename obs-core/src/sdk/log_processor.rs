@@ -31,12 +31,14 @@ impl LogProcessor for CourierLogProcessor {
             return;
         }
         let record = &*record;
+        let by = self.0.looking();
+        let seen = by.and_then(|by| by.scope(scope));
         let of = Named {
-            scope,
+            scope: seen.as_ref().unwrap_or(scope),
             target: record.target().map(|target| &**target),
         };
         self.0
-            .take(of, |buffer, limit| write_log(buffer, record, limit));
+            .take(of, |buffer, limit| write_log(buffer, record, by, limit));
     }
 
     /// Waits until everything emitted before has been delivered, five seconds at most: what it says otherwise is how much is

@@ -82,8 +82,9 @@ impl Shared {
             return Ok(());
         }
         let closed = self.shut_down.load(Ordering::SeqCst) || self.engine.is_closed();
+        let by = self.engine.looking_at_sdk();
         let mut refused = 0;
-        let encoded = encode_metrics(metrics, BODY_LIMIT, &mut |body, points| {
+        let encoded = encode_metrics(metrics, by, BODY_LIMIT, &mut |body, points| {
             if !closed && !self.couriers.push(Signal::Metrics, body, points) {
                 refused += points;
             }

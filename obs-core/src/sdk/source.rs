@@ -5,8 +5,9 @@ use super::intake::Intake;
 use crate::courier::time::within;
 use crate::courier::{Couriers, Signal};
 use crate::encode::ResourceBytes;
-use crate::encode::sdk::Named;
+use crate::encode::sdk::{Named, resource_bytes};
 use crate::engine::intakes::Waiting;
+use crate::redact::Looking;
 use crate::setup::Telemetry;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -47,6 +48,12 @@ impl Source {
         self.0.intake.as_deref()
     }
 
+    /// Whoever has to see its texts before they wait, if anybody has to.
+    #[inline]
+    pub(super) fn looking(&self) -> Option<Looking<'_>> {
+        self.intake()?.engine().looking_at_sdk()
+    }
+
     /// Encodes one item and leaves it with the intake; `write` says whether it fits into so many bytes.
     #[inline]
     pub(super) fn take(
@@ -67,7 +74,7 @@ impl Source {
 
     pub(super) fn set_resource(&self, resource: &Resource) {
         if let Some(intake) = self.intake() {
-            intake.set_resource(ResourceBytes::new(resource.iter(), resource.schema_url()));
+            intake.set_resource(resource_bytes(resource, self.looking()));
         }
     }
 

@@ -26,9 +26,12 @@ impl CourierSpanProcessor {
 impl SpanProcessor for CourierSpanProcessor {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         if !span.span_context.is_sampled() {
             return;
+        }
+        if let Some(by) = self.0.looking() {
+            by.span(&mut span);
         }
         let of = Named {
             scope: &span.instrumentation_scope,

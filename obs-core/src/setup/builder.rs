@@ -27,7 +27,7 @@ use crate::level::StatsLevel;
 use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::recorder::Recorder;
-use crate::redact::Redactor;
+use crate::redact::{Caps, Redactor};
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use crate::view::{self, View};
@@ -384,17 +384,28 @@ impl Builder {
     /// end how much is missing: `…[+n bytes]`. What is logged has [limits](crate::logs::Limits) of its own, and so have
     /// [bodies](Self::with_body_bytes). `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so many characters and
     /// without a mark, as the specification has it.
+    ///
+    /// Once it is set it holds for spans and log records of an OpenTelemetry SDK of the service's own, too (see `sdk`, feature
+    /// `sdk`), which are otherwise exported as they are: that SDK does not cut texts.
     pub fn with_value_bytes(mut self, bytes: usize) -> Self {
         self.config.bounds.value_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.config.side.value_bytes = bytes;
+        #[cfg(feature = "sdk")]
+        {
+            self.config.sdk_caps.value = bytes;
+        }
         self
     }
 
     /// How many bytes each text in the body of a structured event may have, which is where content travels; by default 64 KiB.
     /// What is longer is cut as [elsewhere](Self::with_value_bytes). Bytes are not, as half of an image is none: an event for which
-    /// there is no room is counted.
+    /// there is no room is counted. Once it is set it holds for bodies of an SDK's log records, too.
     pub fn with_body_bytes(mut self, bytes: usize) -> Self {
         self.config.body_bytes = bytes;
+        #[cfg(feature = "sdk")]
+        {
+            self.config.sdk_caps.body = bytes;
+        }
         self
     }
 
@@ -470,7 +481,7 @@ impl Builder {
             None => resource,
         };
         let panics = Count::default();
-        let resource = match self.config.redactors.looking(&panics) {
+        let resource = match self.config.redactors.looking(&panics, Caps::NONE) {
             Some(by) => resource.redacted(by),
             None => resource,
         };

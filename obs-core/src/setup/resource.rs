@@ -7,7 +7,7 @@ use opentelemetry::{Key, KeyValue, Value};
 
 use super::environment::Environment;
 use crate::fork::Anew;
-use crate::redact::{Looking, Place, WITHHELD};
+use crate::redact::Looking;
 use crate::semconv::resource as names;
 
 /// The attributes of this process, unchanging. Each key occurs once.
@@ -76,12 +76,7 @@ impl Resource {
 
     /// What redactors leave of it. There always is a service's name.
     pub(crate) fn redacted(mut self, by: Looking<'_>) -> Self {
-        let named = self.attributes.len();
-        by.pairs(Place::Resource, &mut self.attributes);
-        if self.attributes.len() < named && self.get(names::SERVICE_NAME).is_none() {
-            let withheld = KeyValue::new(names::SERVICE_NAME, WITHHELD);
-            self.attributes.push(withheld);
-        }
+        by.resource(&mut self.attributes);
         self
     }
 

@@ -1,10 +1,10 @@
 //! A telemetry whose exports are caught, and what was caught, decoded by others.
 
-use obs_core::Telemetry;
 use obs_core::courier::{Batch, Capture, Sent, Signal};
 use obs_core::otel::KeyValue;
 use obs_core::setup::environment::Environment;
 use obs_core::setup::resource::Resource;
+use obs_core::{Builder, Telemetry};
 use opentelemetry_sdk::Resource as SdkResource;
 use prost::Message;
 use std::time::Duration;
@@ -13,13 +13,16 @@ use std::time::Duration;
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) fn manual(capture: &Capture) -> Telemetry {
-    Telemetry::builder()
+    built(capture, |builder| builder)
+}
+
+pub(crate) fn built(capture: &Capture, with: impl FnOnce(Builder) -> Builder) -> Telemetry {
+    let builder = Telemetry::builder()
         .with_environment(Environment::default())
         .with_resource(Resource::builder().with_service_name("ours").build())
         .with_transport(capture.clone())
-        .manual()
-        .build()
-        .expect("usable")
+        .manual();
+    with(builder).build().expect("usable")
 }
 
 /// A destination that is never there.

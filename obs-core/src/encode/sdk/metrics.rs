@@ -2,10 +2,11 @@
 
 use super::items::{Items, bodies};
 use super::scope::{Named, ScopeBytes};
-use super::{time, unix_nanos};
+use super::{resource_bytes, time, unix_nanos};
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::{FRAME, ITEM};
 use crate::encode::resource::ResourceBytes;
+use crate::redact::{Looking, Place};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{
@@ -84,16 +85,17 @@ pub(crate) struct Encoded {
     pub(crate) too_large: u64,
 }
 
-/// Encodes metrics into bodies of at most `limit` bytes and emits each with the number of its points. A metric with more
+/// Encodes metrics into bodies of at most `limit` bytes, each text seen by whoever has to, and emits each with the number of its points. A metric with more
 /// points than fit is continued, under the same name, in the next body.
 pub(crate) fn encode_metrics(
     metrics: &ResourceMetrics,
+    by: Option<Looking<'_>>,
     limit: usize,
     emit: &mut dyn FnMut(&[u8], u64),
 ) -> Encoded {
-    let of = metrics.resource();
     let mut sink = Sink {
-        resource: ResourceBytes::new(of.iter(), of.schema_url()),
+        resource: resource_bytes(metrics.resource(), by),
+        by,
         limit,
         items: Items::default(),
         points: Buffer::default(),
@@ -103,8 +105,9 @@ pub(crate) fn encode_metrics(
         emit,
     };
     for scope in metrics.scope_metrics() {
+        let seen = by.and_then(|by| by.scope(scope.scope()));
         let of = Named {
-            scope: scope.scope(),
+            scope: seen.as_ref().unwrap_or(scope.scope()),
             target: None,
         };
         for metric in scope.metrics() {
@@ -121,6 +124,8 @@ pub(crate) fn encode_metrics(
 
 struct Sink<'a> {
     resource: ResourceBytes,
+    /// Whoever has to see labels first.
+    by: Option<Looking<'a>>,
     limit: usize,
     items: Items,
     /// Encoded points of the current metric that are in no item yet, and how many.
@@ -133,6 +138,7 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn metric<T: Measured>(&mut self, scope: Named<'_>, metric: &Metric, data: &MetricData<T>) {
+        let by = self.by;
         let mut to = Open {
             room: self.room(scope, metric),
             sink: self,
@@ -149,7 +155,7 @@ impl Sink<'_> {
                     let (attributes, exemplars) = (point.attributes(), point.exemplars());
                     to.point(|into| {
                         let times = (start, gauge.time());
-                        write_number(into, times, point.value(), attributes, exemplars);
+                        write_number(into, times, by, point.value(), attributes, exemplars);
                     });
                 }
             }
@@ -162,7 +168,7 @@ impl Sink<'_> {
                     let (attributes, exemplars) = (point.attributes(), point.exemplars());
                     to.point(|into| {
                         let times = (start, sum.time());
-                        write_number(into, times, point.value(), attributes, exemplars);
+                        write_number(into, times, by, point.value(), attributes, exemplars);
                     });
                 }
             }
@@ -171,7 +177,7 @@ impl Sink<'_> {
                 to.temporality = Some(histogram.temporality());
                 let times = (unix_nanos(histogram.start_time()), histogram.time());
                 for point in histogram.data_points() {
-                    to.point(|into| write_histogram(into, times, point));
+                    to.point(|into| write_histogram(into, times, by, point));
                 }
             }
             MetricData::ExponentialHistogram(histogram) => {
@@ -179,7 +185,7 @@ impl Sink<'_> {
                 to.temporality = Some(histogram.temporality());
                 let times = (unix_nanos(histogram.start_time()), histogram.time());
                 for point in histogram.data_points() {
-                    to.point(|into| write_exponential(into, times, point));
+                    to.point(|into| write_exponential(into, times, by, point));
                 }
             }
         }
@@ -322,38 +328,45 @@ type Times = (u64, SystemTime);
 fn write_number<'a, T: Measured + 'a>(
     into: &mut Buffer,
     times: Times,
+    by: Option<Looking<'_>>,
     value: T,
     of: impl Iterator<Item = &'a KeyValue>,
     exemplars: impl Iterator<Item = &'a Exemplar<T>>,
 ) {
     write_times(into, times);
     value.write(into, field::number::DOUBLE, field::number::INT);
-    write_exemplars(into, field::number::EXEMPLARS, exemplars);
-    attributes(into, field::number::ATTRIBUTES, of);
+    write_exemplars(into, field::number::EXEMPLARS, by, exemplars);
+    attributes(into, field::number::ATTRIBUTES, by, of);
 }
 
-fn write_histogram<T: Measured>(into: &mut Buffer, times: Times, point: &HistogramDataPoint<T>) {
+fn write_histogram<T: Measured>(
+    into: &mut Buffer,
+    times: Times,
+    by: Option<Looking<'_>>,
+    point: &HistogramDataPoint<T>,
+) {
     use field::histogram::{ATTRIBUTES, BOUNDS, BUCKETS, COUNT, EXEMPLARS, MAX, MIN, SUM};
     write_times(into, times);
     unless_zero(into, COUNT, point.count());
     into.fixed64(SUM, point.sum().f64().to_bits());
     packed(into, BUCKETS, point.bucket_counts());
     packed(into, BOUNDS, point.bounds().map(f64::to_bits));
-    write_exemplars(into, EXEMPLARS, point.exemplars());
-    attributes(into, ATTRIBUTES, point.attributes());
+    write_exemplars(into, EXEMPLARS, by, point.exemplars());
+    attributes(into, ATTRIBUTES, by, point.attributes());
     write_range(into, MIN, MAX, point.min(), point.max());
 }
 
 fn write_exponential<T: Measured>(
     into: &mut Buffer,
     times: Times,
+    by: Option<Looking<'_>>,
     point: &ExponentialHistogramDataPoint<T>,
 ) {
     use field::exponential::{
         ATTRIBUTES, COUNT, EXEMPLARS, MAX, MIN, NEGATIVE, POSITIVE, SCALE, SUM, ZERO_COUNT,
         ZERO_THRESHOLD,
     };
-    attributes(into, ATTRIBUTES, point.attributes());
+    attributes(into, ATTRIBUTES, by, point.attributes());
     write_times(into, times);
     unless_zero(into, COUNT, point.count() as u64);
     into.fixed64(SUM, point.sum().f64().to_bits());
@@ -361,7 +374,7 @@ fn write_exponential<T: Measured>(
     unless_zero(into, ZERO_COUNT, point.zero_count());
     write_buckets(into, POSITIVE, point.positive_bucket());
     write_buckets(into, NEGATIVE, point.negative_bucket());
-    write_exemplars(into, EXEMPLARS, point.exemplars());
+    write_exemplars(into, EXEMPLARS, by, point.exemplars());
     write_range(into, MIN, MAX, point.min(), point.max());
     unless_zero(into, ZERO_THRESHOLD, point.zero_threshold().to_bits());
 }
@@ -392,6 +405,7 @@ fn write_range<T: Measured>(into: &mut Buffer, min: u8, max: u8, low: Option<T>,
 fn write_exemplars<'a, T: Measured + 'a>(
     into: &mut Buffer,
     field: u8,
+    by: Option<Looking<'_>>,
     exemplars: impl Iterator<Item = &'a Exemplar<T>>,
 ) {
     use field::exemplar::{ATTRIBUTES, DOUBLE, INT, SPAN_ID, TIME, TRACE_ID};
@@ -401,7 +415,7 @@ fn write_exemplars<'a, T: Measured + 'a>(
             exemplar.value.write(into, DOUBLE, INT);
             into.bytes(SPAN_ID, exemplar.span_id());
             into.bytes(TRACE_ID, exemplar.trace_id());
-            attributes(into, ATTRIBUTES, exemplar.filtered_attributes());
+            attributes(into, ATTRIBUTES, by, exemplar.filtered_attributes());
         });
     }
 }
@@ -411,8 +425,18 @@ fn write_times(into: &mut Buffer, (start, at): Times) {
     time(into, field::TIME, at);
 }
 
-fn attributes<'a>(into: &mut Buffer, field: u8, of: impl Iterator<Item = &'a KeyValue>) {
-    of.for_each(|attribute| into.key_value(field, attribute));
+fn attributes<'a>(
+    into: &mut Buffer,
+    field: u8,
+    by: Option<Looking<'_>>,
+    of: impl Iterator<Item = &'a KeyValue>,
+) {
+    match by {
+        None => of.for_each(|attribute| into.key_value(field, attribute)),
+        Some(by) => of
+            .filter_map(|attribute| by.pair(Place::Label, attribute))
+            .for_each(|left| into.key_value(field, &left)),
+    }
 }
 
 fn unless_zero(into: &mut Buffer, field: u8, value: u64) {
