@@ -34,10 +34,15 @@ pub(crate) struct Metric {
     pub(crate) attributes: Names,
 }
 
+/// The span of a provider of the service's.
+pub(crate) const FROM_SDK: &str = "a span of the SDK's";
+
 impl Seen {
     pub(crate) fn of(receiver: &Receiver) -> Self {
         let mut seen = Self::default();
-        for span in receiver.spans() {
+        // What a provider of the service's recorded is its own.
+        let all = receiver.spans().into_iter();
+        for span in all.filter(|span| span.name() != FROM_SDK) {
             let of = match span.span.kind {
                 2 => "http.server",
                 3 => "http.client",

@@ -1,6 +1,7 @@
 //! What a telemetry says of itself when things go wrong, and of what it keeps late.
 
 use crate::driver::{PATIENCE, telemetry};
+use crate::seen::FROM_SDK;
 use crate::table::KINDS;
 use obs_core::courier::{Capture, Sent, Settings, SpoolSettings};
 use obs_core::sampling::HeadSampler;
@@ -9,6 +10,8 @@ use obs_core::{
 };
 use obs_http::{HTTP_CALL, SERVICE_ERROR};
 use obs_testing::Receiver;
+use opentelemetry::trace::{Tracer, TracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -31,11 +34,21 @@ pub(crate) fn run(receiver: &Receiver) {
     receiver.fail_next(1, 400, None);
     telemetry.flush(PATIENCE).expect_err("refused");
     telemetry.flush(PATIENCE).expect("delivered");
+    from_sdk(&telemetry);
+    telemetry.flush(PATIENCE).expect("delivered");
     let lost = telemetry
         .shutdown(PATIENCE)
         .expect_err("it says what was lost");
     assert!(lost.to_string().contains("rejected"), "{lost}");
     spooled(receiver);
+}
+
+/// A span of a provider of the service's, on our way.
+fn from_sdk(telemetry: &Telemetry) {
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(telemetry.span_processor())
+        .build();
+    drop(provider.tracer("docs").start(FROM_SDK));
 }
 
 /// A destination that takes nothing, beside the one that is told what lies on disk for it.
@@ -50,6 +63,8 @@ fn spooled(receiver: &Receiver) {
     let telemetry = telemetry(receiver, |builder| builder.with_delivery(down));
     // The second tells what the first has left on disk.
     for _ in 0..2 {
+        let one = telemetry.kind(&HTTP_CALL).start(Labels::NONE, Parent::Root);
+        one.end(Outcome::ANSWERED);
         let late = telemetry.flush(Duration::from_millis(200));
         late.expect_err("one of two takes nothing");
     }

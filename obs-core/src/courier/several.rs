@@ -148,7 +148,10 @@ impl Couriers {
             let problem = format!("last problem: {problem}");
             problems.push(if several {
                 let lost = Losses::from(&outlet.courier.accounts());
-                format!("{}: {lost}; {problem}", outlet.name)
+                match lost.total() {
+                    0 => format!("{}: {problem}", outlet.name),
+                    _ => format!("{}: {lost}; {problem}", outlet.name),
+                }
             } else {
                 problem
             });
