@@ -12,7 +12,7 @@ const COLLECTIONS_PER_DAY: f64 = 24.0 * 60.0;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// The memory of a courier for what waits, by default.
-const QUEUE_BYTES: f64 = (64 << 20) as f64;
+const QUEUE_BYTES: f64 = (56 << 20) as f64;
 const SPOOL_BYTES: f64 = (1 << 30) as f64;
 /// `TAIL_DECISION_WAIT`, by default.
 const DECISION_WAIT: f64 = 20.0;
@@ -55,7 +55,7 @@ pub(crate) fn table(sizes: &Sizes) -> String {
 
 /// How long what a destination does not take is kept, for all three signals together.
 pub(crate) fn outages(sizes: &Sizes) -> String {
-    let mut table = "| head rate | waits, MB/s | 64 MiB of memory last, minutes | 1 GiB of spool lasts, minutes |\n|---|--:|--:|--:|\n".to_owned();
+    let mut table = "| head rate | waits, MB/s | 56 MiB of memory last, minutes | 1 GiB of spool lasts, minutes |\n|---|--:|--:|--:|\n".to_owned();
     for (what, head) in HEADS {
         let waits = plus(plus(traces(sizes, head).1, logs(sizes)), metrics(sizes)).plain;
         let _ = writeln!(
