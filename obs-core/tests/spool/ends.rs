@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obs_core::courier::{Courier, Settings, SpoolSettings};
+use obs_core::courier::{Courier, DropReason, Settings, SpoolSettings};
 
 use super::{Scratch, numbered, quick, refusing, soon};
 
@@ -43,4 +43,31 @@ fn who_ends_before_he_looked_again_takes_the_spool_of_a_predecessor_that_ended()
     new.shutdown(soon).expect("kept");
     let traces = new.accounts().traces;
     assert_eq!((traces.recovered, traces.spooled), (1, 2));
+}
+
+#[test]
+fn a_shutdown_is_not_ok_where_somebody_removed_the_spool() {
+    let scratch = Scratch::new();
+    let spool = SpoolSettings::at(scratch.path("spool")).with_patience(Duration::ZERO);
+    for manual in [true, false] {
+        let courier = Courier::new(refusing(), quick().with_spool(spool.clone()));
+        if !manual {
+            courier.start().expect("threads");
+        }
+        for number in 0..10 {
+            courier.outbox().push(numbered(number, 1_000));
+        }
+        let until = soon();
+        while courier.accounts().traces.spooled < 10 {
+            assert!(Instant::now() < until, "{:?}", courier.accounts());
+            courier.step(Instant::now(), soon());
+        }
+        std::fs::remove_dir_all(scratch.path("spool")).expect("removed");
+        let lost = courier.shutdown(soon()).expect_err("nothing is left");
+        let by = lost.losses().traces.by(DropReason::SpoolUnreadable);
+        let at_last = lost.losses().traces.by(DropReason::Shutdown);
+        // One may be on its way just then.
+        assert_eq!(by + at_last, 10, "{lost}");
+        assert_eq!(courier.accounts().traces.pending, 0);
+    }
 }
