@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use obs_core::courier::{Capture, Settings, SpoolSettings};
+use obs_core::courier::{Batch, Capture, Courier, Sent, Settings, Signal, SpoolSettings};
 use obs_core::{Delivery, Labels, Outcome, Parent, Telemetry};
 
-use super::{Scratch, refusing, support};
+use super::{Scratch, refusing, soon, support};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -47,7 +47,7 @@ fn what_one_telemetry_could_not_deliver_the_next_one_does() {
             .take()
             .iter()
             .map(|batch| match batch.signal {
-                obs_core::courier::Signal::Traces => batch.items,
+                Signal::Traces => batch.items,
                 _ => 0,
             })
             .sum();
@@ -88,11 +88,7 @@ fn what_is_on_disk_and_what_failed_there_is_exported() {
     // The directory is looked for again after a second at the latest.
     let deadline = Instant::now() + PATIENCE;
     while telemetry.accounts().spooled_bytes == 0 {
-        assert!(
-            Instant::now() < deadline,
-            "{}",
-            telemetry.prometheus()
-        );
+        assert!(Instant::now() < deadline, "{}", telemetry.prometheus());
         telemetry
             .flush(Duration::from_millis(50))
             .expect_err("nobody takes it");
@@ -152,4 +148,34 @@ fn disks_that_hang_cost_a_shutdown_one_moment_and_not_one_each() {
     let took = began.elapsed();
     assert_eq!(lost.losses().traces.total(), 800, "{lost}");
     assert!(took < deadline + Duration::from_millis(300), "{took:?}");
+}
+
+#[test]
+fn what_was_found_of_a_signal_that_a_destination_no_longer_takes_is_in_the_books() {
+    let scratch = Scratch::new();
+    let settings = Settings::default().with_spool(SpoolSettings::at(scratch.path("spool")));
+    let before = Courier::new(refusing(), settings.clone());
+    for (signal, items) in [(Signal::Traces, 5), (Signal::Logs, 7)] {
+        let batch = Batch::new(signal, vec![0; 100], items);
+        before.outbox().push(batch);
+    }
+    before.shutdown(soon()).expect("kept is not lost");
+
+    let answers = |batch: &Batch| match batch.signal {
+        Signal::Logs => Sent::refused("never"),
+        _ => Sent::DELIVERED,
+    };
+    let delivery = Delivery::through(Capture::new().with_answer(answers));
+    let telemetry = support::builder()
+        .with_delivery(delivery.only(&[Signal::Traces]).with_settings(settings))
+        .manual()
+        .build()
+        .expect("usable");
+    telemetry.flush(PATIENCE).expect_err("logs are refused");
+    let books = telemetry.books();
+    assert!(books.is_balanced(), "{books:?}");
+    assert_eq!((books.traces.created, books.traces.delivered), (5, 5));
+    assert_eq!((books.logs.created, books.lost().logs.total()), (7, 7));
+    let lost = telemetry.shutdown(PATIENCE).expect_err("logs were refused");
+    assert_eq!(lost.lost(), 7, "{lost}");
 }
