@@ -149,7 +149,8 @@ impl Couriers {
             let problem = format!("last problem: {problem}");
             problems.push(if several {
                 let lost = Losses::from(&outlet.courier.accounts());
-                format!("{}: {lost}; {problem}", outlet.name)
+                let between = if lost.total() > 0 { "; " } else { "" };
+                format!("{}: {lost}{between}{problem}", outlet.name)
             } else {
                 problem
             });
