@@ -275,13 +275,31 @@ impl Courier {
             return self.shared.forked_result();
         }
         self.shared.drain(deadline);
+        let late = self.send_last(deadline);
+        self.end(Shared::keeping_ends(deadline), late)
+    }
+
+    /// Sends until sending is over; what is left is to go to disk. Whether time was short.
+    pub(crate) fn send_last(&self, deadline: Instant) -> bool {
+        if self.shared.is_forked_child() {
+            return false;
+        }
         let state = self.shared.lock();
         let end = match state.ledger.phase() {
             Phase::Draining(end) => end.min(deadline),
             _ => deadline,
         };
-        let (state, late) = self.shared.drive(state, u64::MAX, end);
-        let mut state = self.shared.keep(state, deadline);
+        let (mut state, late) = self.shared.drive(state, u64::MAX, end);
+        self.shared.begin_to_keep(&mut state);
+        late
+    }
+
+    /// Closes it, once what is left is on disk, or at that moment.
+    pub(crate) fn end(&self, at: Instant, late: bool) -> Result<(), Error> {
+        if self.shared.is_forked_child() {
+            return self.shared.forked_result();
+        }
+        let mut state = self.shared.keep(self.shared.lock(), at);
         state.ledger.close();
         let lost = Losses::from(&state.ledger.accounts());
         let result = undelivered("shutdown", 0, lost, late, &state);
@@ -479,15 +497,28 @@ impl Shared {
             return false;
         }
         let state = self.lock();
-        !state.threaded && state.ledger.phase() != Phase::Closed && state.ledger.holds_before(mark)
+        !state.threaded && !self.is_over(&state, mark, time::now())
+    }
+
+    /// Whether nothing before `mark` is left to be sent, or may be.
+    fn is_over(&self, state: &State, mark: u64, now: Instant) -> bool {
+        let phase = state.ledger.phase();
+        !state.ledger.holds_before(mark)
+            || phase == Phase::Closed
+            || matches!(phase, Phase::Draining(end) if end <= now)
+            || mark == u64::MAX && self.rests(state)
     }
 
     /// Sends what comes before `mark`, until something is held back, or until the deadline.
     fn turn(&self, mark: u64, deadline: Instant) -> Turned {
         let mut state = self.lock();
+        let deadline = match state.ledger.phase() {
+            Phase::Draining(end) => end.min(deadline),
+            _ => deadline,
+        };
         loop {
             let now = time::now();
-            if !state.ledger.holds_before(mark) || now >= deadline {
+            if self.is_over(&state, mark, now) || now >= deadline {
                 return Turned::Over;
             }
             let attempt;

@@ -376,7 +376,7 @@ impl Ledger {
         self.accounts.retries += 1;
         let lane = &mut self.lanes[queued.batch.signal.index()];
         let own = lane.backoff.next();
-        let wait = asked.map_or(own, |asked| asked.min(MAX_ASKED_WAIT));
+        let wait = asked.map_or(own, |asked| asked.clamp(LEAST_ASKED_WAIT, MAX_ASKED_WAIT));
         lane.hold = Some(Hold {
             until: after(now, wait),
             asked: asked.is_some(),
@@ -491,6 +491,8 @@ impl Lane {
 
 /// A batch on which the transport panicked this often is given up.
 const MAX_FAULTS: u8 = 3;
+/// No destination may have us ask it again and again without a pause.
+const LEAST_ASKED_WAIT: Duration = Duration::from_millis(100);
 /// No destination may silence us for longer than this at a time.
 const MAX_ASKED_WAIT: Duration = Duration::from_secs(300);
 /// Answers of strangers are kept, shortened.

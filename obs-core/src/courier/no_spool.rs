@@ -42,6 +42,12 @@ impl Shared {
         false
     }
 
+    pub(super) fn begin_to_keep(&self, _: &mut State) {}
+
+    pub(super) fn keeping_ends(deadline: Instant) -> Instant {
+        deadline
+    }
+
     pub(super) fn keep<'a>(
         &'a self,
         state: MutexGuard<'a, State>,

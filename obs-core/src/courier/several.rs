@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::outbox::Shared;
 use super::{Account, Accounts, Batch, Courier, Losses, Signal, Turned, time};
 use crate::engine::diagnostics::Trouble;
 use crate::error::Error;
@@ -148,10 +149,8 @@ impl Couriers {
             let problem = format!("last problem: {problem}");
             problems.push(if several {
                 let lost = Losses::from(&outlet.courier.accounts());
-                match lost.total() {
-                    0 => format!("{}: {problem}", outlet.name),
-                    _ => format!("{}: {lost}; {problem}", outlet.name),
-                }
+                let between = if lost.total() > 0 { "; " } else { "" };
+                format!("{}: {lost}{between}{problem}", outlet.name)
             } else {
                 problem
             });
@@ -177,7 +176,14 @@ impl Couriers {
     pub(crate) fn shutdown(&self, deadline: Instant) -> Result<(), Error> {
         self.each(|courier| courier.shared.drain(deadline));
         self.share(&vec![u64::MAX; self.len()], deadline);
-        self.together(self.each(|courier| courier.shutdown(deadline)))
+        let late = self.each(|courier| courier.send_last(deadline));
+        // They write down what is left side by side, and have one moment for it.
+        let end = Shared::keeping_ends(deadline);
+        let ends = self.iter().zip(late);
+        self.together(
+            ends.map(|(outlet, late)| outlet.courier.end(end, late))
+                .collect(),
+        )
     }
 
     fn each<R>(&self, call: impl Fn(&Courier) -> R) -> Vec<R> {

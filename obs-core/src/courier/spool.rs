@@ -20,7 +20,8 @@
 //! - **A disk that is full, read-only, broken or gone** costs nothing but its use: batches wait in memory as without a spool,
 //!   what fails is counted in [`Accounts::spool_errors`](super::Accounts::spool_errors) and told once for each kind by
 //!   `last_problem`, and it is tried again. A disk that hangs holds up neither who records nor who sends: all file
-//!   work is done by a thread of its own (`obs-spool`); in manual mode it is done inside the calls, and so is hanging.
+//!   work is done by a thread of its own (`obs-spool`); in manual mode it is done inside the calls that deliver
+//!   (`flush`, `shutdown`, `Courier::step`), and so is hanging: between them nothing is written.
 //! - **Secrets**: what is on disk is what would be sent, in clear. The directory is made for its owner alone (0700), its
 //!   files too (0600). Nothing is encrypted.
 //!

@@ -49,7 +49,7 @@ pub enum Sent {
     },
     /// Not now; the same batch may succeed later.
     Retry {
-        /// How long the destination asked to be left alone.
+        /// How long the destination asked to be left alone; taken for 100 ms at least, and for five minutes at most.
         after: Option<Duration>,
         /// What happened, for people.
         why: String,

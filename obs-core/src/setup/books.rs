@@ -181,11 +181,13 @@ impl Ledgers {
         let Some(accounts) = self.accounts.get(index) else {
             return books;
         };
-        for signal in Signal::ALL
-            .into_iter()
-            .filter(|signal| takes[signal.index()])
-        {
-            *books.of_mut(signal) = self.front(signal).with(accounts, signal);
+        for signal in Signal::ALL {
+            *books.of_mut(signal) = if takes[signal.index()] {
+                self.front(signal).with(accounts, signal)
+            } else {
+                // It is given none; an earlier run may have left some in its spool.
+                Front::default().with(accounts, signal)
+            };
         }
         books
     }

@@ -270,7 +270,8 @@ impl Telemetry {
         })
     }
 
-    /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done.
+    /// Hands everything that has ended to subscribers and exporters. In manual mode this is where all work is done but
+    /// delivery: what is encoded waits in memory until a [`flush`](Self::flush) or the [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// When it could not be done within `deadline`, or a subscriber could not hand on what it holds.

@@ -118,7 +118,9 @@ fn a_directory_that_somebody_removes_is_made_anew() {
         courier.step(at, soon());
     }
     assert_eq!(segments(&spool).len(), 1);
-    courier.shutdown(soon()).expect("as far as it knows");
+    let lost = courier.shutdown(soon()).expect_err("three are gone");
+    assert_eq!(lost.lost(), 3, "{lost}");
+    assert_eq!(courier.accounts().traces.spooled, 3);
     let capture = Capture::new();
     let next = Courier::new(capture.clone(), quick().with_spool(settings));
     next.step(std::time::Instant::now(), soon());

@@ -12,6 +12,7 @@ mod child;
 #[allow(dead_code, reason = "the tests of the courier use more of it")]
 mod collector;
 mod disks;
+mod ends;
 mod forked;
 mod kill;
 mod scratch;

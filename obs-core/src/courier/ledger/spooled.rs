@@ -100,7 +100,9 @@ pub(super) struct Writer {
     backoff: Backoff,
     /// Each kind of failure is told once.
     told: Vec<(&'static str, io::ErrorKind)>,
-    /// At the end: everything is written that could be.
+    /// At the end: whether the directory was tried once more.
+    tried_last: bool,
+    /// Everything is written that could be.
     is_finished: bool,
     gave_up: bool,
 }
@@ -113,6 +115,7 @@ impl Default for Writer {
             retry_at: None,
             backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
             told: Vec::new(),
+            tried_last: false,
             is_finished: false,
             gave_up: false,
         }
@@ -159,6 +162,11 @@ impl Ledger {
             let waits = writer.retry_at.filter(|at| *at > now);
             return match self.phase {
                 Phase::Closed => DiskTurn::Over,
+                // Whoever had it may have ended meanwhile, and nobody may have had the time to ask for it at all.
+                Phase::Keeping if !writer.tried_last && self.has_unsaved() => {
+                    self.disk.writer.tried_last = true;
+                    DiskTurn::Do(Job::Open)
+                }
                 Phase::Keeping => DiskTurn::Do(Job::Finish),
                 _ if waits.is_some() => DiskTurn::Wait(waits),
                 _ => DiskTurn::Do(Job::Open),
@@ -202,6 +210,13 @@ impl Ledger {
             }
         }
         DiskTurn::Wait(until)
+    }
+
+    /// Whether closing now would lose something.
+    fn has_unsaved(&self) -> bool {
+        let flying = self.in_flight.as_ref();
+        flying.is_some_and(|flight| flight.saved.is_none())
+            || self.lanes.iter().any(|lane| !lane.queue.is_empty())
     }
 
     /// The lane whose oldest batch in memory is due first, and when that is.

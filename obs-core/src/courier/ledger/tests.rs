@@ -39,6 +39,18 @@ fn retry(after: Option<Duration>) -> Outcome {
 }
 
 #[test]
+fn a_destination_that_asks_for_no_wait_at_all_is_not_asked_without_a_pause() {
+    for asked in [Duration::ZERO, Duration::from_nanos(1)] {
+        let (mut ledger, start) = (ledger(1), now());
+        ledger.push(batch(Signal::Traces, 100, 1), start);
+        let queued = take(&mut ledger, start);
+        ledger.settle(queued, retry(Some(asked)), start);
+        let until = waits_until(&mut ledger, start).expect("a moment");
+        assert!(until >= start + Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn the_oldest_of_all_lanes_goes_first_and_is_dropped_first() {
     let mut ledger = ledger(3);
     for (signal, items) in [

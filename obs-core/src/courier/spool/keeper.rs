@@ -147,6 +147,7 @@ impl Keeper {
             },
             Job::Finish => {
                 store.expire(unix);
+                store.miss();
                 store.sync();
                 Report::Finished
             }

@@ -8,6 +8,7 @@
 //! the files of the last. So the lowest number is the oldest data, whatever its signal, and a quiet signal loses nothing
 //! recent when a busy one fills the disk.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -132,6 +133,33 @@ impl Store {
                     break;
                 }
             }
+        }
+    }
+
+    /// Segments that somebody removed are lost, however much of them can still be read here: the next process finds nothing.
+    /// For the end: nothing is loaded after it.
+    pub(in crate::courier) fn miss(&mut self) {
+        if self.segments().next().is_none() {
+            return;
+        }
+        let found = match self.files.list() {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return self.trouble("nobody could look for what is left", error),
+        };
+        let found: HashSet<String> = found.into_iter().map(|(name, _)| name).collect();
+        for signal in Signal::ALL {
+            let is_there = |it: &Segment| found.contains(&segment_name(signal, it.epoch));
+            let lane = &mut self.lanes[signal.index()];
+            for gone in lane.segments.iter().filter(|it| !is_there(it)) {
+                self.losses.push(Loss {
+                    signal,
+                    unread: gone.unread,
+                    reason: DropReason::SpoolUnreadable,
+                    segment: Some(gone.epoch),
+                });
+            }
+            lane.segments.retain(is_there);
         }
     }
 

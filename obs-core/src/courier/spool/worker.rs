@@ -147,19 +147,29 @@ impl Shared {
         state.ledger.rests()
     }
 
-    /// Nothing more is sent: what is left goes to disk, at most until the deadline.
+    /// Nothing more is sent: what is left goes to disk.
+    pub(in crate::courier) fn begin_to_keep(&self, state: &mut State) {
+        if state.ledger.has_spool() {
+            state.ledger.keep();
+            self.wake_disk(state);
+        }
+    }
+
+    /// Until when whoever shuts down waits for that. A deadline that has passed leaves a moment, too: the disk is likely to be
+    /// quicker than that.
+    pub(in crate::courier) fn keeping_ends(deadline: Instant) -> Instant {
+        time::after(deadline.max(time::now()), GRACE)
+    }
+
+    /// Waits until what is left is on disk, at most until `end`.
     pub(in crate::courier) fn keep<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        deadline: Instant,
+        end: Instant,
     ) -> MutexGuard<'a, State> {
         if !state.ledger.has_spool() || state.ledger.phase() == Phase::Closed {
             return state;
         }
-        state.ledger.keep();
-        self.wake_disk(&state);
-        // A deadline that has passed leaves a moment, too: the disk is likely to be quicker than that.
-        let end = time::after(deadline.max(time::now()), GRACE);
         loop {
             let now = time::now();
             state = self.pump(state, now).0;
