@@ -41,7 +41,8 @@
 //! # A redactor that panics
 //!
 //! It is contained and [counted](crate::EngineCounts::panics), and the text is withheld: [`WITHHELD`] stands in its place.
-//! What it does not answer is waited for, so it must be quick; what it logs itself is not handled again.
+//! What it does not answer is waited for, so it must be quick; what it logs itself is not handled again, and of operations and
+//! metrics that it records itself each text, label values among them, is [`WITHHELD`].
 //!
 //! # What no redactor is needed for
 //!
@@ -59,7 +60,7 @@ mod texts;
 pub use patterns::Patterns;
 #[doc(hidden)]
 pub use patterns::urls;
-pub(crate) use texts::{Looking, Redactors};
+pub(crate) use texts::{Looking, Redactors, is_within};
 
 use std::borrow::Cow;
 

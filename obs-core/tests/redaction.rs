@@ -8,3 +8,5 @@ mod kept;
 mod support;
 #[path = "redaction/texts.rs"]
 mod texts;
+#[path = "redaction/within.rs"]
+mod within;

@@ -41,6 +41,11 @@ thread_local! {
     static WITHIN: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether what is recorded now is a redactor's own: what is withheld of that is no answer for others who say the same.
+pub(crate) fn is_within() -> bool {
+    WITHIN.get()
+}
+
 /// Whoever shows texts to redactors.
 #[derive(Clone, Copy)]
 pub(crate) struct Looking<'a> {
