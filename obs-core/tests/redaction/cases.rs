@@ -1,7 +1,9 @@
 //! Texts of operations: each of them is seen, and what the redactor says is what is exported, whoever records.
 
 use crate::support::{Rig, Span, WORK, over_sdk, rig_with};
-use obs_core::otel::trace::{SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId};
+use obs_core::otel::trace::{
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
 use obs_core::otel::{Array, Context, KeyValue, StringValue, Value};
 use obs_core::redact::{Place, Redaction, Text, WITHHELD};
 use obs_core::{Key, Outcome, Parent, Session, Telemetry, current};
@@ -240,4 +242,31 @@ fn what_it_puts_in_place_is_cut_as_any_other_text() {
     for text in texts.iter().chain([&event]) {
         assert!(text.len() < 200 && text.contains("…[+10484"), "{text}");
     }
+}
+
+#[test]
+fn ids_and_states_that_it_puts_in_place_have_their_bounds_too() {
+    let grows = |text: Text<'_>| match text.key {
+        "session.id" => Redaction::replace("s".repeat(1 << 20)),
+        _ if text.place == Place::TraceState => Redaction::replace("a".repeat(1 << 20)),
+        _ => Redaction::Keep,
+    };
+    let rig = rig_with(true, |builder| builder.with_redactor(grows));
+    let state: TraceState = "a=b".parse().expect("valid");
+    let (trace_id, span_id) = (TraceId::from(1), SpanId::from(2));
+    let parent = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, state);
+    let mut operation = rig.start("x", Parent::Of(&parent));
+    let user = "u".repeat(1000);
+    let session = Session::new("s").with_user(&user);
+    { operation.active().expect("recording") }.set_session(session.clone());
+    operation.end(Outcome::ANSWERED);
+    let span = rig.span();
+    let left = span.session.expect("of the service");
+    assert!(
+        left.session_id
+            .is_some_and(|id| id.len() < 400 && id.contains("…[+"))
+    );
+    assert_eq!(left.user_id, session.user_id, "it is not cut twice");
+    // What a provider's span has in its context stays.
+    assert_eq!(span.state, if over_sdk() { "a=b" } else { "" });
 }
