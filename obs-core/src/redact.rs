@@ -36,7 +36,7 @@
 //! - **Of the resource** once, when the telemetry is built.
 //!
 //! A text that is logged or emitted is seen before it is cut to its cap, so that no half of a secret is left for the cut to
-//! hide; one of an operation is cut when it is set.
+//! hide; one of an operation is cut when it is set, and its last word then goes unseen, as what it may be half of is not known.
 //!
 //! # A redactor that panics
 //!

@@ -2,6 +2,8 @@
 
 #[path = "redaction/cases.rs"]
 mod cases;
+#[path = "redaction/halves.rs"]
+mod halves;
 #[path = "redaction/kept.rs"]
 mod kept;
 #[path = "support/support.rs"]
