@@ -153,8 +153,11 @@ impl MetricsRecorder {
                 Recording::Histogram => Series::histogram(engine, set, series),
             })
         };
+        let withheld = seen.is_some() && crate::redact::is_within();
         let keep = |series| {
-            cache::keep(engine, kind, key, &series);
+            if !withheld {
+                cache::keep(engine, kind, key, &series);
+            }
             series
         };
         match engine.recorded(kind, &SCOPE, key.name(), &labels) {

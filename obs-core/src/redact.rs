@@ -43,12 +43,13 @@
 //!   of its providers when they are built, and at each export of metrics.
 //!
 //! A text that is logged or emitted is seen before it is cut to its cap, so that no half of a secret is left for the cut to
-//! hide; one of an operation is cut when it is set.
+//! hide; one of an operation is cut when it is set, and its last word then goes unseen, as what it may be half of is not known.
 //!
 //! # A redactor that panics
 //!
 //! It is contained and [counted](crate::EngineCounts::panics), and the text is withheld: [`WITHHELD`] stands in its place.
-//! What it does not answer is waited for, so it must be quick; what it logs itself is not handled again.
+//! What it does not answer is waited for, so it must be quick; what it logs itself is not handled again, and of operations and
+//! metrics that it records itself each text, label values among them, is [`WITHHELD`].
 //!
 //! # What no redactor is needed for
 //!
@@ -68,7 +69,7 @@ mod texts;
 pub use patterns::Patterns;
 #[doc(hidden)]
 pub use patterns::urls;
-pub(crate) use texts::{Caps, Looking, Redactors};
+pub(crate) use texts::{Caps, Looking, Redactors, is_within};
 
 use std::borrow::Cow;
 

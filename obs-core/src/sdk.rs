@@ -51,7 +51,8 @@
 //! once they are set; without either they are exported as the SDK's own exporters would. Bounds on numbers of attributes, events and
 //! links are the SDK's.
 //!
-//! Each is of its provider's resource, and none of them ever waits for a destination. Requests are cut by bytes, at 4 MiB:
+//! Each is of its provider's resource, in a forked child too: who wants that child's process and instance in it makes the
+//! provider there. None of them ever waits for a destination. Requests are cut by bytes, at 4 MiB:
 //! `OTEL_BSP_MAX_*` and `OTEL_BLRP_*` limit queues and batches that are not here. A provider and a telemetry are shut down
 //! in either order: what comes after is counted.
 

@@ -64,5 +64,12 @@ impl Session {
 
 /// Ids come from outside: 256 bytes are plenty.
 fn bounded(id: &str) -> Box<str> {
-    crate::attributes::cut(id, 256).into()
+    crate::attributes::cut(id, LONGEST).into()
 }
+
+/// The same of one that may have been cut before, and says so behind its bytes.
+pub(crate) fn bounded_again(id: &str) -> Box<str> {
+    crate::attributes::cut(id, LONGEST + crate::attributes::MARK).into()
+}
+
+const LONGEST: usize = 256;

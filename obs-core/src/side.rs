@@ -4,7 +4,7 @@
 use crate::event::Event;
 use crate::recorder::BegunSpan;
 use opentelemetry::trace::{SpanContext, Status};
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::{KeyValue, StringValue, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -313,10 +313,14 @@ impl Link {
 
 /// The text itself where it is short enough.
 fn cut_text(text: Cow<'static, str>, limit: usize) -> Cow<'static, str> {
-    if text.len() <= limit {
-        return text;
+    if text.len() > limit {
+        return crate::attributes::cut(&text, limit).into_owned().into();
     }
-    crate::attributes::cut(&text, limit).into_owned().into()
+    match text {
+        // It has room for more than it may say.
+        Cow::Owned(long) if long.capacity() > limit => long.into_boxed_str().into_string().into(),
+        text => text,
+    }
 }
 
 fn bounded(mut attributes: Vec<KeyValue>, bounds: &SideBounds) -> (Vec<KeyValue>, u32) {
@@ -339,11 +343,12 @@ pub(crate) fn key_value_bytes(attribute: &KeyValue) -> usize {
     let value = match &attribute.value {
         Value::String(text) => text.as_str().len(),
         Value::Array(opentelemetry::Array::String(list)) => {
-            list.iter().map(|text| text.as_str().len() + 24).sum()
+            let texts: usize = list.iter().map(|text| text.as_str().len()).sum();
+            list.capacity() * size_of::<StringValue>() + texts
         }
-        Value::Array(opentelemetry::Array::Bool(list)) => list.len(),
-        Value::Array(opentelemetry::Array::I64(list)) => list.len() * 8,
-        Value::Array(opentelemetry::Array::F64(list)) => list.len() * 8,
+        Value::Array(opentelemetry::Array::Bool(list)) => list.capacity(),
+        Value::Array(opentelemetry::Array::I64(list)) => list.capacity() * 8,
+        Value::Array(opentelemetry::Array::F64(list)) => list.capacity() * 8,
         _ => 0,
     };
     size_of::<KeyValue>() + attribute.key.as_str().len() + value
@@ -351,24 +356,104 @@ pub(crate) fn key_value_bytes(attribute: &KeyValue) -> usize {
 
 /// Lists are bounded too: in elements by the attribute limit's spirit, in bytes by the value limit.
 pub(crate) fn cut_value(value: &mut Value, limit: usize) {
-    const LONGEST_LIST: usize = 1024;
     match value {
         Value::String(text) if text.as_str().len() > limit => {
-            *value = crate::attributes::cut(text.as_str(), limit)
+            *text = crate::attributes::cut(text.as_str(), limit)
                 .into_owned()
                 .into();
         }
         Value::Array(opentelemetry::Array::String(list)) => {
-            list.truncate(LONGEST_LIST);
+            let missing = list.len().saturating_sub(LONGEST_LIST);
+            // One beyond is the mark of those that were cut before.
+            let cut = missing > 1;
+            list.truncate(LONGEST_LIST + usize::from(!cut));
             for text in list.iter_mut().filter(|text| text.as_str().len() > limit) {
                 *text = crate::attributes::cut(text.as_str(), limit)
                     .into_owned()
                     .into();
             }
+            if cut {
+                list.push(format!("…[+{missing} elements]").into());
+            }
+            shorten(list, LONGEST_LIST + 1);
         }
-        Value::Array(opentelemetry::Array::Bool(list)) => list.truncate(LONGEST_LIST),
-        Value::Array(opentelemetry::Array::I64(list)) => list.truncate(LONGEST_LIST),
-        Value::Array(opentelemetry::Array::F64(list)) => list.truncate(LONGEST_LIST),
+        Value::Array(opentelemetry::Array::Bool(list)) => shorten(list, LONGEST_LIST),
+        Value::Array(opentelemetry::Array::I64(list)) => shorten(list, LONGEST_LIST),
+        Value::Array(opentelemetry::Array::F64(list)) => shorten(list, LONGEST_LIST),
         _ => {}
+    }
+}
+
+/// Elements of one list.
+const LONGEST_LIST: usize = 1024;
+
+/// Room that nothing is in is held, too.
+fn shorten<T>(list: &mut Vec<T>, most: usize) {
+    list.truncate(most);
+    if list.capacity() > 2 * most {
+        list.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::Array;
+
+    fn cut_list(list: impl Into<Array>) -> Array {
+        let mut value = Value::Array(list.into());
+        cut_value(&mut value, 32);
+        // As after redactors.
+        cut_value(&mut value, 32);
+        match value {
+            Value::Array(list) => list,
+            other => panic!("no list: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_cut_does_not_hold_what_it_was() {
+        let Array::I64(list) = cut_list(vec![7_i64; 1 << 20]) else {
+            panic!("no numbers");
+        };
+        assert_eq!(list.len(), LONGEST_LIST);
+        assert!(list.capacity() <= 2 * LONGEST_LIST, "{}", list.capacity());
+        let mut roomy = Vec::with_capacity(1 << 20);
+        roomy.push(true);
+        let Array::Bool(list) = cut_list(roomy) else {
+            panic!("no truth values");
+        };
+        assert!(list.capacity() <= 2 * LONGEST_LIST, "{}", list.capacity());
+        let pair = KeyValue::new("list", Value::Array(Array::F64(Vec::with_capacity(1000))));
+        assert!(key_value_bytes(&pair) >= 8000);
+    }
+
+    #[test]
+    fn a_list_of_texts_that_is_cut_says_how_many_are_missing() {
+        let of = |texts: usize| -> Vec<StringValue> { vec!["ab".into(); texts] };
+        for (texts, left) in [(1024, 1024), (1025, 1025), (1026, 1025), (5000, 1025)] {
+            let Array::String(list) = cut_list(of(texts)) else {
+                panic!("no texts");
+            };
+            assert_eq!(list.len(), left);
+            let last = list.last().map(StringValue::as_str);
+            match texts {
+                1024 | 1025 => assert_eq!(last, Some("ab")),
+                _ => {
+                    let mark = format!("…[+{} elements]", texts - LONGEST_LIST);
+                    assert_eq!(last, Some(&*mark));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_does_not_hold_more_than_it_may_say() {
+        let mut name = String::with_capacity(1 << 20);
+        name.push('x');
+        let Cow::Owned(name) = cut_text(name.into(), 1024) else {
+            panic!("owned");
+        };
+        assert!(name.capacity() <= 1024 && name == "x");
     }
 }

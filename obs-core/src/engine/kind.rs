@@ -16,7 +16,9 @@ use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
 use crate::recorder::Tracer;
+use crate::redact::Place;
 use crate::{scope, thread};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -328,7 +330,10 @@ impl Kind {
             .descriptor
             .method
             .and_then(|index| self.set.spaces.get(index));
-        space.is_some_and(|space| space.knows(method))
+        space.is_some_and(|space| {
+            self.shown(space, method)
+                .is_some_and(|method| space.knows(&method))
+        })
     }
 
     pub(crate) fn lend(&self, method: Option<LabelId>, level: StatsLevel) -> bool {
@@ -438,15 +443,27 @@ impl Kind {
     /// Reserves a place for a configured value of a label, and room for 64 series with it, so that a flood of unknown ones
     /// cannot take them.
     pub fn reserve(&self, label: usize, value: &str) -> bool {
-        self.set
-            .spaces
-            .get(label)
-            .is_some_and(|space| space.reserve(value))
+        let Some(space) = self.set.spaces.get(label) else {
+            return false;
+        };
+        self.shown(space, value)
+            .is_some_and(|value| space.reserve(&value))
+    }
+
+    /// A text that someone configures, as operations will have it: what redactors leave of it. What is known already may be
+    /// that.
+    fn shown<'a>(&self, space: &Space, text: &'a str) -> Option<Cow<'a, str>> {
+        match self.engine.looking() {
+            Some(by) if space.is_open() && !space.knows(text) => {
+                by.left(Place::Label, space.key().as_str(), text)
+            }
+            _ => Some(text.into()),
+        }
     }
 
     fn method_number(&self, method: &str) -> Option<usize> {
         let space = self.set.spaces.get(self.descriptor.method?)?;
-        let (id, _) = space.intern(method);
+        let (id, _) = space.intern(&self.shown(space, method)?);
         (id != LabelId::OVERFLOW).then_some(usize::from(id.0))
     }
 

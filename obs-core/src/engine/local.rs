@@ -231,7 +231,7 @@ impl Local {
             return LabelId::ABSENT;
         };
         let (id, known) = space.intern(&left);
-        if known.is_some() {
+        if known.is_some() && !crate::redact::is_within() {
             *slot = TextSlot {
                 space: space.uid(),
                 id,

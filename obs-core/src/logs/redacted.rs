@@ -29,7 +29,11 @@ pub(super) struct Redacted<'a> {
 }
 
 /// So much of a text is seen beyond what is written of it: a secret that begins before the cut is seen as one.
-const BEYOND: usize = 4 << 10;
+const BEYOND: usize = 8 << 10;
+
+/// So much of the end of a text of which more was not seen is never written: it may be the first half of something, and stands
+/// before the cut where much was taken out before it.
+const HALF: usize = 4 << 10;
 
 impl<'a> Redacted<'a> {
     pub(super) fn new(to: &'a mut dyn Fields, by: Looking<'a>, part: Part, limit: usize) -> Self {
@@ -50,10 +54,11 @@ impl<'a> Redacted<'a> {
         self.panics += u64::from(written.is_panic());
         let (text, missing) = text.into_parts();
         let left = self.by.left(place, key, &text)?;
-        let kept = match left.len() + missing > self.limit {
-            true => super::escape::floor(&left, self.limit),
-            false => left.len(),
+        let most = match missing {
+            0 => self.limit,
+            _ => self.limit.min(left.len().saturating_sub(HALF)),
         };
+        let kept = super::escape::floor(&left, most);
         let missing = missing + left.len() - kept;
         let mut left = left.into_owned();
         left.truncate(kept);

@@ -3,7 +3,8 @@
 use super::texts::Looking;
 use super::{Place, Redaction};
 use crate::engine::live::Live;
-use crate::session::Session;
+use crate::propagation::tracestate::MAX_BYTES;
+use crate::session::{Session, bounded_again};
 use crate::side::{Side, SideBounds};
 use opentelemetry::trace::Status;
 use std::sync::Arc;
@@ -32,8 +33,11 @@ impl Live {
         let state = by.text(Place::TraceState, "", self.tracestate());
         match state {
             Redaction::Keep => {}
-            Redaction::Replace(text) => self.tracestate = self.attributes.append_text(&text),
-            Redaction::Remove => self.tracestate = (0, 0),
+            Redaction::Replace(text) if text.len() <= MAX_BYTES => {
+                self.tracestate = self.attributes.append_text(&text);
+            }
+            // Half of one is none.
+            Redaction::Replace(_) | Redaction::Remove => self.tracestate = (0, 0),
         }
         if let Some(session) = &self.session
             && let Some(left) = session.redacted(Place::SpanAttribute, by)
@@ -115,7 +119,7 @@ impl Session {
             let id = id?;
             let left = by.left(place, key.as_str(), id);
             changed |= left.as_deref() != Some(id);
-            left.map(Into::into)
+            left.map(|left| bounded_again(&left))
         });
         changed.then(|| {
             Arc::new(Self {

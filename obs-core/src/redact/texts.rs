@@ -1,6 +1,7 @@
 //! Showing texts to redactors: one by one, in lists, in bodies.
 
 use super::{Place, Redaction, Redactor, Text, WITHHELD};
+use crate::attributes::mark;
 use crate::contain::contain;
 use crate::engine::counts::Count;
 use crate::log_event::Body;
@@ -72,6 +73,11 @@ impl Caps {
     }
 }
 
+/// Whether what is recorded now is a redactor's own: what is withheld of that is no answer for others who say the same.
+pub(crate) fn is_within() -> bool {
+    WITHIN.get()
+}
+
 /// Whoever shows texts to redactors.
 #[derive(Clone, Copy)]
 pub(crate) struct Looking<'a> {
@@ -81,8 +87,22 @@ pub(crate) struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// What becomes of a text: each redactor sees what the one before it left.
+    /// What becomes of a text. Of one that was cut before, the last word goes: it may be half a secret, and looks like none.
     pub(crate) fn text(self, place: Place, key: &str, value: &str) -> Redaction {
+        let Some((text, missing)) = before_mark(value) else {
+            return self.whole(place, key, value);
+        };
+        let words = without_last_word(text);
+        let mark = mark(missing.saturating_add(text.len() - words.len()));
+        match self.whole(place, key, words) {
+            Redaction::Keep => Redaction::Replace(format!("{words}{mark}").into()),
+            Redaction::Replace(left) => Redaction::Replace(format!("{left}{mark}").into()),
+            Redaction::Remove => Redaction::Remove,
+        }
+    }
+
+    /// Each redactor sees what the one before it left.
+    fn whole(self, place: Place, key: &str, value: &str) -> Redaction {
         if value.is_empty() {
             return Redaction::Keep;
         }
@@ -258,6 +278,23 @@ impl Looking<'_> {
             left,
         );
     }
+}
+
+/// What was left of a text that says at its end that it was cut, and how many bytes it says are missing.
+fn before_mark(text: &str) -> Option<(&str, usize)> {
+    let (text, missing) = text.strip_suffix(" bytes]")?.rsplit_once("…[+")?;
+    Some((text, missing.parse().ok()?))
+}
+
+/// Up to the last white space, if that is near enough: of a text without any the last part goes.
+fn without_last_word(text: &str) -> &str {
+    const NEAR: usize = 1 << 10;
+    let mut near = text.len() - NEAR.min(text.len() / 4);
+    while !text.is_char_boundary(near) {
+        near -= 1;
+    }
+    let end = text[near..].rfind(char::is_whitespace);
+    text[..near + end.unwrap_or_default()].trim_end()
 }
 
 impl std::fmt::Debug for Looking<'_> {

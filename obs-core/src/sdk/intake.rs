@@ -29,24 +29,29 @@ pub(super) struct Intake {
     limit: AtomicUsize,
     /// A forked child has its own: what waits in its parent's is its parent's to send.
     stripes: PerProcess<Stripes>,
-    /// Parts that were cut and are not with the couriers yet.
-    in_transit: AtomicUsize,
     /// The process this was made in.
     owner: u32,
 }
 
 #[derive(Debug)]
-struct Stripes(Box<[Mutex<Stripe>]>);
+struct Stripes {
+    each: Box<[Mutex<Stripe>]>,
+    /// Parts that were cut and are not with the couriers yet.
+    in_transit: AtomicUsize,
+}
 
 impl Stripes {
     fn new(number: usize) -> Self {
-        Self((0..number).map(|_| Mutex::default()).collect())
+        Self {
+            each: (0..number).map(|_| Mutex::default()).collect(),
+            in_transit: AtomicUsize::new(0),
+        }
     }
 }
 
 impl Anew for Stripes {
     fn anew(&self) -> Self {
-        Self::new(self.0.len())
+        Self::new(self.each.len())
     }
 }
 
@@ -90,7 +95,6 @@ impl Intake {
             limit: AtomicUsize::new(limit_beside(&resource)),
             resource: Kept::new(resource, || ResourceBytes::new([], None)),
             stripes: PerProcess::new(Stripes::new(stripes)),
-            in_transit: AtomicUsize::new(0),
             owner: std::process::id(),
         });
         let weak: Weak<Self> = Arc::downgrade(&intake);
@@ -149,13 +153,14 @@ impl Intake {
             cut[1] = Some(stripe.cut());
         }
         if full {
-            self.in_transit.fetch_add(1, Ordering::SeqCst);
+            let in_transit = &self.stripes.in_transit;
+            in_transit.fetch_add(1, Ordering::SeqCst);
             drop(guard);
             for items in cut.into_iter().flatten() {
                 self.send(std::slice::from_ref(&items));
                 self.give_back(index, items);
             }
-            self.in_transit.fetch_sub(1, Ordering::SeqCst);
+            in_transit.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
@@ -180,7 +185,7 @@ impl Intake {
     /// All stripes, each locked when it comes; in a forked child those that can be.
     fn locked(&self) -> impl Iterator<Item = (usize, MutexGuard<'_, Stripe>)> {
         let forked = self.is_forked_child();
-        let each = self.stripes.0.iter().enumerate();
+        let each = self.stripes.each.iter().enumerate();
         each.filter_map(move |(index, stripe)| {
             let guard = if forked {
                 try_lock(stripe)?
@@ -193,12 +198,12 @@ impl Intake {
 
     /// This thread's stripe, or, if somebody is at it, another one that is free. None in a forked child where none is.
     fn stripe(&self) -> Option<(usize, MutexGuard<'_, Stripe>)> {
-        let all = self.stripes.0.len();
+        let all = self.stripes.each.len();
         let mine = thread_number();
         for turn in 0..all {
             // The number of stripes is a power of two.
             let index = mine.wrapping_add(turn) & (all - 1);
-            if let Some(stripe) = self.stripes.0.get(index).and_then(try_lock) {
+            if let Some(stripe) = self.stripes.each.get(index).and_then(try_lock) {
                 return Some((index, stripe));
             }
         }
@@ -206,7 +211,7 @@ impl Intake {
             return None;
         }
         let index = mine & (all - 1);
-        Some((index, lock_std(self.stripes.0.get(index)?)))
+        Some((index, lock_std(self.stripes.each.get(index)?)))
     }
 
     fn send(&self, parts: &[Items]) {
@@ -227,7 +232,7 @@ impl Intake {
         if bytes.capacity() > 2 * CUT {
             return;
         }
-        if let Some(mut stripe) = self.stripes.0.get(index).and_then(try_lock)
+        if let Some(mut stripe) = self.stripes.each.get(index).and_then(try_lock)
             && stripe.spare.capacity() == 0
         {
             stripe.spare = bytes;
@@ -240,7 +245,7 @@ impl Intake {
             return;
         }
         let until = crate::courier::time::within(OTHERS);
-        while self.in_transit.load(Ordering::SeqCst) > 0 && crate::clock::now() < until {
+        while self.stripes.in_transit.load(Ordering::SeqCst) > 0 && crate::clock::now() < until {
             std::thread::yield_now();
         }
     }
@@ -248,7 +253,8 @@ impl Intake {
 
 impl Waiting for Intake {
     fn hand_over(&self) {
-        self.in_transit.fetch_add(1, Ordering::SeqCst);
+        let in_transit = &self.stripes.in_transit;
+        in_transit.fetch_add(1, Ordering::SeqCst);
         let mut parts = Vec::new();
         for (index, mut stripe) in self.locked() {
             if !stripe.items.is_empty() {
@@ -260,7 +266,7 @@ impl Waiting for Intake {
         for (index, items) in places.into_iter().zip(parts) {
             self.give_back(index, items);
         }
-        self.in_transit.fetch_sub(1, Ordering::SeqCst);
+        in_transit.fetch_sub(1, Ordering::SeqCst);
         self.wait_for_others();
         self.settle();
     }

@@ -11,6 +11,7 @@ mod support;
 mod child;
 mod ids;
 mod inert;
+mod others;
 mod received;
 mod storm;
 mod whole;

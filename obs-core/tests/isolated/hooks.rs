@@ -10,6 +10,7 @@ const TRAITS: &[(&str, &str)] = &[
     ("Subscriber", "obs-core/tests/isolated/panics.rs"),
     ("IdGenerator", "obs-core/tests/isolated/panics.rs"),
     ("Lines", "obs-core/tests/isolated/panics.rs"),
+    ("Redactor", "obs-core/tests/redaction/within.rs"),
     ("Classify", "obs-http/tests/it/contained.rs"),
 ];
 

@@ -6,5 +6,6 @@ mod support;
 mod hooks;
 mod hung;
 mod panics;
+mod reentered;
 mod runtimes;
 mod stepped;

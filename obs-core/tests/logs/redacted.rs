@@ -171,3 +171,23 @@ fn a_redactor_that_logs_says_nothing_of_that() {
     assert_eq!(logs.written.lines().len(), 1);
     assert_eq!(logs.records().len(), 1);
 }
+
+#[test]
+fn what_is_taken_out_before_the_cut_does_not_draw_half_a_secret_in() {
+    // Bytes that are seen: those that are written, and some beyond.
+    const SEEN: usize = (8 << 10) + (8 << 10);
+    let before = format!("https://user:{}@shop.example ", "y".repeat(80)).repeat(140);
+    let secret = format!("https://user:{SECRET}@shop.example");
+    for at in SEEN - secret.len()..=SEEN {
+        let logs = Logs::built(
+            |builder| builder.with_redactor(Patterns::new()),
+            |layer| layer,
+        );
+        let more = "x".repeat(at - before.len() - 1);
+        let text = format!("{before}{more} {secret}");
+        let record = logs.record_of(|| tracing::info!(text, "{text}"));
+        let all = format!("{} {record:?}", logs.written.text());
+        assert!(!all.contains("hunter"), "begins at {at}");
+        assert!(all.contains("REDACTED"), "{all}");
+    }
+}

@@ -1,10 +1,12 @@
 //! Texts of operations: each of them is seen, and what the redactor says is what is exported, whoever records.
 
-use crate::support::{Rig, Span, WORK, over_sdk, rig_with};
-use obs_core::otel::trace::{SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId};
+use crate::support::{METHOD, Rig, Span, WORK, over_sdk, rig_with};
+use obs_core::otel::trace::{
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
 use obs_core::otel::{Array, Context, KeyValue, StringValue, Value};
 use obs_core::redact::{Place, Redaction, Text, WITHHELD};
-use obs_core::{Key, Outcome, Parent, Session, Telemetry, current};
+use obs_core::{Key, Outcome, Parent, Session, StatsLevel, Telemetry, current};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 
@@ -240,4 +242,64 @@ fn what_it_puts_in_place_is_cut_as_any_other_text() {
     for text in texts.iter().chain([&event]) {
         assert!(text.len() < 200 && text.contains("…[+10484"), "{text}");
     }
+}
+
+#[test]
+fn ids_and_states_that_it_puts_in_place_have_their_bounds_too() {
+    let grows = |text: Text<'_>| match text.key {
+        "session.id" => Redaction::replace("s".repeat(1 << 20)),
+        _ if text.place == Place::TraceState => Redaction::replace("a".repeat(1 << 20)),
+        _ => Redaction::Keep,
+    };
+    let rig = rig_with(true, |builder| builder.with_redactor(grows));
+    let state: TraceState = "a=b".parse().expect("valid");
+    let (trace_id, span_id) = (TraceId::from(1), SpanId::from(2));
+    let parent = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, state);
+    let mut operation = rig.start("x", Parent::Of(&parent));
+    let user = "u".repeat(1000);
+    let session = Session::new("s").with_user(&user);
+    { operation.active().expect("recording") }.set_session(session);
+    operation.end(Outcome::ANSWERED);
+    let span = rig.span();
+    let left = span.session.expect("of the service");
+    assert!(
+        left.session_id
+            .is_some_and(|id| id.len() < 400 && id.contains("…[+"))
+    );
+    let user = left.user_id.expect("of the service");
+    assert_eq!(
+        *user,
+        *format!("{}…[+808 bytes]", "u".repeat(192)),
+        "it is cut once"
+    );
+    // What a provider's span has in its context stays.
+    assert_eq!(span.state, if over_sdk() { "a=b" } else { "" });
+}
+
+#[test]
+fn a_method_that_it_renames_has_the_level_and_the_room_that_it_was_given_by_its_own_name() {
+    let renames = |text: Text<'_>| match text.place {
+        Place::Label => Redaction::replace(format!("seen {}", text.value)),
+        _ => Redaction::Keep,
+    };
+    let rig = rig_with(true, |builder| builder.with_redactor(renames));
+    assert!(!rig.kind.knows_method("quiet"));
+    assert!(
+        rig.kind
+            .set_method_level("quiet", Some(StatsLevel::Disabled))
+    );
+    assert!(rig.kind.knows_method("quiet") && rig.kind.knows_method("seen quiet"));
+    assert!(rig.kind.reserve(METHOD, "mine"));
+    rig.root("quiet").end(Outcome::ANSWERED);
+    for other in 0..20 {
+        rig.root(&other.to_string()).end(Outcome::ANSWERED);
+    }
+    rig.root("mine").end(Outcome::ANSWERED);
+    let names = rig.exported();
+    assert!(!names.contains(&"seen quiet".to_owned()), "{names:?}");
+    assert!(names.contains(&"seen mine".to_owned()), "{names:?}");
+    // By the name that is shown, too.
+    assert!(rig.kind.set_method_level("seen quiet", None));
+    rig.root("quiet").end(Outcome::ANSWERED);
+    assert_eq!(rig.exported(), ["seen quiet"]);
 }

@@ -1,8 +1,9 @@
-//! A telemetry that exports to two receivers, one packed and one not, and to a third that refuses all of it; and everything that
-//! comes out of it.
+//! A telemetry that exports to two receivers, one packed and one not, to a third that refuses all of it, and to a
+//! fourth that is away and has a spool; and everything that comes out of it.
 
 use crate::corpus;
 use crate::receiver::{self, Received};
+use crate::spool::Spool;
 use obs_core::courier::{Compression, Destination, Destinations, Signal};
 use obs_core::encode::PageFormat;
 use obs_core::logs::LogLayer;
@@ -17,7 +18,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-const LONG: Duration = Duration::from_secs(60);
+/// As long as a flush waits for the destination that is away.
+const WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Default)]
 pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
@@ -42,6 +44,7 @@ pub(crate) struct World {
     lines: Written,
     told: Arc<Mutex<Vec<String>>>,
     debug: Vec<String>,
+    spool: Spool,
     _logs: DefaultGuard,
 }
 
@@ -72,6 +75,7 @@ impl World {
         let [user, pass, header] = OWN;
         let refusing_url = format!("http://{user}:{pass}@{refusing}");
         let refusing_one = destinations(&refusing_url, Compression::None, Some(header));
+        let spool = Spool::new();
         let delivery = |address, compression| {
             Delivery::otlp(destinations(
                 &format!("http://{address}"),
@@ -88,6 +92,7 @@ impl World {
             .with_delivery(delivery(packed.0, Compression::Gzip))
             .with_delivery(delivery(plain.0, Compression::None))
             .with_delivery(Delivery::otlp(refusing_one.clone()).named("refusing"))
+            .with_delivery(spool.delivery())
             .with_diagnostics(move |diagnostic| {
                 let mut told = tells.lock().expect("nobody panics");
                 told.push(format!("{diagnostic} {diagnostic:?}"));
@@ -109,6 +114,7 @@ impl World {
             lines,
             told,
             debug,
+            spool,
             _logs: set_default(&dispatch),
         }
     }
@@ -120,8 +126,8 @@ impl World {
 
     /// Everything that has come out, each with what it is.
     pub(crate) fn everything(&self) -> Vec<(String, Vec<u8>)> {
-        // One destination refuses, so there is an error.
-        let flushed = self.telemetry.flush(LONG);
+        // One destination refuses, and one is away, so there is an error.
+        let flushed = self.telemetry.flush(WAIT);
         let text = |what: &str, text: String| (what.to_owned(), text.into_bytes());
         let mut all = vec![
             text(
@@ -179,6 +185,7 @@ impl World {
                 all.push((body.path, body.unpacked));
             }
         }
+        all.extend(self.spool.files());
         all
     }
 
