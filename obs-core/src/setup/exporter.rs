@@ -67,7 +67,7 @@ impl Exporter {
             reader: self.reader.anew(),
             every: self.every,
             due: within(self.every),
-            collections: self.collections.clone(),
+            collections: self.collections,
         }
     }
 
