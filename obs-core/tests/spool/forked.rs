@@ -1,5 +1,7 @@
 //! A forked child leaves its parent's spool alone.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::exit;
 use std::time::{Duration, Instant};
 
@@ -45,5 +47,42 @@ fn a_forked_child_leaves_the_spool_of_its_parent_alone() {
         next.step(Instant::now(), soon());
         next.shutdown(soon()).expect("delivered");
         assert_eq!(next.accounts().of(Signal::Traces).recovered, 1);
+    }
+}
+
+#[test]
+fn a_spool_is_free_once_its_courier_has_ended_and_no_sooner_whatever_a_forked_child_does() {
+    for childs_is_dropped in [true, false] {
+        let scratch = Scratch::new();
+        let settings = SpoolSettings::at(scratch.path("spool"));
+        let courier = Courier::new(refusing(), quick().with_spool(settings.clone()));
+        courier.outbox().push(numbered(1, 1_000));
+        courier.step(Instant::now(), soon());
+        let (mut ours, mut childs) = UnixStream::pair().expect("a pair");
+        let child = match fork::fork().expect("a fork") {
+            Fork::Child => {
+                // Or it would not see its parent end.
+                drop(ours);
+                let kept = Some(courier).filter(|_| !childs_is_dropped);
+                childs.write_all(b"!").expect("told");
+                childs.read_exact(&mut [0]).ok();
+                drop(kept);
+                exit(0);
+            }
+            Fork::Parent(child) => child,
+        };
+        ours.read_exact(&mut [0]).expect("it has begun");
+        let second = Courier::new(refusing(), quick().with_spool(settings.clone()));
+        second.step(Instant::now(), soon());
+        assert_eq!(second.accounts().spool_errors, 1, "it is not free yet");
+        courier.shutdown(soon()).expect("kept");
+        let next = Courier::new(Capture::new(), quick().with_spool(settings));
+        next.step(Instant::now(), soon());
+        let problem = next.last_problem();
+        next.shutdown(soon()).expect("delivered");
+        let recovered = next.accounts().of(Signal::Traces).recovered;
+        assert_eq!(recovered, 1, "{problem:?}");
+        ours.write_all(b"!").expect("told");
+        assert_eq!(fork::waitpid(child).expect("a child"), 0);
     }
 }

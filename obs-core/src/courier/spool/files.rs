@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
 /// One directory.
 pub(in crate::courier) trait Files: Send + 'static {
@@ -36,8 +37,24 @@ pub(in crate::courier) trait OpenFile: Send {
 #[derive(Debug)]
 pub(in crate::courier) struct Directory {
     path: PathBuf,
-    /// Held open: the lock goes with it.
-    lock: Option<File>,
+    lock: Option<Lock>,
+}
+
+/// Held until it is dropped.
+#[derive(Debug)]
+struct Lock {
+    file: File,
+    /// Whose it is.
+    process: u32,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough where a forked child has it too; and that child is not to give it away.
+        if self.process == process::id() {
+            self.file.unlock().ok();
+        }
+    }
 }
 
 impl Directory {
@@ -58,7 +75,10 @@ impl Files for Directory {
             Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        self.lock = Some(lock);
+        self.lock = Some(Lock {
+            file: lock,
+            process: process::id(),
+        });
         Ok(true)
     }
 

@@ -212,7 +212,7 @@ fn headers(read: &mut Reader<'_>, variable: &str) -> Option<Headers> {
         Ok(Headers(pairs))
     });
     checked
-        .map_err(|problem| read.warn(variable, format!("{problem}; no header is sent")))
+        .map_err(|problem| read.warn(variable, format!("{problem}; ignored")))
         .ok()
 }
 
