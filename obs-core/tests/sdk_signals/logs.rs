@@ -98,8 +98,26 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         )
 }
 
-/// Neither scopes nor the entries of a map have an order.
-fn normal(mut all: Vec<ResourceLogs>) -> Vec<ResourceLogs> {
+/// Neither scopes nor the entries of a map have an order, and long records are more than one request.
+fn normal(requests: Vec<ResourceLogs>) -> Vec<ResourceLogs> {
+    let mut all: Vec<ResourceLogs> = Vec::new();
+    for mut request in requests {
+        let known = { all.iter_mut() }.find(|known| {
+            (&known.resource, &known.schema_url) == (&request.resource, &request.schema_url)
+        });
+        let Some(known) = known else {
+            all.push(request);
+            continue;
+        };
+        for mut scope in request.scope_logs.drain(..) {
+            let same = { known.scope_logs.iter_mut() }
+                .find(|same| (&same.scope, &same.schema_url) == (&scope.scope, &scope.schema_url));
+            match same {
+                Some(same) => same.log_records.append(&mut scope.log_records),
+                None => known.scope_logs.push(scope),
+            }
+        }
+    }
     for resource in &mut all {
         for record in resource
             .scope_logs
