@@ -2,6 +2,7 @@
 
 use crate::contain::{contain, let_go};
 use crate::quiet::Apart;
+use crate::redact::Patterns;
 use crate::thread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,12 +80,12 @@ impl Driver {
                 .map(|transport| transport.send(batch, deadline))
         }));
         match attempt {
-            Ok(Some(sent)) => Outcome::Sent(sent),
+            Ok(Some(sent)) => Outcome::Sent(without_secrets(sent)),
             Ok(None) => Outcome::Sent(Sent::refused("the transport is gone")),
             Err(payload) => {
                 let text = text_of(&*payload);
                 let_go(payload);
-                Outcome::Panicked(text)
+                Outcome::Panicked(without_secrets_in(text))
             }
         }
     }
@@ -100,6 +101,27 @@ impl Drop for Driver {
             drop(transport);
         });
     }
+}
+
+/// What is told of it is printed, and may repeat what was sent.
+fn without_secrets(sent: Sent) -> Sent {
+    match sent {
+        Sent::Delivered { rejected, message } => Sent::Delivered {
+            rejected,
+            message: message.map(without_secrets_in),
+        },
+        Sent::Retry { after, why } => Sent::Retry {
+            after,
+            why: without_secrets_in(why),
+        },
+        Sent::Refused { why } => Sent::Refused {
+            why: without_secrets_in(why),
+        },
+    }
+}
+
+fn without_secrets_in(text: String) -> String {
+    Patterns::new().replaced(&text).unwrap_or(text)
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> String {

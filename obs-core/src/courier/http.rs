@@ -151,7 +151,7 @@ impl Transport for HttpTransport {
             config = config.proxy(None);
         }
         let error = match agent.run(config.build()) {
-            Ok(response) => return understand(response, &route.shown),
+            Ok(response) => return understand(response, route),
             Err(error) => error,
         };
         match tls::refusal_by_http(&error) {
@@ -265,7 +265,19 @@ fn is_loopback(host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn understand(mut response: Response<Body>, shown: &str) -> Sent {
+/// An answer's text without the headers that were sent: a proxy that explains itself may repeat them.
+fn without_headers(mut said: String, headers: &HeaderMap) -> String {
+    const SHORT: usize = 4;
+    let values = headers.values().filter(|value| value.is_sensitive());
+    for value in values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
+        if value.len() >= SHORT && said.contains(value) {
+            said = said.replace(value, crate::redact::REDACTED);
+        }
+    }
+    said
+}
+
+fn understand(mut response: Response<Body>, route: &Route) -> Sent {
     let status = response.status();
     let after = answer::retry_after(response.headers());
     let protobuf = response
@@ -292,7 +304,7 @@ fn understand(mut response: Response<Body>, shown: &str) -> Sent {
         };
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: partial.message,
+            message: { partial.message }.map(|said| without_headers(said, &route.headers)),
         };
     }
     let said = if protobuf {
@@ -300,7 +312,8 @@ fn understand(mut response: Response<Body>, shown: &str) -> Sent {
     } else {
         String::from_utf8(body).ok()
     };
-    let mut why = format!("{shown}: HTTP {status}");
+    let said = said.map(|said| without_headers(said, &route.headers));
+    let mut why = format!("{}: HTTP {status}", route.shown);
     if let Some(said) = said
         .as_deref()
         .map(str::trim)

@@ -343,3 +343,17 @@ fn thread_number() -> usize {
 const MAX_STRIPES: usize = 16;
 /// How long a hand-over waits for those of other threads, at most.
 const OTHERS: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_does_not_wait_for_what_its_parents_threads_were_handing_over() {
+        let parents = Stripes::new(4);
+        parents.in_transit.fetch_add(1, Ordering::SeqCst);
+        let childs = parents.anew();
+        assert_eq!(childs.in_transit.load(Ordering::SeqCst), 0);
+        assert_eq!(childs.each.len(), 4);
+    }
+}

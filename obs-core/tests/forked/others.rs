@@ -7,12 +7,8 @@ use crate::received::{self, destinations};
 use crate::support::*;
 use obs_core::Telemetry;
 use obs_core::metrics_facade::MetricsRecorder;
-use obs_core::otel::KeyValue;
-use obs_core::otel::trace::{TraceContextExt, Tracer, TracerProvider};
+use obs_core::otel::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use std::io::{Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 fn telemetry(collector: &Collector) -> Telemetry {
     builder()
@@ -21,12 +17,6 @@ fn telemetry(collector: &Collector) -> Telemetry {
         .with_otlp_to(destinations(collector))
         .build()
         .expect("usable")
-}
-
-fn provider(telemetry: &Telemetry) -> SdkTracerProvider {
-    SdkTracerProvider::builder()
-        .with_span_processor(telemetry.span_processor())
-        .build()
 }
 
 #[test]
@@ -96,50 +86,4 @@ fn spans_of_an_sdk_are_sent_by_whose_they_are() {
     provider.shutdown().expect("all is delivered");
     telemetry.shutdown(PATIENCE).expect("all is delivered");
     assert_eq!(received::names(&collector), ["childs", "parents"]);
-}
-
-#[test]
-fn a_child_whose_parent_was_handing_spans_over_does_not_wait_for_that() {
-    let collector = Collector::start([]);
-    let telemetry = telemetry(&collector);
-    let provider = provider(&telemetry);
-    let stop = AtomicBool::new(false);
-    let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let tracer = provider.tracer("t");
-                let long = "x".repeat(60 << 10);
-                while !stop.load(Ordering::Relaxed) {
-                    tracer.in_span("n", |context| {
-                        context
-                            .span()
-                            .set_attribute(KeyValue::new("long", long.clone()));
-                    });
-                }
-            });
-        }
-        for _ in 0..60 {
-            let (took, into) = std::io::pipe().expect("a pipe");
-            in_child(|| {
-                let tracer = provider.tracer("t");
-                tracer.in_span("child", |_| {});
-                // Of a few, because the machine has others to run.
-                let took = (0..3).map(|_| {
-                    let from = Instant::now();
-                    telemetry.collect(PATIENCE).expect("no deadline");
-                    from.elapsed()
-                });
-                let took = took.min().unwrap_or_default();
-                (&into)
-                    .write_all(&took.as_nanos().to_le_bytes())
-                    .expect("said");
-            });
-            let mut bytes = [0; 16];
-            (&took).read_exact(&mut bytes).expect("said");
-            slowest = slowest.max(Duration::from_nanos(u128::from_le_bytes(bytes) as u64));
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
 }

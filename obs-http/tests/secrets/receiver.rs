@@ -21,7 +21,8 @@ impl Received {
     }
 }
 
-/// Answers everything with this status.
+/// Answers everything with this status; where that is no success, with all that came in the head, as proxies do that explain
+/// themselves.
 pub(crate) fn listen(status: &'static str) -> (SocketAddr, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("it is bound");
@@ -46,7 +47,8 @@ fn answer(mut stream: TcpStream, status: &str, into: &Received) -> Option<()> {
                 None => more(&mut stream, &mut seen)?,
             }
         };
-        let head = String::from_utf8_lossy(&seen[..end]).to_ascii_lowercase();
+        let came = String::from_utf8_lossy(&seen[..end]).into_owned();
+        let head = came.to_ascii_lowercase();
         let header = |name: &str| {
             let line = head
                 .lines()
@@ -75,8 +77,15 @@ fn answer(mut stream: TcpStream, status: &str, into: &Received) -> Option<()> {
             sent,
             unpacked,
         });
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        stream.write_all(head.as_bytes()).ok()?;
+        let said = match status.starts_with('2') {
+            true => "",
+            false => &*came,
+        };
+        let length = said.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{said}"
+        );
+        stream.write_all(answer.as_bytes()).ok()?;
     }
 }
 
