@@ -46,7 +46,26 @@ fn official(spans: Vec<SpanData>) -> Vec<ResourceSpans> {
 }
 
 /// To a decoder an unset status and none are the same; scopes have no order.
-fn normal(mut all: Vec<ResourceSpans>) -> Vec<ResourceSpans> {
+fn normal(requests: Vec<ResourceSpans>) -> Vec<ResourceSpans> {
+    let mut all: Vec<ResourceSpans> = Vec::new();
+    // Long spans are more than one request.
+    for mut request in requests {
+        let known = { all.iter_mut() }.find(|known| {
+            (&known.resource, &known.schema_url) == (&request.resource, &request.schema_url)
+        });
+        let Some(known) = known else {
+            all.push(request);
+            continue;
+        };
+        for mut scope in request.scope_spans.drain(..) {
+            let same = { known.scope_spans.iter_mut() }
+                .find(|same| (&same.scope, &same.schema_url) == (&scope.scope, &scope.schema_url));
+            match same {
+                Some(same) => same.spans.append(&mut scope.spans),
+                None => known.scope_spans.push(scope),
+            }
+        }
+    }
     for resource in &mut all {
         let spans = |scope: &mut ScopeSpans| {
             for span in &mut scope.spans {
