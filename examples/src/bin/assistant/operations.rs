@@ -1,8 +1,8 @@
 //! Kinds of operations of these services' own, beside the HTTP exchanges that the layers observe.
 
 use obs_core::{
-    DURATION_BOUNDS, Descriptor, ErrorType, Histogram, Key, Label, LabelId, Labels, Record, Scope,
-    Values, otel::trace::SpanKind, semconv,
+    DURATION_BOUNDS, Descriptor, ErrorType, Histogram, InFlight, Key, Label, LabelId, Labels,
+    Record, Scope, Values, otel::trace::SpanKind, semconv,
 };
 
 /// How many documents a retrieval returned.
@@ -61,9 +61,15 @@ pub(crate) static MODEL_CALL: Descriptor = Descriptor {
     ..PLAIN
 };
 
-/// Writing a conversation to memory, after the answer.
+/// Writing a conversation to memory, after the answer. Its gauge is what a shutdown sees of it, and waits for.
 pub(crate) static MEMORY: Descriptor = Descriptor {
     name: "assistant.memory",
+    in_flight: Some(InFlight {
+        name: "assistant.memory.active_writes",
+        unit: "{write}",
+        description: "Conversations that are being written to memory.",
+        labels: 0,
+    }),
     span_name: |_, name| name.push_str("remember"),
     ..PLAIN
 };

@@ -8,7 +8,7 @@ impl Scratch {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("obs-files-{}-{number}", std::process::id())))
+        Self(std::env::temp_dir().join(format!("obs-files-{}-{number}", process::id())))
     }
 }
 
