@@ -40,12 +40,14 @@ mod ledger;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
+mod settings;
 mod several;
 #[cfg(feature = "spool")]
 pub mod spool;
 #[cfg(not(feature = "spool"))]
 #[path = "courier/no_spool.rs"]
 mod spool;
+mod step;
 pub(crate) mod time;
 #[cfg(feature = "tls")]
 mod tls;
@@ -66,8 +68,10 @@ pub use http::HttpTransport;
 #[cfg(feature = "otlp")]
 pub use otlp::OtlpTransport;
 pub use outbox::Outbox;
+pub use settings::Settings;
 #[cfg(feature = "spool")]
 pub use spool::{Fsync, SpoolSettings};
+pub use step::Step;
 pub use transport::{Remake, Sent, Transport};
 
 pub(crate) use several::{Couriers, Outlet, Peer};
@@ -75,6 +79,7 @@ pub(crate) use several::{Couriers, Outlet, Peer};
 use driver::{Driver, Watch};
 use ledger::{Next, Phase};
 use outbox::{Shared, State};
+use step::{Attempt, Turned};
 
 /// Who we are, as the OTLP exporter specification asks.
 #[cfg(feature = "otlp")]
@@ -558,94 +563,6 @@ impl Shared {
         self.work.notify_all();
         self.settled.notify_all();
         drop((driver, keeper));
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Attempt {
-    Made,
-    Wait(Option<Instant>),
-    /// Someone else has the driver.
-    Busy,
-    Closed,
-}
-
-/// How one courier's turn among several ended.
-#[derive(Clone, Copy, Debug)]
-enum Turned {
-    /// All is sent, or the time is over.
-    Over,
-    /// Nothing can be sent before this moment, or before somebody else is done.
-    Held(Option<Instant>),
-}
-
-/// What a manual [step](Courier::step) found to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// One attempt was made; there may be more to do.
-    Sent,
-    /// Everything pending is held back, the first until this moment.
-    Waiting(Instant),
-    /// Nothing is pending.
-    Idle,
-    /// The courier's thread, or another caller, is at it.
-    Busy,
-    /// The courier has been shut down.
-    Closed,
-}
-
-/// How much may wait, and how patiently.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Settings {
-    capacity_bytes: usize,
-    initial_backoff: Duration,
-    max_backoff: Duration,
-    #[cfg(feature = "spool")]
-    spool: Option<SpoolSettings>,
-}
-
-impl Settings {
-    /// Memory for pending batches of all signals, 56 MiB unless set: with what an allocator adds, a process grows by less than
-    /// 64 MiB. The oldest batch goes when it is used up.
-    pub fn with_capacity_bytes(mut self, bytes: usize) -> Self {
-        self.capacity_bytes = bytes;
-        self
-    }
-
-    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set.
-    pub fn with_backoff(mut self, initial: Duration, max: Duration) -> Self {
-        (self.initial_backoff, self.max_backoff) = (initial, max);
-        self
-    }
-
-    /// A forked child's: the directory of a spool is its parent's.
-    fn for_child(self) -> Self {
-        Self {
-            #[cfg(feature = "spool")]
-            spool: None,
-            ..self
-        }
-    }
-
-    /// A [spool] for what the destination does not take; by default there is none.
-    #[cfg(feature = "spool")]
-    pub fn with_spool(mut self, spool: SpoolSettings) -> Self {
-        self.spool = Some(spool);
-        self
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            capacity_bytes: 56 << 20,
-            initial_backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(30),
-            #[cfg(feature = "spool")]
-            spool: None,
-        }
     }
 }
 
