@@ -8,7 +8,7 @@ import sys
 
 COLUMNS = 7  # row, figure, value, unit, bar, verdict, what was done
 # Of the exporters of the SDK and ours, what the README shows.
-BESIDE = ["spans", "delivered", "counted as dropped", "counted as processed", "in neither counter", "shutdown", "shutdown said Ok", "memory added"]
+BESIDE = ["spans", "delivered", "counted as dropped", "counted as processed", "in neither counter", "shutdown", "shutdown said Ok", "memory"]
 
 
 def read(lines):
