@@ -8,18 +8,18 @@ use crate::descriptor::Scope;
 use crate::log_event::LogEvent;
 
 /// Fields of `LogRecord`.
-mod field {
-    pub(super) const TIME: u8 = 1;
-    pub(super) const SEVERITY_NUMBER: u8 = 2;
-    pub(super) const SEVERITY_TEXT: u8 = 3;
-    pub(super) const BODY: u8 = 5;
-    pub(super) const ATTRIBUTES: u8 = 6;
+pub(in crate::encode) mod field {
+    pub(in crate::encode) const TIME: u8 = 1;
+    pub(in crate::encode) const SEVERITY_NUMBER: u8 = 2;
+    pub(in crate::encode) const SEVERITY_TEXT: u8 = 3;
+    pub(in crate::encode) const BODY: u8 = 5;
+    pub(in crate::encode) const ATTRIBUTES: u8 = 6;
     /// Field 8, four bytes wide.
-    pub(super) const FLAGS: u8 = 8 << 3 | 5;
-    pub(super) const TRACE_ID: u8 = 9;
-    pub(super) const SPAN_ID: u8 = 10;
-    pub(super) const OBSERVED: u8 = 11;
-    pub(super) const EVENT_NAME: u8 = 12;
+    pub(in crate::encode) const FLAGS: u8 = 8 << 3 | 5;
+    pub(in crate::encode) const TRACE_ID: u8 = 9;
+    pub(in crate::encode) const SPAN_ID: u8 = 10;
+    pub(in crate::encode) const OBSERVED: u8 = 11;
+    pub(in crate::encode) const EVENT_NAME: u8 = 12;
 }
 
 /// Encodes events into bodies of at most `limit` bytes and emits each with the number of its events. Those that name no scope

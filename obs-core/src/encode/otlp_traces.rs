@@ -17,39 +17,39 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
 
 /// Fields of `Span`, then of its parts.
-mod field {
-    pub(super) const TRACE_ID: u8 = 1;
-    pub(super) const SPAN_ID: u8 = 2;
-    pub(super) const TRACE_STATE: u8 = 3;
-    pub(super) const PARENT_SPAN_ID: u8 = 4;
-    pub(super) const NAME: u8 = 5;
-    pub(super) const KIND: u8 = 6;
-    pub(super) const START: u8 = 7;
-    pub(super) const END: u8 = 8;
-    pub(super) const ATTRIBUTES: u8 = 9;
-    pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
-    pub(super) use super::super::points::field::EVENTS;
-    pub(super) const DROPPED_EVENTS: u8 = 12;
-    pub(super) const LINKS: u8 = 13;
-    pub(super) const DROPPED_LINKS: u8 = 14;
-    pub(super) const STATUS: u8 = 15;
+pub(in crate::encode) mod field {
+    pub(in crate::encode) const TRACE_ID: u8 = 1;
+    pub(in crate::encode) const SPAN_ID: u8 = 2;
+    pub(in crate::encode) const TRACE_STATE: u8 = 3;
+    pub(in crate::encode) const PARENT_SPAN_ID: u8 = 4;
+    pub(in crate::encode) const NAME: u8 = 5;
+    pub(in crate::encode) const KIND: u8 = 6;
+    pub(in crate::encode) const START: u8 = 7;
+    pub(in crate::encode) const END: u8 = 8;
+    pub(in crate::encode) const ATTRIBUTES: u8 = 9;
+    pub(in crate::encode) const DROPPED_ATTRIBUTES: u8 = 10;
+    pub(in crate::encode) use crate::encode::points::field::EVENTS;
+    pub(in crate::encode) const DROPPED_EVENTS: u8 = 12;
+    pub(in crate::encode) const LINKS: u8 = 13;
+    pub(in crate::encode) const DROPPED_LINKS: u8 = 14;
+    pub(in crate::encode) const STATUS: u8 = 15;
     /// Field 16, four bytes wide: the only tag here that takes two bytes.
-    pub(super) const FLAGS: [u8; 2] = [0x85, 0x01];
+    pub(in crate::encode) const FLAGS: [u8; 2] = [0x85, 0x01];
 
-    pub(super) mod event {
-        pub(in super::super) use super::super::super::points::field::{NAME, TIME};
-        pub(in super::super) const ATTRIBUTES: u8 = 3;
-        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 4;
+    pub(in crate::encode) mod event {
+        pub(in crate::encode) use crate::encode::points::field::{NAME, TIME};
+        pub(in crate::encode) const ATTRIBUTES: u8 = 3;
+        pub(in crate::encode) const DROPPED_ATTRIBUTES: u8 = 4;
     }
-    pub(super) mod link {
-        pub(in super::super) const ATTRIBUTES: u8 = 4;
-        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 5;
+    pub(in crate::encode) mod link {
+        pub(in crate::encode) const ATTRIBUTES: u8 = 4;
+        pub(in crate::encode) const DROPPED_ATTRIBUTES: u8 = 5;
         /// Field 6, four bytes wide.
-        pub(in super::super) const FLAGS: u8 = 6 << 3 | 5;
+        pub(in crate::encode) const FLAGS: u8 = 6 << 3 | 5;
     }
-    pub(super) mod status {
-        pub(in super::super) const MESSAGE: u8 = 2;
-        pub(in super::super) const CODE: u8 = 3;
+    pub(in crate::encode) mod status {
+        pub(in crate::encode) const MESSAGE: u8 = 2;
+        pub(in crate::encode) const CODE: u8 = 3;
     }
 }
 

@@ -3,26 +3,12 @@
 use super::time;
 use crate::attributes::Scalar;
 use crate::encode::any_value::DEEPEST;
+use crate::encode::otlp_logs::field;
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::ITEM;
 use crate::redact::{Looking, Place};
 use opentelemetry::logs::AnyValue;
 use opentelemetry_sdk::logs::SdkLogRecord;
-
-/// Fields of `LogRecord`.
-mod field {
-    pub(super) const TIME: u8 = 1;
-    pub(super) const SEVERITY_NUMBER: u8 = 2;
-    pub(super) const SEVERITY_TEXT: u8 = 3;
-    pub(super) const BODY: u8 = 5;
-    pub(super) const ATTRIBUTES: u8 = 6;
-    /// Field 8, four bytes wide.
-    pub(super) const FLAGS: u8 = 8 << 3 | 5;
-    pub(super) const TRACE_ID: u8 = 9;
-    pub(super) const SPAN_ID: u8 = 10;
-    pub(super) const OBSERVED: u8 = 11;
-    pub(super) const EVENT_NAME: u8 = 12;
-}
 
 /// Writes a log record as an item. `false`, and nothing of use is written, if it is longer than `limit`. Its target is the
 /// name of its scope, and not written here. Others see the record, too: what has to be seen by somebody first is copied.

@@ -3,6 +3,7 @@
 use super::items::{Items, bodies};
 use super::scope::{Named, ScopeBytes};
 use super::{resource_bytes, time, unix_nanos};
+use crate::encode::otlp_metrics::field;
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::{FRAME, ITEM};
 use crate::encode::resource::ResourceBytes;
@@ -14,69 +15,6 @@ use opentelemetry_sdk::metrics::data::{
     HistogramDataPoint, Metric, MetricData, ResourceMetrics,
 };
 use std::time::SystemTime;
-
-/// Fields of `Metric`, then of its data and points.
-mod field {
-    pub(super) const NAME: u8 = 1;
-    pub(super) const DESCRIPTION: u8 = 2;
-    pub(super) const UNIT: u8 = 3;
-    pub(super) const GAUGE: u8 = 5;
-    pub(super) const SUM: u8 = 7;
-    pub(super) const HISTOGRAM: u8 = 9;
-    pub(super) const EXPONENTIAL: u8 = 10;
-
-    pub(super) const POINTS: u8 = 1;
-    pub(super) const TEMPORALITY: u8 = 2;
-    pub(super) const IS_MONOTONIC: u8 = 3;
-
-    pub(super) const START: u8 = 2;
-    pub(super) const TIME: u8 = 3;
-
-    pub(super) mod number {
-        pub(in super::super) const DOUBLE: u8 = 4;
-        pub(in super::super) const EXEMPLARS: u8 = 5;
-        /// A `sfixed64`.
-        pub(in super::super) const INT: u8 = 6;
-        pub(in super::super) const ATTRIBUTES: u8 = 7;
-    }
-    pub(super) mod histogram {
-        pub(in super::super) const COUNT: u8 = 4;
-        pub(in super::super) const SUM: u8 = 5;
-        pub(in super::super) const BUCKETS: u8 = 6;
-        pub(in super::super) const BOUNDS: u8 = 7;
-        pub(in super::super) const EXEMPLARS: u8 = 8;
-        pub(in super::super) const ATTRIBUTES: u8 = 9;
-        pub(in super::super) const MIN: u8 = 11;
-        pub(in super::super) const MAX: u8 = 12;
-    }
-    pub(super) mod exponential {
-        pub(in super::super) const ATTRIBUTES: u8 = 1;
-        pub(in super::super) const COUNT: u8 = 4;
-        pub(in super::super) const SUM: u8 = 5;
-        /// A `sint32`, as the offset.
-        pub(in super::super) const SCALE: u8 = 6;
-        pub(in super::super) const ZERO_COUNT: u8 = 7;
-        pub(in super::super) const POSITIVE: u8 = 8;
-        pub(in super::super) const NEGATIVE: u8 = 9;
-        pub(in super::super) const EXEMPLARS: u8 = 11;
-        pub(in super::super) const MIN: u8 = 12;
-        pub(in super::super) const MAX: u8 = 13;
-        pub(in super::super) const ZERO_THRESHOLD: u8 = 14;
-
-        pub(in super::super) const OFFSET: u8 = 1;
-        /// Packed varints.
-        pub(in super::super) const COUNTS: u8 = 2;
-    }
-    pub(super) mod exemplar {
-        pub(in super::super) const TIME: u8 = 2;
-        pub(in super::super) const DOUBLE: u8 = 3;
-        pub(in super::super) const SPAN_ID: u8 = 4;
-        pub(in super::super) const TRACE_ID: u8 = 5;
-        /// A `sfixed64`.
-        pub(in super::super) const INT: u8 = 6;
-        pub(in super::super) const ATTRIBUTES: u8 = 7;
-    }
-}
 
 /// Points that were encoded, and those that no body has room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,49 +1,12 @@
 //! `SpanData` as OTLP's `Span`.
 
 use super::time;
+use crate::encode::otlp_traces::field;
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::ITEM;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
-
-/// Fields of `Span`, then of its parts.
-mod field {
-    pub(super) const TRACE_ID: u8 = 1;
-    pub(super) const SPAN_ID: u8 = 2;
-    pub(super) const TRACE_STATE: u8 = 3;
-    pub(super) const PARENT_SPAN_ID: u8 = 4;
-    pub(super) const NAME: u8 = 5;
-    pub(super) const KIND: u8 = 6;
-    pub(super) const START: u8 = 7;
-    pub(super) const END: u8 = 8;
-    pub(super) const ATTRIBUTES: u8 = 9;
-    pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
-    pub(super) const EVENTS: u8 = 11;
-    pub(super) const DROPPED_EVENTS: u8 = 12;
-    pub(super) const LINKS: u8 = 13;
-    pub(super) const DROPPED_LINKS: u8 = 14;
-    pub(super) const STATUS: u8 = 15;
-    /// Field 16, four bytes wide: its tag takes two bytes.
-    pub(super) const FLAGS: [u8; 2] = [0x85, 0x01];
-
-    pub(super) mod event {
-        pub(in super::super) const TIME: u8 = 1;
-        pub(in super::super) const NAME: u8 = 2;
-        pub(in super::super) const ATTRIBUTES: u8 = 3;
-        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 4;
-    }
-    pub(super) mod link {
-        pub(in super::super) const ATTRIBUTES: u8 = 4;
-        pub(in super::super) const DROPPED_ATTRIBUTES: u8 = 5;
-        /// Field 6, four bytes wide.
-        pub(in super::super) const FLAGS: u8 = 6 << 3 | 5;
-    }
-    pub(super) mod status {
-        pub(in super::super) const MESSAGE: u8 = 2;
-        pub(in super::super) const CODE: u8 = 3;
-    }
-}
 
 /// Whether the parent (of a link: the linked span) is remote is known, and whether it is.
 const HAS_IS_REMOTE: u32 = 1 << 8;
