@@ -20,7 +20,10 @@ use super::tls::{self, Trust};
 use super::{Batch, Remake, Sent, Signal, Transport, USER_AGENT};
 use crate::error::Error;
 
+use self::names::Names;
+
 pub(super) mod answer;
+mod names;
 
 /// Delivers to OTLP/HTTP endpoints with a blocking client. Needs no runtime.
 ///
@@ -28,7 +31,8 @@ pub(super) mod answer;
 /// `https` needs the feature `tls`; who is trusted is [`Destination::certificate`]'s to say, who we are
 /// [`Destination::client_certificate`]'s, and a side that does not trust the other is a refusal, not a reason to try again.
 /// Redirects are not followed: they would carry credentials elsewhere. A name is looked up on a thread of its own: a
-/// resolver that hangs holds nobody up for longer than the attempt's timeout, but that thread until it gives up.
+/// resolver that hangs holds nobody up for longer than the attempt's timeout, but that thread until it gives up. A
+/// numeric address is not looked up.
 #[derive(Debug)]
 pub struct HttpTransport {
     routes: [Option<Route>; Signal::ALL.len()],
@@ -101,7 +105,7 @@ impl HttpTransport {
         }
         self.process = process;
         for agent in &mut self.agents {
-            let own = agent.config().new_agent();
+            let own = Names::asked_by(agent.config().clone());
             // Dropping could say goodbye on a connection that the parent goes on using.
             mem::forget(mem::replace(agent, own));
         }
@@ -250,7 +254,8 @@ impl<'a> Agents<'a> {
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(USER_AGENT);
-        self.agents.push(trust.given_to(config).build().new_agent());
+        self.agents
+            .push(Names::asked_by(trust.given_to(config).build()));
         self.files.push(files);
         Ok(self.agents.len() - 1)
     }

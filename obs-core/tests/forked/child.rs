@@ -10,13 +10,9 @@ use std::time::{Duration, Instant};
 /// Runs `work` in a forked child, to its end by `exit`, with its destructors. Fails if it panics, or does not come back.
 #[track_caller]
 pub(crate) fn in_child(work: impl FnOnce()) {
-    if let Err(why) = try_in_child(work) {
+    if let Err(why) = spawn(work).wait() {
         panic!("in the child: {why}");
     }
-}
-
-pub(crate) fn try_in_child(work: impl FnOnce()) -> Result<(), String> {
-    spawn(work).wait()
 }
 
 pub(crate) struct Child {
@@ -25,6 +21,11 @@ pub(crate) struct Child {
 }
 
 pub(crate) fn spawn(work: impl FnOnce()) -> Child {
+    spawn_to_end_by(work, |code| std::process::exit(code))
+}
+
+/// Its end is `end`'s to bring about, with the code that says how it went.
+pub(crate) fn spawn_to_end_by(work: impl FnOnce(), end: impl FnOnce(i32)) -> Child {
     let (said, mut says) = std::io::pipe().expect("a pipe");
     match fork::fork().expect("a fork") {
         Fork::Child => {
@@ -41,7 +42,8 @@ pub(crate) fn spawn(work: impl FnOnce()) -> Child {
             let code = i32::from(text.is_some());
             let _ = says.write_all(text.unwrap_or_default().as_bytes());
             drop(says);
-            std::process::exit(code)
+            end(code);
+            std::process::abort()
         }
         Fork::Parent(pid) => Child { pid, said },
     }

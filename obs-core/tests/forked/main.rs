@@ -9,9 +9,9 @@ mod collector;
 mod support;
 
 mod child;
+mod everything;
 mod ids;
 mod inert;
 mod others;
 mod received;
-mod storm;
 mod whole;

@@ -1,11 +1,13 @@
-//! Forks while other threads are in the middle of everything: some of them fall into each of our locks.
+//! Some of the forks fall into each of our locks.
 
-use crate::child::try_in_child;
+use crate::child::spawn_to_end_by;
 use crate::collector::{Collector, PATIENCE};
-use crate::inert::everything;
+use crate::everything::everything;
 use crate::received::{self, destinations};
 use crate::support::*;
 use obs_core::{Labels, Outcome, Parent, Telemetry};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -21,6 +23,18 @@ fn busy(telemetry: &Telemetry, over: &AtomicBool, collects: bool) {
         }
         step += 1;
     }
+}
+
+/// Runs `work` in a forked child that ends by becoming another program. `exit` is not for a child that was forked while
+/// threads started or ended: it takes a lock of the standard library's, which such a thread may have held.
+fn try_in_child(work: impl FnOnce()) -> Result<(), String> {
+    spawn_to_end_by(work, |code| {
+        let error = Command::new("sh")
+            .args(["-c", "exit $0", &code.to_string()])
+            .exec();
+        panic!("no shell: {error}")
+    })
+    .wait()
 }
 
 /// Forks `ROUNDS` times beside threads at work.
