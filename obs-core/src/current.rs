@@ -21,6 +21,7 @@ use crate::scope::{self, with_handle};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// Stamps an event point of the current operation.
 #[inline(always)]
@@ -103,6 +104,32 @@ pub fn wrap<F: Future>(future: F) -> Within<F> {
 #[inline]
 pub fn is_suppressed() -> bool {
     crate::context::peek(|current| current.is_none()) && crate::quiet::is_suppressed()
+}
+
+thread_local! {
+    static GIVEN_UP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, in which a layer drops what was working for a caller that has gone away: what ends in it by being dropped was
+/// not given up by anybody here, but with the rest.
+#[doc(hidden)]
+#[inline]
+pub fn giving_up<R>(work: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            GIVEN_UP.set(self.0);
+        }
+    }
+    let _restore = Restore(GIVEN_UP.replace(true));
+    work()
+}
+
+/// Whether what is dropped here is dropped with the operation around it.
+#[doc(hidden)]
+#[inline]
+pub fn is_given_up() -> bool {
+    GIVEN_UP.get()
 }
 
 /// Writes what an outgoing call from here carries, as the W3C's headers: the ids that [`Parent::Current`] would make a parent

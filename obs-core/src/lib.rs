@@ -77,6 +77,7 @@ mod loom_models;
 pub mod metrics;
 #[cfg(feature = "metrics")]
 pub mod metrics_facade;
+mod moment;
 mod operation;
 mod outcome;
 mod parent;
@@ -131,6 +132,7 @@ pub use instrument::{Instrumented, Within};
 pub use label::{Label, LabelId, LabelValue, Labels, OTHER, Values};
 pub use level::StatsLevel;
 pub use log_event::{Body, LogEvent, Severity};
+pub use moment::Moment;
 pub use operation::{Active, Operation};
 pub use outcome::{End, ErrorType, Outcome};
 pub use parent::Parent;

@@ -388,6 +388,19 @@ impl Operation {
     #[cold]
     #[inline(never)]
     pub(crate) fn end_dropped(mut live: Box<Live>) -> Outcome {
+        let outcome = Self::if_dropped(&mut live);
+        finish(live, outcome);
+        outcome
+    }
+
+    /// How it would end if it were dropped now: `None` where it has ended. For layers that say more of such an ending.
+    #[doc(hidden)]
+    #[cold]
+    pub fn outcome_if_dropped(&mut self) -> Option<Outcome> {
+        self.0.as_deref_mut().map(Self::if_dropped)
+    }
+
+    fn if_dropped(live: &mut Live) -> Outcome {
         if std::thread::panicking() {
             live.flags.set(Flags::PANICKED);
         }
@@ -395,7 +408,7 @@ impl Operation {
             end: live.ended,
             error: live.error,
         });
-        let outcome = if live.flags.has(Flags::PANICKED) {
+        if live.flags.has(Flags::PANICKED) {
             Outcome::PANICKED
         } else if let Some(error) = foreseen.filter(|outcome| outcome.is_error()) {
             error
@@ -403,9 +416,7 @@ impl Operation {
             Outcome::TIMED_OUT
         } else {
             foreseen.unwrap_or(Outcome::CANCELLED)
-        };
-        finish(live, outcome);
-        outcome
+        }
     }
 }
 

@@ -96,6 +96,22 @@ impl Outcome {
         }
     }
 
+    /// Cancelled, as the protocol calls it.
+    pub const fn cancelled(error: ErrorType) -> Self {
+        Self {
+            end: End::Cancelled,
+            error,
+        }
+    }
+
+    /// Timed out, as the protocol calls it.
+    pub const fn timed_out(error: ErrorType) -> Self {
+        Self {
+            end: End::TimedOut,
+            error,
+        }
+    }
+
     /// Cancelled on purpose by the caller: an ending, but no error.
     pub const fn cancelled_on_purpose() -> Self {
         Self {

@@ -21,6 +21,7 @@ pub mod obs;
 pub mod otel;
 pub mod process;
 pub mod resource;
+pub mod rpc;
 pub mod session;
 pub mod stability;
 pub mod user;

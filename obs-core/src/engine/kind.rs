@@ -499,6 +499,24 @@ impl Kind {
         }
     }
 
+    /// The same for a value that was met before or is configured; of any other there is none.
+    #[doc(hidden)]
+    #[inline]
+    pub fn known_label(&self, label: usize, value: &str) -> Option<LabelId> {
+        let space = self.set.spaces.get(label)?;
+        self.engine
+            .with_local(|local| local.known(space, value))
+            .or_else(|| self.known_elsewhere(space, value))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn known_elsewhere(&self, space: &Space, value: &str) -> Option<LabelId> {
+        let known = self.shown(space, value)?;
+        let id = || self.engine.with_local(|local| local.intern(space, value));
+        space.knows(&known).then(id)
+    }
+
     #[inline(always)]
     pub(crate) fn with_error(&self, labels: Labels, error: u16) -> Labels {
         match self.error_label {

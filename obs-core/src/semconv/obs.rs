@@ -15,7 +15,32 @@ names! {
     CONNECTION_REUSED = "obs.http.connection.reused";
     /// How many attempts one call took.
     CALL_ATTEMPTS = "obs.http.call.attempts";
-    /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`.
+    /// What `rpc.response.status_code` is called from the next version of the conventions on (v1.45 or later).
+    RPC_STATUS_CODE_NEXT = "rpc.status_code";
+    /// How many messages a call's request had.
+    RPC_REQUEST_MESSAGES = "obs.rpc.request.messages";
+    /// How many messages a call's response had.
+    RPC_RESPONSE_MESSAGES = "obs.rpc.response.messages";
+    /// Bytes of the request's messages as they were on the wire, compressed or not, without their prefixes.
+    RPC_REQUEST_SIZE = "obs.rpc.request.size";
+    /// Bytes of the response's messages as they were on the wire, compressed or not, without their prefixes.
+    RPC_RESPONSE_SIZE = "obs.rpc.response.size";
+    /// How many messages of the request were compressed, where any was.
+    RPC_REQUEST_COMPRESSED = "obs.rpc.request.compressed";
+    /// How many messages of the response were compressed, where any was.
+    RPC_RESPONSE_COMPRESSED = "obs.rpc.response.compressed";
+    /// Who ended a call that was cancelled or timed out: `local`, `deadline`, `peer`, `cascaded`.
+    RPC_CANCEL_ORIGIN = "obs.rpc.cancel.origin";
+    /// Which attempt of one call it is, counted from 0 for the first; there from 1 on.
+    RPC_ATTEMPT = "obs.rpc.attempt";
+    /// How many attempts one call took.
+    RPC_CALL_ATTEMPTS = "obs.rpc.call.attempts";
+    /// Whether the connection was there before: false where the call had to wait for a new one.
+    RPC_CONNECTION_REUSED = "obs.rpc.connection.reused";
+    /// The service that called, as it names itself.
+    RPC_PEER_SERVICE = "obs.rpc.peer.service";
+    /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also `write`, `wait_response`,
+    /// `read`, `handle`, `encode`, `decode`.
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
@@ -47,6 +72,32 @@ pub const HTTP_CALL_REQUEST_BODY_SIZE: &str = "obs.http.call.request.body.size";
 pub const HTTP_CALL_RESPONSE_BODY_SIZE: &str = "obs.http.call.response.body.size";
 /// How many attempts calls took.
 pub const HTTP_CALL_ATTEMPTS: &str = "obs.http.call.attempts";
+/// A server's calls that are running.
+pub const RPC_SERVER_ACTIVE: &str = "obs.rpc.server.active_calls";
+/// A client's calls that are running.
+pub const RPC_CLIENT_ACTIVE: &str = "obs.rpc.client.active_calls";
+/// Parts of a call, in seconds.
+pub const RPC_STAGE_DURATION: &str = "obs.rpc.stage.duration";
+/// Messages of the requests that servers got.
+pub const RPC_SERVER_REQUEST_MESSAGES: &str = "obs.rpc.server.request.messages";
+/// Messages of the responses that servers gave.
+pub const RPC_SERVER_RESPONSE_MESSAGES: &str = "obs.rpc.server.response.messages";
+/// Sizes of the requests that servers got, in bytes.
+pub const RPC_SERVER_REQUEST_SIZE: &str = "obs.rpc.server.request.size";
+/// Sizes of the responses that servers gave, in bytes.
+pub const RPC_SERVER_RESPONSE_SIZE: &str = "obs.rpc.server.response.size";
+/// Messages of the requests that clients sent.
+pub const RPC_CLIENT_REQUEST_MESSAGES: &str = "obs.rpc.client.request.messages";
+/// Messages of the responses that clients got.
+pub const RPC_CLIENT_RESPONSE_MESSAGES: &str = "obs.rpc.client.response.messages";
+/// Sizes of the requests that clients sent, in bytes.
+pub const RPC_CLIENT_REQUEST_SIZE: &str = "obs.rpc.client.request.size";
+/// Sizes of the responses that clients got, in bytes.
+pub const RPC_CLIENT_RESPONSE_SIZE: &str = "obs.rpc.client.response.size";
+/// Duration of a logical call with all its attempts, in seconds.
+pub const RPC_CALL_DURATION: &str = "obs.rpc.call.duration";
+/// How many attempts logical calls took.
+pub const RPC_CALL_ATTEMPTS_METRIC: &str = "obs.rpc.call.attempts";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// Of that, the items that were to be delivered.

@@ -1,6 +1,6 @@
 //! How far each name can be relied on, by the model of the conventions at the version of [`SCHEMA_URL`](super::SCHEMA_URL).
 
-use super::{code, exception, http, network, obs, otel, process, resource, session, user};
+use super::{code, exception, http, network, obs, otel, process, resource, rpc, session, user};
 use crate::attributes::Key;
 
 /// What the conventions promise of a name.
@@ -38,6 +38,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (exception::ALL, Stable),
     (code::ALL, Stable),
     (process::ALL, ReleaseCandidate),
+    (rpc::ALL, ReleaseCandidate),
     (session::ALL, Development),
     (user::ALL, Development),
     (otel::ALL, Development),
@@ -52,6 +53,8 @@ const APART: &[(Key, Stability)] = &[
     (code::THREAD_NAME, Development),
     // Of the metrics SDK's specification, which is stable; no registry has it.
     (otel::METRIC_OVERFLOW, Stable),
+    // Of main, after v1.44.
+    (obs::RPC_STATUS_CODE_NEXT, ReleaseCandidate),
 ];
 
 /// Metrics.
@@ -64,6 +67,8 @@ pub const METRICS: &[(&str, Stability)] = &[
     (http::CLIENT_ACTIVE_REQUESTS, Development),
     (http::CLIENT_REQUEST_BODY_SIZE, Development),
     (http::CLIENT_RESPONSE_BODY_SIZE, Development),
+    (rpc::CLIENT_CALL_DURATION, ReleaseCandidate),
+    (rpc::SERVER_CALL_DURATION, ReleaseCandidate),
     (process::CPU_TIME, ReleaseCandidate),
     (process::MEMORY_USAGE, ReleaseCandidate),
     (process::MEMORY_VIRTUAL, ReleaseCandidate),
@@ -94,6 +99,19 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::HTTP_CALL_REQUEST_BODY_SIZE, Ours),
     (obs::HTTP_CALL_RESPONSE_BODY_SIZE, Ours),
     (obs::HTTP_CALL_ATTEMPTS, Ours),
+    (obs::RPC_SERVER_ACTIVE, Ours),
+    (obs::RPC_CLIENT_ACTIVE, Ours),
+    (obs::RPC_STAGE_DURATION, Ours),
+    (obs::RPC_SERVER_REQUEST_MESSAGES, Ours),
+    (obs::RPC_SERVER_RESPONSE_MESSAGES, Ours),
+    (obs::RPC_SERVER_REQUEST_SIZE, Ours),
+    (obs::RPC_SERVER_RESPONSE_SIZE, Ours),
+    (obs::RPC_CLIENT_REQUEST_MESSAGES, Ours),
+    (obs::RPC_CLIENT_RESPONSE_MESSAGES, Ours),
+    (obs::RPC_CLIENT_REQUEST_SIZE, Ours),
+    (obs::RPC_CLIENT_RESPONSE_SIZE, Ours),
+    (obs::RPC_CALL_DURATION, Ours),
+    (obs::RPC_CALL_ATTEMPTS_METRIC, Ours),
     (obs::DROPPED, Ours),
     (obs::LOST, Ours),
     (obs::CREATED, Ours),
@@ -129,6 +147,8 @@ pub const RESOURCE: &[(&str, Stability)] = &[
 pub const PREFIXES: &[(&str, Stability)] = &[
     (http::REQUEST_HEADER, Stable),
     (http::RESPONSE_HEADER, Stable),
+    (rpc::REQUEST_METADATA, Development),
+    (rpc::RESPONSE_METADATA, Development),
 ];
 
 /// Events of spans that are no event points.

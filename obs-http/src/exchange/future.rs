@@ -7,7 +7,7 @@ use crate::descriptor::{RESPONSE_SIZE, STATUS};
 use crate::headers::captured::capture;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
-use obs_core::{LabelId, Outcome};
+use obs_core::{LabelId, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -32,7 +32,7 @@ pin_project! {
             let mut this = this.project();
             if this.carried.is_recording() {
                 let entered = this.carried.enter();
-                this.inner.set(None);
+                current::giving_up(|| this.inner.set(None));
                 entered.leave();
             }
         }

@@ -1,0 +1,56 @@
+//! A reading of an operation's clock by whoever does not hold the operation.
+
+use crate::engine::kind::Kind;
+use crate::event::Event;
+use crate::operation::Active;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// When something happened, by the clock of one telemetry: taken by the task that saw it, stamped by the one that owns the
+/// operation. A word, for an atomic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(NonZeroU64);
+
+impl Moment {
+    /// The word; never zero.
+    #[inline(always)]
+    pub const fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// What [`to_bits`](Self::to_bits) gave; `None` for zero.
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
+    }
+}
+
+impl Kind {
+    /// Now.
+    #[inline(always)]
+    pub fn now(&self) -> Moment {
+        let ticks = self.clock.ticks();
+        Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The time from one moment to another of this kind's telemetry; none if they are the other way round.
+    pub fn between(&self, from: Moment, to: Moment) -> Duration {
+        let ticks = to.to_bits().saturating_sub(from.to_bits());
+        Duration::from_secs_f64(ticks as f64 / self.clock.ticks_per_second())
+    }
+}
+
+impl Active<'_> {
+    /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
+    /// nothing happens.
+    pub fn stamp_at(&mut self, event: Event, at: Moment) {
+        let live = &mut *self.0;
+        if live.level >= event.level() {
+            let at = at.to_bits().saturating_sub(live.start);
+            live.timeline.merge(std::iter::once((event, at)));
+        }
+    }
+}

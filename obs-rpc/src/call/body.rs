@@ -1,0 +1,216 @@
+//! The body of a response: the call lasts as long as it does, and ends with its trailers exactly once.
+
+use super::ending::Call;
+use super::settings::Role;
+use crate::failure;
+use crate::frames::Frames;
+use crate::status::Code;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use obs_core::{Event, Outcome, current};
+use pin_project_lite::pin_project;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    #[project = Projected]
+    /// The body of an observed response: passed through untouched. Dropped before its trailers, the call is cancelled.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        #[pin]
+        pub(crate) inner: Option<B>,
+        pub(crate) call: Call,
+        pub(crate) frames: Frames,
+        // Of the head, for a body without trailers.
+        pub(crate) status: StatusCode,
+        pub(crate) current: bool,
+    }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        /// What the destructors of a stream that is given up do is part of the call, too.
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.call.is_recording() && *this.current {
+                let entered = this.call.operation.enter();
+                current::giving_up(|| this.inner.set(None));
+                entered.leave();
+            }
+        }
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(crate) fn unobserved(inner: B) -> Self {
+        Self {
+            inner: Some(inner),
+            call: Call::unobserved(),
+            frames: Frames::default(),
+            status: StatusCode::OK,
+            current: false,
+        }
+    }
+}
+
+/// A body that no call of ours hangs on: for layers outside that answer on their own.
+impl<B: Default> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::unobserved(B::default())
+    }
+}
+
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: 'static,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Error> {
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if !this.call.is_recording() {
+            return inner.poll_frame(cx);
+        }
+        let polled = if *this.current {
+            this.call.operation.stamp(Event::WRITE_START);
+            let entered = this.call.operation.enter();
+            let polled = inner.as_mut().poll_frame(cx);
+            entered.leave();
+            polled
+        } else {
+            let unwinding = EndUnwinding(this.call);
+            let polled = inner.as_mut().poll_frame(cx);
+            std::mem::forget(unwinding);
+            polled
+        };
+        let is_over = match &polled {
+            Poll::Pending => return polled,
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().is_some() && inner.is_end_stream(),
+            Poll::Ready(_) => false,
+        };
+        look_at(this.call, this.frames, &polled, *this.status, is_over);
+        polled
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+#[inline]
+fn look_at<E: 'static>(
+    call: &mut Call,
+    frames: &mut Frames,
+    polled: &Polled<E>,
+    status: StatusCode,
+    is_over: bool,
+) {
+    let server = call
+        .common
+        .is_some_and(|common| common.role == Role::Server);
+    match polled {
+        Poll::Pending => {}
+        Poll::Ready(Some(Ok(frame))) => {
+            if let Some(data) = frame.data_ref() {
+                if !server {
+                    call.operation.stamp(Event::READ_START);
+                }
+                let before = call.tally.messages;
+                frames.feed(data, &mut call.tally);
+                if before == 0 && call.tally.messages > 0 {
+                    call.operation.stamp(match server {
+                        true => Event::STREAM_SEND,
+                        false => Event::STREAM_RECV,
+                    });
+                }
+                if is_over {
+                    end_without_trailers(call, status, server);
+                }
+            } else if let Some(trailers) = frame.trailers_ref() {
+                end_with_trailers(call, trailers, status, server);
+            }
+        }
+        Poll::Ready(Some(Err(error))) => fail(call, failure::chain(error), server),
+        Poll::Ready(None) => end_without_trailers(call, status, server),
+    }
+}
+
+const fn last(server: bool) -> &'static [Event] {
+    match server {
+        true => &[Event::WRITE_FINISH, Event::STREAM_FINISH],
+        false => &[Event::READ_FINISH, Event::STREAM_FINISH],
+    }
+}
+
+#[inline(never)]
+fn end_with_trailers(call: &mut Call, trailers: &HeaderMap, status: StatusCode, server: bool) {
+    match trailers.get("grpc-status") {
+        Some(value) => {
+            if let Some(mut active) = call.operation.active() {
+                active.stamp_all(last(server));
+            }
+            call.end_with(Code::parse(value.as_bytes()));
+        }
+        None => end_without_trailers(call, status, server),
+    }
+}
+
+/// The peer said no status: what it means is by the HTTP status, as gRPC has it.
+#[cold]
+#[inline(never)]
+fn end_without_trailers(call: &mut Call, status: StatusCode, server: bool) {
+    if let Some(mut active) = call.operation.active() {
+        active.stamp_all(last(server));
+    }
+    call.end_with(of_http(status));
+}
+
+/// gRPC's mapping of HTTP statuses (doc/http-grpc-status-mapping.md).
+pub(crate) fn of_http(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::INTERNAL,
+        401 => Code::UNAUTHENTICATED,
+        403 => Code::PERMISSION_DENIED,
+        404 => Code::UNIMPLEMENTED,
+        429 | 502 | 503 | 504 => Code::UNAVAILABLE,
+        _ => Code::UNKNOWN,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn fail(call: &mut Call, error: Option<&(dyn Error + 'static)>, server: bool) {
+    if let Some(mut active) = call.operation.active() {
+        active.stamp_all(last(server));
+    }
+    let end = failure::of_body(error, server);
+    call.end(end.code, end.outcome, end.origin);
+}
+
+/// Ends the call as panicked if it is dropped: only an unwinding poll does.
+struct EndUnwinding<'a>(&'a mut Call);
+
+impl Drop for EndUnwinding<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.end(None, Outcome::PANICKED, None);
+    }
+}

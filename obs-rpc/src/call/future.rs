@@ -1,0 +1,128 @@
+//! The future of a response: the operation is current in each poll, and goes on into the body.
+
+use super::body::{ResponseBody, of_http};
+use super::ending::Call;
+use super::settings::Role;
+use crate::failure;
+use crate::frames::Frames;
+use crate::metadata::capture;
+use crate::status::Code;
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use obs_core::{Event, current};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// The future of an observed call's response. Dropped before it is ready, the call is cancelled.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        pub(crate) inner: Option<F>,
+        pub(crate) call: Call,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        /// What the destructors of a service that is given up do is part of the call, too.
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.call.is_recording() {
+                let entered = this.call.operation.enter();
+                current::giving_up(|| this.inner.set(None));
+                entered.leave();
+            }
+        }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body<Data = Bytes>,
+    E: 'static,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // It is there until the drop.
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        if !this.call.is_recording() {
+            let polled = inner.poll(cx);
+            return polled.map_ok(|response| response.map(ResponseBody::unobserved));
+        }
+        let entered = this.call.operation.enter();
+        let polled = inner.poll(cx);
+        entered.leave();
+        match &polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(response)) => at_head(response, this.call),
+            Poll::Ready(Err(error)) => failed(this.call, error),
+        }
+        let call = std::mem::replace(this.call, Call::unobserved());
+        polled.map_ok(|response| {
+            let status = response.status();
+            let current = call.common.is_some_and(|common| common.current_in_body);
+            response.map(|inner| ResponseBody {
+                inner: Some(inner),
+                call,
+                frames: Frames::default(),
+                status,
+                current,
+            })
+        })
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn failed<E: 'static>(call: &mut Call, error: &E) {
+    let server = call
+        .common
+        .is_some_and(|common| common.role == Role::Server);
+    let chain = failure::chain(error);
+    let end = match server {
+        true => {
+            call.operation.stamp(Event::SERVER_HANDLE_FINISH);
+            failure::of_server(chain)
+        }
+        false => failure::of_client(chain),
+    };
+    call.end(end.code, end.outcome, end.origin);
+}
+
+#[inline(never)]
+fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
+    let Some(common) = call.common else { return };
+    let Some(mut active) = call.operation.active() else {
+        return;
+    };
+    let server = common.role == Role::Server;
+    active.stamp_all(match server {
+        true => &[Event::SERVER_HANDLE_FINISH],
+        false => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+    });
+    if !common.response_metadata.is_empty() {
+        capture(&mut active, response.headers(), &common.response_metadata);
+    }
+    let code = match response.headers().get("grpc-status") {
+        // The whole answer: its body, if anybody gave it one, is never read.
+        Some(value) => Some(Code::parse(value.as_bytes())),
+        // No messages and no trailers.
+        None if response.body().is_end_stream() => Some(of_http(response.status())),
+        None => None,
+    };
+    if server {
+        call.name_method(code);
+    }
+    if let Some(code) = code {
+        call.operation.stamp(Event::STREAM_FINISH);
+        call.end_with(code);
+    }
+}

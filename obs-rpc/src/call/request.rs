@@ -1,0 +1,88 @@
+//! The body of a request, passed through untouched: counted, and stamped at Detailed.
+
+use super::flow::Flow;
+use crate::frames::{Frames, Tally};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// The body of an observed request.
+    #[derive(Debug)]
+    pub(crate) struct RequestBody<B> {
+        #[pin]
+        inner: B,
+        flow: Arc<Flow>,
+        frames: Frames,
+        tally: Tally,
+        begun: bool,
+    }
+}
+
+impl<B: Body> RequestBody<B> {
+    pub(crate) fn new(inner: B, flow: Arc<Flow>) -> Self {
+        if inner.is_end_stream() {
+            // Nobody will ever poll it.
+            flow.begin();
+            flow.end();
+        }
+        Self {
+            inner,
+            flow,
+            frames: Frames::default(),
+            tally: Tally::default(),
+            begun: false,
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut this = self.project();
+        if !*this.begun {
+            *this.begun = true;
+            this.flow.begin();
+        }
+        let polled = this.inner.as_mut().poll_frame(cx);
+        match &polled {
+            Poll::Pending => return polled,
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    let before = this.tally.messages;
+                    this.frames.feed(data, this.tally);
+                    this.flow.store(this.tally);
+                    if before == 0 && this.tally.messages > 0 {
+                        this.flow.first_message();
+                    }
+                    if !this.inner.is_end_stream() {
+                        return polled;
+                    }
+                }
+                // Trailers, or the last data there is: nobody asks further.
+                this.flow.end();
+            }
+            Poll::Ready(Some(Err(_)) | None) => this.flow.end(),
+        }
+        polled
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,17 @@
+//! The side that asks: a layer around a channel.
+
+mod injection;
+mod layer;
+mod service;
+mod settings;
+
+pub use layer::RpcClientLayer;
+pub use service::RpcClient;
+
+pub use crate::call::body::ResponseBody;
+pub use crate::call::future::ResponseFuture;
+
+/// Which attempt of a call a request is, put into its extensions by whoever retries by hand, counted from 0 for the first.
+/// Layers that retry need not: within [`RpcClientLayer::calls`] attempts are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt(pub u32);

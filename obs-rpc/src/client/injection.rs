@@ -1,0 +1,39 @@
+//! What a request carries on: the trace context and the baggage of the operation.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use obs_core::Active;
+use obs_core::propagation::Propagator;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// Writes what the receiver continues, in the place of what stands there.
+#[inline]
+pub(crate) fn write(active: &mut Active<'_>, propagator: &Propagator, metadata: &mut HeaderMap) {
+    let (mut replaced, mut has_tracestate) = (false, false);
+    propagator.inject_operation(active, |name, value| {
+        let Ok(value) = HeaderValue::from_str(value) else {
+            return;
+        };
+        match name {
+            "traceparent" => replaced = metadata.insert(TRACEPARENT, value).is_some(),
+            "tracestate" => {
+                has_tracestate = true;
+                metadata.insert(TRACESTATE, value);
+            }
+            "baggage" => {
+                metadata.entry(BAGGAGE).or_insert(value);
+            }
+            // Another propagator's.
+            name => {
+                if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                    metadata.insert(name, value);
+                }
+            }
+        }
+    });
+    if replaced && !has_tracestate {
+        metadata.remove(TRACESTATE);
+    }
+}

@@ -1,0 +1,184 @@
+//! The service: from a request to a started operation, whose context the request carries on.
+
+use super::settings::{Settings, count_attempt};
+use super::{Attempt, ResponseBody, ResponseFuture, injection};
+use crate::call::StdError;
+use crate::call::ending::Call;
+use crate::call::flow::Flow;
+use crate::call::request::RequestBody;
+use crate::call::settings::Role;
+use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
+use crate::frames::Tally;
+use crate::head::CallHead;
+use crate::metadata;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use obs_core::semconv::obs;
+use obs_core::{Active, LabelId, Labels, Operation, Parent, current};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::body::Body;
+use tower_service::Service;
+
+/// An observed client.
+#[derive(Clone, Debug)]
+pub struct RpcClient<S> {
+    pub(crate) inner: S,
+    pub(crate) settings: &'static Settings,
+}
+
+impl<S> RpcClient<S> {
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for RpcClient<S>
+where
+    S: Service<Request<Body>, Response = Response<R>>,
+    S::Error: 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
+    R: http_body::Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.settings.common.kind.is_disabled() {
+            return ResponseFuture {
+                inner: Some(self.inner.call(request.map(Body::new))),
+                call: Call::unobserved(),
+            };
+        }
+        self.call_observed(request)
+    }
+}
+
+impl<S> RpcClient<S> {
+    #[inline(never)]
+    fn call_observed<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<Body>>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let settings = self.settings;
+        let mut operation = start(settings, &mut request);
+        let Some(active) = operation.active() else {
+            return ResponseFuture {
+                inner: Some(self.inner.call(request.map(Body::new))),
+                call: Call::unobserved(),
+            };
+        };
+        let (flow, request) = if settings.common.role == Role::Logical {
+            (None, request.map(Body::new))
+        } else {
+            let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
+            let watching = flow.clone();
+            let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
+            (Some(flow), request)
+        };
+        let entered = operation.enter();
+        let inner = self.inner.call(request);
+        entered.leave();
+        ResponseFuture {
+            inner: Some(inner),
+            call: Call {
+                operation,
+                flow,
+                tally: Tally::default(),
+                common: Some(&settings.common),
+                unknown: None,
+            },
+        }
+    }
+}
+
+#[inline(never)]
+fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation {
+    let common = &settings.common;
+    let kind = common.kind;
+    let head = CallHead::of(request);
+    // A delivery of telemetry, by a transport with this client beneath it, would be telemetry to deliver, without end.
+    if current::is_suppressed() || !common.observes(|| settings.filter(head)) {
+        return Operation::disabled();
+    }
+    // Of an attempt. Asked before it is the attempt that is current.
+    let attempt = match common.role {
+        Role::Client => attempt(head),
+        _ => 0,
+    };
+    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
+    let (host, port) = match (head.uri.host(), &settings.server) {
+        (Some(host), _) => (Some(host), head.uri.port_u16()),
+        (None, Some((host, port))) => (Some(&**host), *port),
+        (None, None) => (None, None),
+    };
+    if let Some(host) = host {
+        labels = labels.with(ADDRESS, kind.label(ADDRESS, host));
+        if let Some(port) = port {
+            labels = labels.with(PORT, LabelId::number(port));
+        }
+    }
+    let method = head.method;
+    let mut operation = kind.start_with(labels, Some((METHOD, method)), Parent::Current);
+    let Some(mut active) = operation.active() else {
+        return operation;
+    };
+    if attempt > 0 {
+        active.set(obs::RPC_ATTEMPT, attempt as i64);
+    }
+    set_deadline(&mut active, common.deadline, head.metadata);
+    if !common.request_metadata.is_empty() {
+        metadata::capture(&mut active, head.metadata, &common.request_metadata);
+    }
+    if settings.injects {
+        injection::write(&mut active, common.propagator, request.headers_mut());
+    }
+    operation
+}
+
+/// The earlier of what is set and what the request says.
+#[inline(always)]
+fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &HeaderMap) {
+    let said = metadata
+        .get("grpc-timeout")
+        .and_then(|value| metadata::timeout(value.as_bytes()));
+    let earlier = match (set, said) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    if let Some(deadline) = earlier {
+        active.set_deadline(deadline);
+    }
+}
+
+/// Which attempt this is: counted by the call that is current, or said by whoever retries by hand.
+#[inline(always)]
+fn attempt(head: CallHead<'_>) -> u64 {
+    let counted = current::with(count_attempt);
+    match head.extensions.get::<Attempt>() {
+        Some(said) => u64::from(said.0),
+        None => counted.flatten().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The layer: settings by value.
+
+use super::methods::of_descriptor_set;
+use super::service::RpcServer;
+use super::settings::{Settings, TrustRule};
+use crate::CallHead;
+use crate::call::settings::{Common, Role, common_setters};
+use crate::descriptor::{METHOD, RPC_SERVER, RPC_SERVER_NEXT, StatusKey};
+use obs_core::propagation::Propagator;
+use obs_core::propagation::baggage::Allow;
+use obs_core::{Telemetry, Trust};
+use std::sync::{Arc, OnceLock};
+use tower_layer::Layer;
+
+/// Wraps the services of a gRPC server: for `Server::builder().layer(…)` of tonic.
+///
+/// Make one per server at start-up: the settings of a layer are leaked once, at its first use, so that a service cloned per
+/// call counts no references.
+#[derive(Clone, Debug)]
+pub struct RpcServerLayer {
+    telemetry: Telemetry,
+    settings: Settings,
+    leaked: Arc<OnceLock<&'static Settings>>,
+}
+
+impl RpcServerLayer {
+    /// A layer that reports to `telemetry`.
+    pub fn new(telemetry: &Telemetry) -> Self {
+        let kind = telemetry.kind(&RPC_SERVER);
+        Self {
+            telemetry: *telemetry,
+            settings: Settings {
+                common: Common::new(kind, Role::Server, telemetry.propagator()),
+                trust: TrustRule::Always(Trust::Trusted),
+                propagator: match telemetry.propagator() {
+                    Propagator::W3c => None,
+                    other => Some(other),
+                },
+                baggage: None,
+                addresses: true,
+            },
+            leaked: Arc::default(),
+        }
+    }
+
+    /// What the status is called. Set it first: levels and known names are those of the other kind otherwise.
+    pub fn with_status_key(self, key: StatusKey) -> Self {
+        let kind = self.telemetry.kind(match key {
+            StatusKey::ResponseStatusCode => &RPC_SERVER,
+            StatusKey::StatusCode => &RPC_SERVER_NEXT,
+        });
+        self.set(|settings| settings.common.kind = kind)
+    }
+
+    /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: a
+    /// `traceparent` and its `tracestate` are taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says.
+    pub fn with_trust(self, trust: Trust) -> Self {
+        self.set(|settings| settings.trust = TrustRule::Always(trust))
+    }
+
+    /// The same, decided per call.
+    pub fn with_trust_by(
+        self,
+        rule: impl Fn(CallHead<'_>) -> Trust + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.trust = TrustRule::By(Arc::new(rule)))
+    }
+
+    /// Which entries of a trusted caller's `baggage` are taken over: as attributes, as session and user
+    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are, and from a stranger none ever.
+    pub fn with_baggage(self, allow: Allow) -> Self {
+        self.set(|settings| settings.baggage = Some(allow))
+    }
+
+    /// Whether addresses of peers are recorded. Default: yes.
+    pub fn with_addresses(self, addresses: bool) -> Self {
+        self.set(|settings| settings.addresses = addresses)
+    }
+
+    /// The methods that there are, as `package.Service/Method`; all others are `_OTHER`. Without this and
+    /// [`with_descriptor_set`](Self::with_descriptor_set) a method has a name from its first answer on that does not say
+    /// UNIMPLEMENTED.
+    pub fn with_methods<'m>(self, methods: impl IntoIterator<Item = &'m str>) -> Self {
+        for method in methods {
+            self.settings.common.kind.reserve(METHOD, method);
+        }
+        self.set(|settings| settings.common.learns = false)
+    }
+
+    /// The same, read off an encoded `FileDescriptorSet`: what `tonic-reflection` is given.
+    pub fn with_descriptor_set(self, set: &[u8]) -> Self {
+        let methods = of_descriptor_set(set);
+        self.with_methods(methods.iter().map(String::as_str))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self.leaked = Arc::default();
+        self
+    }
+}
+
+common_setters!(RpcServerLayer);
+
+impl<S> Layer<S> for RpcServerLayer {
+    type Service = RpcServer<S>;
+
+    fn layer(&self, inner: S) -> RpcServer<S> {
+        let settings = self
+            .leaked
+            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        RpcServer { inner, settings }
+    }
+}

@@ -1,0 +1,250 @@
+//! The service: from the request's head to a started operation.
+
+use super::settings::Settings;
+use super::{PeerAddress, ResponseBody, ResponseFuture};
+use crate::call::StdError;
+use crate::call::ending::Call;
+use crate::call::flow::Flow;
+use crate::call::request::RequestBody;
+use crate::descriptor::{METHOD, SYSTEM, System};
+use crate::frames::Tally;
+use crate::head::CallHead;
+use crate::metadata::{self, Carrier};
+use bytes::Bytes;
+use http::{Request, Response};
+use obs_core::otel::KeyValue;
+use obs_core::propagation::Remote;
+use obs_core::propagation::baggage::{BAGGAGE, Baggage};
+use obs_core::semconv::{self, network};
+use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Session, Trust};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::body::Body;
+use tower_service::Service;
+
+/// An observed server.
+#[derive(Clone, Debug)]
+pub struct RpcServer<S> {
+    pub(crate) inner: S,
+    pub(crate) settings: &'static Settings,
+}
+
+impl<S> RpcServer<S> {
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+/// Generated servers need it to be routed; the name is that of the service inside.
+impl<S: tonic::server::NamedService> tonic::server::NamedService for RpcServer<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B, R> Service<Request<B>> for RpcServer<S>
+where
+    S: Service<Request<Body>, Response = Response<R>>,
+    S::Error: 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
+    R: http_body::Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.settings.common.kind.is_disabled() {
+            return ResponseFuture {
+                inner: Some(self.inner.call(request.map(Body::new))),
+                call: Call::unobserved(),
+            };
+        }
+        self.call_observed(request)
+    }
+}
+
+impl<S> RpcServer<S> {
+    #[inline(never)]
+    fn call_observed<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<Body>>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let settings = self.settings;
+        let (mut operation, unknown) = start(settings, CallHead::of(&request));
+        let Some(active) = operation.active() else {
+            return ResponseFuture {
+                inner: Some(self.inner.call(request.map(Body::new))),
+                call: Call::unobserved(),
+            };
+        };
+        let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
+        let watching = flow.clone();
+        let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
+        let entered = operation.enter();
+        let inner = self.inner.call(request);
+        entered.leave();
+        ResponseFuture {
+            inner: Some(inner),
+            call: Call {
+                operation,
+                flow: Some(flow),
+                tally: Tally::default(),
+                common: Some(&settings.common),
+                unknown,
+            },
+        }
+    }
+}
+
+#[inline(never)]
+fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<Box<str>>) {
+    let common = &settings.common;
+    if !common.observes(|| settings.filter(head)) {
+        return (Operation::disabled(), None);
+    }
+    let kind = common.kind;
+    let mut found = metadata::scan(head.metadata);
+    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
+    let known = kind.known_label(METHOD, head.method);
+    if let Some(method) = known {
+        labels = labels.with(METHOD, method);
+    }
+    let mut joined = String::new();
+    let mut operation = match settings.propagator {
+        None => {
+            let trust = || settings.trust(head);
+            let parent = metadata::parent(&found, head.metadata, kind, trust, &mut joined);
+            kind.start(labels, parent)
+        }
+        Some(other) => {
+            let strange = metadata::parent_by(other, head, kind);
+            found.baggage = strange.baggage;
+            let parent = match strange.parent {
+                Some(parent) => Parent::Remote {
+                    parent,
+                    tracestate: &strange.tracestate,
+                    trust: settings.trust(head),
+                },
+                None => Parent::Current,
+            };
+            kind.start(labels, parent)
+        }
+    };
+    if let Some(mut active) = operation.active() {
+        active.stamp_all(&[Event::STREAM_START]);
+        describe(&mut active, head, settings, found.timeout);
+        if found.baggage {
+            carry_baggage(&mut active, head, settings);
+        }
+    }
+    let unknown = match known {
+        Some(_) => None,
+        None => operation.is_recording().then(|| head.method.into()),
+    };
+    (operation, unknown)
+}
+
+/// Attributes that are no labels.
+#[inline(always)]
+fn describe(
+    active: &mut Active<'_>,
+    head: CallHead<'_>,
+    settings: &Settings,
+    timeout: Option<Duration>,
+) {
+    let common = &settings.common;
+    if let Some(host) = head.uri.host() {
+        active.set(network::SERVER_ADDRESS, host.as_bytes());
+        if let Some(port) = head.uri.port_u16() {
+            active.set(network::SERVER_PORT, port);
+        }
+    }
+    if settings.addresses
+        && let Some(peer) = peer(head)
+    {
+        active.set(network::PEER_ADDRESS, peer.ip());
+        active.set(network::PEER_PORT, peer.port());
+    }
+    if !common.request_metadata.is_empty() {
+        metadata::capture(active, head.metadata, &common.request_metadata);
+    }
+    let earlier = match (common.deadline, timeout) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    if let Some(deadline) = earlier {
+        // tonic's own timeout began before we were asked, and must not look like a cancellation.
+        let early = (deadline / 64).min(Duration::from_millis(1));
+        active.set_deadline(deadline.saturating_sub(early));
+    }
+}
+
+#[inline(always)]
+fn peer(head: CallHead<'_>) -> Option<std::net::SocketAddr> {
+    #[cfg(feature = "server")]
+    if let Some(info) = head
+        .extensions
+        .get::<tonic::transport::server::TcpConnectInfo>()
+    {
+        return info.remote_addr();
+    }
+    head.extensions.get::<PeerAddress>().map(|found| found.0)
+}
+
+/// Baggage of those who are trusted, as far as it is allowed: it names the session, goes on with outgoing calls, and
+/// becomes attributes. Without an allow list, or from a stranger, it is as if it were not there.
+#[cold]
+fn carry_baggage(active: &mut Active<'_>, head: CallHead<'_>, settings: &Settings) {
+    if settings.trust(head) != Trust::Trusted {
+        // A layer outside may have put it into OpenTelemetry's context.
+        return active.clear_baggage();
+    }
+    let Some(allow) = &settings.baggage else {
+        return;
+    };
+    let kind = settings.common.kind;
+    let (baggage, dropped) = match settings.propagator {
+        None => {
+            let values = head.metadata.get_all(BAGGAGE).iter();
+            Baggage::from_headers(values.map(http::HeaderValue::as_bytes))
+        }
+        // Read a second time: only where there is an allow list, and then this is not the expensive part.
+        Some(other) => {
+            let extract = || other.extract(&Carrier(head.metadata));
+            let remote = kind.contain(Remote::default(), extract);
+            (remote.baggage, remote.dropped.baggage)
+        }
+    };
+    kind.count_dropped_baggage(dropped as u64);
+    let baggage = baggage.keep(allow);
+    if baggage.is_empty() {
+        return;
+    }
+    for entry in baggage.iter() {
+        let (session, user) = (semconv::session::ID.as_str(), semconv::user::ID.as_str());
+        if entry.key != session && entry.key != user {
+            active.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
+        }
+    }
+    active.set_session(Session::from_baggage(baggage));
+}
