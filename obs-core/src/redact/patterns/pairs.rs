@@ -1,7 +1,7 @@
 //! Values under a secret's name: `password=…`, `"token": "…"`, `Authorization: …`.
 
 use super::found::{Found, Scan};
-use super::{is_secret, urls};
+use super::{is_secret, urls, wrapped};
 use std::borrow::Cow;
 
 /// A name that is longer is looked at from its end.
@@ -96,7 +96,14 @@ pub(super) fn colon(scan: &Scan<'_>, at: usize) -> Option<Found> {
         return None;
     }
     let value = at + 1 + spaces_after(scan, at + 1);
-    if quote.is_some() || starts_quoted(scan, value) {
+    if quote.is_some() {
+        // JSON for people has the value on a line of its own, if it likes.
+        return value_at(
+            scan,
+            value + scan.run(value, |byte| byte.is_ascii_whitespace()),
+        );
+    }
+    if wrapped::before_quote(scan.from(value)).is_some() {
         return value_at(scan, value);
     }
     if is_header(name) {
@@ -123,36 +130,35 @@ fn is_strong(name: &str) -> bool {
             .any(has)
 }
 
+/// As many as columns are wide in which names and values stand.
+const MOST_SPACES: usize = 64;
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 fn spaces_before(scan: &Scan<'_>, at: usize) -> usize {
-    let is_space = |back: usize| scan.before(at - back) == Some(b' ');
-    match (is_space(0), at > 0 && is_space(1.min(at))) {
-        (true, true) => 2,
-        (true, false) => 1,
-        _ => 0,
-    }
+    let is_space = |back: &usize| scan.before(at - back).is_some_and(is_space);
+    (0..MOST_SPACES.min(at)).take_while(is_space).count()
 }
 
 fn spaces_after(scan: &Scan<'_>, at: usize) -> usize {
-    scan.from(at)
-        .iter()
-        .take(4)
-        .take_while(|byte| **byte == b' ')
-        .count()
-}
-
-fn starts_quoted(scan: &Scan<'_>, at: usize) -> bool {
-    let rest = scan.from(at);
-    let rest = rest.strip_prefix(b"Some(").unwrap_or(rest);
-    matches!(rest, [b'"' | b'\'', ..] | [b'\\', b'"', ..])
+    let spaces = scan.from(at).iter().take(MOST_SPACES);
+    spaces.take_while(|byte| is_space(**byte)).count()
 }
 
 /// A value in quotes or up to what ends a word.
 fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let mut start = at + spaces_after(scan, at);
-    if scan.from(start).starts_with(b"Some(") {
-        start += 5;
+    if is_marked(scan, start) {
+        return None;
     }
+    start += wrapped::length(scan.from(start));
     match scan.from(start) {
+        [b'[' | b'{', ..] => {
+            let value = start + 1 + spaces_after(scan, start + 1);
+            secret(scan, value, || wrapped::up_to_closing(scan.from(value)))
+        }
         [b'\\', quote @ (b'"' | b'\''), ..] => {
             let value = start + 2;
             secret(scan, value, || up_to_escaped(scan.from(value), *quote))
@@ -166,9 +172,31 @@ fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
                 urls::ends_url(byte)
                     || matches!(byte, b',' | b';' | b'&' | b'\'' | b')' | b'}' | b']' | b'|')
             };
-            secret(scan, start, || scan.run(start, |byte| !ends(byte)))
+            secret(scan, start, || {
+                let word = scan.run(start, |byte| !ends(byte));
+                let next = start + word + spaces_after(scan, start + word);
+                match is_scheme(scan.from(start).get(..word)) && next > start + word {
+                    true => next - start + scan.run(next, |byte| !ends(byte)),
+                    false => word,
+                }
+            })
         }
     }
+}
+
+/// Whether what is secret is the word behind: `authorization=Bearer …`.
+fn is_scheme(word: Option<&[u8]>) -> bool {
+    const SCHEMES: [&str; 7] = [
+        "bearer",
+        "basic",
+        "token",
+        "apikey",
+        "dpop",
+        "negotiate",
+        "bot",
+    ];
+    let is = |scheme: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()));
+    SCHEMES.into_iter().any(is)
 }
 
 /// Up to the quote, or to the end: what was cut may be a secret too.
@@ -191,13 +219,17 @@ fn up_to_escaped(text: &[u8], quote: u8) -> usize {
 
 /// A value of so many bytes, which are counted only if it is none that was replaced: what is left is not gone through again.
 fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Option<Found> {
-    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
-    if marked(super::REDACTED) || marked(super::super::WITHHELD) {
+    if is_marked(scan, start) {
         return None;
     }
     let end = start + length();
     let value = scan.bytes().get(start..end)?;
     (!is_nothing(value)).then(|| Found::secret(start..end))
+}
+
+fn is_marked(scan: &Scan<'_>, start: usize) -> bool {
+    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
+    marked(super::REDACTED) || marked(super::super::WITHHELD)
 }
 
 /// `%74oken` is `token`.

@@ -302,3 +302,72 @@ proptest! {
         prop_assert_eq!(Patterns::new().replaced(&text), None);
     }
 }
+
+#[test]
+fn the_credentials_behind_a_scheme_go_with_it() {
+    check("authorization=Bearer Zk4q7", "authorization=REDACTED");
+    check(
+        "http_authorization = Basic  Zk4q7==, next",
+        "http_authorization = REDACTED, next",
+    );
+    check("auth_token: token Zk4q7 x", "auth_token: REDACTED x");
+    check("password=basic", "password=REDACTED");
+}
+
+#[test]
+fn values_that_debug_wraps_are_found_in_it() {
+    check(
+        r#"Object {"password": String("Zk4q7"), "a": 1}"#,
+        r#"Object {"password": String("REDACTED"), "a": 1}"#,
+    );
+    check(
+        r#"Login { password: Some(Secret("Zk4q7")), a: 1 }"#,
+        r#"Login { password: Some(Secret("REDACTED")), a: 1 }"#,
+    );
+    check(
+        r#"{"x-api-key": b"Zk4q7"}"#,
+        r#"{"x-api-key": b"REDACTED"}"#,
+    );
+    check(
+        r#"api_secret: Secret { inner: "Zk4q7" }; x"#,
+        "api_secret: Secret { REDACTED}; x",
+    );
+    check("password: Some(Zk4q7)", "password: Some(REDACTED)");
+    stays(r#"password: String("")"#);
+}
+
+#[test]
+fn lists_and_maps_under_a_secrets_name_go_as_a_whole() {
+    check(
+        r#"{"api_keys": ["Zk4]q7", ["b"]], "x": 1}"#,
+        r#"{"api_keys": [REDACTED], "x": 1}"#,
+    );
+    check(
+        r#"{"credentials": {"value": "Zk4q7\"}"}}"#,
+        r#"{"credentials": {REDACTED}}"#,
+    );
+    check(
+        "secret: Some([90, 107, 52]) x",
+        "secret: Some([REDACTED]) x",
+    );
+    check("secret=[90, 107", "secret=[REDACTED");
+    stays(r#"{"tokens": [], "secrets": {}}"#);
+    stays("password={}");
+}
+
+#[test]
+fn columns_and_lines_between_name_and_value_hide_nothing() {
+    check(
+        "db_password          =    \"Zk4q7\"",
+        "db_password          =    \"REDACTED\"",
+    );
+    check(
+        "{\"password\":\t\"Zk4q7\"}",
+        "{\"password\":\t\"REDACTED\"}",
+    );
+    check(
+        "{\"password\":\n    \"Zk4q7\"}",
+        "{\"password\":\n    \"REDACTED\"}",
+    );
+    stays("x-token:\r\nhost: a.example");
+}
