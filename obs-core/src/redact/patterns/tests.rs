@@ -186,7 +186,7 @@ fn an_attribute_under_the_name_of_a_secret_goes_whole() {
 
 #[test]
 fn literals_of_statements_go() {
-    let sql = |text| match Patterns::new().redact(Text::new(
+    let sql = |text: &str| match Patterns::new().redact(Text::new(
         super::super::Place::SpanAttribute,
         "db.query.text",
         text,
@@ -201,6 +201,28 @@ fn literals_of_statements_go() {
         "SELECT * FROM t1 WHERE a = ? AND \"b 2\" = ? AND c = $1 AND d = ? AND e=-?"
     );
     assert_eq!(sql("SELECT 'no end"), "SELECT ?");
+    // A quote in a comment opens nothing that goes on behind it.
+    for comment in ["-- it's\n", "/* it's */ ", "-- 5\"\n"] {
+        let text = format!("SELECT a {comment}FROM t WHERE b = 'Zk4q7'");
+        let left = sql(&text);
+        assert!(left.ends_with("FROM t WHERE b = ?"), "{left}");
+    }
+    // By the standard this is two texts, to MySQL one.
+    assert_eq!(
+        sql(r"WHERE path = 'C:\' AND pin = 'Zk4q7' LIMIT 5"),
+        "WHERE path = ? LIMIT ?"
+    );
+    // MySQL's texts in double quotes, and the standard's names.
+    assert_eq!(
+        sql(
+            r#"SELECT "id" FROM "t" WHERE a = "Zk4q7" AND b LIKE "Zk%" AND c IN ("Zk", "q7") AND MIN("d") > 1"#
+        ),
+        r#"SELECT "id" FROM "t" WHERE a = ? AND b LIKE ? AND c IN (?, ?) AND MIN("d") > ?"#
+    );
+    assert_eq!(
+        sql(r#"INSERT INTO t ("a", "b") VALUES ("Zk4q7", UPPER("q7")), ("x", 1)"#),
+        r#"INSERT INTO t ("a", "b") VALUES (?, UPPER(?)), (?, ?)"#
+    );
     assert_eq!(sql("SELECT a FROM b"), "SELECT a FROM b");
     check(
         "error in INSERT INTO u (n) VALUES ('hunter2', 7)",
