@@ -60,6 +60,8 @@
 
 #[doc(hidden)]
 pub mod names;
+#[doc(hidden)]
+pub mod nested;
 mod patterns;
 mod record;
 #[cfg(feature = "sdk")]

@@ -100,7 +100,7 @@ impl Patterns {
                 b'0'..=b'9' => None,
                 b'-' => tokens::private_key(&scan, at),
                 b':' => urls::credentials(&mut scan, at).or_else(|| pairs::colon(&scan, at)),
-                b'=' => pairs::equals(&scan, at),
+                b'=' => pairs::equals(&mut scan, at),
                 b'@' => urls::bare_credentials(&scan, at)
                     .or_else(|| self.emails.then(|| tokens::email(&scan, at)).flatten()),
                 _ => tokens::prefixed(&mut scan, at),

@@ -2,7 +2,7 @@
 
 use super::found::{Found, Scan};
 use super::{is_secret, urls, wrapped};
-use std::borrow::Cow;
+use crate::redact::nested::{decode, nested_at};
 
 /// A name that is longer is looked at from its end.
 const LONGEST_NAME: usize = 64;
@@ -54,7 +54,7 @@ fn text_of<'t>(scan: &Scan<'t>, start: usize, end: usize) -> &'t str {
 }
 
 /// `name=value`, in a query or anywhere else.
-pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
+pub(super) fn equals(scan: &mut Scan<'_>, at: usize) -> Option<Found> {
     // `==`, `=>`, `!=`: something is compared, not said.
     if matches!(scan.from(at + 1).first(), Some(b'=' | b'>')) {
         return None;
@@ -65,17 +65,33 @@ pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
         _ => end,
     };
     let start = name_before(scan, end);
-    let name = decoded(text_of(scan, start, end));
+    let name = decode(text_of(scan, start, end).as_bytes());
     let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';' | b'#'));
-    if in_query && is_secret(name.as_bytes()) {
+    let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
+    if in_query && is_secret(&name) {
         let value = at + 1;
-        let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
         return secret(scan, value, || scan.run(value, is_of_value));
     }
+    let name = String::from_utf8_lossy(&name);
     if name.is_empty() || !names_secret(&name) {
-        return None;
+        return in_query
+            .then(|| nested(scan, at + 1, is_of_value))
+            .flatten();
     }
     value_at(scan, at + 1)
+}
+
+/// The secret of an address that is a value: `next=/reset%3Ftoken%3D…`.
+fn nested(scan: &mut Scan<'_>, value: usize, is_of_value: impl Fn(u8) -> bool) -> Option<Found> {
+    if value < scan.no_nested_until {
+        return None;
+    }
+    let end = value + scan.run(value, is_of_value);
+    let Some(at) = nested_at(scan.bytes().get(value..end)?) else {
+        scan.no_nested_until = end;
+        return None;
+    };
+    secret(scan, value + at, || end - (value + at))
 }
 
 /// `"name": value` and `name: value`.
@@ -230,30 +246,4 @@ fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Opti
 fn is_marked(scan: &Scan<'_>, start: usize) -> bool {
     let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
     marked(super::REDACTED) || marked(super::super::WITHHELD)
-}
-
-/// `%74oken` is `token`.
-fn decoded(name: &str) -> Cow<'_, str> {
-    if !name.contains('%') {
-        return Cow::Borrowed(name);
-    }
-    let (bytes, mut plain, mut at) = (name.as_bytes(), Vec::with_capacity(name.len()), 0);
-    let hex = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|digit| char::from(*digit).to_digit(16))
-    };
-    while let Some(byte) = bytes.get(at) {
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, ..) => {
-                plain.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned().into()
 }

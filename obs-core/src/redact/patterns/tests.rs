@@ -393,3 +393,16 @@ fn columns_and_lines_between_name_and_value_hide_nothing() {
     );
     stays("x-token:\r\nhost: a.example");
 }
+
+#[test]
+fn an_address_in_a_value_keeps_no_secret_of_its_own() {
+    check(
+        "GET /in?next=https%3A%2F%2Fx%2Fcb%3Fsig%3DZk4q7%26a%3D1&b=2",
+        "GET /in?next=https%3A%2F%2Fx%2Fcb%3Fsig%3DREDACTED&b=2",
+    );
+    check(
+        "/in?next=/cb%253Fcode%253DZk4q7 x",
+        "/in?next=/cb%253Fcode%253DREDACTED x",
+    );
+    stays("/in?next=%2Fcb%3Fpage%3D2&q=%3Ftoken%3D");
+}

@@ -110,7 +110,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     while let Some((at, byte)) = scan.next() {
         let found = match byte {
             b':' => credentials(&mut scan, at),
-            b'=' => pairs::equals(&scan, at),
+            b'=' => pairs::equals(&mut scan, at),
             _ => None,
         };
         if let Some(found) = found {
