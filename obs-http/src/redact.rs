@@ -134,8 +134,8 @@ fn may_hold_secret(query: &[u8]) -> bool {
                     return true;
                 }
                 if class == EQUALS {
-                    let (end, nested) = end_of_value(query, at + 1);
-                    if nested {
+                    let (end, marked) = end_of_value(query, at + 1);
+                    if marked && nested_at(query.get(at + 1..end).unwrap_or_default()).is_some() {
                         return true;
                     }
                     at = end;
@@ -150,29 +150,29 @@ fn may_hold_secret(query: &[u8]) -> bool {
 }
 
 /// Where the next pair's separator is, eight bytes a step as long as there are as many; and whether an `=` stands before it, or
-/// what may be one: an address in the value may have a query of its own.
+/// what may be one.
 #[inline(always)]
 fn end_of_value(query: &[u8], mut at: usize) -> (usize, bool) {
     const ONES: u64 = u64::MAX / 255;
     // The lowest bit that is set is a zero byte's; those above it may be wrong.
     let zeros = |step: u64| step.wrapping_sub(ONES) & !step & (ONES << 7);
-    let mut nested = 0;
+    let mut marked = 0;
     while let Some(step) = query.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let step = u64::from_le_bytes(*step);
         let of = |byte: u8| zeros(step ^ (ONES * u64::from(byte)));
         let ends = of(b'&') | of(b';');
         // Of the step that ends it, those before the end.
-        nested |= (of(b'=') | of(b'%')) & (ends & ends.wrapping_neg()).wrapping_sub(1);
+        marked |= (of(b'=') | of(b'%')) & (ends & ends.wrapping_neg()).wrapping_sub(1);
         if ends != 0 {
-            return (at + (ends.trailing_zeros() / 8) as usize, nested != 0);
+            return (at + (ends.trailing_zeros() / 8) as usize, marked != 0);
         }
         at += 8;
     }
     while !matches!(query.get(at), None | Some(b'&' | b';')) {
-        nested |= u64::from(matches!(query[at], b'=' | b'%'));
+        marked |= u64::from(matches!(query[at], b'=' | b'%'));
         at += 1;
     }
-    (at, nested != 0)
+    (at, marked != 0)
 }
 
 /// Whether a part of a name that ends at `at`, with its last word from `word`, may be a secret's.
@@ -482,6 +482,7 @@ mod tests {
             "page=2&sort=name&order=asc",
             "filter[name]=x&include=items.parts",
             "q=token&utm_source=key&lang=de",
+            "q=hello%20world&next=%2Fcb%3Fpage%3D2&id=YWJj==",
             "limit=100&offset=300&created_after=2026-01-01T00:00:00Z",
         ] {
             assert!(!may_hold_secret(query.as_bytes()), "{query}");
