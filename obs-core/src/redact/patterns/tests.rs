@@ -406,3 +406,19 @@ fn an_address_in_a_value_keeps_no_secret_of_its_own() {
     );
     stays("/in?next=%2Fcb%3Fpage%3D2&q=%3Ftoken%3D");
 }
+
+#[test]
+fn a_password_may_have_any_character() {
+    check(
+        "app:p\u{e4}\u{df}w@db.example",
+        "REDACTED:REDACTED@db.example",
+    );
+    check("\u{fc}:\u{e4}@localhost", "REDACTED:REDACTED@localhost");
+    // One that is longer than is looked at is cut between characters.
+    let long = format!("x:{}:b@localhost", "\u{e4}".repeat(80));
+    let left = Patterns::new().replaced(&long).expect("seen");
+    assert!(
+        left.ends_with("\u{e4}REDACTED:REDACTED@localhost"),
+        "{left}"
+    );
+}
