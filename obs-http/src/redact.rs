@@ -377,6 +377,10 @@ mod tests {
             "access%5ftoken=a&%ff%74oken=b",
             "access%5ftoken=REDACTED&%ff%74oken=REDACTED",
         );
+        check(
+            "recovery_code=1&zip_code=2&user[reset-code]=3",
+            "recovery_code=REDACTED&zip_code=2&user[reset-code]=REDACTED",
+        );
         check("otp_=1&[sid]=2", "otp_=REDACTED&[sid]=REDACTED");
     }
 
