@@ -1,10 +1,19 @@
 //! A spool on disk, for what the destination does not take: it outlives an outage longer than memory, and the process.
 //!
 //! ```no_run
-//! # use obs_core::courier::{Capture, Courier, Settings, SpoolSettings};
+//! # #[cfg(feature = "otlp")]
+//! # fn main() -> Result<(), obs_core::Error> {
+//! use obs_core::courier::{Settings, SpoolSettings};
+//! use obs_core::{Delivery, Telemetry};
+//!
 //! let settings = Settings::default().with_spool(SpoolSettings::at("/var/lib/checkout/telemetry"));
-//! # let transport = Capture::new();
-//! let courier = Courier::new(transport, settings);
+//! let telemetry = Telemetry::builder()
+//!     .with_delivery(Delivery::from_environment().with_settings(settings))
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "otlp"))]
+//! # fn main() {}
 //! ```
 //!
 //! While delivery is healthy nothing is written. A batch that has waited [longer than a moment](SpoolSettings::with_patience),

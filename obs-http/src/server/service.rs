@@ -350,7 +350,7 @@ fn carry_baggage(
     }
     for entry in baggage.iter() {
         let (session, user) = (semconv::session::ID.as_str(), semconv::user::ID.as_str());
-        if entry.key != session && entry.key != user {
+        if entry.key != session && entry.key != user && allow.permits_attribute(entry.key) {
             active.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
         }
     }
