@@ -52,7 +52,8 @@
 //! links are the SDK's.
 //!
 //! Each is of its provider's resource, in a forked child too: who wants that child's process and instance in it makes the
-//! provider there. None of them ever waits for a destination. Requests are cut by bytes, at 4 MiB:
+//! provider there. None of them ever waits for a destination. Requests are cut by bytes, at 4 MiB or a
+//! sixteenth of what may wait for their destination:
 //! `OTEL_BSP_MAX_*` and `OTEL_BLRP_*` limit queues and batches that are not here. A provider and a telemetry are shut down
 //! in either order: what comes after is counted.
 

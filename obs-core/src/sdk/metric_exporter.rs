@@ -84,7 +84,8 @@ impl Shared {
         let closed = self.shut_down.load(Ordering::SeqCst) || self.engine.is_closed();
         let by = self.engine.looking_at_sdk();
         let mut refused = 0;
-        let encoded = encode_metrics(metrics, by, BODY_LIMIT, &mut |body, points| {
+        let limit = self.couriers.body_limit(BODY_LIMIT);
+        let encoded = encode_metrics(metrics, by, limit, &mut |body, points| {
             if !closed && !self.couriers.push(Signal::Metrics, body, points) {
                 refused += points;
             }
