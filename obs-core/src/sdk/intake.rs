@@ -145,30 +145,46 @@ impl Intake {
             return;
         }
         let item = item.and_then(|item| Some((stripe.items.scope(of)?, item)));
-        let Some((mut scope, item)) = item else {
+        let Some((scope, item)) = item else {
             stripe.counted.too_large += 1;
             return;
         };
+        if stripe.items.weight() + item.len() <= self.cut {
+            stripe.items.push(scope, item, 1);
+            return;
+        }
+        // Or the books would miss what is neither here nor with the couriers.
+        let flow = &self.engine.flow;
+        flow.moving(|| self.take_beyond(index, guard, scope, of, item));
+    }
+
+    /// The same where a stripe is full.
+    #[cold]
+    fn take_beyond(
+        &self,
+        index: usize,
+        mut stripe: MutexGuard<'_, Stripe>,
+        mut scope: usize,
+        of: Named<'_>,
+        item: &[u8],
+    ) {
         let mut cut = [None, None];
-        let full = stripe.items.weight() + item.len() > self.cut;
-        if full && !stripe.items.is_empty() {
+        if !stripe.items.is_empty() {
             cut[0] = Some(stripe.cut(self.cut));
             scope = stripe.items.scope(of).unwrap_or(scope);
         }
         stripe.items.push(scope, item, 1);
-        if full && stripe.items.weight() > self.cut {
+        if stripe.items.weight() > self.cut {
             cut[1] = Some(stripe.cut(self.cut));
         }
-        if full {
-            let in_transit = &self.stripes.in_transit;
-            in_transit.fetch_add(1, Ordering::SeqCst);
-            drop(guard);
-            for items in cut.into_iter().flatten() {
-                self.send(std::slice::from_ref(&items));
-                self.give_back(index, items);
-            }
-            in_transit.fetch_sub(1, Ordering::SeqCst);
+        let in_transit = &self.stripes.in_transit;
+        in_transit.fetch_add(1, Ordering::SeqCst);
+        drop(stripe);
+        for items in cut.into_iter().flatten() {
+            self.send(std::slice::from_ref(&items));
+            self.give_back(index, items);
         }
+        in_transit.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// What became of everything so far: exact at every moment.
@@ -260,20 +276,22 @@ impl Intake {
 
 impl Waiting for Intake {
     fn hand_over(&self) {
-        let in_transit = &self.stripes.in_transit;
-        in_transit.fetch_add(1, Ordering::SeqCst);
-        let mut parts = Vec::new();
-        for (index, mut stripe) in self.locked() {
-            if !stripe.items.is_empty() {
-                parts.push((index, stripe.cut(self.cut)));
+        self.engine.flow.moving(|| {
+            let in_transit = &self.stripes.in_transit;
+            in_transit.fetch_add(1, Ordering::SeqCst);
+            let mut parts = Vec::new();
+            for (index, mut stripe) in self.locked() {
+                if !stripe.items.is_empty() {
+                    parts.push((index, stripe.cut(self.cut)));
+                }
             }
-        }
-        let (places, parts): (Vec<usize>, Vec<Items>) = parts.into_iter().unzip();
-        self.send(&parts);
-        for (index, items) in places.into_iter().zip(parts) {
-            self.give_back(index, items);
-        }
-        in_transit.fetch_sub(1, Ordering::SeqCst);
+            let (places, parts): (Vec<usize>, Vec<Items>) = parts.into_iter().unzip();
+            self.send(&parts);
+            for (index, items) in places.into_iter().zip(parts) {
+                self.give_back(index, items);
+            }
+            in_transit.fetch_sub(1, Ordering::SeqCst);
+        });
         self.wait_for_others();
         self.settle();
     }

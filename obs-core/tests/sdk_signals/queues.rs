@@ -9,6 +9,7 @@ use obs_core::setup::environment::Environment;
 use obs_core::{Delivery, Telemetry};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SpanProcessor;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A destination that takes everything at once, and for which little may wait.
@@ -105,4 +106,40 @@ fn spans_of_several_threads_are_joined_to_no_more_than_a_small_queue_has_room_fo
     let _ = telemetry.flush(SOON);
     let account = *telemetry.accounts().of(Signal::Traces);
     assert!(account.delivered > 100, "{account:?}");
+}
+
+#[test]
+fn books_count_each_span_once_while_threads_record_them() {
+    const READS: usize = 500;
+    let telemetry = Telemetry::builder()
+        .with_environment(Environment::default())
+        .with_transport(Capture::new())
+        .build()
+        .expect("usable");
+    let processor = telemetry.span_processor();
+    let over = AtomicBool::new(false);
+    let (mut wrong, mut last) = (0, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    let mut span = plain("span");
+                    span.attributes.push(KeyValue::new("k", "x".repeat(900)));
+                    processor.on_end(span);
+                }
+            });
+        }
+        for _ in 0..READS {
+            let books = telemetry.books();
+            let now = books.traces.created;
+            let is_right = last <= now && now <= processor.counts().created;
+            wrong += usize::from(!is_right);
+            last = now;
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    telemetry.flush(SOON).expect("delivered");
+    assert_eq!(telemetry.books().traces.created, processor.counts().created);
+    // Where a thread that moves spans is not let go on for long, a read is not of a moment.
+    assert!(wrong <= READS / 100, "{wrong} of {READS}");
 }
