@@ -3,6 +3,7 @@
 //! What an answer means follows the OTLP specification, §"OTLP/HTTP Response": 429, 502, 503 and 504 and failures of the
 //! connection may pass; every other status outside 2xx is final.
 
+use std::io::Read;
 use std::mem;
 use std::net::IpAddr;
 use std::path::Path;
@@ -282,6 +283,18 @@ fn without_headers(mut said: String, headers: &HeaderMap) -> String {
     said
 }
 
+/// What is text of it, which may have been cut within a character.
+fn text_of_page(body: &[u8]) -> Option<String> {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(body.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    Some(text.to_owned())
+}
+
 fn understand(mut response: Response<Body>, route: &Route) -> Sent {
     let status = response.status();
     let after = answer::retry_after(response.headers());
@@ -295,12 +308,9 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
                 .any(|part| part.eq_ignore_ascii_case(b"protobuf"))
         });
     // Read to its end even if unused, or the connection could not be kept. A body that breaks off changes nothing about the status.
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER_BYTES)
-        .read_to_vec()
-        .unwrap_or_default();
+    let mut body = Vec::new();
+    let reading = response.body_mut().with_config().limit(MAX_ANSWER_BYTES);
+    let _ = reading.reader().read_to_end(&mut body);
     if status.is_success() {
         let partial = if protobuf {
             answer::partial_success(&body)
@@ -315,7 +325,7 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
     let said = if protobuf {
         answer::status_message(&body)
     } else {
-        String::from_utf8(body).ok()
+        text_of_page(&body)
     };
     let said = said.map(|said| without_headers(said, &route.headers));
     let mut why = format!("{}: HTTP {status}", route.shown);

@@ -156,6 +156,19 @@ fn partial_success_is_counted_and_its_reason_kept() {
 }
 
 #[test]
+fn a_partial_success_with_a_long_explanation_is_counted() {
+    let partial = ExportTracePartialSuccess {
+        rejected_spans: 4,
+        error_message: "span 00f067aa0ba902b7 is too old; ".repeat(4_000),
+    };
+    let answer = ExportTraceServiceResponse {
+        partial_success: Some(partial),
+    };
+    let said = check_answer(Reply::protobuf(200, answer.encode_to_vec()), 6, 4);
+    assert!(said.contains("rejected 4 of 10 items: span"), "{said}");
+}
+
+#[test]
 fn an_answer_that_makes_no_sense_is_still_a_success() {
     check_answer(Reply::protobuf(200, vec![0xff; 30]), 10, 0);
     check_answer(

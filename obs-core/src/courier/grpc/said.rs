@@ -123,14 +123,14 @@ fn percent_decoded(mut rest: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The first message, if it is here whole. We did not say that we read compressed ones.
+/// The first message, or its beginning where it is long. We did not say that we read compressed ones.
 fn message(data: &[u8]) -> &[u8] {
     let Some((&[0, a, b, c, d], rest)) = data.split_first_chunk::<PREFIX>() else {
         return &[];
     };
     usize::try_from(u32::from_be_bytes([a, b, c, d]))
         .ok()
-        .and_then(|length| rest.get(..length))
+        .and_then(|length| rest.get(..length.min(rest.len())))
         .unwrap_or_default()
 }
 

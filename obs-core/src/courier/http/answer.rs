@@ -1,6 +1,7 @@
 //! What a collector says back, read without a protobuf library: messages of two fields each.
 //!
-//! These are a stranger's bytes. Whatever cannot be read counts as not said.
+//! These are a stranger's bytes. Whatever cannot be read counts as not said; of a long answer the beginning is here, and a
+//! field that is longer is read as far as it goes: how much was rejected stands before why.
 
 use std::time::Duration;
 
@@ -146,7 +147,7 @@ impl<'a> Iterator for Fields<'a> {
             1 => self.take(8).map(|_| Value::Fixed)?,
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(length)?)
+                Value::Bytes(self.take(length.min(self.0.len()))?)
             }
             5 => self.take(4).map(|_| Value::Fixed)?,
             _ => return None,
