@@ -131,7 +131,7 @@ impl Transport for GrpcTransport {
         };
         let shown = &route.shown;
         match link.call(&call, until) {
-            Ok(answer) => said::understood(answer, shown),
+            Ok(answer) => said::understood(answer, shown, &route.headers),
             Err(Broken::Late) => Sent::retry(format_args!("{shown}: no answer in time")),
             Err(Broken::System(error)) => Sent::retry(format_args!("{shown}: {error}")),
             Err(Broken::Connection(error)) => match tls::refusal(&*error) {

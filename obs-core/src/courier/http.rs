@@ -271,18 +271,6 @@ fn is_loopback(host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An answer's text without the headers that were sent: a proxy that explains itself may repeat them.
-fn without_headers(mut said: String, headers: &HeaderMap) -> String {
-    const SHORT: usize = 4;
-    let values = headers.values().filter(|value| value.is_sensitive());
-    for value in values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
-        if value.len() >= SHORT && said.contains(value) {
-            said = said.replace(value, crate::redact::REDACTED);
-        }
-    }
-    said
-}
-
 /// What is text of it, which may have been cut within a character.
 fn text_of_page(body: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(body) {
@@ -319,7 +307,7 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
         };
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: { partial.message }.map(|said| without_headers(said, &route.headers)),
+            message: { partial.message }.map(|said| answer::without_headers(said, &route.headers)),
         };
     }
     let said = if protobuf {
@@ -327,7 +315,7 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
     } else {
         text_of_page(&body)
     };
-    let said = said.map(|said| without_headers(said, &route.headers));
+    let said = said.map(|said| answer::without_headers(said, &route.headers));
     let mut why = format!("{}: HTTP {status}", route.shown);
     if let Some(said) = said
         .as_deref()
