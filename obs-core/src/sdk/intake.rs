@@ -118,6 +118,10 @@ impl Intake {
         *self.resource.write() = resource;
     }
 
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
     pub(super) fn engine(&self) -> &'static Engine {
         self.engine
     }

@@ -79,7 +79,7 @@ impl CourierMetricExporter {
 
     fn flush(&self, timeout: Duration) -> OTelSdkResult {
         let couriers = &self.shared.couriers;
-        let flushed = couriers.flush(within(timeout), &couriers.lost());
+        let flushed = couriers.flush(Some(Signal::Metrics), within(timeout), &couriers.lost());
         flushed.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
     }
 }

@@ -84,7 +84,8 @@ impl Source {
         };
         let lost_before = intake.couriers().lost();
         intake.hand_over();
-        let flushed = intake.couriers().flush(within(timeout), &lost_before);
+        let flushed =
+            { intake.couriers() }.flush(Some(intake.signal()), within(timeout), &lost_before);
         flushed.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
     }
 
