@@ -93,7 +93,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 impl Telemetry {
     /// A span processor for a tracer provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
-    /// nothing where no destination takes traces.
+    /// nothing where no destination takes traces: not with a [provider's recorder](crate::Recorder::sdk), of which a
+    /// [warning](Telemetry::warnings) tells.
     pub fn span_processor(&self) -> CourierSpanProcessor {
         CourierSpanProcessor(source::Source::new(self, Signal::Traces))
     }

@@ -32,6 +32,12 @@ impl Source {
         let couriers = telemetry.couriers();
         let resource = telemetry.resource();
         let losses = Losses::new(couriers.clone(), signal);
+        let engine = telemetry.engine();
+        if signal == Signal::Traces && !couriers.is_empty() && engine.config.recorder.is_sdk() {
+            let why = "`span_processor` exports nothing: the spans of this telemetry are recorded and exported by a tracer provider \
+                       (`Recorder::Sdk`); use one of another telemetry";
+            engine.diagnostics.warn(why.to_owned());
+        }
         let intake = resource.filter(|_| couriers.take(signal)).map(|resource| {
             let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
             Intake::new(telemetry.engine(), couriers, signal, resource)
