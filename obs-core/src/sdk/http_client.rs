@@ -4,6 +4,7 @@ mod cut;
 mod walk;
 
 use super::SignalCounts;
+use super::source::warn_of_recorder;
 use crate::courier::{Couriers, Signal};
 use crate::encode::{BODY_LIMIT, Buffer};
 use crate::engine::Engine;
@@ -87,6 +88,9 @@ impl CourierHttpClient {
             return Answer::refused(404, "the path is that of no signal: use `for_signal`");
         };
         if !self.shared.couriers.take(signal) {
+            if signal == Signal::Traces && !self.shared.couriers.is_empty() {
+                warn_of_recorder(self.shared.engine, "http_client");
+            }
             return Answer::taken();
         }
         match body_of(request) {

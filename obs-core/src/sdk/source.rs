@@ -6,6 +6,7 @@ use crate::courier::time::within;
 use crate::courier::{Couriers, Signal};
 use crate::encode::ResourceBytes;
 use crate::encode::sdk::{Named, resource_bytes};
+use crate::engine::Engine;
 use crate::engine::intakes::Waiting;
 use crate::redact::Looking;
 use crate::setup::Telemetry;
@@ -32,11 +33,8 @@ impl Source {
         let couriers = telemetry.couriers();
         let resource = telemetry.resource();
         let losses = Losses::new(couriers.clone(), signal);
-        let engine = telemetry.engine();
-        if signal == Signal::Traces && !couriers.is_empty() && engine.config.recorder.is_sdk() {
-            let why = "`span_processor` exports nothing: the spans of this telemetry are recorded and exported by a tracer provider \
-                       (`Recorder::Sdk`); use one of another telemetry";
-            engine.diagnostics.warn(why.to_owned());
+        if signal == Signal::Traces && !couriers.is_empty() {
+            warn_of_recorder(telemetry.engine(), "span_processor");
         }
         let intake = resource.filter(|_| couriers.take(signal)).map(|resource| {
             let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
@@ -105,6 +103,17 @@ impl Source {
         }
         let flushed = self.flush(timeout);
         self.0.losses.tell(flushed, &self.counts())
+    }
+}
+
+/// Spans that nobody takes must not be so without a word.
+#[cold]
+pub(super) fn warn_of_recorder(engine: &Engine, whose: &str) {
+    if engine.config.recorder.is_sdk() {
+        engine.diagnostics.warn(format!(
+            "`{whose}` exports no spans: those of this telemetry are recorded and exported by a tracer provider \
+             (`Recorder::Sdk`); use one of another telemetry"
+        ));
     }
 }
 

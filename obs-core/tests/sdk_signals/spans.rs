@@ -188,6 +188,20 @@ fn a_processor_of_a_telemetry_that_exports_no_spans_is_warned_about() {
     assert!(!warned(&telemetry));
     telemetry.span_processor().on_end(plain("span"));
     assert!(warned(&telemetry), "it is lost, and must not be silently");
+    #[cfg(feature = "http-client")]
+    {
+        use opentelemetry_http::{Bytes, HttpClient, Request};
+        let client = telemetry
+            .http_client()
+            .for_signal(obs_core::courier::Signal::Traces);
+        drop(client.send_bytes(Request::new(Bytes::new())));
+        assert!(
+            telemetry
+                .warnings()
+                .iter()
+                .any(|it| it.contains("`http_client`"))
+        );
+    }
     let flat = manual(&Capture::new());
     flat.span_processor().on_end(plain("span"));
     assert!(!warned(&flat));
