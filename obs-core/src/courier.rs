@@ -59,8 +59,8 @@ mod transport;
 pub use accounts::{Account, Accounts, DropReason, Dropped, Losses};
 pub use batch::{Batch, Signal};
 pub use capture::Capture;
-pub(crate) use destination::with_scheme;
 pub use destination::{Compression, Destination, Destinations, Headers, Protocol};
+pub(crate) use destination::{has_usable_port, with_scheme};
 #[cfg(feature = "grpc")]
 pub use grpc::GrpcTransport;
 #[cfg(feature = "otlp")]

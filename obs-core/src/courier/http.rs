@@ -15,7 +15,9 @@ use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ureq::http::{Request, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
-use super::destination::{Compression, Destination, Destinations, Protocol, without_secrets};
+use super::destination::{
+    Compression, Destination, Destinations, Protocol, has_usable_port, without_secrets,
+};
 use super::time::now;
 use super::tls::{self, Trust};
 use super::{Batch, Remake, Sent, Signal, Transport, USER_AGENT};
@@ -195,6 +197,9 @@ impl Route {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| unusable("it has no host"))?;
+        if !{ uri.authority() }.is_none_or(|it| has_usable_port(it.as_str())) {
+            return Err(unusable("its port is none"));
+        }
         destination
             .compression
             .check()
@@ -365,6 +370,8 @@ mod tests {
         check_refused(Destination::at("collector:4318"), "must begin with");
         check_refused(Destination::at("ftp://collector/"), "must begin with");
         check_refused(Destination::at("http://"), "`http:///`");
+        check_refused(Destination::at("http://host:99999/"), "its port is none");
+        check_refused(Destination::at("http://me@[::1]:0/"), "its port is none");
         check_refused(Destination::at("http://host /v1/logs"), "not a URL");
         check_refused(
             Destination::at("http://h").with_header("a b", "c"),
