@@ -218,7 +218,14 @@ impl Route {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-protobuf"),
         );
-        headers.remove(header::CONTENT_ENCODING);
+        // How long a body is, is not known beforehand.
+        for ours in [
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONTENT_ENCODING,
+        ] {
+            headers.remove(ours);
+        }
         if let Some(encoding) = destination.compression.encoding() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }

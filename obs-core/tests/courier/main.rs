@@ -85,6 +85,22 @@ fn each_signal_arrives_at_its_path_compressed_and_signed() {
 }
 
 #[test]
+fn headers_that_say_how_long_a_body_is_are_the_clients_own() {
+    let collector = Collector::start([]);
+    let mut destinations = Destinations::below(&collector.url());
+    let logs = destinations.logs.with_header("Content-Length", "3");
+    destinations.logs = logs.with_header("transfer-encoding", "chunked");
+    let courier = courier_to(&destinations);
+    courier.outbox().push(batch(Signal::Logs, 1));
+    courier.flush(soon()).expect("delivered at once");
+    assert_eq!(courier.accounts().retries, 0);
+    assert_eq!(
+        gunzip(&collector.requests()[0]),
+        *batch(Signal::Logs, 1).body
+    );
+}
+
+#[test]
 fn one_connection_is_kept_for_all() {
     let collector = Collector::start([Reply::status(200), Reply::protobuf(400, vec![0; 100])]);
     let courier = courier(&collector);
