@@ -23,7 +23,8 @@ impl Settings {
         self
     }
 
-    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set.
+    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set, and never less
+    /// than a millisecond.
     pub fn with_backoff(mut self, initial: Duration, max: Duration) -> Self {
         (self.initial_backoff, self.max_backoff) = (initial, max);
         self

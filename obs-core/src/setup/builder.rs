@@ -187,7 +187,8 @@ impl Builder {
     }
 
     /// Whether exported metrics count from the start or from the last export; by default
-    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start.
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start. Those of an SDK's instruments by
+    /// `Telemetry::metric_exporter` (feature `sdk`), too.
     pub fn with_temporality(mut self, temporality: Temporality) -> Self {
         self.temporality = Some(temporality);
         self
@@ -493,6 +494,9 @@ impl Builder {
         self.config.histograms = histograms.unwrap_or_default();
         self.config.histograms.check()?;
         self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
+        let asked = environment.temporality_preference.map(Preference::from);
+        let temporality = self.temporality.map(Preference::from).or(asked);
+        self.config.temporality = temporality.unwrap_or(Preference::Cumulative);
         self.config.propagator = self
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
@@ -534,14 +538,12 @@ impl Builder {
         let engine = start(self.config);
         let collections = super::self_metrics::register(engine, couriers.clone());
         let exporter = (!couriers.is_empty()).then(|| {
-            let asked = environment.temporality_preference.map(Preference::from);
-            let preference = self.temporality.map(Preference::from).or(asked);
             let interval = self.metric_interval.or(environment.metric_export_interval);
             Exporter::new(
                 engine,
                 couriers,
                 &resource,
-                preference.unwrap_or(Preference::Cumulative),
+                engine.config.temporality,
                 interval.unwrap_or(Duration::from_secs(60)),
                 environment.spans.max_export_batch_size,
                 collections,
