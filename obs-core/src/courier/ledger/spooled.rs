@@ -54,6 +54,8 @@ pub(in crate::courier) enum Report {
     },
     Loaded(Signal, io::Result<Load>),
     Finished,
+    /// Of the directory.
+    LetGo,
     /// The worker panicked.
     Broken,
     /// No job: what was noticed in passing.
@@ -88,6 +90,8 @@ pub(in crate::courier) enum Fate {
     Gone(Place, Batch),
     /// It was loaded, and the room for it is taken by now.
     NoRoom(Place, Batch),
+    /// Nobody needs the directory any more.
+    Over,
 }
 
 /// When to write, and when to try again.
@@ -297,11 +301,14 @@ impl Ledger {
                 return self.written(ticket, batch, place, now);
             }
             Report::Loaded(signal, loaded) => return self.loaded(signal, loaded, now),
+            // Answered meanwhile: it is marked, and made last, too.
+            Report::Finished if !self.disk.settled.is_empty() => {}
             Report::Finished => {
-                self.disk.writer.is_finished = true;
                 // What is answered from now on could not be marked any more.
                 self.close();
+                return Fate::Over;
             }
+            Report::LetGo => self.disk.writer.is_finished = true,
             Report::Broken => {
                 self.disk.state = DiskState::Without;
                 self.disk.writing = None;

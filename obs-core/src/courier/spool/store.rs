@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// Segments that somebody removed are lost, however much of them can still be read here: the next process finds nothing.
-    /// For the end: nothing is loaded after it.
+    /// For the end: nothing is loaded or written after it.
     pub(in crate::courier) fn miss(&mut self) {
         if self.segments().next().is_none() {
             return;
@@ -159,7 +159,13 @@ impl Store {
                     segment: Some(gone.epoch),
                 });
             }
+            let first = |lane: &Lane| lane.segments.front().map(|front| front.epoch);
+            let was = first(lane);
             lane.segments.retain(is_there);
+            let is = first(lane);
+            if is != was {
+                lane.forget_before(is.unwrap_or(u64::MAX));
+            }
         }
     }
 
