@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) failures: u8,
     pub(super) cursor: Option<Box<dyn OpenFile>>,
     pub(super) cursor_dirty: bool,
+    /// It does not say yet how far the lane is done with: that could not be written.
+    pub(super) cursor_owed: bool,
     pub(super) cursor_count: u64,
 }
 

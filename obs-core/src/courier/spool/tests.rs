@@ -408,6 +408,48 @@ fn a_removed_directory_is_made_anew() {
 }
 
 #[test]
+fn marks_that_a_disk_did_not_take_for_a_while_are_made_up_for_before_the_end() {
+    for faults in [
+        Faults::default(),
+        Faults {
+            failing_writes: true,
+            ..Faults::default()
+        },
+        Faults {
+            failing_syncs: true,
+            ..Faults::default()
+        },
+    ] {
+        let disk = SimulatedDisk::default();
+        let destination = Destination::down();
+        let spool = spool().with_fsync(Fsync::EachBatch);
+        let first = courier_with(&disk, destination.clone(), impatient(), spool.clone());
+        let mut at = now() + Duration::from_secs(1);
+        for items in 1..=9 {
+            first.outbox().push(batch(items));
+        }
+        first.step(at, at + PATIENCE);
+        assert_eq!(first.accounts().traces.spooled, 45);
+        destination.come_back();
+        disk.set_faults(faults);
+        for _ in 0..5 {
+            at += Duration::from_secs(1);
+            assert_eq!(first.step(at, at + PATIENCE), Step::Sent);
+        }
+        assert_eq!(destination.taken(), [1, 2, 3, 4, 5]);
+        disk.set_faults(Faults::default());
+        destination.is_down.store(true, Ordering::Relaxed);
+        first.shutdown(now() + MOMENT).expect("kept");
+        assert_eq!(first.accounts().traces.spooled, 30);
+        disk.lose_power(0);
+        destination.come_back();
+        let next = courier_with(&disk, destination.clone(), impatient(), spool);
+        next.flush(now() + PATIENCE).expect("delivered");
+        assert_eq!(destination.taken(), [6, 7, 8, 9], "{faults:?}");
+    }
+}
+
+#[test]
 fn full_memory_is_written_at_once() {
     let disk = SimulatedDisk::default();
     let settings = Settings::default().with_capacity_bytes(2000);
