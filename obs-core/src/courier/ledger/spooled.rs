@@ -306,6 +306,7 @@ impl Ledger {
             Report::Finished => {
                 // What is answered from now on could not be marked any more.
                 self.close();
+                self.disk.busy_since = Some(now);
                 return Fate::Over;
             }
             Report::LetGo => self.disk.writer.is_finished = true,
@@ -577,9 +578,10 @@ impl Ledger {
         self.disk.writer.exists
     }
 
-    /// Whether everything that could be brought to disk has been, for good.
+    /// Whether everything that could be brought to disk has been, for good; or whoever had less time has ended it.
     pub(in crate::courier) fn is_finished(&self) -> bool {
-        self.disk.writer.is_finished
+        let is_ended = self.phase == Phase::Closed && self.disk.busy_since.is_none();
+        self.disk.writer.is_finished || is_ended
     }
 
     /// Whether waiting longer would bring nothing: all is on disk, and no destination takes it.

@@ -408,6 +408,34 @@ fn a_removed_directory_is_made_anew() {
 }
 
 #[test]
+fn a_patient_shutdown_does_not_wait_for_what_an_impatient_one_has_ended() {
+    let disk = SimulatedDisk::default();
+    let spool = spool().with_fsync(Fsync::Every(4 * MOMENT));
+    let courier = courier_with(&disk, Destination::down(), impatient(), spool);
+    courier.start().expect("threads");
+    courier.outbox().push(batch(1));
+    wait_until("written", || courier.accounts().traces.spooled == 1);
+    disk.set_faults(Faults {
+        hanging: true,
+        ..Faults::default()
+    });
+    // The sync that is due by itself hangs.
+    thread::sleep(6 * MOMENT);
+    thread::scope(|scope| {
+        let began = now();
+        let patient = scope.spawn(|| courier.shutdown(now() + PATIENCE));
+        wait_until("it came to the disk", || {
+            let state = courier.shared.lock();
+            state.ledger.phase() == crate::courier::ledger::Phase::Keeping
+        });
+        courier.shutdown(now()).expect("it is on disk");
+        disk.set_faults(Faults::default());
+        patient.join().expect("no panic").expect("the same");
+        assert!(now() - began < PATIENCE / 2);
+    });
+}
+
+#[test]
 fn marks_that_a_disk_did_not_take_for_a_while_are_made_up_for_before_the_end() {
     for faults in [
         Faults::default(),
