@@ -61,7 +61,8 @@ pub struct SpoolSettings {
 }
 
 impl SpoolSettings {
-    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their own.
+    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their
+    /// own, and a telemetry of which two have the same one is not built.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
