@@ -121,18 +121,25 @@ impl Courier {
         self.seed.settings.capacity_bytes
     }
 
-    /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count. `None` where
-    /// this one had a thread, or its transport cannot be made again.
+    /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count; where its
+    /// transport cannot be made again, one that delivers nothing. `None` where this one had a thread.
     pub(crate) fn for_child(&self) -> Option<Self> {
         if self.shared.had_thread() {
             return None;
         }
-        let remake = self.seed.remake.as_ref()?;
-        let transport = crate::contain::contain(remake)?.ok()?;
+        let settings = self.seed.settings.clone().for_child();
+        let remake = self.seed.remake.as_ref();
+        let remade = remake.and_then(crate::contain::contain);
+        let Some(Ok(transport)) = remade else {
+            return Some(Self {
+                shared: Arc::new(self.shared.inert(&settings)),
+                seed: Arc::clone(&self.seed),
+            });
+        };
         let seed = Seed {
             // Made once more where a child of the child asks.
             remake: transport.remake(),
-            settings: self.seed.settings.clone().for_child(),
+            settings,
         };
         Some(Self::seeded(transport, Arc::new(seed)))
     }

@@ -248,10 +248,11 @@ impl Ledger {
         }
     }
 
-    /// Books the outcome of an attempt. One that outlived the shutdown was already booked, and changes nothing.
+    /// Books the outcome of an attempt. One that outlived the shutdown was already booked: of it a panic is counted.
     pub(super) fn settle(&mut self, mut queued: Queued, outcome: Outcome, now: Instant) {
         let is_same = |flight: &&InFlight| flight.ticket == queued.ticket;
         let Some(flight) = self.in_flight.as_ref().filter(is_same) else {
+            self.accounts.panics += u64::from(matches!(outcome, Outcome::Panicked(_)));
             return;
         };
         let evicted = flight.evicted;

@@ -416,7 +416,8 @@ impl Builder {
     ///
     /// It is called on the collector's thread, and a last time by whoever shuts down; in manual mode inside the calls.
     /// Where `OTEL_SDK_DISABLED` is set there is no thread, and [`build`](Self::build) calls it. A panic in it is
-    /// contained and counted; it must not block for long, because collections wait behind it.
+    /// contained and counted; it must not block for long, because collections wait behind it. What it logs is written as
+    /// lines and becomes no record: one about a delivery that failed would have to be delivered.
     ///
     /// ```
     /// let telemetry = obs_core::Telemetry::builder()

@@ -54,6 +54,8 @@ pub(in crate::courier) enum Report {
     },
     Loaded(Signal, io::Result<Load>),
     Finished,
+    /// Of the directory.
+    LetGo,
     /// The worker panicked.
     Broken,
     /// No job: what was noticed in passing.
@@ -88,6 +90,8 @@ pub(in crate::courier) enum Fate {
     Gone(Place, Batch),
     /// It was loaded, and the room for it is taken by now.
     NoRoom(Place, Batch),
+    /// Nobody needs the directory any more.
+    Over,
 }
 
 /// When to write, and when to try again.
@@ -297,11 +301,15 @@ impl Ledger {
                 return self.written(ticket, batch, place, now);
             }
             Report::Loaded(signal, loaded) => return self.loaded(signal, loaded, now),
+            // Answered meanwhile: it is marked, and made last, too.
+            Report::Finished if !self.disk.settled.is_empty() => {}
             Report::Finished => {
-                self.disk.writer.is_finished = true;
                 // What is answered from now on could not be marked any more.
                 self.close();
+                self.disk.busy_since = Some(now);
+                return Fate::Over;
             }
+            Report::LetGo => self.disk.writer.is_finished = true,
             Report::Broken => {
                 self.disk.state = DiskState::Without;
                 self.disk.writing = None;
@@ -570,9 +578,10 @@ impl Ledger {
         self.disk.writer.exists
     }
 
-    /// Whether everything that could be brought to disk has been, for good.
+    /// Whether everything that could be brought to disk has been, for good; or whoever had less time has ended it.
     pub(in crate::courier) fn is_finished(&self) -> bool {
-        self.disk.writer.is_finished
+        let is_ended = self.phase == Phase::Closed && self.disk.busy_since.is_none();
+        self.disk.writer.is_finished || is_ended
     }
 
     /// Whether waiting longer would bring nothing: all is on disk, and no destination takes it.

@@ -408,6 +408,76 @@ fn a_removed_directory_is_made_anew() {
 }
 
 #[test]
+fn a_patient_shutdown_does_not_wait_for_what_an_impatient_one_has_ended() {
+    let disk = SimulatedDisk::default();
+    let spool = spool().with_fsync(Fsync::Every(4 * MOMENT));
+    let courier = courier_with(&disk, Destination::down(), impatient(), spool);
+    courier.start().expect("threads");
+    courier.outbox().push(batch(1));
+    wait_until("written", || courier.accounts().traces.spooled == 1);
+    disk.set_faults(Faults {
+        hanging: true,
+        ..Faults::default()
+    });
+    // The sync that is due by itself hangs.
+    thread::sleep(6 * MOMENT);
+    thread::scope(|scope| {
+        let began = now();
+        let patient = scope.spawn(|| courier.shutdown(now() + PATIENCE));
+        wait_until("it came to the disk", || {
+            let state = courier.shared.lock();
+            state.ledger.phase() == crate::courier::ledger::Phase::Keeping
+        });
+        courier.shutdown(now()).expect("it is on disk");
+        disk.set_faults(Faults::default());
+        patient.join().expect("no panic").expect("the same");
+        assert!(now() - began < PATIENCE / 2);
+    });
+}
+
+#[test]
+fn marks_that_a_disk_did_not_take_for_a_while_are_made_up_for_before_the_end() {
+    for faults in [
+        Faults::default(),
+        Faults {
+            failing_writes: true,
+            ..Faults::default()
+        },
+        Faults {
+            failing_syncs: true,
+            ..Faults::default()
+        },
+    ] {
+        let disk = SimulatedDisk::default();
+        let destination = Destination::down();
+        let spool = spool().with_fsync(Fsync::EachBatch);
+        let first = courier_with(&disk, destination.clone(), impatient(), spool.clone());
+        let mut at = now() + Duration::from_secs(1);
+        for items in 1..=9 {
+            first.outbox().push(batch(items));
+        }
+        first.step(at, at + PATIENCE);
+        assert_eq!(first.accounts().traces.spooled, 45);
+        destination.come_back();
+        disk.set_faults(faults);
+        for _ in 0..5 {
+            at += Duration::from_secs(1);
+            assert_eq!(first.step(at, at + PATIENCE), Step::Sent);
+        }
+        assert_eq!(destination.taken(), [1, 2, 3, 4, 5]);
+        disk.set_faults(Faults::default());
+        destination.is_down.store(true, Ordering::Relaxed);
+        first.shutdown(now() + MOMENT).expect("kept");
+        assert_eq!(first.accounts().traces.spooled, 30);
+        disk.lose_power(0);
+        destination.come_back();
+        let next = courier_with(&disk, destination.clone(), impatient(), spool);
+        next.flush(now() + PATIENCE).expect("delivered");
+        assert_eq!(destination.taken(), [6, 7, 8, 9], "{faults:?}");
+    }
+}
+
+#[test]
 fn full_memory_is_written_at_once() {
     let disk = SimulatedDisk::default();
     let settings = Settings::default().with_capacity_bytes(2000);
