@@ -517,45 +517,6 @@ impl Ledger {
         Fate::Kept
     }
 
-    fn lose(&mut self, losses: Vec<Loss>) {
-        for loss in losses {
-            let shelf = &mut self.lanes[loss.signal.index()].shelf;
-            let mut items = loss.unread.items.min(shelf.items);
-            shelf.records = shelf.records.saturating_sub(loss.unread.records);
-            shelf.items -= items;
-            if let Some(epoch) = loss.segment {
-                items += self.lose_loaded(loss.signal, epoch, loss.reason);
-            }
-            self.accounts.of_mut(loss.signal).spooled -= items;
-            self.drop_pending(loss.signal, items, loss.reason);
-        }
-    }
-
-    /// The segment is gone: of its records that are in memory, those that wait go with it, and one that is being sent has no
-    /// place to come back to.
-    fn lose_loaded(&mut self, signal: Signal, epoch: u64, reason: DropReason) -> u64 {
-        let is_gone = |saved: Option<Place>| saved.is_some_and(|place| place.epoch == epoch);
-        let mut items = 0;
-        let bytes = &mut self.bytes;
-        self.lanes[signal.index()].shelf.loaded.retain(|queued| {
-            let gone = is_gone(queued.saved);
-            if gone {
-                items += queued.batch.items;
-                *bytes -= queued.batch.weight();
-            }
-            !gone
-        });
-        if let Some(flight) = &mut self.in_flight
-            && flight.signal == signal
-            && is_gone(flight.saved)
-        {
-            flight.saved = None;
-            flight.evicted = Some(reason);
-            self.accounts.of_mut(signal).spooled -= flight.items;
-        }
-        items
-    }
-
     fn failed(&mut self, failure: &Failure, now: Instant) {
         self.accounts.spool_errors += 1;
         let kind = (failure.what, failure.error.kind());
@@ -600,5 +561,6 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 const MOST_TOLD: usize = 32;
 
+mod lost;
 #[cfg(test)]
 mod tests;
