@@ -12,11 +12,10 @@ use crate::head::CallHead;
 use crate::metadata::{self, Carrier};
 use bytes::Bytes;
 use http::{Request, Response};
-use obs_core::otel::KeyValue;
 use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
-use obs_core::semconv::{self, network};
-use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Session, Trust};
+use obs_core::semconv::network;
+use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Trust};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -236,15 +235,5 @@ fn carry_baggage(active: &mut Active<'_>, head: CallHead<'_>, settings: &Setting
         }
     };
     kind.count_dropped_baggage(dropped as u64);
-    let baggage = baggage.keep(allow);
-    if baggage.is_empty() {
-        return;
-    }
-    for entry in baggage.iter() {
-        let (session, user) = (semconv::session::ID.as_str(), semconv::user::ID.as_str());
-        if entry.key != session && entry.key != user {
-            active.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
-        }
-    }
-    active.set_session(Session::from_baggage(baggage));
+    active.carry_baggage(baggage, allow);
 }
