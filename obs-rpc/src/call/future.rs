@@ -3,6 +3,7 @@
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::capture;
@@ -10,7 +11,7 @@ use crate::status::Code;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use obs_core::{Event, current};
+use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -94,7 +95,12 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
             failure::of_server(chain)
         }
         false => {
-            let end = failure::of_client(chain);
+            let mut end = failure::of_client(chain);
+            if call.flow.as_ref().is_some_and(|flow| flow.has_failed()) {
+                // An encoder, mostly. What came of it is a stream that was reset by us.
+                end.outcome = Outcome::failed(BODY_ERROR);
+                end.origin = None;
+            }
             // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
             if end.origin != Some(Origin::Deadline)
                 && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
