@@ -117,13 +117,12 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
 fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
-    if let Some(flow) = &call.flow
-        && flow.is_detailed()
-    {
-        match server {
-            true => call.hand_over(),
-            false => call.answered_early = !flow.is_over(),
-        }
+    match &call.flow {
+        Some(flow) if !flow.is_detailed() => {}
+        Some(_) if server => call.hand_over(),
+        Some(flow) => call.answered_early = !flow.is_over(),
+        // A call around attempts: it is they that wait.
+        None => call.answered_early = true,
     }
     let Some(mut active) = call.operation.active() else {
         return;
