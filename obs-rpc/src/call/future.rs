@@ -1,8 +1,9 @@
 //! The future of a response: the operation is current in each poll, and goes on into the body.
 
 use super::body::{ResponseBody, of_http};
-use super::ending::Call;
+use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::capture;
@@ -10,7 +11,7 @@ use crate::status::Code;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use obs_core::{Event, current};
+use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -89,10 +90,25 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
     let chain = failure::chain(error);
     let end = match server {
         true => {
+            call.hand_over();
             call.operation.stamp(Event::SERVER_HANDLE_FINISH);
             failure::of_server(chain)
         }
-        false => failure::of_client(chain),
+        false => {
+            let mut end = failure::of_client(chain);
+            if call.flow.as_ref().is_some_and(|flow| flow.has_failed()) {
+                // An encoder, mostly. What came of it is a stream that was reset by us.
+                end.outcome = Outcome::failed(BODY_ERROR);
+                end.origin = None;
+            }
+            // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
+            if end.origin != Some(Origin::Deadline)
+                && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
+            {
+                call.operation.stamp(Event::STREAM_FINISH);
+            }
+            end
+        }
     };
     call.end(end.code, end.outcome, end.origin);
 }
@@ -100,13 +116,21 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
 #[inline(never)]
 fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(common) = call.common else { return };
+    let server = common.role == Role::Server;
+    match &call.flow {
+        Some(flow) if !flow.is_detailed() => {}
+        Some(_) if server => call.hand_over(),
+        Some(flow) => call.answered_early = !flow.is_over(),
+        // A call around attempts: it is they that wait.
+        None => call.answered_early = true,
+    }
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    let server = common.role == Role::Server;
-    active.stamp_all(match server {
-        true => &[Event::SERVER_HANDLE_FINISH],
-        false => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+    active.stamp_all(match (server, call.answered_early) {
+        (true, _) => &[Event::SERVER_HANDLE_FINISH],
+        (false, false) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, true) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
         capture(&mut active, response.headers(), &common.response_metadata);
