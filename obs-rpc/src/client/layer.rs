@@ -89,6 +89,12 @@ impl RpcClientLayer {
         self.set(|settings| settings.injects = injects)
     }
 
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        let leak = || &*Box::leak(Box::new(self.settings.clone()));
+        self.leaked.get_or_init(leak)
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
@@ -102,9 +108,7 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leak();
         RpcClient { inner, settings }
     }
 }

@@ -93,6 +93,12 @@ impl RpcServerLayer {
         self.with_methods(methods.iter().map(String::as_str))
     }
 
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        let leak = || &*Box::leak(Box::new(self.settings.clone()));
+        self.leaked.get_or_init(leak)
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
@@ -106,9 +112,7 @@ impl<S> Layer<S> for RpcServerLayer {
     type Service = RpcServer<S>;
 
     fn layer(&self, inner: S) -> RpcServer<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leak();
         RpcServer { inner, settings }
     }
 }
