@@ -112,7 +112,8 @@ pub(crate) fn begin(
     Some(Call {
         operation,
         flow: watches.then(|| Arc::new(Flow::new(common.kind, level))),
-        tally: Tally::default(),
+        tally: Tally::NONE,
+        answered_early: false,
         common: Some(common),
         unknown: None,
     })

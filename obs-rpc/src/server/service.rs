@@ -111,7 +111,8 @@ pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<C
     Some(Call {
         operation,
         flow: Some(Arc::new(Flow::new(settings.common.kind, level))),
-        tally: Tally::default(),
+        tally: Tally::NONE,
+        answered_early: false,
         common: Some(&settings.common),
         unknown,
     })
@@ -194,8 +195,9 @@ fn describe(
         (one, other) => one.or(other),
     };
     if let Some(deadline) = earlier {
-        // tonic's own timeout began before we were asked, and must not look like a cancellation.
-        let early = (deadline / 64).min(Duration::from_millis(1));
+        // It began before we were asked: in tonic around this layer, and at the client before the request was on its way. What
+        // they give up when it is over must not look like a cancellation.
+        let early = (deadline / 16).min(Duration::from_millis(10));
         active.set_deadline(deadline.saturating_sub(early));
     }
 }
