@@ -17,7 +17,7 @@ use tower_layer::Layer;
 /// service cloned per call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -95,7 +95,7 @@ impl RpcClientLayer {
         self.leaked.get_or_init(leak)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self

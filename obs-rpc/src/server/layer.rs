@@ -18,7 +18,7 @@ use tower_layer::Layer;
 /// call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -99,7 +99,7 @@ impl RpcServerLayer {
         self.leaked.get_or_init(leak)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
