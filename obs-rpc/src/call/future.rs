@@ -141,10 +141,12 @@ pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<Statu
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    active.stamp_all(match (server, call.answered_early) {
+    // Around the attempts there is no request that is over.
+    let waited = !call.answered_early && common.role != Role::Logical;
+    active.stamp_all(match (server, waited) {
         (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, false) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, true) => &[Event::STREAM_RECV_HEADER],
+        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, false) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
