@@ -7,7 +7,7 @@ use ::volo_grpc::{Request, Response};
 use motore::layer::Layer;
 use motore::service::Service;
 
-/// Wraps the router of a volo-grpc server (`Server::layer`), or one of its services (`ServiceBuilder::layer`), behind a
+/// Wraps the router of a volo-grpc server (`Server::layer`, added last), or one of its services (`ServiceBuilder::layer`), behind a
 /// [`VoloGrpcServerLayer`](super::VoloGrpcServerLayer), without which it does nothing.
 ///
 /// It tells when the handler was called and when it had answered, apart from what Volo's own layers do, and gives the request

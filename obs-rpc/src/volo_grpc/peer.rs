@@ -6,6 +6,8 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::Telemetry;
 
 const SOURCE_SERVICE: &str = "source-service";
+const ENVIRONMENT: &str = "deployment.environment";
+const ENVIRONMENT_NAME: &str = "deployment.environment.name";
 
 /// What the W3C's headers are called there.
 const CONTEXT: [(HeaderName, HeaderName); 3] = [
@@ -34,7 +36,7 @@ const IDENTITY: [(&str, HeaderName); 3] = [
         HeaderName::from_static("rpc-transit-service.namespace"),
     ),
     (
-        "deployment.environment",
+        ENVIRONMENT,
         HeaderName::from_static("rpc-transit-deployment.environment"),
     ),
 ];
@@ -80,7 +82,11 @@ impl Identity {
     pub(crate) fn of(telemetry: &Telemetry) -> Self {
         let resource = telemetry.resource();
         let said = |(key, name): &(&'static str, HeaderName)| {
-            let value = resource?.get(key)?;
+            let value = match resource?.get(key) {
+                // As the conventions call it by now.
+                None if *key == ENVIRONMENT => resource?.get(ENVIRONMENT_NAME)?,
+                value => value?,
+            };
             let value = HeaderValue::from_str(&value.as_str()).ok()?;
             Some((name.clone(), value))
         };

@@ -24,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Wraps what a volo-grpc server answers with: for `Server::layer_tower`, added last, so that it stands outside of all others.
+/// Wraps what a volo-grpc server answers with: for `Server::layer_tower`, added first, so that it stands outside of all others.
 ///
 /// It sees all of a call from the head of its request to the last frame of its response, as
 /// [`RpcServerLayer`] does of tonic's, whose settings it takes. And it keeps binary metadata away from Volo, which dies of it:

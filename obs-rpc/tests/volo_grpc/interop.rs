@@ -16,6 +16,7 @@ use tokio_stream::iter;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::Layer;
+use tower::util::MapResponseLayer;
 use volo_grpc::codegen::StreamExt;
 
 fn channel(address: SocketAddr) -> Channel {
@@ -224,6 +225,31 @@ async fn without_a_transport_of_ours_a_call_ends_with_the_head_of_its_response()
         .filter(|record| record.error_type() == Some("NOT_FOUND"));
     assert_eq!(failed.count(), 2, "the call and its attempt");
     assert_eq!(capture.count("rpc.client.call.duration"), 2);
+    served.abort();
+}
+
+/// If this fails, Volo has learnt to read it, and its page has a line too many.
+#[tokio::test]
+async fn binary_metadata_of_a_response_panics_volos_client_and_the_call_ends_once() {
+    let capture = capture();
+    let (listener, address) = listener().await;
+    let adds = MapResponseLayer::new(|mut response: http::Response<tonic::body::Body>| {
+        let value = http::HeaderValue::from_static("AAE");
+        response.headers_mut().insert("note-bin", value);
+        response
+    });
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = Server::builder().layer(adds).add_service(Echo);
+    let served = tokio::spawn(async move { server.serve_with_incoming(incoming).await });
+    let client = client(&capture, address, None);
+    let asked = tokio::spawn(async move { client.unary(say("well", 0)).await.map(drop) });
+    assert!(asked.await.expect_err("it panics").is_panic());
+    let records = capture.records();
+    for kind in ["rpc.call", "rpc.client"] {
+        assert_eq!(one(&records, kind).error_type(), Some("panic"), "{kind}");
+    }
+    assert_eq!(capture.count("rpc.client.call.duration"), 1);
+    assert_eq!(capture.in_flight("obs.rpc.client.active_calls"), 0);
     served.abort();
 }
 
