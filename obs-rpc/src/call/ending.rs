@@ -97,7 +97,7 @@ impl Call {
     #[inline(never)]
     pub(crate) fn end_with(&mut self, code: Code) {
         // A server's answer to a client that has gone is none.
-        if self.flow.as_ref().is_some_and(|flow| flow.is_broken()) && self.is_server() {
+        if self.flow.as_ref().is_some_and(|flow| flow.is_broken_off()) && self.is_server() {
             return self.give_up();
         }
         let outcome = match self.common {
@@ -125,7 +125,14 @@ impl Call {
         }
     }
 
-    /// Stamps when the handler of a server was called, and when it had answered if that is known, at Detailed. Of two stamps the earlier one stands: that of a head does.
+    /// What came makes no sense: INTERNAL, as tonic's client says, too.
+    #[cold]
+    pub(crate) fn end_as_no_grpc(&mut self) {
+        self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+    }
+
+    /// Stamps when the handler of a server was called, and when it had answered where that is known, at Detailed. Of two
+    /// stamps the earlier one stands: that of a head does.
     pub(crate) fn hand_over(&mut self) {
         let (Some(flow), Some(mut active)) = (&self.flow, self.operation.active()) else {
             return;
@@ -242,7 +249,7 @@ impl Call {
             }
         } else if self.tally.invalid && outcome.end() == End::Cancelled {
             // tonic could not read it either, which is why it was dropped.
-            return self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+            return self.end_as_no_grpc();
         }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),

@@ -1,6 +1,6 @@
-//! Context to and from peers that carry it as Kitex does: as transient metainfo, whose entries are `rpc-transit-*` over HTTP/2.
-//! Volo moves those of a request from its metadata into the metainfo of the task, behind our server's layer: so they are read
-//! from the metadata here, and written there.
+//! Context to and from peers that carry it as Kitex does: as metainfo, whose entries are `rpc-transit-*` over HTTP/2, and
+//! `rpc-persist-*` where they go on with all calls of a request. Volo moves those of a request from its metadata into the
+//! metainfo of the task, behind our server's layer: so they are read from the metadata here, and written there.
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::Telemetry;
@@ -9,20 +9,24 @@ const SOURCE_SERVICE: &str = "source-service";
 const ENVIRONMENT: &str = "deployment.environment";
 const ENVIRONMENT_NAME: &str = "deployment.environment.name";
 
-/// What the W3C's headers are called there.
-const CONTEXT: [(HeaderName, HeaderName); 3] = [
-    (
-        HeaderName::from_static("rpc-transit-traceparent"),
+/// The W3C's headers, and what they are called there: said by the caller itself, and as what travels with all calls of a
+/// request.
+const CONTEXT: [[HeaderName; 3]; 3] = [
+    [
         HeaderName::from_static("traceparent"),
-    ),
-    (
-        HeaderName::from_static("rpc-transit-tracestate"),
+        HeaderName::from_static("rpc-transit-traceparent"),
+        HeaderName::from_static("rpc-persist-traceparent"),
+    ],
+    [
         HeaderName::from_static("tracestate"),
-    ),
-    (
-        HeaderName::from_static("rpc-transit-baggage"),
+        HeaderName::from_static("rpc-transit-tracestate"),
+        HeaderName::from_static("rpc-persist-tracestate"),
+    ],
+    [
         HeaderName::from_static("baggage"),
-    ),
+        HeaderName::from_static("rpc-transit-baggage"),
+        HeaderName::from_static("rpc-persist-baggage"),
+    ],
 ];
 
 /// By what names a service tells who it is, as Kitex's own telemetry does: what its resource calls them, and here.
@@ -44,12 +48,15 @@ const IDENTITY: [(&str, HeaderName); 3] = [
 /// Where only Kitex's entries carry a trace, they become the W3C's headers, which are read next. Those of a request that has
 /// its own `traceparent` are left alone.
 pub(crate) fn adopt(metadata: &mut HeaderMap) {
-    let [(theirs, ours), ..] = &CONTEXT;
-    if !metadata.contains_key(theirs) || metadata.contains_key(ours) {
+    let [[ours, theirs @ ..], ..] = &CONTEXT;
+    if metadata.contains_key(ours) {
         return;
     }
-    for (theirs, ours) in &CONTEXT {
-        let values: Vec<_> = metadata.get_all(theirs).iter().cloned().collect();
+    let Some(from) = theirs.iter().position(|it| metadata.contains_key(it)) else {
+        return;
+    };
+    for [ours, theirs @ ..] in &CONTEXT {
+        let values: Vec<_> = metadata.get_all(&theirs[from]).iter().cloned().collect();
         for value in values {
             metadata.append(ours, value);
         }
@@ -63,9 +70,9 @@ pub(crate) fn caller(metadata: &HeaderMap) -> Option<&HeaderValue> {
     said.filter(|name| !name.is_empty())
 }
 
-/// The same entries of the W3C's headers that a request carries.
+/// What a request carries in the W3C's headers, as the caller's own word to Kitex.
 pub(crate) fn repeat(metadata: &mut HeaderMap) {
-    for (theirs, ours) in &CONTEXT {
+    for [ours, theirs, _] in &CONTEXT {
         match metadata.get(ours).cloned() {
             Some(value) => metadata.insert(theirs, value),
             None => metadata.remove(theirs),
@@ -123,6 +130,17 @@ mod tests {
         assert_eq!(metadata["traceparent"], "theirs");
         assert_eq!(metadata["tracestate"], "state");
         assert!(!metadata.contains_key("baggage"));
+        let mut metadata = map(&[("rpc-persist-traceparent", "far")]);
+        adopt(&mut metadata);
+        assert_eq!(metadata["traceparent"], "far");
+        let mut metadata = map(&[
+            ("rpc-transit-traceparent", "near"),
+            ("rpc-persist-traceparent", "far"),
+            ("rpc-persist-tracestate", "far"),
+        ]);
+        adopt(&mut metadata);
+        assert_eq!(metadata["traceparent"], "near");
+        assert!(!metadata.contains_key("tracestate"));
         let mut metadata = map(&[
             ("traceparent", "ours"),
             ("rpc-transit-traceparent", "theirs"),
