@@ -231,8 +231,8 @@ fn start<T>(settings: &'static Settings, cx: &ClientContext, request: &Request<T
             active.set(obs::RPC_PEER_SERVICE, service);
         }
         if let Some(deadline) = deadline(settings, cx, head) {
-            // It began before we were asked, and what it gives up must not look like a cancellation.
-            let early = (deadline / 64).min(Duration::from_millis(1));
+            // It began before we were asked, and what it gives up must not look like a cancellation, on a busy machine either.
+            let early = (deadline / 16).min(Duration::from_millis(10));
             active.set_deadline(deadline.saturating_sub(early));
         }
     }

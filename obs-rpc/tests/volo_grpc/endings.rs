@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::Unary,
         Self::ServerStream,
         Self::ClientStream,
@@ -55,7 +55,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Ok,
         Self::HandlerError,
         Self::ErrorMidStream,
@@ -76,6 +76,11 @@ impl Ending {
                 | Self::PanicMidStream
                 | Self::KilledMidStream
         )
+    }
+
+    /// A unary response comes with its status.
+    pub(crate) fn can_be(self, kind: Kind) -> bool {
+        kind.answers_many() || !self.is_mid_stream()
     }
 
     /// What a request asks for.
@@ -200,7 +205,12 @@ async fn check(kind: Kind, ending: Ending) {
     let records = world.recorded().await;
     for (part, record) in Part::ALL.into_iter().zip(&records) {
         let cell = format!("{kind:?}, {ending:?}, {part:?}");
-        check_record(&cell, &expected(kind, ending, part), part, record);
+        let mut expect = expected(kind, ending, part);
+        if ending == Ending::Timeout && record.duration < TIMEOUT - TIMEOUT / 16 {
+            // On a busy machine it came so late that the time of whoever dropped it was over before its own.
+            expect = expected(kind, Ending::DropBeforeHead, part);
+        }
+        check_record(&cell, &expect, part, record);
         check_metrics(&cell, &world.capture, part);
         if let Some(seen) = seen.filter(|_| part != Part::Server) {
             let recorded = record.text("rpc.response.status_code");
@@ -228,7 +238,12 @@ pub(crate) fn name(code: Code) -> &'static str {
 #[track_caller]
 fn check_record(cell: &str, expect: &Expect, part: Part, record: &CapturedRecord) {
     let text = |key: &str| record.text(key);
-    assert_eq!(text("rpc.response.status_code"), expect.status, "{cell}");
+    let took = record.duration;
+    assert_eq!(
+        text("rpc.response.status_code"),
+        expect.status,
+        "{cell}, after {took:?}"
+    );
     assert_eq!(record.error_type(), expect.error, "{cell}");
     assert_eq!(text("obs.rpc.cancel.origin"), expect.origin, "{cell}");
     if part == Part::Call {
@@ -278,9 +293,8 @@ async fn every_ending_of_every_kind_is_recorded_as_what_it_is() {
     let mut wrong = Vec::new();
     for ending in Ending::ALL {
         for kind in Kind::ALL {
-            let is_there = kind.answers_many() || !ending.is_mid_stream();
             // Each as a task, so that all that are wrong are told.
-            if is_there && tokio::spawn(check(kind, ending)).await.is_err() {
+            if ending.can_be(kind) && tokio::spawn(check(kind, ending)).await.is_err() {
                 wrong.push((kind, ending));
             }
         }

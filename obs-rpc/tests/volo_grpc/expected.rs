@@ -41,7 +41,7 @@ const LATE: End = (Some("DEADLINE_EXCEEDED"), Some("timeout"), Some("deadline"))
 pub(crate) fn expected(kind: Kind, ending: Ending, part: Part) -> Expect {
     let (status, error, origin) = match part {
         Part::Server => at_server(ending),
-        _ => at_client(kind, ending, part),
+        _ => at_client(ending, part),
     };
     Expect {
         status,
@@ -52,7 +52,7 @@ pub(crate) fn expected(kind: Kind, ending: Ending, part: Part) -> Expect {
     }
 }
 
-fn at_client(kind: Kind, ending: Ending, part: Part) -> End {
+fn at_client(ending: Ending, part: Part) -> End {
     match ending {
         Ending::Ok => OK,
         Ending::HandlerError => (Some("NOT_FOUND"), Some("NOT_FOUND"), None),
@@ -67,7 +67,6 @@ fn at_client(kind: Kind, ending: Ending, part: Part) -> End {
             (Some("CANCELLED"), Some("CANCELLED"), Some("peer"))
         }
         Ending::KilledBeforeHead | Ending::KilledMidStream => {
-            let _ = kind;
             (Some("UNKNOWN"), Some("transport_error"), None)
         }
     }

@@ -11,6 +11,7 @@ mod events;
 mod expected;
 mod generated;
 mod interop;
+mod page;
 mod peers;
 mod raw;
 mod service;
@@ -20,5 +21,5 @@ use std::time::Duration;
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// What is enforced by the endings that are deadlines.
+/// What is enforced by the endings that are deadlines. What is given up within the last sixteenth is taken for late.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(160);
