@@ -15,13 +15,13 @@
 //! and so does a client, whose builder is generated code's:
 //!
 //! ```no_run
-//! use obs_rpc::volo_grpc::{VoloGrpcCallLayer, VoloGrpcClientLayer};
+//! use obs_rpc::volo_grpc::VoloGrpcClientLayer;
 //! # use volo_grpc::client::ClientBuilder;
 //! # fn layers<IL, OL, C, LB, T, U>(builder: ClientBuilder<IL, OL, C, LB, T, U>, telemetry: obs_core::Telemetry) {
 //!
 //! // `EchoClientBuilder::new("echo")`
 //! let builder = builder
-//!     .layer_outer_front(VoloGrpcCallLayer::new(&telemetry))
+//!     .layer_outer_front(VoloGrpcClientLayer::calls(&telemetry))
 //!     .layer_inner(VoloGrpcClientLayer::new(&telemetry).with_own_transport());
 //! # let _ = builder;
 //! # }
@@ -75,4 +75,4 @@ pub use client::{
 pub use handle::{VoloGrpcHandle, VoloGrpcHandleLayer};
 pub use request::ObservedRequest;
 pub use server::{VoloGrpcResponseFuture, VoloGrpcServer, VoloGrpcServerLayer};
-pub use whole::OwnTransport;
+pub use whole::{MakeTransport, OwnTransport, PlainTransport};

@@ -4,7 +4,7 @@ use super::failure;
 use super::peer::{self, Identity};
 use super::polled::Polled;
 use super::request::ObservedRequest;
-use super::whole::{Handover, OwnTransport};
+use super::whole::{Handover, MakeTransport, OwnTransport, PlainTransport};
 use crate::RpcClientLayer;
 use crate::call::ending::Call;
 use crate::call::future::{at_head, failed};
@@ -44,15 +44,30 @@ impl VoloGrpcClientLayer {
         RpcClientLayer::new(telemetry).into()
     }
 
-    /// Takes the place of the client's transport by one that this layer makes, whose responses are watched to their last
-    /// frame: a call ends with its trailers, with its status, messages and sizes.
+    /// A layer that stands outside of everything that a client does for a call: see [`VoloGrpcCallLayer`].
+    pub fn calls(telemetry: &Telemetry) -> VoloGrpcCallLayer {
+        VoloGrpcCallLayer::new(telemetry)
+    }
+
+    /// Puts a transport that this layer makes in the place of the client's, so that responses are watched to their last frame:
+    /// a call ends with its trailers, with its status, messages and sizes.
     ///
     /// It is Volo's transport with the client's timeouts, but **without TLS** and with the defaults for what `http2_*` of the
-    /// builder sets, which it keeps to itself. A client that sets either stays with what the layer does without.
-    pub fn with_own_transport(self) -> VoloGrpcTransportLayer {
+    /// builder sets, which it keeps to itself. For a client with TLS there is [`with_transport`](Self::with_transport); one that
+    /// needs other windows or pings stays with what the layer does without.
+    pub fn with_own_transport(self) -> VoloGrpcTransportLayer<PlainTransport> {
+        self.with_transport(PlainTransport)
+    }
+
+    /// The same with a transport that the user makes: `ClientTransport::new_with_tls`, say. What the client's builder was told
+    /// of TLS and HTTP/2 counts for nothing.
+    pub fn with_transport<M: MakeTransport>(self, make: M) -> VoloGrpcTransportLayer<M> {
         let Self { settings, identity } = self;
         let settings = settings.set(|settings| settings.common.sees_response = true);
-        VoloGrpcTransportLayer(Self { settings, identity })
+        VoloGrpcTransportLayer {
+            layer: Self { settings, identity },
+            make: Arc::new(make),
+        }
     }
 }
 
@@ -80,14 +95,17 @@ impl<S> Layer<S> for VoloGrpcClientLayer {
 
 /// See [`VoloGrpcClientLayer::with_own_transport`].
 #[derive(Clone, Debug)]
-pub struct VoloGrpcTransportLayer(VoloGrpcClientLayer);
+pub struct VoloGrpcTransportLayer<M> {
+    layer: VoloGrpcClientLayer,
+    make: Arc<M>,
+}
 
-impl<U> Layer<MetaService<ClientTransport<U>>> for VoloGrpcTransportLayer {
-    type Service = VoloGrpcClient<OwnTransport<U>>;
+impl<U, M> Layer<MetaService<ClientTransport<U>>> for VoloGrpcTransportLayer<M> {
+    type Service = VoloGrpcClient<OwnTransport<U, M>>;
 
     /// The transport that was to be is dropped. It has no connection yet.
     fn layer(self, _: MetaService<ClientTransport<U>>) -> Self::Service {
-        self.0.layer(OwnTransport::new())
+        self.layer.layer(OwnTransport::new(self.make))
     }
 }
 
@@ -97,6 +115,18 @@ pub struct VoloGrpcClient<S> {
     inner: S,
     settings: &'static Settings,
     identity: Arc<Identity>,
+}
+
+impl<S> VoloGrpcClient<S> {
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, T, U> Service<ClientContext, Request<T>> for VoloGrpcClient<S>
@@ -172,6 +202,18 @@ impl<S> Layer<S> for VoloGrpcCallLayer {
 pub struct VoloGrpcCall<S> {
     inner: S,
     settings: &'static Settings,
+}
+
+impl<S> VoloGrpcCall<S> {
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, T, U> Service<ClientContext, Request<T>> for VoloGrpcCall<S>

@@ -11,7 +11,7 @@ use ::volo_grpc::body::{BoxBody, boxed};
 use ::volo_grpc::client::{Http2Config, MetaService};
 use ::volo_grpc::codec::compression::CompressionEncoding;
 use ::volo_grpc::codec::decode::Kind;
-use ::volo_grpc::context::ClientContext;
+use ::volo_grpc::context::{ClientContext, Config};
 use ::volo_grpc::transport::ClientTransport;
 use ::volo_grpc::{RecvEntryMessage, Request, Response, SendEntryMessage, Status};
 use bytes::Bytes;
@@ -22,31 +22,55 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+/// Makes a client's transport, where it is not to be the plain one: with TLS, say. Implemented by whoever sets the client up.
+pub trait MakeTransport: Send + Sync + 'static {
+    /// A transport of Volo's, for responses of whatever type. `config` is that of the first call, with the client's timeouts.
+    fn make<U>(&self, config: &Config) -> ClientTransport<U>;
+}
+
+/// Volo's transport as it is by default: without TLS.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainTransport;
+
+impl MakeTransport for PlainTransport {
+    fn make<U>(&self, config: &Config) -> ClientTransport<U> {
+        ClientTransport::new(&Http2Config::default(), config)
+    }
+}
+
 /// Made at the first call, whose context says how long to wait for a connection.
-pub struct OwnTransport<U>(Arc<OnceLock<Made<U>>>);
+pub struct OwnTransport<U, M> {
+    made: Arc<OnceLock<Made<U>>>,
+    make: Arc<M>,
+}
 
 type Made<U> = MetaService<ClientTransport<WholeResponse<U>>>;
 
-impl<U> OwnTransport<U> {
-    pub(crate) fn new() -> Self {
-        Self(Arc::default())
+impl<U, M> OwnTransport<U, M> {
+    pub(crate) fn new(make: Arc<M>) -> Self {
+        let made = Arc::default();
+        Self { made, make }
     }
 }
 
-impl<U> Clone for OwnTransport<U> {
+impl<U, M> Clone for OwnTransport<U, M> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            made: self.made.clone(),
+            make: self.make.clone(),
+        }
     }
 }
 
-impl<U> fmt::Debug for OwnTransport<U> {
+impl<U, M> fmt::Debug for OwnTransport<U, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnTransport").finish_non_exhaustive()
     }
 }
 
-impl<T, U> Service<ClientContext, Request<T>> for OwnTransport<U>
+impl<T, U, M> Service<ClientContext, Request<T>> for OwnTransport<U, M>
 where
+    M: MakeTransport,
     T: SendEntryMessage + Send + 'static,
     U: RecvEntryMessage + Send + 'static,
 {
@@ -58,8 +82,8 @@ where
         cx: &mut ClientContext,
         request: Request<T>,
     ) -> Result<Response<U>, Status> {
-        let make = || ClientTransport::new(&Http2Config::default(), cx.rpc_info.config());
-        let transport = self.0.get_or_init(|| MetaService::new(make()));
+        let make = || MetaService::new(self.make.make(cx.rpc_info.config()));
+        let transport = self.made.get_or_init(make);
         let response = transport.call(cx, request).await?;
         let (metadata, mut extensions, whole) = response.into_parts();
         extensions.insert(whole.handover);

@@ -1,5 +1,6 @@
 //! Volo's with tonic's, each way, both observed; and what is seen without a transport of our own.
 
+use crate::PATIENCE;
 use crate::echo::{self, Echo, EchoClient};
 use crate::generated::EchoClientBuilder;
 use crate::raw::{NONSENSE, Raw};
@@ -7,17 +8,22 @@ use crate::service::{Acts, say};
 use crate::world::{World, all, capture, client, listener, one, serve};
 use bytes::Bytes;
 use obs_core::Outcome;
-use obs_rpc::volo_grpc::{VoloGrpcCallLayer, VoloGrpcClientLayer};
+use obs_rpc::volo_grpc::{MakeTransport, VoloGrpcCallLayer, VoloGrpcClientLayer};
 use obs_rpc::{RpcClientLayer, RpcServerLayer};
 use obs_testing::Capture;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::task::JoinHandle;
 use tokio_stream::iter;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::Layer;
 use tower::util::MapResponseLayer;
+use volo_grpc::client::Http2Config;
 use volo_grpc::codegen::StreamExt;
+use volo_grpc::context::Config;
+use volo_grpc::transport::ClientTransport;
 
 fn channel(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
@@ -250,6 +256,39 @@ async fn binary_metadata_of_a_response_panics_volos_client_and_the_call_ends_onc
     }
     assert_eq!(capture.count("rpc.client.call.duration"), 1);
     assert_eq!(capture.in_flight("obs.rpc.client.active_calls"), 0);
+    served.abort();
+}
+
+/// As one with TLS would be made.
+struct Counting(Arc<AtomicU32>);
+
+impl MakeTransport for Counting {
+    fn make<U>(&self, config: &Config) -> ClientTransport<U> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(config.rpc_timeout(), Some(PATIENCE));
+        ClientTransport::new(&Http2Config::default(), config)
+    }
+}
+
+#[tokio::test]
+async fn a_transport_of_the_users_is_made_once_and_watched_as_well() {
+    let capture = capture();
+    let (address, served) = serve(&capture, Acts::default()).await;
+    let made = Arc::new(AtomicU32::new(0));
+    let layer = VoloGrpcClientLayer::new(capture.telemetry());
+    let client = EchoClientBuilder::new("echo.callee")
+        .address(address)
+        .rpc_timeout(Some(PATIENCE))
+        .layer_outer_front(VoloGrpcClientLayer::calls(capture.telemetry()))
+        .layer_inner(layer.with_transport(Counting(made.clone())))
+        .build();
+    for client in [client.clone(), client] {
+        client.unary(say("well", 0)).await.expect("answered");
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+    for record in all(&capture, 6).await {
+        assert_eq!(record.text("rpc.response.status_code"), Some("OK"));
+    }
     served.abort();
 }
 
