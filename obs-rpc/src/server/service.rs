@@ -88,32 +88,33 @@ impl<S> RpcServer<S> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<StdError>,
     {
-        let settings = self.settings;
-        let (mut operation, unknown) = start(settings, CallHead::of(&request));
-        let Some(active) = operation.active() else {
+        let Some(call) = begin(self.settings, CallHead::of(&request)) else {
             return ResponseFuture {
                 inner: Some(self.inner.call(request.map(Body::new))),
                 call: Call::unobserved(),
             };
         };
-        let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
-        let watching = flow.clone();
-        let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
-        let entered = operation.enter();
-        let inner = self.inner.call(request);
-        entered.leave();
-        ResponseFuture {
-            inner: Some(inner),
-            call: Call {
-                operation,
-                flow: Some(flow),
-                tally: Tally::NONE,
-                answered_early: false,
-                common: Some(&settings.common),
-                unknown,
-            },
-        }
+        let request = request.map(|body| match call.flow.clone() {
+            Some(flow) => Body::new(RequestBody::new(body, flow)),
+            None => Body::new(body),
+        });
+        ResponseFuture::start(call, || self.inner.call(request))
     }
+}
+
+/// Starts a call by its request's head; `None` where it is not observed.
+#[inline]
+pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<Call> {
+    let (mut operation, unknown) = start(settings, head);
+    let level = operation.active()?.level();
+    Some(Call {
+        operation,
+        flow: Some(Arc::new(Flow::new(settings.common.kind, level))),
+        tally: Tally::NONE,
+        answered_early: false,
+        common: Some(&settings.common),
+        unknown,
+    })
 }
 
 #[inline(never)]
