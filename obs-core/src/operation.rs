@@ -209,6 +209,12 @@ impl Active<'_> {
         }
     }
 
+    /// A label as it was last set.
+    #[inline(always)]
+    pub fn label(&self, index: usize) -> LabelId {
+        self.0.labels.get(index)
+    }
+
     /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).
     #[inline(always)]
     pub fn set_measure(&mut self, index: usize, value: u64) {
