@@ -3,6 +3,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "tonic")]
+mod attempts;
+#[cfg(feature = "tonic")]
 mod call;
 #[cfg(feature = "tonic")]
 pub mod client;

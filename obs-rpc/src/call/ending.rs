@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::settings::{Common, Role};
+use crate::attempts;
 use crate::descriptor::{
     METHOD, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE, STATUS,
 };
@@ -36,6 +37,8 @@ pub(crate) enum Origin {
     Peer,
     /// It was dropped with the operation around it, whose caller went away.
     Cascaded,
+    /// Another attempt of the same call was quicker.
+    Superseded,
 }
 
 impl Origin {
@@ -45,6 +48,7 @@ impl Origin {
             Self::Deadline => "deadline",
             Self::Peer => "peer",
             Self::Cascaded => "cascaded",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -183,7 +187,7 @@ impl Call {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self) {
-        let Some(outcome) = self.operation.outcome_if_dropped() else {
+        let Some(mut outcome) = self.operation.outcome_if_dropped() else {
             return;
         };
         let server = self
@@ -191,6 +195,11 @@ impl Call {
             .is_some_and(|common| common.role == Role::Server);
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),
+            End::Cancelled if attempts::is_decided() => {
+                // The call has its answer: that is no error of anybody's.
+                outcome = Outcome::cancelled_on_purpose();
+                (Some(Code::CANCELLED), Some(Origin::Superseded))
+            }
             End::Cancelled if current::is_given_up() => {
                 (Some(Code::CANCELLED), Some(Origin::Cascaded))
             }
