@@ -29,7 +29,15 @@ impl RpcClientLayer {
     }
 
     /// A layer that stands outside of layers that retry or hedge: what it makes is the parent of all attempts, which count
-    /// themselves (`obs.rpc.attempt`). It writes no trace context; the attempts do.
+    /// themselves (`obs.rpc.attempt`, from the second on; `obs.rpc.call.attempts` on the call). It writes no trace context;
+    /// the attempts do. [`ReplayLayer`](super::ReplayLayer) shows how the layers stand.
+    ///
+    /// The call ends as the application saw it. A layer that retries decides at the head of a response: a status that comes
+    /// after messages is the call's, however many attempts were left. What a hedge drops when another attempt has decided is
+    /// `CANCELLED` and no error, with `obs.rpc.cancel.origin` `superseded`.
+    ///
+    /// Attempts are found where the call is current: in the task that polls it. A `tower::buffer` between the two has a task
+    /// of its own, and what is behind it are calls of their own, without a number.
     pub fn calls(telemetry: &Telemetry) -> Self {
         Self::of(telemetry, Role::Logical, StatusKey::default())
     }
