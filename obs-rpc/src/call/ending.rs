@@ -76,7 +76,10 @@ impl Call {
     /// There is an answer: a method that is implemented is one, unless it is configured which there are.
     #[inline(always)]
     pub(crate) fn name_method(&mut self, code: Option<Code>) {
-        if self.unknown.is_some() && code != Some(Code::UNIMPLEMENTED) {
+        let unknown = self.unknown.as_ref();
+        if unknown.is_some_and(|method| method.len() <= LONGEST)
+            && code != Some(Code::UNIMPLEMENTED)
+        {
             self.learn_method();
         }
     }
@@ -119,13 +122,22 @@ impl Call {
             }
             if let Some(method) = self.unknown.take() {
                 active.set_label(METHOD, LabelId::OVERFLOW);
-                active.set(rpc::METHOD_ORIGINAL, &*method);
+                active.set(rpc::METHOD_ORIGINAL, cut(&method));
             }
             let role = self.common.map(|common| common.role);
             tell(&mut active, self.flow.as_deref(), &self.tally, role);
         }
         self.operation.end_in_place(outcome);
     }
+}
+
+/// Bytes of a method's name. What is longer is none, and is kept this far.
+const LONGEST: usize = 512;
+
+fn cut(method: &str) -> &str {
+    let ends = (0..=LONGEST.min(method.len())).rev();
+    let end = ends.into_iter().find(|end| method.is_char_boundary(*end));
+    &method[..end.unwrap_or_default()]
 }
 
 /// What was counted and seen elsewhere.

@@ -79,7 +79,8 @@ impl RpcServerLayer {
 
     /// The methods that there are, as `package.Service/Method`; all others are `_OTHER`. Without this and
     /// [`with_descriptor_set`](Self::with_descriptor_set) a method has a name from its first answer on that does not say
-    /// UNIMPLEMENTED.
+    /// UNIMPLEMENTED, up to 1,024 of them and those of up to 512 bytes. What was asked for is `rpc.method_original` then, its
+    /// first 512 bytes.
     pub fn with_methods<'m>(self, methods: impl IntoIterator<Item = &'m str>) -> Self {
         for method in methods {
             self.settings.common.kind.reserve(METHOD, method);
@@ -87,9 +88,13 @@ impl RpcServerLayer {
         self.set(|settings| settings.common.learns = false)
     }
 
-    /// The same, read off an encoded `FileDescriptorSet`: what `tonic-reflection` is given.
+    /// The same, read off an encoded `FileDescriptorSet`: what `tonic-reflection` is given. Of a set that cannot be read to
+    /// its end the methods are taken that can be; one without any changes nothing.
     pub fn with_descriptor_set(self, set: &[u8]) -> Self {
         let methods = of_descriptor_set(set);
+        if methods.is_empty() {
+            return self;
+        }
         self.with_methods(methods.iter().map(String::as_str))
     }
 
