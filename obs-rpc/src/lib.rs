@@ -16,6 +16,8 @@ mod frames;
 #[cfg(feature = "tonic")]
 mod head;
 #[cfg(feature = "tonic")]
+mod kinds;
+#[cfg(feature = "tonic")]
 mod metadata;
 #[cfg(feature = "tonic")]
 pub mod server;

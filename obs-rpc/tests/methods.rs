@@ -132,7 +132,7 @@ async fn methods_are_read_off_descriptor_sets_as_reflection_has_them() {
     let layer = server(&capture)
         .with_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET);
-    let kind = capture.telemetry().kind(&RPC_SERVER);
+    let kind = layer.kind();
     for method in [
         "grpc.health.v1.Health/Check",
         "grpc.health.v1.Health/Watch",
