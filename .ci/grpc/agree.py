@@ -40,7 +40,7 @@ def method(span):
 
 def label(span):
     """The method that there was, whatever its name is in metrics."""
-    return value(span, "rpc.method_original") or method(span)
+    return value(span, "rpc.method_original") or method(span) or ""
 
 
 def check(record, spans):

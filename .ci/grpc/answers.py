@@ -43,8 +43,9 @@ class Call:
         context.add_callback(self.over)
         if "x-gzip" in self.metadata:
             context.set_compression(grpc.Compression.Gzip)
-        self.echo = [("x-echo-bin", self.metadata["x-echo-bin"]), ("x-traceparent", self.metadata["traceparent"])]
-        self.bin_arrived = self.metadata["x-echo-bin"] == BINARY
+        self.parent = self.metadata.get("traceparent", "")
+        self.bin_arrived = self.metadata.get("x-echo-bin") == BINARY
+        self.echo = [("x-echo-bin", self.metadata.get("x-echo-bin", b"")), ("x-traceparent", self.parent)]
 
     def act(self, when):
         what, _, how = self.metadata.get(when, "").partition(" ")
@@ -76,7 +77,7 @@ class Call:
         name = self.method.rpartition("/")[2]
         status, origin = ENDINGS.get(name, ([self.status or "OK"], None))
         sent, read = self.sent, self.read
-        _, trace_id, span_id, _ = self.metadata["traceparent"].split("-")
+        _, trace_id, span_id, *_ = [*self.parent.split("-"), "", ""]
         write(records, side="client", method=self.method[1:], trace_id=trace_id, span_id=span_id, bin=self.bin_arrived,
               status=status, origin=origin,
               request=flow(len(read), sum(map(len, read)), len(read) if name in SQUEEZED else 0),

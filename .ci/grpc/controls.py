@@ -68,6 +68,8 @@ CASES = {
     "a call that ended twice": twice,
     "another status": put("Unary_fails", "rpc.response.status_code", {"stringValue": "OK"}),
     "another status of a client's": put("Unary_fails", "rpc.response.status_code", {"stringValue": "OK"}, 3),
+    "no status": lambda dump, _: span(dump, "Bidi_fails")["attributes"].pop("rpc.response.status_code"),
+    "no method": lambda dump, _: span(dump, "Bidi_fails")["attributes"].pop("rpc.method"),
     "a status that says no error": of_span("Unary_fails_inside", status=0),
     "a message too many": put("Bidi_plain", "obs.rpc.request.messages", number(4)),
     "a message too few": put("ServerStream_plain", "obs.rpc.response.messages", number(3), 3),
