@@ -108,7 +108,7 @@ def metrics(side, spans, points):
 
 def said(printed, spans):
     """What our client's caller was told, against what is recorded, against what the peer read in `traceparent`."""
-    lines = [line.split() for line in printed.splitlines()]
+    lines = [line.split(" ") for line in printed.splitlines()]
     want(["health", "SERVING"] in lines, "no health check")
     spans = {label(span).rpartition("/")[2]: span for span in spans}
     lines = [line for line in lines if line[0] != "health"]
