@@ -13,6 +13,8 @@ mod failure;
 mod frames;
 #[cfg(feature = "tonic")]
 mod head;
+#[cfg(feature = "metainfo")]
+mod kitex;
 #[cfg(feature = "tonic")]
 mod metadata;
 #[cfg(feature = "tonic")]
