@@ -21,6 +21,9 @@ mod metadata;
 pub mod server;
 #[cfg(feature = "tonic")]
 mod status;
+#[cfg(feature = "volo-thrift")]
+#[cfg_attr(docsrs, doc(cfg(feature = "volo-thrift")))]
+pub mod volo_thrift;
 
 #[cfg(feature = "tonic")]
 pub use client::RpcClientLayer;
