@@ -194,7 +194,9 @@ impl Identity {
         let resource = telemetry.resource();
         let said = |key: &'static str| {
             let value = resource?.get(key)?.as_str();
-            Some((FastStr::from_static_str(key), FastStr::new(&*value)))
+            // What stands there where nobody named the service.
+            let named = !value.starts_with("unknown_service");
+            named.then(|| (FastStr::from_static_str(key), FastStr::new(&*value)))
         };
         Self(
             [SERVICE, NAMESPACE, ENVIRONMENT]

@@ -110,7 +110,9 @@ impl<D: Decoder> Decoder for ServerDecoder<D> {
             Ok(Some(message)) => {
                 let mut call = ServerCall::start(settings, cx, Some(began));
                 call.read(cx, seen, began);
-                call.oneway = message.meta.msg_type == TMessageType::OneWay;
+                if message.meta.msg_type == TMessageType::OneWay {
+                    call.expects_nothing();
+                }
                 Held::put(call, cx);
             }
             Err(error) if seen.first().is_some() => failed(settings, cx, seen, began, error),

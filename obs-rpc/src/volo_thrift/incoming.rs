@@ -26,9 +26,9 @@ pub(crate) struct ServerCall {
     /// What it ends as once the answer is written.
     outcome: Option<Outcome>,
     /// Nobody waits for an answer.
-    pub(crate) oneway: bool,
-    /// Whether the codec ends it, and not the layer.
-    pub(crate) on_wire: bool,
+    oneway: bool,
+    /// Whether a codec saw it come.
+    on_wire: bool,
     answered: bool,
 }
 
@@ -121,6 +121,17 @@ impl ServerCall {
         active.stamp(Event::DECODE_FINISH);
     }
 
+    /// Nobody waits for an answer: where no layer says more, it is answered when its context goes.
+    pub(crate) fn expects_nothing(&mut self) {
+        self.oneway = true;
+        self.outcome = Some(Outcome::ANSWERED);
+    }
+
+    /// Whether the codec ends it, and not the layer: there is nothing to be written for those who do not wait.
+    pub(crate) fn is_to_be_written(&self) -> bool {
+        self.on_wire && !self.oneway
+    }
+
     /// It could not be read. Volo answers with an exception, unless the connection is over.
     #[cold]
     pub(crate) fn not_read(&mut self, error: &ThriftException, over: bool) {
@@ -130,6 +141,12 @@ impl ServerCall {
         {
             failure::tell_exception(&mut active, exception);
         }
+    }
+
+    /// The handler is called.
+    pub(crate) fn handling(&mut self) {
+        self.outcome = None;
+        self.operation.stamp(Event::SERVER_HANDLE_START);
     }
 
     /// The handler is done.
@@ -275,9 +292,10 @@ fn describe<Cx: ThriftContext>(
     incoming: &Incoming,
 ) {
     let caller = cx.rpc_info().caller();
-    let named = Some(&caller.service_name).filter(|name| !name.is_empty());
-    if let Some(name) = incoming.service.as_ref().or(named) {
-        active.set(obs::RPC_PEER_SERVICE, name.as_bytes());
+    let names = [incoming.service.as_ref(), Some(&caller.service_name)];
+    let mut names = names.into_iter().flatten().filter_map(checked);
+    if let Some(name) = names.find(|name| !name.is_empty()) {
+        active.set(obs::RPC_PEER_SERVICE, name);
     }
     if settings.addresses
         && let Some(address) = caller

@@ -58,6 +58,8 @@ impl ClientCall {
             true => None,
             false => current::with(count_attempt).flatten(),
         };
+        // What the attempt before left.
+        cx.extensions_mut().remove::<Broke>();
         let deadline = deadline(kind, cx);
         let callee = cx.rpc_info().callee();
         let labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Thrift as u16));
@@ -101,10 +103,10 @@ impl ClientCall {
     }
 
     /// There is an answer, or an error in its place.
-    pub(crate) fn end<R>(mut self, cx: &mut ClientContext, result: &Result<R, ClientError>) {
+    pub(crate) fn end<R>(mut self, cx: &ClientContext, result: &Result<R, ClientError>) {
         let broke = match result {
             Ok(_) => None,
-            Err(_) => cx.extensions_mut().remove::<Broke>(),
+            Err(_) => cx.extensions().get::<Broke>().copied(),
         };
         let Some(mut active) = self.operation.active() else {
             return;

@@ -8,7 +8,7 @@ use crate::descriptor::{METHOD, RPC_SERVER};
 use ::volo_thrift::ServerError;
 use ::volo_thrift::context::ServerContext;
 use obs_core::propagation::baggage::Allow;
-use obs_core::{Event, Telemetry, Trust};
+use obs_core::{Telemetry, Trust};
 use pilota::thrift::TMessageType;
 use std::sync::{Arc, OnceLock};
 use volo::FastStr;
@@ -147,16 +147,17 @@ where
             }
             None => {
                 let mut call = ServerCall::start(self.settings, cx, None);
-                call.oneway = cx.req_msg_type == Some(TMessageType::OneWay);
+                if cx.req_msg_type == Some(TMessageType::OneWay) {
+                    call.expects_nothing();
+                }
                 call
             }
         };
-        call.operation.stamp(Event::SERVER_HANDLE_START);
+        call.handling();
         let handling = self.inner.call(cx, req);
         let result = Polled::new(handling, &mut call.operation, None).await;
         call.handled(&result);
-        // Nothing is written for those who do not wait.
-        if call.on_wire && !call.oneway {
+        if call.is_to_be_written() {
             Held::put(call, cx);
         } else {
             call.end();

@@ -10,7 +10,7 @@ use obs_rpc::volo_thrift::{ThriftClientLayer, ThriftServerLayer};
 use obs_testing::{Capture, eventually};
 use pilota::Bytes;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -37,12 +37,14 @@ pub const LARGEST: i32 = 16 << 20;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// It answers as an order says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shopkeeper {
     /// An order to wait takes one.
     pub keys: Arc<Semaphore>,
     /// And says so.
     pub asked: Arc<Semaphore>,
+    /// Where it gets what it resells.
+    pub supplier: Arc<OnceLock<ShopClient>>,
 }
 
 impl Default for Shopkeeper {
@@ -50,6 +52,7 @@ impl Default for Shopkeeper {
         Self {
             keys: Arc::new(Semaphore::new(0)),
             asked: Arc::new(Semaphore::new(0)),
+            supplier: Arc::default(),
         }
     }
 }
@@ -75,6 +78,15 @@ impl Shop for Shopkeeper {
             "wait" => {
                 self.asked.add_permits(1);
                 self.keys.acquire().await.expect("open").forget();
+            }
+            "resell" => {
+                let supplier = self.supplier.get().expect("a supplier");
+                // At a time, in one task.
+                let (one, other) = tokio::join!(
+                    supplier.buy(self::order("one half")),
+                    supplier.buy(self::order("other half"))
+                );
+                one.and(other)?;
             }
             "large" => padding = Some(Bytes::from(vec![0; order.wait_ms as usize])),
             _ => {}
@@ -177,6 +189,11 @@ impl World {
     /// As many calls of each kind have ended, and none runs.
     #[track_caller]
     pub fn settled(&self, calls: u64, attempts: u64, served: u64) {
+        self.settles("", calls, attempts, served);
+    }
+
+    #[track_caller]
+    pub fn settles(&self, after: &str, calls: u64, attempts: u64, served: u64) {
         let seen = || {
             let count = |name: &str| self.capture.count(name);
             (
@@ -191,7 +208,7 @@ impl World {
         let settled = tokio::task::block_in_place(|| eventually(PATIENCE, || seen() == expect));
         assert!(
             settled,
-            "{:?} is not {expect:?}\n{}",
+            "{after}: {:?} is not {expect:?}\n{}",
             seen(),
             self.capture.tree()
         );
