@@ -3,6 +3,8 @@
 
 mod calls;
 mod endings;
+#[cfg(feature = "volo-thrift-multiplex")]
+mod multiplexed;
 mod support;
 mod wire;
 

@@ -16,6 +16,16 @@ const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A request as Kitex's TTHeader has it, with string keys in the header: for `Buy` or `Tell`.
 pub fn request(method: &str, what: &str, keys: &[(&str, &[u8])]) -> Vec<u8> {
+    write(method, what, 0, keys)
+}
+
+/// One that asks for an answer of this many bytes.
+#[cfg(feature = "volo-thrift-multiplex")]
+pub fn large(bytes: u32) -> Vec<u8> {
+    write("Buy", "large", bytes, &[])
+}
+
+fn write(method: &str, what: &str, number: u32, keys: &[(&str, &[u8])]) -> Vec<u8> {
     let short = |out: &mut Vec<u8>, bytes: &[u8]| {
         out.extend((bytes.len() as u16).to_be_bytes());
         out.extend(bytes);
@@ -49,7 +59,9 @@ pub fn request(method: &str, what: &str, keys: &[(&str, &[u8])]) -> Vec<u8> {
     message.extend(7u32.to_be_bytes());
     message.extend([12, 0, 1, 11, 0, 1]);
     long(&mut message, what.as_bytes());
-    message.extend([8, 0, 2, 0, 0, 0, 0, 0, 0]);
+    message.extend([8, 0, 2]);
+    message.extend(number.to_be_bytes());
+    message.extend([0, 0]);
 
     let mut framed = Vec::new();
     long(&mut framed, &message);
