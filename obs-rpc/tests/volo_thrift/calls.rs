@@ -11,7 +11,7 @@ use obs_testing::{AttrValue, CapturedRecord};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use volo::service::Service;
 use volo_thrift::codec::default::DefaultMakeCodec;
 use volo_thrift::server::{Router, Server};
@@ -135,6 +135,34 @@ async fn a_detailed_call_has_all_moments_in_their_order() {
     );
     // Five parts of the one, and six of the other.
     assert_eq!(world.capture.count("obs.rpc.stage.duration"), 11);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_given_up_says_how_far_it_came() {
+    let world = World::at(StatsLevel::Detailed);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("bound");
+    let client = world.client_with(address, i32::MAX, Some(Duration::from_millis(100)));
+    // More than the kernel holds, to somebody who reads nothing.
+    client.buy(padded(64 << 20)).await.err().expect("late");
+    world.settled(1, 1, 0);
+    let records = world.capture.records();
+    let attempt = of(&records, "rpc.client")[0];
+    let moments: Vec<_> = attempt.events.iter().map(|event| &*event.name).collect();
+    let expect = [
+        "client_conn_start",
+        "client_conn_finish",
+        "encode_start",
+        "encode_finish",
+        "write_start",
+    ];
+    assert_eq!(moments, expect);
+    let size = attribute(attempt, "obs.rpc.request.size");
+    let part = 1..64 << 20;
+    assert!(
+        matches!(size, Some(AttrValue::Int(size)) if part.contains(size)),
+        "{size:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

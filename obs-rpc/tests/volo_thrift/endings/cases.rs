@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use volo::catch_panic;
 use volo::context::Endpoint;
 use volo::discovery::{Change, Discover};
@@ -138,6 +139,20 @@ pub const CASES: &[Case] = &[
         [OK]
     ),
     case!(
+        "Volo's timeout, while the request is written",
+        |world| is_not_read(world).await,
+        [LATE],
+        [LATE],
+        []
+    ),
+    case!(
+        "Volo's timeout, at a second address",
+        |world| is_late_again(world).await,
+        [LATE],
+        [TRANSPORT, LATE],
+        [OK]
+    ),
+    case!(
         "the caller drops the call",
         |world| gives_up(world).await,
         [LOCAL],
@@ -149,6 +164,13 @@ pub const CASES: &[Case] = &[
         |world| is_shut_down(world).await,
         [TRANSPORT],
         [TRANSPORT],
+        [LOCAL]
+    ),
+    case!(
+        "the server is shut down within the request",
+        |world| is_shut_down_early(world).await,
+        [],
+        [],
         [LOCAL]
     ),
     case!(
@@ -297,9 +319,34 @@ async fn is_told_too_much(world: &World) {
 
 async fn is_late(world: &World) {
     let address = world.serve().await;
-    let client = world.client_with(address, LARGEST, Some(Duration::from_millis(100)));
+    let client = world.client_with(address, LARGEST, Some(SOON));
     client.buy(order("wait")).await.err().expect("late");
     // Volo looks after the connection when the handler is done.
+    world.shopkeeper.keys.add_permits(1);
+}
+
+const SOON: Duration = Duration::from_millis(100);
+
+async fn is_not_read(world: &World) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("bound");
+    let client = world.client_with(address, i32::MAX, Some(SOON));
+    // More than the kernel holds.
+    let told = client.buy(padded(64 << 20)).await;
+    told.err().expect("late");
+}
+
+async fn is_late_again(world: &World) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let first = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        tokio::time::sleep(SOON / 3).await;
+        drop(stream);
+    });
+    let second = world.serve().await;
+    let client = choosing(world, vec![first, second], SOON);
+    client.buy(order("wait")).await.err().expect("late");
     world.shopkeeper.keys.add_permits(1);
 }
 
@@ -313,31 +360,47 @@ async fn gives_up(world: &World) {
     world.shopkeeper.keys.add_permits(1);
 }
 
-async fn is_shut_down(world: &World) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+/// A shop in a runtime of its own.
+async fn apart(world: &World) -> (Runtime, SocketAddr) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
     let (address, incoming) = runtime.spawn(listen()).await.expect("listening");
     let layer = world.server_layer();
     let server = ShopServer::new(world.shopkeeper.clone())
         .make_codec(layer.codec(codec(LARGEST)))
         .layer_front(layer);
     runtime.spawn(async move { server.run(incoming).await.expect("served") });
+    (runtime, address)
+}
+
+async fn is_shut_down(world: &World) {
+    let (runtime, address) = apart(world).await;
     let client = world.client(address);
     let shut_down = async {
-        world
-            .shopkeeper
-            .asked
-            .acquire()
-            .await
-            .expect("open")
-            .forget();
+        let asked = world.shopkeeper.asked.acquire().await;
+        asked.expect("open").forget();
         runtime.shutdown_background();
     };
     let (told, ()) = tokio::join!(client.buy(order("wait")), shut_down);
     told.err().expect("nobody answers");
+}
+
+/// Nobody says that half of a request was read: until it was, servers come and go.
+async fn is_shut_down_early(world: &World) {
+    let mut pause = Duration::from_millis(1);
+    let served = || world.capture.count("rpc.server.call.duration");
+    while tokio::task::block_in_place(served) == 0 {
+        let (runtime, address) = apart(world).await;
+        let mut stream = TcpStream::connect(address).await.expect("a server");
+        stream.write_all(HALF).await.expect("said");
+        tokio::time::sleep(pause).await;
+        runtime.shutdown_background();
+        // Until the server's half is gone.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        pause *= 2;
+    }
 }
 
 async fn is_caught(world: &World) {
@@ -386,10 +449,10 @@ impl<D: Discover> LoadBalance<D> for InOrder {
 }
 
 /// A client that tries one address after the other.
-fn choosing(world: &World, among: Vec<SocketAddr>) -> ShopClient {
+fn choosing(world: &World, among: Vec<SocketAddr>, timeout: Duration) -> ShopClient {
     let layer = ThriftClientLayer::new(world.capture.telemetry());
     ShopClientBuilder::new("shop.volo")
-        .rpc_timeout(Some(PATIENCE))
+        .rpc_timeout(Some(timeout))
         .retry_count(among.len())
         .load_balance(InOrder(among))
         .make_codec(layer.codec(codec(LARGEST)))
@@ -399,13 +462,15 @@ fn choosing(world: &World, among: Vec<SocketAddr>) -> ShopClient {
 }
 
 async fn knows_nobody(world: &World) {
-    let told = choosing(world, Vec::new()).buy(order("book")).await;
+    let told = choosing(world, Vec::new(), PATIENCE)
+        .buy(order("book"))
+        .await;
     told.err().expect("nobody is known");
 }
 
 async fn tries_again(world: &World) {
     let address = world.serve().await;
-    let client = choosing(world, vec![unused().await, address]);
+    let client = choosing(world, vec![unused().await, address], PATIENCE);
     client.buy(order("book")).await.expect("answered");
 }
 
