@@ -50,13 +50,14 @@ pub(crate) fn of_server(error: Option<&(dyn Error + 'static)>) -> Failed {
     }
 }
 
-/// A body that broke.
+/// A response's body that broke. A server's own says nothing of a connection of the server's.
 #[cold]
 pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>, server: bool) -> Failed {
     match error.and_then(found) {
-        Some(found) => found.to_client(),
-        None if server => failed(None, BODY_ERROR),
-        None => failed(Some(Code::UNKNOWN), BODY_ERROR),
+        Some(Found::Status(code)) => failed(Some(code), code.error()),
+        Some(found) if !server => found.to_client(),
+        _ if server => failed(None, BODY_ERROR),
+        _ => failed(Some(Code::UNKNOWN), BODY_ERROR),
     }
 }
 

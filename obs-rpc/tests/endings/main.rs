@@ -12,6 +12,7 @@ mod around;
 mod bodies;
 mod drive;
 mod expected;
+mod inside;
 mod page;
 mod peer;
 mod resets;
