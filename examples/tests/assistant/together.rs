@@ -239,3 +239,32 @@ fn what_the_business_counts_is_what_was_asked() {
         .filter(|span| span.attr("assistant.retrieval.hits").is_some());
     assert_eq!(found.count, searches.count() as u64);
 }
+
+#[test]
+fn stages_of_calls_are_points_of_spans_and_a_histogram() {
+    let run = Run::quick("stages");
+    let calls = |service_name: &str, event: &str| {
+        let spans = run.spans.iter();
+        let calls = spans.filter(|span| {
+            let has = |name: &str| span.span.events.iter().any(|it| it.name == name);
+            service(span) == service_name && attr(span, "rpc.system.name") == "grpc" && has(event)
+        });
+        calls.count() as u64
+    };
+    let points = run.receiver.points();
+    for (service, stage, ends) in [
+        (FRONT, "write_request", "write_finish"),
+        (FRONT, "wait_response", "wait_read_finish"),
+        (FRONT, "read_response", "read_finish"),
+        (TOOLS, "read_request", "read_finish"),
+        (TOOLS, "handle", "server_handle_finish"),
+        (TOOLS, "write_response", "write_finish"),
+    ] {
+        let points = points.histograms("obs.rpc.stage.duration", &[("obs.stage", stage.into())]);
+        let counted: u64 = points.iter().map(|point| point.count).sum();
+        let passed = calls(service, ends);
+        // At least the calls of the load, each of which gets to its end.
+        assert!(passed > 12, "{service} {stage}: {passed}");
+        assert_eq!(counted, passed, "{service} {stage}");
+    }
+}

@@ -85,7 +85,7 @@ pub(crate) const CASES: [Case; 9] = [
     Case {
         title: "a request that was given up while a tool streamed: all that it waited for goes with it",
         path: "/ask/lighthouse",
-        patience: Some(Duration::from_millis(300)),
+        patience: Some(Duration::from_millis(500)),
         status: 0,
         front: 5,
         behind: 3,

@@ -19,7 +19,7 @@ use tower::{
 };
 
 /// How long a call may take, with all its attempts. The tool is told so, as `grpc-timeout`.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A client of the tool service.
 #[derive(Clone, Debug)]
