@@ -2,8 +2,8 @@
 
 mod injection;
 mod layer;
-mod service;
-mod settings;
+pub(crate) mod service;
+pub(crate) mod settings;
 
 pub use layer::RpcClientLayer;
 pub use service::RpcClient;

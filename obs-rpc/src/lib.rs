@@ -258,6 +258,8 @@ mod metadata;
 pub mod server;
 #[cfg(feature = "tonic")]
 mod status;
+#[cfg(feature = "volo-grpc")]
+pub mod volo_grpc;
 
 #[cfg(feature = "tonic")]
 pub use client::RpcClientLayer;

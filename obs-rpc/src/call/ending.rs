@@ -97,7 +97,7 @@ impl Call {
     #[inline(never)]
     pub(crate) fn end_with(&mut self, code: Code) {
         // A server's answer to a client that has gone is none.
-        if self.flow.as_ref().is_some_and(|flow| flow.is_broken()) && self.is_server() {
+        if self.flow.as_ref().is_some_and(|flow| flow.is_broken_off()) && self.is_server() {
             return self.give_up();
         }
         let outcome = match self.common {
@@ -125,12 +125,23 @@ impl Call {
         }
     }
 
-    /// Stamps when the handler of a server was called, at Detailed. Of two stamps the earlier one stands: that of a head does.
+    /// What came makes no sense: INTERNAL, as tonic's client says, too.
+    #[cold]
+    pub(crate) fn end_as_no_grpc(&mut self) {
+        self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+    }
+
+    /// Stamps when the handler of a server was called, and when it had answered where that is known, at Detailed. Of two
+    /// stamps the earlier one stands: that of a head does.
     pub(crate) fn hand_over(&mut self) {
-        if let Some(at) = self.flow.as_ref().and_then(|flow| flow.handed_over())
-            && let Some(mut active) = self.operation.active()
-        {
+        let (Some(flow), Some(mut active)) = (&self.flow, self.operation.active()) else {
+            return;
+        };
+        if let Some(at) = flow.handed_over() {
             active.stamp_at(Event::SERVER_HANDLE_START, at);
+        }
+        if let Some(at) = flow.answered() {
+            active.stamp_at(Event::SERVER_HANDLE_FINISH, at);
         }
     }
 
@@ -149,7 +160,9 @@ impl Call {
             }
             let role = self.common.map(|common| common.role);
             let waited = !self.answered_early;
-            tell(&mut active, self.flow.as_deref(), &self.tally, role, waited);
+            let sees_response = self.common.is_some_and(|common| common.sees_response);
+            let response = sees_response.then_some(&self.tally);
+            tell(&mut active, self.flow.as_deref(), response, role, waited);
         }
         self.operation.end_in_place(outcome);
     }
@@ -160,17 +173,19 @@ impl Call {
 fn tell(
     active: &mut Active<'_>,
     flow: Option<&Flow>,
-    response: &Tally,
+    response: Option<&Tally>,
     role: Option<Role>,
     waited: bool,
 ) {
     if role == Some(Role::Logical) {
         return;
     }
-    active.set_measure(RESPONSE_MESSAGES, response.messages);
-    active.set_measure(RESPONSE_SIZE, response.bytes);
-    if response.compressed > 0 {
-        active.set(obs::RPC_RESPONSE_COMPRESSED, response.compressed as i64);
+    if let Some(response) = response {
+        active.set_measure(RESPONSE_MESSAGES, response.messages);
+        active.set_measure(RESPONSE_SIZE, response.bytes);
+        if response.compressed > 0 {
+            active.set(obs::RPC_RESPONSE_COMPRESSED, response.compressed as i64);
+        }
     }
     let Some(flow) = flow else { return };
     let seen = flow.read();
@@ -234,7 +249,7 @@ impl Call {
             }
         } else if self.tally.invalid && outcome.end() == End::Cancelled {
             // tonic could not read it either, which is why it was dropped.
-            return self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+            return self.end_as_no_grpc();
         }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),

@@ -3,14 +3,15 @@
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::capture;
 use crate::status::Code;
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use obs_core::{Event, current};
+use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -34,6 +35,20 @@ pin_project! {
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
             }
+        }
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    /// Asks the service inside, with the operation current.
+    #[inline(always)]
+    pub(crate) fn start(mut call: Call, ask: impl FnOnce() -> F) -> Self {
+        let entered = call.operation.enter();
+        let inner = ask();
+        entered.leave();
+        Self {
+            inner: Some(inner),
+            call,
         }
     }
 }
@@ -62,7 +77,11 @@ where
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => at_head(response, this.call),
+            Poll::Ready(Ok(response)) => {
+                // No messages and no trailers.
+                let whole = response.body().is_end_stream().then(|| response.status());
+                at_head(this.call, response.headers(), whole);
+            }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
         let call = std::mem::replace(this.call, Call::unobserved());
@@ -82,7 +101,7 @@ where
 
 #[cold]
 #[inline(never)]
-fn failed<E: 'static>(call: &mut Call, error: &E) {
+pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     let server = call
         .common
         .is_some_and(|common| common.role == Role::Server);
@@ -94,7 +113,12 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
             failure::of_server(chain)
         }
         false => {
-            let end = failure::of_client(chain);
+            let mut end = failure::of_client(chain);
+            if call.flow.as_ref().is_some_and(|flow| flow.has_failed()) {
+                // An encoder, mostly. What came of it is a stream that was reset by us.
+                end.outcome = Outcome::failed(BODY_ERROR);
+                end.origin = None;
+            }
             // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
             if end.origin != Some(Origin::Deadline)
                 && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
@@ -107,35 +131,35 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end(end.code, end.outcome, end.origin);
 }
 
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(never)]
-fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
+pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<StatusCode>) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
-    if let Some(flow) = &call.flow
-        && flow.is_detailed()
-    {
-        match server {
-            true => call.hand_over(),
-            false => call.answered_early = !flow.is_over(),
-        }
+    match &call.flow {
+        Some(flow) if !flow.is_detailed() => {}
+        Some(_) if server => call.hand_over(),
+        Some(flow) => call.answered_early = !flow.is_over(),
+        // A call around attempts: it is they that wait.
+        None => call.answered_early = true,
     }
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    active.stamp_all(match (server, call.answered_early) {
+    // Around the attempts there is no request that is over.
+    let waited = !call.answered_early && common.role != Role::Logical;
+    active.stamp_all(match (server, waited) {
         (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, false) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, true) => &[Event::STREAM_RECV_HEADER],
+        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, false) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
-        capture(&mut active, response.headers(), &common.response_metadata);
+        capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match response.headers().get("grpc-status") {
+    let code = match metadata.get("grpc-status") {
         // The whole answer: its body, if anybody gave it one, is never read.
         Some(value) => Some(Code::parse(value.as_bytes())),
-        // No messages and no trailers.
-        None if response.body().is_end_stream() => Some(of_http(response.status())),
-        None => None,
+        None => whole.map(of_http),
     };
     if server {
         call.name_method(code);

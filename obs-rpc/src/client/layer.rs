@@ -17,7 +17,7 @@ use tower_layer::Layer;
 /// service cloned per call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -89,7 +89,13 @@ impl RpcClientLayer {
         self.set(|settings| settings.injects = injects)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        let leak = || &*Box::leak(Box::new(self.settings.clone()));
+        self.leaked.get_or_init(leak)
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -102,9 +108,7 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leak();
         RpcClient { inner, settings }
     }
 }

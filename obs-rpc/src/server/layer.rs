@@ -18,7 +18,7 @@ use tower_layer::Layer;
 /// call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -93,7 +93,13 @@ impl RpcServerLayer {
         self.with_methods(methods.iter().map(String::as_str))
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        let leak = || &*Box::leak(Box::new(self.settings.clone()));
+        self.leaked.get_or_init(leak)
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -106,9 +112,7 @@ impl<S> Layer<S> for RpcServerLayer {
     type Service = RpcServer<S>;
 
     fn layer(&self, inner: S) -> RpcServer<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leak();
         RpcServer { inner, settings }
     }
 }
