@@ -309,6 +309,18 @@ impl Space {
         }
     }
 
+    /// Whether any text that has a number is such a one.
+    pub(crate) fn any(&self, is: impl Fn(&str) -> bool) -> bool {
+        match self.label.values {
+            Values::Closed(list) => list.iter().any(|text| is(text)),
+            Values::Open { .. } => {
+                let table = self.table.read();
+                table.texts.iter().any(|text| is(text))
+            }
+            Values::Number | Values::Error => false,
+        }
+    }
+
     /// A number for a configured value, whose series then have room of their own. Says whether there was one left.
     pub(crate) fn reserve(&self, text: &str) -> bool {
         let (id, _) = self.intern(text);

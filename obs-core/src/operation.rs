@@ -88,7 +88,12 @@ impl Kind {
             None => LabelId::ABSENT,
         };
         let labels = Labels([labels.0, labels.1]).with(index, id);
-        let level = self.level_of(labels);
+        let level = match id {
+            LabelId::OVERFLOW if self.descriptor.method == Some(index) => {
+                self.level_of_name(labels, text)
+            }
+            _ => self.level_of(labels),
+        };
         let mut live = (level != StatsLevel::Disabled)
             .then(|| self.begin(&mut local, (start, level), labels, &parent));
         self.engine.put_local(local);
@@ -98,6 +103,28 @@ impl Kind {
             live.keep_label(index, text);
         }
         Operation(live)
+    }
+
+    /// [`start`](Self::start) of a method that has no number yet, because anybody can ask for any: its level is that of its
+    /// group, so that it has one from its first operation on.
+    #[doc(hidden)]
+    #[cold]
+    #[inline(never)]
+    pub fn start_unnamed(
+        &'static self,
+        labels: Labels,
+        method: &str,
+        parent: Parent<'_>,
+    ) -> Operation {
+        let start = self.clock.ticks();
+        let level = self.level_of_name(labels, method);
+        if level == StatsLevel::Disabled {
+            return Operation(None);
+        }
+        let mut local = self.engine.take_local();
+        let live = self.begin(&mut local, (start, level), labels, &parent);
+        self.engine.put_local(local);
+        Operation(Some(live))
     }
 
     #[inline(always)]
@@ -207,6 +234,12 @@ impl Active<'_> {
         if id == LabelId::OVERFLOW {
             self.0.keep_label(index, value);
         }
+    }
+
+    /// A label as it was last set.
+    #[inline(always)]
+    pub fn label(&self, index: usize) -> LabelId {
+        self.0.labels.get(index)
     }
 
     /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).

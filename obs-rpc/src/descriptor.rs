@@ -98,6 +98,16 @@ pub enum StatusKey {
     StatusCode,
 }
 
+impl StatusKey {
+    /// The attribute's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ResponseStatusCode => rpc::RESPONSE_STATUS_CODE.as_str(),
+            Self::StatusCode => obs::RPC_STATUS_CODE_NEXT.as_str(),
+        }
+    }
+}
+
 /// The six kinds: three, each with either key.
 const fn labels(status: Key) -> [Label; 6] {
     [

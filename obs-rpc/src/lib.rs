@@ -242,6 +242,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "tonic")]
+mod attempts;
+#[cfg(feature = "tonic")]
 mod call;
 #[cfg(feature = "tonic")]
 pub mod client;
@@ -252,6 +254,8 @@ mod failure;
 mod frames;
 #[cfg(feature = "tonic")]
 mod head;
+#[cfg(feature = "tonic")]
+mod kinds;
 #[cfg(feature = "tonic")]
 mod metadata;
 #[cfg(feature = "tonic")]

@@ -29,7 +29,7 @@ names! {
     RPC_REQUEST_COMPRESSED = "obs.rpc.request.compressed";
     /// How many messages of the response were compressed, where any was.
     RPC_RESPONSE_COMPRESSED = "obs.rpc.response.compressed";
-    /// Who ended a call that was cancelled or timed out: `local`, `deadline`, `peer`, `cascaded`.
+    /// Who ended a call that was cancelled or timed out: `local`, `deadline`, `peer`, `cascaded`, `superseded`.
     RPC_CANCEL_ORIGIN = "obs.rpc.cancel.origin";
     /// Which attempt of one call it is, counted from 0 for the first; there from 1 on.
     RPC_ATTEMPT = "obs.rpc.attempt";

@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::settings::{Common, Role};
+use crate::attempts;
 use crate::descriptor::{
     METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
     STATUS,
@@ -39,6 +40,8 @@ pub(crate) enum Origin {
     Peer,
     /// It was dropped with the operation around it, whose caller went away.
     Cascaded,
+    /// Another attempt of the same call was quicker.
+    Superseded,
 }
 
 impl Origin {
@@ -48,6 +51,7 @@ impl Origin {
             Self::Deadline => "deadline",
             Self::Peer => "peer",
             Self::Cascaded => "cascaded",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -72,7 +76,10 @@ impl Call {
     /// There is an answer: a method that is implemented is one, unless it is configured which there are.
     #[inline(always)]
     pub(crate) fn name_method(&mut self, code: Option<Code>) {
-        if self.unknown.is_some() && code != Some(Code::UNIMPLEMENTED) {
+        let unknown = self.unknown.as_ref();
+        if unknown.is_some_and(|method| method.len() <= LONGEST)
+            && code != Some(Code::UNIMPLEMENTED)
+        {
             self.learn_method();
         }
     }
@@ -156,7 +163,7 @@ impl Call {
             }
             if let Some(method) = self.unknown.take() {
                 active.set_label(METHOD, LabelId::OVERFLOW);
-                active.set(rpc::METHOD_ORIGINAL, &*method);
+                active.set(rpc::METHOD_ORIGINAL, cut(&method));
             }
             let role = self.common.map(|common| common.role);
             let waited = !self.answered_early;
@@ -166,6 +173,15 @@ impl Call {
         }
         self.operation.end_in_place(outcome);
     }
+}
+
+/// Bytes of a method's name. What is longer is none, and is kept this far.
+const LONGEST: usize = 512;
+
+fn cut(method: &str) -> &str {
+    let ends = (0..=LONGEST.min(method.len())).rev();
+    let end = ends.into_iter().find(|end| method.is_char_boundary(*end));
+    &method[..end.unwrap_or_default()]
 }
 
 /// What was counted and seen elsewhere.
@@ -238,7 +254,7 @@ impl Call {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self) {
-        let Some(outcome) = self.operation.outcome_if_dropped() else {
+        let Some(mut outcome) = self.operation.outcome_if_dropped() else {
             return;
         };
         let server = self.is_server();
@@ -253,6 +269,11 @@ impl Call {
         }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),
+            End::Cancelled if attempts::is_decided() => {
+                // The call has its answer: that is no error of anybody's.
+                outcome = Outcome::cancelled_on_purpose();
+                (Some(Code::CANCELLED), Some(Origin::Superseded))
+            }
             End::Cancelled if current::is_given_up() => {
                 (Some(Code::CANCELLED), Some(Origin::Cascaded))
             }

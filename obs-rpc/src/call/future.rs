@@ -3,6 +3,7 @@
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::attempts;
 use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
@@ -63,9 +64,9 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        // It is there until the drop.
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let mut this = self.project();
+        // It is there until it is ready, or dropped.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
         if !this.call.is_recording() {
@@ -83,6 +84,13 @@ where
                 at_head(this.call, response.headers(), whole);
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
+        }
+        if this
+            .call
+            .common
+            .is_some_and(|common| common.role == Role::Logical)
+        {
+            attempts::decided(|| this.inner.set(None));
         }
         let call = std::mem::replace(this.call, Call::unobserved());
         polled.map_ok(|response| {

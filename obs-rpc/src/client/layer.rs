@@ -3,11 +3,10 @@
 use super::service::RpcClient;
 use super::settings::Settings;
 use crate::call::settings::{Common, Role, common_setters};
-use crate::descriptor::{
-    ADDRESS, METHOD, RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, StatusKey,
-};
+use crate::descriptor::{ADDRESS, METHOD, StatusKey};
+use crate::kinds::{Told, none_yet};
 use http::Uri;
-use obs_core::Telemetry;
+use obs_core::{Kind, Telemetry};
 use std::sync::{Arc, OnceLock};
 use tower_layer::Layer;
 
@@ -18,6 +17,7 @@ use tower_layer::Layer;
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
     pub(crate) telemetry: Telemetry,
+    told: Told,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -25,26 +25,29 @@ pub struct RpcClientLayer {
 impl RpcClientLayer {
     /// A layer that reports each call to `telemetry`; inside of layers that retry or hedge, each attempt.
     pub fn new(telemetry: &Telemetry) -> Self {
-        Self::of(telemetry, Role::Client, StatusKey::default())
+        Self::of(telemetry, Role::Client)
     }
 
     /// A layer that stands outside of layers that retry or hedge: what it makes is the parent of all attempts, which count
-    /// themselves (`obs.rpc.attempt`). It writes no trace context; the attempts do.
+    /// themselves (`obs.rpc.attempt`, from the second on; `obs.rpc.call.attempts` on the call). It writes no trace context;
+    /// the attempts do. [`ReplayLayer`](super::ReplayLayer) shows how the layers stand.
+    ///
+    /// The call ends as the application saw it. A layer that retries decides at the head of a response: a status that comes
+    /// after messages is the call's, however many attempts were left. What a hedge drops when another attempt has decided is
+    /// `CANCELLED` and no error, with `obs.rpc.cancel.origin` `superseded`.
+    ///
+    /// Attempts are found where the call is current: in the task that polls it. A `tower::buffer` between the two has a task
+    /// of its own, and what is behind it are calls of their own, without a number.
     pub fn calls(telemetry: &Telemetry) -> Self {
-        Self::of(telemetry, Role::Logical, StatusKey::default())
+        Self::of(telemetry, Role::Logical)
     }
 
-    fn of(telemetry: &Telemetry, role: Role, key: StatusKey) -> Self {
-        let kind = telemetry.kind(match (role, key) {
-            (Role::Logical, StatusKey::ResponseStatusCode) => &RPC_CALL,
-            (Role::Logical, StatusKey::StatusCode) => &RPC_CALL_NEXT,
-            (_, StatusKey::ResponseStatusCode) => &RPC_CLIENT,
-            (_, StatusKey::StatusCode) => &RPC_CLIENT_NEXT,
-        });
+    fn of(telemetry: &Telemetry, role: Role) -> Self {
         Self {
             telemetry: *telemetry,
+            told: Told::default(),
             settings: Settings {
-                common: Common::new(kind, role, telemetry.propagator()),
+                common: Common::new(none_yet(role), role, telemetry.propagator()),
                 injects: role == Role::Client,
                 server: None,
             },
@@ -52,17 +55,22 @@ impl RpcClientLayer {
         }
     }
 
-    /// What the status is called. Set it first: levels and known names are those of the other kind otherwise.
+    /// What the status is called: the same for all layers of a telemetry. One that comes with another key than those before
+    /// it takes theirs, which is said in [`Telemetry::warnings`].
     pub fn with_status_key(mut self, key: StatusKey) -> Self {
-        let other = Self::of(&self.telemetry, self.settings.common.role, key);
-        self.settings.common.kind = other.settings.common.kind;
-        self.leaked = Arc::default();
-        self
+        self.told.key = key;
+        self.set(|_| {})
+    }
+
+    /// The kind of what it makes, for levels ([`Kind::set_level`], [`Kind::set_method_level`] of a method or, as
+    /// `package.Service/*`, of a service) and thresholds: one for all layers of a side in a telemetry.
+    pub fn kind(&self) -> &'static Kind {
+        self.told.kind(&self.telemetry, self.settings.common.role)
     }
 
     /// Whom the channel asks (`server.address`, `server.port`): what its endpoint was made from. Requests of tonic's
     /// generated clients do not say it.
-    pub fn with_server(self, uri: &Uri) -> Self {
+    pub fn with_server(mut self, uri: &Uri) -> Self {
         let Some(host) = uri.host() else { return self };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().or(match uri.scheme_str() {
@@ -70,17 +78,16 @@ impl RpcClientLayer {
             Some("https") => Some(443),
             _ => None,
         });
-        self.settings.common.kind.reserve(ADDRESS, host);
+        self.told.known.push((ADDRESS, host.into()));
         let server = (host.into(), port);
         self.set(|settings| settings.server = Some(server))
     }
 
     /// Methods known at start-up, as `package.Service/Method`: they keep their place whatever a flood of others does.
-    pub fn with_known_methods<'m>(self, methods: impl IntoIterator<Item = &'m str>) -> Self {
-        for method in methods {
-            self.settings.common.kind.reserve(METHOD, method);
-        }
-        self
+    pub fn with_known_methods<'m>(mut self, methods: impl IntoIterator<Item = &'m str>) -> Self {
+        let methods = methods.into_iter().map(|method| (METHOD, method.into()));
+        self.told.known.extend(methods);
+        self.set(|_| {})
     }
 
     /// Whether the trace context and the baggage are written into the request's metadata. Default: yes, but for
@@ -91,8 +98,11 @@ impl RpcClientLayer {
 
     /// The settings, for as long as the program runs.
     pub(crate) fn leak(&self) -> &'static Settings {
-        let leak = || &*Box::leak(Box::new(self.settings.clone()));
-        self.leaked.get_or_init(leak)
+        self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            settings.common.kind = self.kind();
+            Box::leak(Box::new(settings))
+        })
     }
 
     pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

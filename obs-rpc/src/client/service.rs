@@ -1,7 +1,8 @@
 //! The service: from a request to a started operation, whose context the request carries on.
 
-use super::settings::{Settings, count_attempt};
+use super::settings::Settings;
 use super::{Attempt, ResponseBody, ResponseFuture, injection};
+use crate::attempts;
 use crate::call::StdError;
 use crate::call::ending::Call;
 use crate::call::flow::Flow;
@@ -191,7 +192,7 @@ fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &Heade
 /// Which attempt this is: counted by the call that is current, or said by whoever retries by hand.
 #[inline(always)]
 fn attempt(head: CallHead<'_>) -> u64 {
-    let counted = current::with(count_attempt);
+    let counted = current::with(|call| attempts::count(call, head.method));
     match head.extensions.get::<Attempt>() {
         Some(said) => u64::from(said.0),
         None => counted.flatten().unwrap_or_default(),

@@ -130,26 +130,29 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
     if let Some(method) = known {
         labels = labels.with(METHOD, method);
     }
-    let mut joined = String::new();
-    let mut operation = match settings.propagator {
+    let (mut joined, strange);
+    let parent = match settings.propagator {
         None => {
+            joined = String::new();
             let trust = || settings.trust(head);
-            let parent = metadata::parent(&found, head.metadata, kind, trust, &mut joined);
-            kind.start(labels, parent)
+            metadata::parent(&found, head.metadata, kind, trust, &mut joined)
         }
         Some(other) => {
-            let strange = metadata::parent_by(other, head, kind);
+            strange = metadata::parent_by(other, head, kind);
             found.baggage = strange.baggage;
-            let parent = match strange.parent {
+            match strange.parent {
                 Some(parent) => Parent::Remote {
                     parent,
                     tracestate: &strange.tracestate,
                     trust: settings.trust(head),
                 },
                 None => Parent::Current,
-            };
-            kind.start(labels, parent)
+            }
         }
+    };
+    let mut operation = match known {
+        Some(_) => kind.start(labels, parent),
+        None => kind.start_unnamed(labels, head.method, parent),
     };
     if let Some(mut active) = operation.active() {
         active.stamp_all(&[Event::STREAM_START]);
