@@ -36,6 +36,11 @@ impl Kind {
         Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// Whether moments of the two can be compared: they are of one telemetry.
+    pub fn shares_clock_with(&self, other: &Self) -> bool {
+        std::ptr::eq(self.engine, other.engine)
+    }
+
     /// The time from one moment to another of this kind's telemetry; none if they are the other way round.
     pub fn between(&self, from: Moment, to: Moment) -> Duration {
         let ticks = to.to_bits().saturating_sub(from.to_bits());
@@ -44,6 +49,12 @@ impl Kind {
 }
 
 impl Active<'_> {
+    /// When it started.
+    #[inline(always)]
+    pub fn started(&self) -> Moment {
+        Moment(NonZeroU64::new(self.0.start).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
     /// nothing happens.
     pub fn stamp_at(&mut self, event: Event, at: Moment) {

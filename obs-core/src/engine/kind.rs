@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 mod further;
+mod passages;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 pub struct Kind {
