@@ -153,6 +153,45 @@ const SERVER_STAGES: &[Stage] = &[
     stage("write", Event::WRITE_START, Event::WRITE_FINISH),
 ];
 
+/// Where the stages of messages stand.
+#[cfg(feature = "codec")]
+pub(crate) const SERVER_DECODE: usize = part(SERVER_STAGES, "decode");
+#[cfg(feature = "codec")]
+pub(crate) const SERVER_ENCODE: usize = part(SERVER_STAGES, "encode");
+#[cfg(feature = "codec")]
+pub(crate) const CLIENT_ENCODE: usize = part(CLIENT_STAGES, "encode");
+#[cfg(feature = "codec")]
+pub(crate) const CLIENT_DECODE: usize = part(CLIENT_STAGES, "decode");
+
+/// The place of a part; one that there is not does not compile.
+#[cfg(feature = "codec")]
+const fn part(stages: &[Stage], wanted: &str) -> usize {
+    let mut at = 0;
+    loop {
+        if let Some((_, name)) = stages[at].attribute
+            && is_same(name.as_bytes(), wanted.as_bytes())
+        {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+#[cfg(feature = "codec")]
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 const SERVER_MEASURES: &[Measure] = &[
     messages(
         obs::RPC_REQUEST_MESSAGES,

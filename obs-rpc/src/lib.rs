@@ -6,6 +6,8 @@
 mod call;
 #[cfg(feature = "tonic")]
 pub mod client;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod descriptor;
 #[cfg(feature = "tonic")]
 mod failure;

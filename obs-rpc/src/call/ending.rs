@@ -143,6 +143,8 @@ fn tell(active: &mut Active<'_>, flow: Option<&Flow>, response: &Tally, role: Op
         active.set(obs::RPC_REQUEST_COMPRESSED, seen.tally.compressed as i64);
     }
     if flow.is_detailed() {
+        flow.codec.tell(active);
+        flow.waited.tell(active, flow.has_begun());
         stamp(active, &seen, role == Some(Role::Server));
     }
 }

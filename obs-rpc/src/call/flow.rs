@@ -1,7 +1,9 @@
 //! What is known of a request's body, which another task may poll than the one that owns the operation.
 
+use super::scope::Codec;
+use super::waited::Waited;
 use crate::frames::Tally;
-use obs_core::{Kind, Moment, StatsLevel};
+use obs_core::{Active, Kind, Labels, Moment, StatsLevel};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Written by whoever polls the body, one after another; read by the owner of the operation at its end.
@@ -9,6 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Flow {
     pub(crate) kind: &'static Kind,
     pub(crate) level: StatsLevel,
+    /// Those that it started with.
+    #[cfg_attr(not(feature = "codec"), expect(dead_code, reason = "the codec's"))]
+    pub(crate) labels: Labels,
+    /// What its codec says of it.
+    pub(crate) codec: Codec,
+    /// What it had to wait for before it could be sent.
+    pub(crate) waited: Waited,
     messages: AtomicU64,
     compressed: AtomicU64,
     bytes: AtomicU64,
@@ -33,10 +42,13 @@ pub(crate) struct Seen {
 const ORDER: Ordering = Ordering::Relaxed;
 
 impl Flow {
-    pub(crate) fn new(kind: &'static Kind, level: StatsLevel) -> Self {
+    pub(crate) fn new(active: &Active<'_>) -> Self {
         Self {
-            kind,
-            level,
+            kind: active.kind(),
+            level: active.level(),
+            labels: active.labels(),
+            codec: Codec::default(),
+            waited: Waited::new(active),
             messages: AtomicU64::new(0),
             compressed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -67,6 +79,12 @@ impl Flow {
 
     pub(crate) fn begin(&self) {
         self.stamp(&self.began);
+        self.waited.sent();
+    }
+
+    /// Whether it was ever polled: at Detailed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.load(ORDER) != 0
     }
 
     pub(crate) fn first_message(&self) {
@@ -75,6 +93,7 @@ impl Flow {
 
     pub(crate) fn end(&self) {
         self.stamp(&self.over);
+        self.codec.body_over(self);
     }
 
     pub(crate) fn read(&self) -> Seen {

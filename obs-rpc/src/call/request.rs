@@ -1,6 +1,7 @@
 //! The body of a request, passed through untouched: counted, and stamped at Detailed.
 
 use super::flow::Flow;
+use super::scope;
 use crate::frames::{Frames, Tally};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -19,6 +20,17 @@ pin_project! {
         frames: Frames,
         tally: Tally,
         begun: bool,
+    }
+
+    impl<B> PinnedDrop for RequestBody<B> {
+        /// Where a channel cannot send it, it drops it.
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.begun {
+                this.flow.waited.never_sent();
+            }
+        }
     }
 }
 
@@ -53,7 +65,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
             *this.begun = true;
             this.flow.begin();
         }
-        let polled = this.inner.as_mut().poll_frame(cx);
+        let polled = scope::request(this.flow, || this.inner.as_mut().poll_frame(cx));
         match &polled {
             Poll::Pending => return polled,
             Poll::Ready(Some(Ok(frame))) => {

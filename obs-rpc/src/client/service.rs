@@ -7,6 +7,7 @@ use crate::call::ending::Call;
 use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
 use crate::call::settings::Role;
+use crate::call::waited;
 use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
 use crate::frames::Tally;
 use crate::head::CallHead;
@@ -93,8 +94,9 @@ impl<S> RpcClient<S> {
         let (flow, request) = if settings.common.role == Role::Logical {
             (None, request.map(Body::new))
         } else {
-            let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
+            let flow = Arc::new(Flow::new(&active));
             let watching = flow.clone();
+            waited::announce(&flow, request.extensions_mut());
             let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
             (Some(flow), request)
         };

@@ -97,7 +97,7 @@ impl<S> RpcServer<S> {
                 call: Call::unobserved(),
             };
         };
-        let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
+        let flow = Arc::new(Flow::new(&active));
         let watching = flow.clone();
         let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
         let entered = operation.enter();
