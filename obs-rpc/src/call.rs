@@ -13,8 +13,11 @@ pub(crate) mod settings;
 pub(crate) mod scope;
 #[cfg(feature = "codec")]
 pub(crate) use crate::codec::scope;
+#[cfg(not(feature = "connector"))]
 #[path = "call/no_waited.rs"]
 pub(crate) mod waited;
+#[cfg(feature = "connector")]
+pub(crate) use crate::connector::waited;
 
 /// What bodies of tonic's services fail with.
 pub(crate) type StdError = Box<dyn std::error::Error + Send + Sync>;

@@ -78,7 +78,7 @@ const ERRORS: &[&str] = &[
 /// The names of gRPC's statuses, each at its number.
 pub(crate) const STATUSES: &[&str] = ERRORS.split_at(OTHERS as usize).0;
 
-static SCOPE: Scope = Scope {
+pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
     schema_url: semconv::SCHEMA_URL,

@@ -8,6 +8,8 @@ mod call;
 pub mod client;
 #[cfg(feature = "codec")]
 pub mod codec;
+#[cfg(feature = "connector")]
+pub mod connector;
 mod descriptor;
 #[cfg(feature = "tonic")]
 mod failure;
