@@ -2,12 +2,11 @@
 //!
 //! tonic's generated code makes its codec from its type, so it is chosen where the code is generated:
 //!
-//! ```no_run
-//! # /* In build.rs, whose dependency tonic-prost-build is:
+//! ```text
+//! // build.rs
 //! tonic_prost_build::configure()
 //!     .codec_path("obs_rpc::codec::ProstCodec")
 //!     .compile_protos(&["proto/shop.proto"], &["proto"])?;
-//! # */
 //! ```
 //!
 //! A codec of one's own goes into [`Timed`].
@@ -33,7 +32,8 @@
 //!
 //! On a client one allocation per call, as the decoder must know later what the encoder finds out. On a server none. Where
 //! no layer of ours is around, or below Detailed, nothing is timed. A client's codec finds its call while the layer's body is
-//! polled: a layer in between that reads bodies ahead leaves it without one.
+//! polled, and a server's while its answer is: what stands in between and reads bodies ahead, or hands requests to another
+//! task (tower's `Buffer` within a server), leaves it without one. Channels and servers of tonic's do neither.
 
 pub(crate) mod scope;
 mod timings;
@@ -70,7 +70,7 @@ struct Asked(Arc<Flow>, Moment);
 /// Whose messages an encoder or decoder has.
 #[derive(Debug)]
 enum Whose {
-    /// As soon as the first one is encoded.
+    /// Known as soon as the request's body is polled.
     Client(Arc<OnceLock<Arc<Flow>>>),
     Server(Option<Asked>),
 }
@@ -137,7 +137,8 @@ impl<C: Codec> Codec for Timed<C> {
         let whose = match &self.side {
             Side::Client(call) => Whose::Client(call.clone()),
             Side::Unasked | Side::Server(_) => {
-                let asked = scope::answered().map(|flow| {
+                let answered = scope::answered().filter(|flow| flow.codec.is_first_decoder());
+                let asked = answered.map(|flow| {
                     let now = flow.kind.now();
                     Asked(flow, now)
                 });
@@ -166,12 +167,7 @@ impl<E: Encoder<Error = Status>> Encoder for TimedEncoder<E> {
 
     #[inline]
     fn encode(&mut self, item: E::Item, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        if let Whose::Client(call) = &self.whose
-            && call.get().is_none()
-            && let Some(flow) = scope::sender()
-        {
-            let _ = call.set(flow);
-        }
+        self.whose.meet();
         let Some(flow) = self.whose.flow() else {
             return self.inner.encode(item, to);
         };
@@ -181,8 +177,10 @@ impl<E: Encoder<Error = Status>> Encoder for TimedEncoder<E> {
         encoded
     }
 
+    /// Asked for by tonic whenever it polls for a message: so a call is met that has none to send, or not yet.
     #[inline]
     fn buffer_settings(&self) -> BufferSettings {
+        self.whose.meet();
         self.inner.buffer_settings()
     }
 }
@@ -226,6 +224,17 @@ impl<D> Drop for TimedDecoder<D> {
 }
 
 impl Whose {
+    /// A client's call is that whose body is polled.
+    #[inline(always)]
+    fn meet(&self) {
+        if let Self::Client(call) = self
+            && call.get().is_none()
+            && let Some(flow) = scope::sender()
+        {
+            let _ = call.set(flow);
+        }
+    }
+
     #[inline(always)]
     fn flow(&self) -> Option<&Arc<Flow>> {
         match self {

@@ -50,7 +50,26 @@
 //! - that it is a Unix socket: it is connected as tonic does, and nothing is told of its dials (nor of a host whose whole name
 //!   is `tonic`, which it cannot be told from). With [`Connections::connect_with_lazy`] the dial is timed;
 //! - whether calls are balanced: `Channel::balance_list` and `balance_channel` dial with a connector of their own, and of
-//!   their calls everything is told but this. tower's `Balance` over channels of ours knows which call went where.
+//!   their calls everything is told but this.
+//!
+//! tower's `Balance` over channels of ours knows which call went where. Unlike tonic's it gives calls to a server that is
+//! being dialled, too: a channel takes calls at once and lets them wait.
+//!
+//! ```no_run
+//! # use obs_rpc::{RpcClientLayer, connector::Connections, obs_core::Telemetry};
+//! # use tonic::transport::Endpoint;
+//! # use tower::{Layer, balance::p2c::Balance, buffer::Buffer, discover::ServiceList, load::Constant};
+//! # async fn connect(telemetry: &Telemetry, endpoints: Vec<Endpoint>) {
+//! let connections = Connections::new(telemetry);
+//! let channels: Vec<_> = endpoints
+//!     .iter()
+//!     .map(|endpoint| Constant::new(connections.connect_lazy(endpoint), 0))
+//!     .collect();
+//! let balance = Balance::new(ServiceList::new(channels));
+//! let service = RpcClientLayer::new(telemetry).layer(Buffer::new(balance, 1024));
+//! # let _: obs_rpc::client::RpcClient<Buffer<http::Request<tonic::body::Body>, _>> = service;
+//! # }
+//! ```
 
 mod channel;
 mod dial;

@@ -343,7 +343,7 @@ const fn duration(name: &'static str, description: &'static str) -> Histogram {
 }
 
 /// Parts of a call take microseconds: the conventions' first boundary is 5 ms.
-const STAGE_BOUNDS: &[f64] = &[
+pub(crate) const STAGE_BOUNDS: &[f64] = &[
     0.00001, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.5, 5.0, 10.0,
 ];

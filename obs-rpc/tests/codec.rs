@@ -15,10 +15,11 @@ mod shop;
 mod till;
 
 use obs_core::StatsLevel;
-use obs_rpc::RpcClientLayer;
+use obs_rpc::{RpcClientLayer, RpcServerLayer};
 use obs_testing::{AttrValue, Capture, CapturedRecord};
 use shop::Order;
 use shop::till_client::TillClient;
+use shop::till_server::TillServer;
 use std::time::Duration;
 use till::{Till, channel, order, orders, serve};
 use tokio_stream::StreamExt;
@@ -282,6 +283,33 @@ async fn a_call_from_within_a_handler_is_timed_as_its_own() {
 }
 
 #[tokio::test]
+async fn what_a_handler_asks_in_memory_and_nobody_observes_is_not_its_own() {
+    let capture = detailed();
+    let mut client = observed(&capture, Till::default()).await;
+    client.unary(order("inside", 0)).await.expect("answered");
+    for stage in ["encode", "decode"] {
+        assert_eq!(points(&capture, stage), 2, "{stage}");
+    }
+    let answered = side(&capture, "rpc.server");
+    let handled = at(&answered, "server_handle_finish").expect("stamped")
+        - at(&answered, "server_handle_start").expect("stamped");
+    assert!(handled >= 10_000_000, "it slept 10 ms: {handled} ns");
+}
+
+#[tokio::test]
+async fn an_empty_stream_is_handled_too() {
+    let capture = detailed();
+    let mut client = observed(&capture, Till::default()).await;
+    client.upload(orders(0)).await.expect("answered");
+    let answered = side(&capture, "rpc.server");
+    check_order(&answered, &["server_handle_start", "server_handle_finish"]);
+    assert_eq!(
+        (points(&capture, "encode"), points(&capture, "decode")),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
 async fn below_detailed_nothing_is_timed() {
     let capture = Capture::builder().with_real_clock().build();
     let mut client = observed(&capture, Till::default()).await;
@@ -324,4 +352,52 @@ async fn one_side_alone_is_timed_alone() {
     client.unary(order("", 0)).await.expect("answered");
     check_order(&side(&capture, "rpc.client"), &CODEC);
     assert_eq!(points(&capture, "decode"), 1);
+}
+
+#[tokio::test]
+async fn in_memory_each_side_has_its_own() {
+    let capture = detailed();
+    let till = TillServer::new(Till::default());
+    let server = RpcServerLayer::new(capture.telemetry()).layer(till);
+    let mut client = TillClient::new(layer(&capture).layer(server));
+    client.unary(order("sleep 5", 0)).await.expect("answered");
+    let answers = client.chat(orders(4)).await.expect("a head").into_inner();
+    assert_eq!(answers.collect::<Vec<_>>().await.len(), 4);
+    for record in capture.records() {
+        check_order(&record, &["encode_start", "encode_finish"]);
+        check_order(&record, &["decode_start", "decode_finish"]);
+        let handled = at(&record, "server_handle_start").is_some();
+        assert_eq!(handled, record.descriptor == "rpc.server");
+    }
+    for stage in ["encode", "decode"] {
+        assert_eq!(points(&capture, stage), 10, "{stage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn none_is_lost_and_none_is_anothers_whatever_threads_do() {
+    const CALLS: u64 = 60;
+    const MESSAGES: u64 = 5;
+    let capture = detailed();
+    let client = observed(&capture, Till::default()).await;
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move {
+                let answers = client.chat(orders(MESSAGES as u32)).await.expect("a head");
+                answers.into_inner().collect::<Vec<_>>().await.len()
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.expect("no panic"), MESSAGES as usize);
+    }
+    till::until(|| capture.records().len() == 2 * CALLS as usize).await;
+    for stage in ["encode", "decode"] {
+        assert_eq!(points(&capture, stage), 2 * CALLS * MESSAGES, "{stage}");
+    }
+    for record in capture.records() {
+        check_order(&record, &["encode_start", "encode_finish"]);
+        check_order(&record, &["decode_start", "decode_finish"]);
+    }
 }

@@ -4,7 +4,7 @@ use super::scope;
 use crate::call::flow::Flow;
 use crate::descriptor::{CLIENT_DECODE, CLIENT_ENCODE, SERVER_DECODE, SERVER_ENCODE};
 use obs_core::{Active, Event, Moment};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Part of a [`Flow`]. Each place is written by one task at a time.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Timings {
     encoded: (AtomicU64, AtomicU64),
     decoded: (AtomicU64, AtomicU64),
     handler: (AtomicU64, AtomicU64),
+    /// Its decoder was made. Another one is not its own, but of a server that its handler calls in memory.
+    has_decoder: AtomicBool,
     /// How often the future that answers was polled, and in which of these polls what happened; 0 if in none.
     polls: AtomicU32,
     first_decoded_in: AtomicU32,
@@ -26,6 +28,11 @@ const ORDER: Ordering = Ordering::Relaxed;
 impl Timings {
     pub(super) fn count_poll(&self) {
         self.polls.store(self.polls.load(ORDER) + 1, ORDER);
+    }
+
+    /// Whether this is the first to ask.
+    pub(super) fn is_first_decoder(&self) -> bool {
+        !self.has_decoder.swap(true, ORDER)
     }
 
     /// In this poll, if it is the first.

@@ -1,10 +1,10 @@
 //! The metric of dials: how many, how long, and why not. On every one, whichever calls are looked at.
 
 use super::line::Failure;
-use crate::descriptor::SCOPE;
+use crate::descriptor::{SCOPE, STAGE_BOUNDS};
 use http::Uri;
 use obs_core::semconv::{http as conventions, network, obs};
-use obs_core::{BoundHistogram, DURATION_BOUNDS, Instrument, Label, Telemetry, Values};
+use obs_core::{BoundHistogram, Instrument, Label, Telemetry, Values};
 use std::time::Duration;
 
 /// In the order of [`Failure`].
@@ -46,7 +46,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(super) fn of(telemetry: &Telemetry, uri: &Uri) -> Self {
-        let histogram = telemetry.histogram(&DURATION, DURATION_BOUNDS);
+        let histogram = telemetry.histogram(&DURATION, STAGE_BOUNDS);
         let host = uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = match (uri.port_u16(), uri.scheme_str()) {

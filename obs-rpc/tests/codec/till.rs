@@ -54,6 +54,11 @@ impl Till {
             }
             _ => {}
         }
+        if text == "inside" {
+            let mut inside = TillClient::new(TillServer::new(Self::default()));
+            inside.unary(order("", 0)).await?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         if text == "onward" {
             let mut onward = self.onward.clone().expect("somebody to ask");
             onward.unary(order("", 0)).await?;
