@@ -58,10 +58,19 @@ impl Active<'_> {
     /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
     /// nothing happens.
     pub fn stamp_at(&mut self, event: Event, at: Moment) {
+        self.stamp_all_at(std::iter::once((event, at)));
+    }
+
+    /// The same for several, which are put in order once.
+    pub fn stamp_all_at(&mut self, stamps: impl IntoIterator<Item = (Event, Moment)>) {
         let live = &mut *self.0;
-        if live.level >= event.level() {
-            let at = at.to_bits().saturating_sub(live.start);
-            live.timeline.merge(std::iter::once((event, at)));
-        }
+        let (level, start) = (live.level, live.start);
+        let stamps = stamps.into_iter();
+        let stamps = stamps.filter(|(event, _)| level >= event.level());
+        let since_start = |(event, at): (Event, Moment)| {
+            let at = at.to_bits().saturating_sub(start);
+            (event, at)
+        };
+        live.timeline.merge(stamps.map(since_start));
     }
 }

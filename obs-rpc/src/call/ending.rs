@@ -164,11 +164,11 @@ fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool) {
             (seen.over, &[Event::WRITE_FINISH, Event::WAIT_READ_START]),
         ]
     };
-    for (at, events) in events {
-        for event in events.iter().filter_map(|event| Some((*event, at?))) {
-            active.stamp_at(event.0, event.1);
-        }
-    }
+    let stamps = events.into_iter().flat_map(|(at, events)| {
+        let events = events.iter();
+        events.filter_map(move |event| Some((*event, at?)))
+    });
+    active.stamp_all_at(stamps);
 }
 
 impl Drop for Call {

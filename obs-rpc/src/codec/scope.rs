@@ -20,6 +20,8 @@ enum Polled {
 
 thread_local! {
     static POLLED: Cell<Option<Polled>> = const { Cell::new(None) };
+    /// Whether there is one. Without a destructor, so that to find none is a plain load.
+    static IS_NAMED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Puts back what was polled around it, however the poll ends.
@@ -27,18 +29,18 @@ struct Restore(Option<Polled>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
+        let before = self.0.take();
+        IS_NAMED.set(before.is_some());
         // A thread that ends polls nothing any more.
-        let _ = POLLED.try_with(|polled| polled.set(self.0.take()));
+        let _ = POLLED.try_with(|polled| polled.set(before));
     }
 }
 
+#[inline]
 fn within<R>(polled: Polled, poll: impl FnOnce() -> R) -> R {
-    let _restore = Restore(
-        POLLED
-            .try_with(|now| now.replace(Some(polled)))
-            .ok()
-            .flatten(),
-    );
+    let before = POLLED.try_with(|now| now.replace(Some(polled)));
+    let _restore = Restore(before.ok().flatten());
+    IS_NAMED.set(true);
     poll()
 }
 
@@ -72,7 +74,11 @@ pub(super) fn is_server(flow: &Flow) -> bool {
     matches!(flow.kind.descriptor().span_kind, SpanKind::Server)
 }
 
+#[inline(always)]
 fn look<R>(found: impl FnOnce(&Polled) -> Option<R>) -> Option<R> {
+    if !IS_NAMED.get() {
+        return None;
+    }
     POLLED
         .try_with(|polled| {
             let now = polled.take();

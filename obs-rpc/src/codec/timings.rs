@@ -67,20 +67,17 @@ impl Timings {
 
     /// What happened, onto the operation: at its end.
     pub(crate) fn tell(&self, active: &mut Active<'_>) {
-        for (pair, events) in [
-            (&self.encoded, [Event::ENCODE_START, Event::ENCODE_FINISH]),
-            (&self.decoded, [Event::DECODE_START, Event::DECODE_FINISH]),
-            (
-                &self.handler,
-                [Event::SERVER_HANDLE_START, Event::SERVER_HANDLE_FINISH],
-            ),
-        ] {
-            for (place, event) in [&pair.0, &pair.1].into_iter().zip(events) {
-                if let Some(at) = Moment::from_bits(place.load(ORDER)) {
-                    active.stamp_at(event, at);
-                }
-            }
-        }
+        let places = [
+            (Event::ENCODE_START, &self.encoded.0),
+            (Event::ENCODE_FINISH, &self.encoded.1),
+            (Event::DECODE_START, &self.decoded.0),
+            (Event::DECODE_FINISH, &self.decoded.1),
+            (Event::SERVER_HANDLE_START, &self.handler.0),
+            (Event::SERVER_HANDLE_FINISH, &self.handler.1),
+        ];
+        let at = |place: &AtomicU64| Moment::from_bits(place.load(ORDER));
+        let stamps = places.into_iter();
+        active.stamp_all_at(stamps.filter_map(|(event, place)| Some((event, at(place)?))));
     }
 }
 

@@ -85,17 +85,14 @@ impl Dial {
             (&self.tcp, Event::TCP_START, Event::TCP_FINISH),
             (&self.tls, Event::TLS_START, Event::TLS_FINISH),
         ];
-        for (part, start, finish) in parts {
+        let stamps = parts.into_iter().flat_map(|(part, start, finish)| {
             let ended = part.ended();
-            if ended.is_some_and(|at| at <= started) {
-                continue;
-            }
-            for (event, at) in [(start, part.began()), (finish, ended)] {
-                if let Some(at) = at {
-                    active.stamp_at(event, at);
-                }
-            }
-        }
+            let is_waited_for = ended.is_none_or(|at| at > started);
+            let stamps = [(start, part.began()), (finish, ended)].into_iter();
+            let stamps = stamps.filter_map(|(event, at)| Some((event, at?)));
+            stamps.filter(move |_| is_waited_for)
+        });
+        active.stamp_all_at(stamps);
     }
 }
 

@@ -1,13 +1,12 @@
 //! What an endpoint says of its connections holds for ours too.
 
-use crate::echo::{Echo, EchoClient, say};
-use crate::peers::{check_dial, client, detailed, dials, endpoint, reused, serve};
+use crate::echo::{EchoClient, say};
+use crate::peers::{check_dial, client, detailed, dials, endpoint, serve};
 use obs_rpc::connector::Connections;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::Code;
-use tonic::transport::Server;
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
@@ -96,13 +95,14 @@ async fn the_local_address_is_said_again() {
     assert_eq!(peer.ip(), from);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_unix_socket_is_connected_as_tonic_does() {
     let path = std::env::temp_dir().join(format!("obs-rpc-{}.sock", std::process::id()));
     let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).expect("a socket");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
     let incoming = tokio_stream::wrappers::UnixListenerStream::new(listener);
-    let server = Server::builder().add_service(Echo);
+    let server = tonic::transport::Server::builder().add_service(crate::echo::Echo);
     tokio::spawn(async move { server.serve_with_incoming(incoming).await });
     let endpoint = endpoint(&format!("unix://{}", path.display()));
     let capture = detailed();
@@ -116,7 +116,7 @@ async fn a_unix_socket_is_connected_as_tonic_does() {
     }
     let _ = std::fs::remove_file(&path);
     for call in capture.records() {
-        assert_eq!(reused(&call), None);
+        assert_eq!(crate::peers::reused(&call), None);
         check_dial(&call, &[]);
     }
 }

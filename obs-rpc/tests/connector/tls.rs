@@ -39,9 +39,6 @@ async fn the_handshake_is_told_apart_and_takes_as_long_as_its_peer() {
     );
     assert!(tls >= Duration::from_millis(40), "{tls:?}");
     assert!(tcp < tls, "{tcp:?} {tls:?}");
-    // Nothing but the switch between two tasks lies between the handshake's last message and the first call's first.
-    let sent = between("tls_finish", "write_start");
-    assert!(sent < Duration::from_millis(30), "{sent:?}");
     assert_eq!(reused(&calls[1]), Some(true));
     check_dial(&calls[1], &[]);
     assert_eq!(dials(&capture, None), 1);
@@ -97,9 +94,9 @@ async fn a_certificate_that_is_not_trusted_is_a_failed_handshake() {
 async fn the_connect_timeout_is_for_tcp_alone_as_it_is_without_us() {
     let capture = detailed();
     let (server, trust) = serve_tls().await;
-    let relay = Relay::to(server, Duration::from_millis(150)).await;
+    let relay = Relay::to(server, Duration::from_millis(250)).await;
     let endpoint = endpoint(&format!("https://{}", relay.address))
-        .connect_timeout(Duration::from_millis(50))
+        .connect_timeout(Duration::from_millis(100))
         .tls_config(trust)
         .expect("a configuration");
     endpoint.connect().await.expect("tonic's own connects");
