@@ -247,6 +247,10 @@ mod attempts;
 mod call;
 #[cfg(feature = "tonic")]
 pub mod client;
+#[cfg(feature = "codec")]
+pub mod codec;
+#[cfg(feature = "connector")]
+pub mod connector;
 mod descriptor;
 #[cfg(feature = "tonic")]
 mod failure;

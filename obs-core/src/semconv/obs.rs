@@ -83,6 +83,8 @@ pub const RPC_SERVER_ACTIVE: &str = "obs.rpc.server.active_calls";
 pub const RPC_CLIENT_ACTIVE: &str = "obs.rpc.client.active_calls";
 /// Parts of a call, in seconds.
 pub const RPC_STAGE_DURATION: &str = "obs.rpc.stage.duration";
+/// How long a client's connections took to make, in seconds.
+pub const RPC_CLIENT_CONNECT_DURATION: &str = "obs.rpc.client.connect.duration";
 /// Messages of the requests that servers got.
 pub const RPC_SERVER_REQUEST_MESSAGES: &str = "obs.rpc.server.request.messages";
 /// Messages of the responses that servers gave.

@@ -211,6 +211,8 @@ fn tell(
         active.set(obs::RPC_REQUEST_COMPRESSED, seen.tally.compressed as i64);
     }
     if flow.is_detailed() {
+        flow.codec.tell(active);
+        flow.waited.tell(active, flow.has_begun());
         stamp(active, &seen, role == Some(Role::Server), waited);
     }
 }
@@ -233,11 +235,11 @@ fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited
             },
         ]
     };
-    for (at, events) in events {
-        for event in events.iter().filter_map(|event| Some((*event, at?))) {
-            active.stamp_at(event.0, event.1);
-        }
-    }
+    let stamps = events.into_iter().flat_map(|(at, events)| {
+        let events = events.iter();
+        events.filter_map(move |event| Some((*event, at?)))
+    });
+    active.stamp_all_at(stamps);
 }
 
 impl Drop for Call {
