@@ -55,7 +55,8 @@
 //!
 //! # How calls end
 //!
-//! Each exactly once, with one point of the duration, and the gauge back where it was. The table is made by the test that
+//! Each exactly once, with one point of the duration, and the gauge back where it was (a server's counts a request from
+//! when it is read). The table is made by the test that
 //! runs them all on real sockets:
 //!
 #![doc = include_str!("volo_thrift/endings.md")]
@@ -78,7 +79,8 @@
 //! (`service.name`, `service.namespace`, `deployment.environment` of its resource), as Kitex's own telemetry has them: over
 //! TTHeader as `RPC_TRANSIT_traceparent` and so on. A server reads them in any spelling, and what came as `RPC_PERSIST_…`
 //! where the caller itself said nothing. They are in the task's metainfo only while an attempt is polled: calls that run in
-//! one task at a time each carry their own. Over Volo's `framed` and `buffered` codecs nothing travels; neither has a header.
+//! one task at a time each carry their own, and what a handler spawns needs no metainfo of its own, but only
+//! [`current::wrap`](obs_core::current::wrap). Over Volo's `framed` and `buffered` codecs nothing travels; neither has a header.
 //!
 //! The other end is `obs.rpc.peer.service`: on a server what the caller calls itself (its `service.name`, or the name in the
 //! header), on a client the name that it was built with.

@@ -109,7 +109,7 @@ impl<D: Decoder> Decoder for ServerDecoder<D> {
         match &result {
             Ok(Some(message)) => {
                 let mut call = ServerCall::start(settings, cx, Some(began));
-                call.read(cx, seen, began);
+                call.read(cx, seen, began, true);
                 if message.meta.msg_type == TMessageType::OneWay {
                     call.expects_nothing();
                 }
@@ -139,7 +139,7 @@ fn failed<Cx: ThriftContext>(
         true => ServerCall::unread(settings, began),
         false => ServerCall::start(settings, cx, Some(began)),
     };
-    call.read(cx, seen, began);
+    call.read(cx, seen, began, !seen.broke());
     call.not_read(error, seen.broke());
     match error {
         // Nothing is written any more.
@@ -295,6 +295,7 @@ pub struct ClientDecoder<D> {
 /// An answer that is waited for, and says at its end how much of it came.
 struct Waiting<'a> {
     seen: &'a Seen,
+    /// All of it did.
     done: bool,
 }
 
@@ -328,7 +329,7 @@ impl<D: Decoder> Decoder for ClientDecoder<D> {
             done: false,
         };
         let result = self.inner.decode(cx).await;
-        waiting.done = true;
+        waiting.done = !self.seen.broke();
         drop(waiting);
         if result.is_err() {
             cx.extensions_mut().insert(match self.seen.broke() {

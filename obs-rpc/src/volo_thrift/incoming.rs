@@ -32,16 +32,19 @@ pub(crate) struct ServerCall {
     answered: bool,
 }
 
-/// The call in its context, between the codec and the layer.
-pub(crate) struct Held(ServerCall);
+/// The call in its context, between the codec and the layer; its place stays, for the way back.
+pub(crate) struct Held(Option<ServerCall>);
 
 impl Held {
     pub(crate) fn put<Cx: ThriftContext>(call: ServerCall, cx: &mut Cx) {
-        cx.extensions_mut().insert(Self(call));
+        match cx.extensions_mut().get_mut::<Self>() {
+            Some(held) => held.0 = Some(call),
+            None => cx.extensions_mut().insert(Self(Some(call))),
+        }
     }
 
     pub(crate) fn take<Cx: ThriftContext>(cx: &mut Cx) -> Option<ServerCall> {
-        cx.extensions_mut().remove::<Self>().map(|held| held.0)
+        cx.extensions_mut().get_mut::<Self>()?.0.take()
     }
 }
 
@@ -102,23 +105,28 @@ impl ServerCall {
         }
     }
 
-    /// The request is there, or as much of it as will come.
-    pub(crate) fn read<Cx: ThriftContext>(&mut self, cx: &Cx, seen: &Seen, began: Moment) {
+    /// The request is there, or (not `whole`) as much of it as will come.
+    pub(crate) fn read<Cx: ThriftContext>(
+        &mut self,
+        cx: &Cx,
+        seen: &Seen,
+        began: Moment,
+        whole: bool,
+    ) {
         let Some(mut active) = self.operation.active() else {
             return;
         };
         // Of a transport that says how long a message is; else what came, with what came too early for the next one.
-        let bytes = cx
-            .stats()
-            .read_size()
-            .map_or(seen.bytes(), |size| size as u64);
-        active.set_measure(REQUEST_SIZE, bytes);
+        let said = cx.stats().read_size().filter(|_| whole);
+        active.set_measure(REQUEST_SIZE, said.map_or(seen.bytes(), |size| size as u64));
         let first = seen.first().unwrap_or(began);
-        let last = seen.last().unwrap_or(first);
         active.stamp_at(Event::READ_START, first);
-        active.stamp_at(Event::READ_FINISH, last);
-        active.stamp_at(Event::DECODE_START, last);
-        active.stamp(Event::DECODE_FINISH);
+        if whole {
+            let last = seen.last().unwrap_or(first);
+            active.stamp_at(Event::READ_FINISH, last);
+            active.stamp_at(Event::DECODE_START, last);
+            active.stamp(Event::DECODE_FINISH);
+        }
     }
 
     /// Nobody waits for an answer: where no layer says more, it is answered when its context goes.

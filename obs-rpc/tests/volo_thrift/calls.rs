@@ -166,6 +166,22 @@ async fn a_call_that_is_given_up_says_how_far_it_came() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_breaks_off_was_not_decoded() {
+    let world = World::at(StatsLevel::Detailed);
+    let address = world.serve().await;
+    let request = crate::wire::request("Buy", "book", &[]);
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    stream.write_all(&request[..30]).await.expect("said");
+    stream.shutdown().await.expect("closed");
+    world.settled(0, 0, 1);
+    let record = world.capture.record();
+    let moments: Vec<_> = record.events.iter().map(|event| &*event.name).collect();
+    assert_eq!(moments, ["read_start"]);
+    let size = attribute(&record, "obs.rpc.request.size");
+    assert_eq!(size, Some(&AttrValue::Int(30)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_begins_with_the_first_byte() {
     let world = World::new();
     let address = world.serve().await;

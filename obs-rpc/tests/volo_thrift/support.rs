@@ -4,7 +4,7 @@ pub use crate::generated::shop::shop::{
     Order, Receipt, Shop, ShopBuyException, ShopClient, ShopClientBuilder, ShopRequestSend,
     ShopServer, SoldOut,
 };
-use obs_core::StatsLevel;
+use obs_core::{StatsLevel, current};
 use obs_rpc::obs_core;
 use obs_rpc::volo_thrift::{ThriftClientLayer, ThriftServerLayer};
 use obs_testing::{Capture, eventually};
@@ -87,6 +87,12 @@ impl Shop for Shopkeeper {
                     supplier.buy(self::order("other half"))
                 );
                 one.and(other)?;
+            }
+            "delegate" => {
+                let supplier = self.supplier.get().expect("a supplier").clone();
+                let asking = async move { supplier.buy(self::order("book")).await };
+                let asked = tokio::spawn(current::wrap(asking)).await;
+                asked.expect("no panic")?;
             }
             "large" => padding = Some(Bytes::from(vec![0; order.wait_ms as usize])),
             _ => {}

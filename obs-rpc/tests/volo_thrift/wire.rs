@@ -282,6 +282,31 @@ async fn two_calls_at_a_time_in_one_handler_each_carry_their_own_parent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handler_spawns_stays_in_the_trace_without_metainfo() {
+    let world = World::new();
+    let address = world.serve().await;
+    let set = world.shopkeeper.supplier.set(world.client(address));
+    assert!(set.is_ok(), "one supplier");
+    world
+        .client(address)
+        .buy(order("delegate"))
+        .await
+        .expect("answered");
+    world.settled(2, 2, 2);
+    let records = world.capture.records();
+    assert_eq!(records.len(), 6);
+    assert!(
+        records
+            .iter()
+            .all(|record| record.trace_id == records[0].trace_id)
+    );
+    let roots = records
+        .iter()
+        .filter(|record| record.parent_span_id.is_none());
+    assert_eq!(roots.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_is_told_not_to_writes_nothing() {
     let capture = Capture::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
