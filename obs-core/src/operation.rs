@@ -14,9 +14,10 @@ use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::baggage::Baggage;
+use crate::propagation::baggage::{Allow, Baggage};
 use crate::propagation::tracestate::TraceState as RemoteState;
 use crate::propagation::{Remote, TraceParent};
+use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
@@ -209,8 +210,7 @@ impl Active<'_> {
     /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
     pub fn record_exception(&mut self, kind: &str, message: &str, stacktrace: Option<&str>) {
         let attributes = crate::handle::exception_attributes(kind, message, stacktrace);
-        self.0
-            .event(crate::semconv::exception::EVENT.into(), attributes);
+        self.0.event(semconv::exception::EVENT.into(), attributes);
     }
 
     /// Adds a link to another span.
@@ -256,6 +256,22 @@ impl Active<'_> {
     pub fn measure(&self, index: usize) -> Option<u64> {
         let value = self.0.measures.get(index)?;
         (self.0.measured & 1 << index != 0).then_some(*value)
+    }
+
+    /// Takes over what is allowed of a trusted caller's baggage: it names session and user, goes on with outgoing calls, and
+    /// becomes attributes as far as [`Allow::permits_attribute`] says.
+    pub fn carry_baggage(&mut self, baggage: Baggage, allow: &Allow) {
+        let baggage = baggage.keep(allow);
+        if baggage.is_empty() {
+            return;
+        }
+        let named = [semconv::session::ID.as_str(), semconv::user::ID.as_str()];
+        for entry in baggage.iter() {
+            if !named.contains(&entry.key) && allow.permits_attribute(entry.key) {
+                self.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
+            }
+        }
+        self.set_session(Session::from_baggage(baggage));
     }
 
     /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their

@@ -3,8 +3,8 @@
 mod injection;
 mod layer;
 mod replay;
-mod service;
-mod settings;
+pub(crate) mod service;
+pub(crate) mod settings;
 
 pub use layer::RpcClientLayer;
 pub use replay::{Replay, ReplayBody, ReplayLayer};

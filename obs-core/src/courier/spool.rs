@@ -24,7 +24,7 @@
 //!
 //! - **One process at a time** has a directory: a second one, or a second courier, keeps to memory and looks again from time
 //!   to time, so that an instance that replaces another takes its spool over when that has ended. A forked child leaves the
-//!   spool of its parent alone.
+//!   spool of its parent alone; where its parent is killed, the directory is in use until the child has ended, too.
 //! - **Repeated**: at most one batch, if the process ends between a delivery and the note of it.
 //! - **A disk that is full, read-only, broken or gone** costs nothing but its use: batches wait in memory as without a spool,
 //!   what fails is counted in [`Accounts::spool_errors`](super::Accounts::spool_errors) and told once for each kind by
@@ -70,7 +70,8 @@ pub struct SpoolSettings {
 }
 
 impl SpoolSettings {
-    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their own.
+    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their
+    /// own, and a telemetry of which two have the same one is not built.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),

@@ -2,7 +2,7 @@
 
 use crate::frames::Tally;
 use obs_core::{Kind, Moment, StatsLevel};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Written by whoever polls the body, one after another; read by the owner of the operation at its end.
 #[derive(Debug)]
@@ -15,6 +15,12 @@ pub(crate) struct Flow {
     began: AtomicU64,
     first: AtomicU64,
     over: AtomicU64,
+    failed: AtomicU8,
+    /// When it was made, at Detailed: the service inside is called next.
+    called: Option<Moment>,
+    // Where a layer stands right around the handler.
+    handled: AtomicU64,
+    answered: AtomicU64,
 }
 
 /// What of it is read.
@@ -32,6 +38,8 @@ pub(crate) struct Seen {
 /// No order is needed between them: numbers of one body, each right by itself.
 const ORDER: Ordering = Ordering::Relaxed;
 
+const FAILED: u8 = 1;
+
 impl Flow {
     pub(crate) fn new(kind: &'static Kind, level: StatsLevel) -> Self {
         Self {
@@ -43,6 +51,10 @@ impl Flow {
             began: AtomicU64::new(0),
             first: AtomicU64::new(0),
             over: AtomicU64::new(0),
+            failed: AtomicU8::new(0),
+            called: (level == StatsLevel::Detailed).then(|| kind.now()),
+            handled: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         }
     }
 
@@ -77,6 +89,59 @@ impl Flow {
         self.stamp(&self.over);
     }
 
+    /// It failed: of itself, or because of the peer, which is not there to be answered then.
+    #[cold]
+    pub(crate) fn fail(&self, by_peer: bool) {
+        self.failed.store(FAILED + u8::from(by_peer), ORDER);
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(ORDER) != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.failed.load(ORDER) > FAILED
+    }
+
+    /// Whether it has been read or sent to its end. Known at Detailed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(ORDER) != 0
+    }
+
+    /// Whether anybody polled it, or nobody had to. Known at Detailed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.load(ORDER) != 0
+    }
+
+    /// When a server's handler is called, as far as that is seen from outside: with the one message of a request that is over;
+    /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
+    pub(crate) fn handed_over(&self) -> Option<Moment> {
+        let called = Moment::from_bits(self.handled.load(ORDER)).or(self.called);
+        match self.messages.load(ORDER) {
+            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(called),
+            _ => called,
+        }
+    }
+
+    /// The handler is called now, as a layer right around it sees.
+    #[cfg(feature = "volo-grpc")]
+    pub(crate) fn enter_handler(&self) {
+        self.stamp(&self.handled);
+    }
+
+    /// It has answered, or given up.
+    #[cfg(feature = "volo-grpc")]
+    pub(crate) fn leave_handler(&self) {
+        self.stamp(&self.answered);
+    }
+
+    /// When a handler had answered, where a layer stands right around it.
+    pub(crate) fn answered(&self) -> Option<Moment> {
+        Moment::from_bits(self.answered.load(ORDER))
+    }
+
     pub(crate) fn read(&self) -> Seen {
         let at = |place: &AtomicU64| Moment::from_bits(place.load(ORDER));
         Seen {
@@ -84,6 +149,7 @@ impl Flow {
                 messages: self.messages.load(ORDER),
                 compressed: self.compressed.load(ORDER),
                 bytes: self.bytes.load(ORDER),
+                ..Tally::NONE
             },
             began: at(&self.began),
             first: at(&self.first),

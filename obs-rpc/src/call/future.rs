@@ -1,17 +1,18 @@
 //! The future of a response: the operation is current in each poll, and goes on into the body.
 
 use super::body::{ResponseBody, of_http};
-use super::ending::Call;
+use super::ending::{Call, Origin};
 use super::settings::Role;
 use crate::attempts;
+use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::capture;
 use crate::status::Code;
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use obs_core::{Event, current};
+use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,6 +36,20 @@ pin_project! {
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
             }
+        }
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    /// Asks the service inside, with the operation current.
+    #[inline(always)]
+    pub(crate) fn start(mut call: Call, ask: impl FnOnce() -> F) -> Self {
+        let entered = call.operation.enter();
+        let inner = ask();
+        entered.leave();
+        Self {
+            inner: Some(inner),
+            call,
         }
     }
 }
@@ -63,7 +78,11 @@ where
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => at_head(response, this.call),
+            Poll::Ready(Ok(response)) => {
+                // No messages and no trailers.
+                let whole = response.body().is_end_stream().then(|| response.status());
+                at_head(this.call, response.headers(), whole);
+            }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
         if this
@@ -90,41 +109,65 @@ where
 
 #[cold]
 #[inline(never)]
-fn failed<E: 'static>(call: &mut Call, error: &E) {
+pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     let server = call
         .common
         .is_some_and(|common| common.role == Role::Server);
     let chain = failure::chain(error);
     let end = match server {
         true => {
+            call.hand_over();
             call.operation.stamp(Event::SERVER_HANDLE_FINISH);
             failure::of_server(chain)
         }
-        false => failure::of_client(chain),
+        false => {
+            let mut end = failure::of_client(chain);
+            if call.flow.as_ref().is_some_and(|flow| flow.has_failed()) {
+                // An encoder, mostly. What came of it is a stream that was reset by us.
+                end.outcome = Outcome::failed(BODY_ERROR);
+                end.origin = None;
+            }
+            // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
+            if end.origin != Some(Origin::Deadline)
+                && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
+            {
+                call.operation.stamp(Event::STREAM_FINISH);
+            }
+            end
+        }
     };
     call.end(end.code, end.outcome, end.origin);
 }
 
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(never)]
-fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
+pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<StatusCode>) {
     let Some(common) = call.common else { return };
+    let server = common.role == Role::Server;
+    match &call.flow {
+        Some(flow) if !flow.is_detailed() => {}
+        Some(_) if server => call.hand_over(),
+        Some(flow) => call.answered_early = !flow.is_over(),
+        // A call around attempts: it is they that wait.
+        None => call.answered_early = true,
+    }
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    let server = common.role == Role::Server;
-    active.stamp_all(match server {
-        true => &[Event::SERVER_HANDLE_FINISH],
-        false => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+    // Around the attempts there is no request that is over.
+    let waited = !call.answered_early && common.role != Role::Logical;
+    active.stamp_all(match (server, waited) {
+        (true, _) => &[Event::SERVER_HANDLE_FINISH],
+        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, false) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
-        capture(&mut active, response.headers(), &common.response_metadata);
+        capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match response.headers().get("grpc-status") {
+    let code = match metadata.get("grpc-status") {
         // The whole answer: its body, if anybody gave it one, is never read.
         Some(value) => Some(Code::parse(value.as_bytes())),
-        // No messages and no trailers.
-        None if response.body().is_end_stream() => Some(of_http(response.status())),
-        None => None,
+        None => whole.map(of_http),
     };
     if server {
         call.name_method(code);

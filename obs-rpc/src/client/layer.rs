@@ -16,7 +16,7 @@ use tower_layer::Layer;
 /// service cloned per call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     told: Told,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
@@ -96,7 +96,16 @@ impl RpcClientLayer {
         self.set(|settings| settings.injects = injects)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            settings.common.kind = self.kind();
+            Box::leak(Box::new(settings))
+        })
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -109,11 +118,7 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        let settings = self.leaked.get_or_init(|| {
-            let mut settings = self.settings.clone();
-            settings.common.kind = self.kind();
-            Box::leak(Box::new(settings))
-        });
+        let settings = self.leak();
         RpcClient { inner, settings }
     }
 }

@@ -84,42 +84,60 @@ impl<S> RpcClient<S> {
         B::Error: Into<StdError>,
     {
         let settings = self.settings;
-        let mut operation = start(settings, &mut request);
-        let Some(active) = operation.active() else {
+        let Some(mut call) = begin(settings, CallHead::of(&request), None) else {
             return ResponseFuture {
                 inner: Some(self.inner.call(request.map(Body::new))),
                 call: Call::unobserved(),
             };
         };
-        let (flow, request) = if settings.common.role == Role::Logical {
-            (None, request.map(Body::new))
-        } else {
-            let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
-            let watching = flow.clone();
-            let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
-            (Some(flow), request)
-        };
-        let entered = operation.enter();
-        let inner = self.inner.call(request);
-        entered.leave();
-        ResponseFuture {
-            inner: Some(inner),
-            call: Call {
-                operation,
-                flow,
-                tally: Tally::default(),
-                common: Some(&settings.common),
-                unknown: None,
-            },
-        }
+        inject(settings, &mut call, request.headers_mut());
+        let request = request.map(|body| match call.flow.clone() {
+            Some(flow) => Body::new(RequestBody::new(body, flow)),
+            None => Body::new(body),
+        });
+        ResponseFuture::start(call, || self.inner.call(request))
+    }
+}
+
+/// Starts a call by its request's head, to this host and port where the head does not say it; `None` where it is not observed.
+#[inline]
+pub(crate) fn begin(
+    settings: &'static Settings,
+    head: CallHead<'_>,
+    to: Option<(&str, Option<u16>)>,
+) -> Option<Call> {
+    let common = &settings.common;
+    let mut operation = start(settings, head, to);
+    let level = operation.active()?.level();
+    let watches = common.role != Role::Logical;
+    Some(Call {
+        operation,
+        flow: watches.then(|| Arc::new(Flow::new(common.kind, level))),
+        tally: Tally::NONE,
+        answered_early: false,
+        common: Some(common),
+        unknown: None,
+    })
+}
+
+/// Writes what the receiver continues.
+#[inline]
+pub(crate) fn inject(settings: &Settings, call: &mut Call, metadata: &mut HeaderMap) {
+    if settings.injects
+        && let Some(mut active) = call.operation.active()
+    {
+        injection::write(&mut active, settings.common.propagator, metadata);
     }
 }
 
 #[inline(never)]
-fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation {
+fn start(
+    settings: &'static Settings,
+    head: CallHead<'_>,
+    to: Option<(&str, Option<u16>)>,
+) -> Operation {
     let common = &settings.common;
     let kind = common.kind;
-    let head = CallHead::of(request);
     // A delivery of telemetry, by a transport with this client beneath it, would be telemetry to deliver, without end.
     if current::is_suppressed() || !common.observes(|| settings.filter(head)) {
         return Operation::disabled();
@@ -130,12 +148,12 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
         _ => 0,
     };
     let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-    let (host, port) = match (head.uri.host(), &settings.server) {
-        (Some(host), _) => (Some(host), head.uri.port_u16()),
-        (None, Some((host, port))) => (Some(&**host), *port),
-        (None, None) => (None, None),
+    let said = head.uri.host().map(|host| (host, head.uri.port_u16()));
+    let set = || {
+        let server = settings.server.as_ref();
+        server.map(|(host, port)| (&**host, *port))
     };
-    if let Some(host) = host {
+    if let Some((host, port)) = said.or(to).or_else(set) {
         labels = labels.with(ADDRESS, kind.label(ADDRESS, host));
         if let Some(port) = port {
             labels = labels.with(PORT, LabelId::number(port));
@@ -152,9 +170,6 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
     set_deadline(&mut active, common.deadline, head.metadata);
     if !common.request_metadata.is_empty() {
         metadata::capture(&mut active, head.metadata, &common.request_metadata);
-    }
-    if settings.injects {
-        injection::write(&mut active, common.propagator, request.headers_mut());
     }
     operation
 }

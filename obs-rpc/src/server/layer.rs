@@ -19,7 +19,7 @@ use tower_layer::Layer;
 /// call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     told: Told,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
@@ -104,7 +104,16 @@ impl RpcServerLayer {
         self.with_methods(methods.iter().map(String::as_str))
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            settings.common.kind = self.kind();
+            Box::leak(Box::new(settings))
+        })
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -117,11 +126,7 @@ impl<S> Layer<S> for RpcServerLayer {
     type Service = RpcServer<S>;
 
     fn layer(&self, inner: S) -> RpcServer<S> {
-        let settings = self.leaked.get_or_init(|| {
-            let mut settings = self.settings.clone();
-            settings.common.kind = self.kind();
-            Box::leak(Box::new(settings))
-        });
+        let settings = self.leak();
         RpcServer { inner, settings }
     }
 }
