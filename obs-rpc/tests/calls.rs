@@ -96,7 +96,7 @@ async fn stages_of_both_sides_are_one_metric() {
     let address = serve(&capture).await;
     for kind in [&obs_rpc::RPC_CLIENT, &obs_rpc::RPC_SERVER] {
         let kind = capture.telemetry().kind(kind);
-        kind.set_level(obs_core::StatsLevel::Detailed);
+        kind.set_level(StatsLevel::Detailed);
     }
     let channel = Endpoint::from_shared(format!("http://{address}"))
         .expect("a URL")
