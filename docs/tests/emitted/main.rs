@@ -34,7 +34,15 @@ const UNSEEN: &[(&str, &str)] = &[
     ),
     (
         "obs.rpc.peer.service",
-        "of peers that are of Volo's or Kitex's",
+        "of peers that are of Volo's or Kitex's: `obs-rpc/tests/volo_thrift`",
+    ),
+    (
+        "obs.rpc.biz.status",
+        "of Thrift's calls: `obs-rpc/tests/volo_thrift`",
+    ),
+    (
+        "obs.rpc.exception.kind",
+        "of Thrift's calls: `obs-rpc/tests/volo_thrift`",
     ),
 ];
 
