@@ -44,6 +44,12 @@ impl Kind {
 }
 
 impl Active<'_> {
+    /// It began at `at` already, when whose child it is was not known yet. Said first of all: what is stamped lies after it.
+    #[doc(hidden)]
+    pub fn began(&mut self, at: Moment) {
+        self.0.start = self.0.start.min(at.to_bits());
+    }
+
     /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
     /// nothing happens.
     pub fn stamp_at(&mut self, event: Event, at: Moment) {

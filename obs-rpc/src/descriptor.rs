@@ -27,7 +27,10 @@ const SYSTEMS: &[&str] = &["grpc", "thrift"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     Grpc = 0,
-    #[expect(dead_code, reason = "its adapter is to come")]
+    #[cfg_attr(
+        not(feature = "volo-thrift"),
+        expect(dead_code, reason = "its adapter is behind that feature")
+    )]
     Thrift = 1,
 }
 

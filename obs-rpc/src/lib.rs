@@ -257,6 +257,8 @@ mod frames;
 mod head;
 #[cfg(feature = "tonic")]
 mod kinds;
+#[cfg(feature = "metainfo")]
+mod kitex;
 #[cfg(feature = "tonic")]
 mod metadata;
 #[cfg(feature = "tonic")]
@@ -265,6 +267,9 @@ pub mod server;
 mod status;
 #[cfg(feature = "volo-grpc")]
 pub mod volo_grpc;
+#[cfg(feature = "volo-thrift")]
+#[cfg_attr(docsrs, doc(cfg(feature = "volo-thrift")))]
+pub mod volo_thrift;
 
 #[cfg(feature = "tonic")]
 pub use client::RpcClientLayer;

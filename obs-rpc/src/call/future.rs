@@ -41,7 +41,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    /// Asks the service inside, with the operation current.
+    /// Asks the service inside, with the operation current. The call is whole by then: it may unwind.
     #[inline(always)]
     pub(crate) fn start(mut call: Call, ask: impl FnOnce() -> F) -> Self {
         let entered = call.operation.enter();
