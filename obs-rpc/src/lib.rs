@@ -73,7 +73,8 @@
 //! ```
 //!
 //! The server's span is a child of the client's, in another process or the same. Where a layer retries or hedges, this one goes
-//! inside, around each attempt, and [`RpcClientLayer::calls`] outside, around the call.
+//! inside, around each attempt, and [`RpcClientLayer::calls`] outside, around the call; [`client::ReplayLayer`] shows how they
+//! stand.
 //!
 //! In tests nothing is global and nothing goes over the network:
 //!
@@ -147,7 +148,7 @@
 //! | `obs.rpc.request.messages`, `obs.rpc.response.messages` | always: whole messages, counted by their prefixes | ours |
 //! | `obs.rpc.request.size`, `obs.rpc.response.size` | always: bytes of messages as sent, compressed or not, without their prefixes | ours |
 //! | `obs.rpc.request.compressed`, `obs.rpc.response.compressed` | some messages were: how many | ours |
-//! | `obs.rpc.cancel.origin` | it was cancelled or late: `local`, `deadline`, `peer`, `cascaded` | ours |
+//! | `obs.rpc.cancel.origin` | it was cancelled or late: `local`, `deadline`, `peer`, `cascaded`, `superseded` | ours |
 //! | `obs.rpc.attempt` | clients, from the second attempt on: 1, 2, … | ours |
 //! | `session.id`, `user.id`, other entries of the caller's baggage | allowed by name, from a trusted caller ([`with_baggage`](RpcServerLayer::with_baggage)) | development |
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
@@ -211,6 +212,7 @@
 //! | the answer is no gRPC | failed | `protocol_error` |
 //! | the service or the body inside fails and says no more | failed | `service_error`, `body_error` |
 //! | it is dropped: by its caller, with the operation around it, because the peer is gone | cancelled | `cancelled` |
+//! | an attempt is dropped because another was quicker | cancelled, and no error | – |
 //! | the same after its deadline: `grpc-timeout`, or [what is said](RpcServerLayer::with_deadline) | timed out | `timeout` |
 //! | the service or its body panics | panicked | `panic` |
 //!
@@ -225,9 +227,8 @@
 //! # Levels
 //!
 //! At `Base`, the default, a call is its span, its metrics and its ending. `Detailed` adds the events and the stages;
-//! `Disabled` is one branch. Both sides have a level each, and methods may have one of their own
-//! ([`with_kind_level`](obs_core::Builder::with_kind_level), [`Kind::set_level`](obs_core::Kind::set_level)), changeable while
-//! calls run.
+//! `Disabled` is one branch. Both sides have a level each ([`RpcServerLayer::kind`], [`RpcClientLayer::kind`]), and services
+//! and methods one of their own ([`Kind::set_method_level`](obs_core::Kind::set_method_level)), changeable while calls run.
 //!
 //! # What it never records
 //!

@@ -1,25 +1,27 @@
 //! The tool service as the front sees it: a gRPC client with a deadline for each call and one more attempt.
 
 use crate::contract::{ToolsClient, Wanted};
-use http_body_util::{BodyExt, Full};
 use obs_core::Telemetry;
 use obs_rpc::RpcClientLayer;
+use obs_rpc::client::{ReplayBody, ReplayLayer};
 use std::{error::Error, fmt::Write, future::Ready, net::SocketAddr, time::Duration};
 use tonic::{
     Code, ConnectError, Request, Status,
     body::Body,
-    codegen::{Bytes, http},
-    transport::Endpoint,
+    codegen::http,
+    transport::{self, Endpoint},
 };
 use tower::{
     BoxError, ServiceBuilder,
-    filter::AsyncFilterLayer,
     retry::{Policy, RetryLayer},
     util::BoxCloneSyncService,
 };
 
 /// How long a call may take, with all its attempts. The tool is told so, as `grpc-timeout`.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A request that is larger is sent once.
+const LARGEST: usize = 1 << 16;
 
 /// A client of the tool service.
 #[derive(Clone, Debug)]
@@ -43,10 +45,10 @@ impl Toolbox {
     pub(crate) fn observed(address: SocketAddr, telemetry: &Telemetry) -> Result<Self, BoxError> {
         let endpoint = endpoint(address)?;
         let client = ServiceBuilder::new()
-            .map_err(Status::from_error)
+            .map_err(|error: transport::Error| Status::from_error(error.into()))
             .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(RpcClientLayer::calls(telemetry))
-            .layer(AsyncFilterLayer::new(whole))
+            .layer(ReplayLayer::new(LARGEST))
             .layer(RetryLayer::new(OnceMore { left: 1 }))
             .layer(RpcClientLayer::new(telemetry).with_server(endpoint.uri()))
             .service(endpoint.connect_lazy());
@@ -56,10 +58,10 @@ impl Toolbox {
     /// The same without any of that, for comparison.
     pub(crate) fn bare(address: SocketAddr) -> Result<Self, BoxError> {
         let client = ServiceBuilder::new()
-            .map_err(Status::from_error)
-            .layer(AsyncFilterLayer::new(whole))
+            .map_err(|error: transport::Error| Status::from_error(error.into()))
+            .layer(ReplayLayer::new(LARGEST))
             .layer(RetryLayer::new(OnceMore { left: 1 }))
-            .map_request(|request: http::Request<Full<Bytes>>| request.map(Body::new))
+            .map_request(|request: http::Request<ReplayBody>| request.map(Body::new))
             .service(endpoint(address)?.connect_lazy());
         Ok(Self::new(BoxCloneSyncService::new(client)))
     }
@@ -130,20 +132,13 @@ fn endpoint(address: SocketAddr) -> Result<Endpoint, BoxError> {
     Ok(Endpoint::from_shared(format!("http://{address}"))?.connect_timeout(PATIENCE))
 }
 
-/// The request with all of its one message: a stream could not be sent twice.
-async fn whole(request: http::Request<Body>) -> Result<http::Request<Full<Bytes>>, BoxError> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(http::Request::from_parts(head, Full::new(body)))
-}
-
 /// Tries again what nobody has begun, as gRPC says of UNAVAILABLE, but not what took too long: whoever asked waits.
 #[derive(Clone, Debug)]
 struct OnceMore {
     left: usize,
 }
 
-impl<B, E> Policy<http::Request<Full<Bytes>>, http::Response<B>, E> for OnceMore
+impl<B, E> Policy<http::Request<ReplayBody>, http::Response<B>, E> for OnceMore
 where
     E: Error + 'static,
 {
@@ -151,7 +146,7 @@ where
 
     fn retry(
         &mut self,
-        _: &mut http::Request<Full<Bytes>>,
+        _: &mut http::Request<ReplayBody>,
         result: &mut Result<http::Response<B>, E>,
     ) -> Option<Ready<()>> {
         let again = match result {
@@ -169,9 +164,9 @@ where
 
     fn clone_request(
         &mut self,
-        request: &http::Request<Full<Bytes>>,
-    ) -> Option<http::Request<Full<Bytes>>> {
-        Some(request.clone())
+        request: &http::Request<ReplayBody>,
+    ) -> Option<http::Request<ReplayBody>> {
+        ReplayBody::clone_request(request)
     }
 }
 
