@@ -19,7 +19,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use obs_rpc::connector::Connections;
 use obs_testing::Capture;
 use peers::{Relay, at, check_dial, client, detailed, dials, endpoint, points, reused, serve};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tonic::Code;
 
 const TCP: [&str; 4] = [
@@ -81,19 +83,29 @@ async fn calls_that_queue_wait_for_one_dial_each_for_its_part() {
     let capture = detailed();
     let address = serve().await;
     let connections = Connections::new(capture.telemetry());
-    let slow = tower::service_fn(|uri: http::Uri| async move {
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        let mut http = HttpConnector::new();
-        http.set_nodelay(true);
-        tower::Service::call(&mut http, uri).await
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = gate.clone();
+    let gated = tower::service_fn(move |uri: http::Uri| {
+        let gate = gate.clone();
+        async move {
+            // Closed, it lets everybody through.
+            let _ = gate.acquire().await;
+            let mut http = HttpConnector::new();
+            http.set_nodelay(true);
+            tower::Service::call(&mut http, uri).await
+        }
     });
-    let channel = connections.connect_with_lazy(&endpoint(&format!("http://{address}")), slow);
+    let channel = connections.connect_with_lazy(&endpoint(&format!("http://{address}")), gated);
     let (mut early, mut late) = (client(&capture, channel.clone()), client(&capture, channel));
     let late = async {
         tokio::time::sleep(Duration::from_millis(30)).await;
         late.unary(say("late", 0)).await
     };
-    let (one, other) = tokio::join!(early.unary(say("", 0)), late);
+    let open = async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        opened.close();
+    };
+    let (one, other, ()) = tokio::join!(early.unary(say("", 0)), late, open);
     one.and(other).expect("answered");
     let mut calls = capture.records();
     calls.sort_by_key(|call| call.start_ns);
@@ -108,7 +120,7 @@ async fn calls_that_queue_wait_for_one_dial_each_for_its_part() {
         .collect();
     // It began before the second call did, for which only what was left counts.
     assert_eq!(at(&calls[1], "client_conn_start"), Some(calls[1].start_ns));
-    assert!(waits[0] >= Duration::from_millis(60), "{waits:?}");
+    assert!(waits[0] >= Duration::from_millis(50), "{waits:?}");
     assert!(waits[1] + Duration::from_millis(25) < waits[0], "{waits:?}");
     assert_eq!(dials(&capture, None), 1);
 }
@@ -217,7 +229,7 @@ async fn a_call_that_is_given_up_while_it_waits_says_so() {
         tower::Service::call(&mut HttpConnector::new(), http::Uri::default()).await
     });
     // tonic's own, around all that a connector does.
-    let endpoint = endpoint("http://127.0.0.1:1").connect_timeout(Duration::from_millis(200));
+    let endpoint = endpoint("http://127.0.0.1:1").connect_timeout(Duration::from_millis(500));
     let channel = connections.connect_with_lazy(&endpoint, never);
     let mut client = client(&capture, channel);
     let call = client.unary(say("", 0));
@@ -229,7 +241,7 @@ async fn a_call_that_is_given_up_while_it_waits_says_so() {
     assert_eq!(at(&call, "write_start"), None);
     assert_eq!(dials(&capture, Some("dropped")), 0);
     // tonic goes on with the dial when there is a call again, which has the rest of it.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let late = client.unary(say("", 0)).await.expect_err("it is too late");
     assert_eq!(dials(&capture, Some("dropped")), 1);
     let records = capture.records();

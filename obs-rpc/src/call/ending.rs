@@ -211,14 +211,19 @@ fn tell(
         active.set(obs::RPC_REQUEST_COMPRESSED, seen.tally.compressed as i64);
     }
     if flow.is_detailed() {
-        flow.codec.tell(active);
         flow.waited.tell(active, flow.has_begun());
-        stamp(active, &seen, role == Some(Role::Server), waited);
+        stamp(active, flow, &seen, role == Some(Role::Server), waited);
     }
 }
 
 #[inline(never)]
-fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited: bool) {
+fn stamp(
+    active: &mut Active<'_>,
+    flow: &Flow,
+    seen: &super::flow::Seen,
+    server: bool,
+    waited: bool,
+) {
     let events: [(Option<_>, &[Event]); 3] = if server {
         [
             (seen.began, &[Event::READ_START]),
@@ -239,7 +244,7 @@ fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited
         let events = events.iter();
         events.filter_map(move |event| Some((*event, at?)))
     });
-    active.stamp_all_at(stamps);
+    active.stamp_all_at(stamps.chain(flow.codec.stamps()));
 }
 
 impl Drop for Call {

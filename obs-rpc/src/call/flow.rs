@@ -132,7 +132,10 @@ impl Flow {
     /// When a server's handler is called: as a layer around it or the codec knows, else as far as that is seen from outside: with the one message of a request that is over;
     /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
     pub(crate) fn handed_over(&self) -> Option<Moment> {
-        let known = Moment::from_bits(self.handled.load(ORDER)).or(self.codec.handled());
+        let known = Moment::from_bits(self.handled.load(ORDER));
+        if let Some(by_codec) = self.codec.handled() {
+            return known.or(by_codec);
+        }
         known.or_else(|| match self.messages.load(ORDER) {
             1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(self.called),
             _ => self.called,

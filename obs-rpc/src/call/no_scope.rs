@@ -1,20 +1,23 @@
 //! In the place of the codec's: nobody asks whose message it is.
 
 use super::flow::Flow;
-use obs_core::{Active, Moment};
+use obs_core::{Event, Moment};
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(crate) struct Codec(());
 
 impl Codec {
-    pub(crate) const fn handled(&self) -> Option<Moment> {
+    /// Whether it can say when the handler was called, and when.
+    pub(crate) const fn handled(&self) -> Option<Option<Moment>> {
         None
     }
 
     pub(crate) const fn body_over(&self, _: &Flow) {}
 
-    pub(crate) const fn tell(&self, _: &mut Active<'_>) {}
+    pub(crate) const fn stamps(&self) -> std::iter::Empty<(Event, Moment)> {
+        std::iter::empty()
+    }
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use super::scope;
 use crate::call::flow::Flow;
 use crate::descriptor::{CLIENT_DECODE, CLIENT_ENCODE, SERVER_DECODE, SERVER_ENCODE};
-use obs_core::{Active, Event, Moment};
+use obs_core::{Event, Moment};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Part of a [`Flow`]. Each place is written by one task at a time.
@@ -65,13 +65,14 @@ impl Timings {
             && scope::is_answered(self)
     }
 
-    /// When the handler had what it was called with.
-    pub(crate) fn handled(&self) -> Option<Moment> {
-        Moment::from_bits(self.handler.0.load(ORDER))
+    /// Whether it can say when the handler was called, and when: one that never was has no moment.
+    pub(crate) fn handled(&self) -> Option<Option<Moment>> {
+        let asked = self.has_decoder.load(ORDER);
+        asked.then(|| Moment::from_bits(self.handler.0.load(ORDER)))
     }
 
-    /// What happened, onto the operation: at its end.
-    pub(crate) fn tell(&self, active: &mut Active<'_>) {
+    /// What happened, for the operation at its end.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = (Event, Moment)> {
         let places = [
             (Event::ENCODE_START, &self.encoded.0),
             (Event::ENCODE_FINISH, &self.encoded.1),
@@ -81,8 +82,8 @@ impl Timings {
             (Event::SERVER_HANDLE_FINISH, &self.handler.1),
         ];
         let at = |place: &AtomicU64| Moment::from_bits(place.load(ORDER));
-        let stamps = places.into_iter();
-        active.stamp_all_at(stamps.filter_map(|(event, place)| Some((event, at(place)?))));
+        let places = places.into_iter();
+        places.filter_map(move |(event, place)| Some((event, at(place)?)))
     }
 }
 

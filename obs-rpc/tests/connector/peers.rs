@@ -6,10 +6,12 @@ use obs_rpc::RpcClientLayer;
 use obs_rpc::client::RpcClient;
 use obs_testing::{AttrValue, Capture, CapturedRecord};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
@@ -106,26 +108,70 @@ pub(crate) fn dials(capture: &Capture, error: Option<&str>) -> u64 {
     points.map(|point| point.count).sum()
 }
 
-/// What lies between: it passes bytes on, the first answer only after a while, and can break all its connections.
+/// What lies between: it passes bytes on, but holds the first answer back, and can break all its connections.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
+    hold: Arc<Hold>,
     passing: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// How the first answer is held back.
+#[derive(Debug)]
+struct Hold {
+    after: Duration,
+    /// Whether one is.
+    held: AtomicBool,
+    /// Opened by [`Relay::release`]; open from the start but for a [`Relay::gated`] one.
+    gate: Semaphore,
 }
 
 impl Relay {
     pub(crate) async fn to(server: SocketAddr, first_answer_after: Duration) -> Self {
+        let relay = Self::new(server, first_answer_after).await;
+        relay.release();
+        relay
+    }
+
+    /// One that holds the first answer until it is told otherwise.
+    pub(crate) async fn gated(server: SocketAddr) -> Self {
+        Self::new(server, Duration::ZERO).await
+    }
+
+    async fn new(server: SocketAddr, after: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
         let address = listener.local_addr().expect("bound");
         let passing = Arc::<Mutex<Vec<JoinHandle<()>>>>::default();
-        let all = passing.clone();
+        let hold = Arc::new(Hold {
+            after,
+            held: AtomicBool::new(false),
+            gate: Semaphore::new(0),
+        });
+        let (all, held) = (passing.clone(), hold.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let pass = tokio::spawn(pass(client, server, first_answer_after));
+                let pass = tokio::spawn(pass(client, server, held.clone()));
                 all.lock().expect("no panic").push(pass);
             }
         });
-        Self { address, passing }
+        Self {
+            address,
+            hold,
+            passing,
+        }
+    }
+
+    pub(crate) fn release(&self) {
+        self.hold.gate.close();
+    }
+
+    /// Waits until an answer is held back.
+    pub(crate) async fn holds(&self) {
+        let begun = Instant::now();
+        while !self.hold.held.load(Ordering::Relaxed) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it never does");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Breaks what is there, and waits until it is gone.
@@ -138,7 +184,7 @@ impl Relay {
     }
 }
 
-async fn pass(mut client: TcpStream, server: SocketAddr, first_answer_after: Duration) {
+async fn pass(mut client: TcpStream, server: SocketAddr, hold: Arc<Hold>) {
     let Ok(mut server) = TcpStream::connect(server).await else {
         return;
     };
@@ -149,7 +195,10 @@ async fn pass(mut client: TcpStream, server: SocketAddr, first_answer_after: Dur
     let back = async {
         let mut first = [0; 4096];
         let count = from_server.read(&mut first).await?;
-        tokio::time::sleep(first_answer_after).await;
+        hold.held.store(true, Ordering::Relaxed);
+        // Closed is open: there is nothing to be had, and nothing to wait for.
+        let _ = hold.gate.acquire().await;
+        tokio::time::sleep(hold.after).await;
         to_client.write_all(&first[..count]).await?;
         tokio::io::copy(&mut from_server, &mut to_client).await
     };

@@ -48,21 +48,26 @@ async fn the_handshake_is_told_apart_and_takes_as_long_as_its_peer() {
 async fn a_call_that_comes_in_the_middle_has_only_what_is_left() {
     let capture = detailed();
     let (server, trust) = serve_tls().await;
-    let relay = Relay::to(server, Duration::from_millis(100)).await;
+    let relay = Relay::gated(server).await;
     let url = format!("https://{}", relay.address);
     let endpoint = endpoint(&url).tls_config(trust).expect("a configuration");
     let channel = Connections::new(capture.telemetry()).connect_lazy(&endpoint);
     let (mut early, mut late) = (client(&capture, channel.clone()), client(&capture, channel));
+    // When the server's part of the handshake is held back, the connection is there.
     let late = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        relay.holds().await;
         late.unary(say("", 0)).await
     };
-    let (one, other) = tokio::join!(early.unary(say("", 0)), late);
+    let release = async {
+        relay.holds().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        relay.release();
+    };
+    let (one, other, ()) = tokio::join!(early.unary(say("", 0)), late, release);
     one.and(other).expect("answered");
     let mut calls = capture.records();
     calls.sort_by_key(|call| call.start_ns);
     check_dial(&calls[0], &TLS);
-    // The connection was there by then.
     check_dial(
         &calls[1],
         &[
