@@ -113,7 +113,8 @@ for job in jobs:
             want(abs(float(exemplar["value"]) - span["seconds"]) < 1e-4, f"{exemplar} is not {span['seconds']} s")
             want(span["attributes"]["http.route"]["stringValue"] == one["seriesLabels"]["http_route"], f"{one} leads to {span}")
             through = services[labels["trace_id"]]
-            want(through == set(jobs), f"the trace of {labels} goes through {through} only")
+            # And through others, whose pages are not looked at here.
+            want(through >= set(jobs), f"the trace of {labels} goes through {through} only")
             followed += 1
     want(followed, f"no exemplar of {job} was followed")
     print(f"{job}: {followed} exemplars of {len(found)} series followed to their spans, in traces through {' and '.join(jobs)}")

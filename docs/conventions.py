@@ -4,7 +4,7 @@
 
 MODEL_FOLDER is `model` of a checkout of open-telemetry/semantic-conventions at the version that `SCHEMA_URL` names.
 Rows: `attribute NAME STABILITY`; `metric NAME STABILITY INSTRUMENT UNIT`; `event NAME STABILITY`;
-`requirement OF ATTRIBUTE LEVEL`, where OF is a span (`span.http.server`) or a metric.
+`requirement OF ATTRIBUTE LEVEL`, where OF is a span by the name of our kind (`span.http.server`, `span.rpc.client`) or a metric.
 """
 
 import pathlib
@@ -15,7 +15,17 @@ import yaml
 
 model = pathlib.Path(sys.argv[1])
 ours = pathlib.Path(__file__).parent.parent / "obs-core" / "src" / "semconv"
-names = {name.rstrip(".") for file in ours.glob("*.rs") for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)*\.?)"', file.read_text())}
+# Names of databases are looked for, and not emitted.
+files = [file for file in ours.glob("*.rs") if file.name != "db.rs"]
+names = {name.rstrip(".") for file in files for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)*\.?)"', file.read_text())}
+
+# Spans, each with the kind of ours that makes it. Of RPCs what all have, and gRPC's own words on it.
+spans = {
+    "span.http.client": ["span.http.client"],
+    "span.http.server": ["span.http.server"],
+    "span.rpc.client": ["span.rpc.call.client", "span.rpc.grpc.call.client"],
+    "span.rpc.server": ["span.rpc.call.server", "span.rpc.grpc.call.server"],
+}
 
 groups, rows = {}, set()
 for file in model.rglob("*.yaml"):
@@ -51,9 +61,12 @@ for group in groups.values():
     elif kind == "metric" and group["metric_name"] in names:
         rows.add(("metric", group["metric_name"], group["stability"], group["instrument"], group["unit"]))
         rows |= {("requirement", group["metric_name"], name, level) for name, level in requirements(group).items() if name in names}
-    elif kind == "span" and group["id"] in ("span.http.client", "span.http.server"):
-        rows |= {("requirement", group["id"], name, level) for name, level in requirements(group).items() if name in names}
     elif kind == "event" and group["name"] in names:
         rows.add(("event", group["name"], group["stability"]))
+for ours, ids in spans.items():
+    levels = {}
+    for id in ids:
+        levels |= requirements(groups[id])
+    rows |= {("requirement", ours, name, level) for name, level in levels.items() if name in names}
 for row in sorted(rows):
     print(*row, sep="\t")

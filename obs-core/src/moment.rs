@@ -36,6 +36,11 @@ impl Kind {
         Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// Whether moments of the two can be compared: they are of one telemetry.
+    pub fn shares_clock_with(&self, other: &Self) -> bool {
+        std::ptr::eq(self.engine, other.engine)
+    }
+
     /// The time from one moment to another of this kind's telemetry; none if they are the other way round.
     pub fn between(&self, from: Moment, to: Moment) -> Duration {
         let ticks = to.to_bits().saturating_sub(from.to_bits());
@@ -44,13 +49,34 @@ impl Kind {
 }
 
 impl Active<'_> {
+    /// It began at `at` already, when whose child it is was not known yet. Said first of all: what is stamped lies after it.
+    #[doc(hidden)]
+    pub fn began(&mut self, at: Moment) {
+        self.0.start = self.0.start.min(at.to_bits());
+    }
+
+    /// When it started.
+    #[inline(always)]
+    pub fn started(&self) -> Moment {
+        Moment(NonZeroU64::new(self.0.start).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
     /// nothing happens.
     pub fn stamp_at(&mut self, event: Event, at: Moment) {
+        self.stamp_all_at(std::iter::once((event, at)));
+    }
+
+    /// The same for several, which are put in order once.
+    pub fn stamp_all_at(&mut self, stamps: impl IntoIterator<Item = (Event, Moment)>) {
         let live = &mut *self.0;
-        if live.level >= event.level() {
-            let at = at.to_bits().saturating_sub(live.start);
-            live.timeline.merge(std::iter::once((event, at)));
-        }
+        let (level, start) = (live.level, live.start);
+        let stamps = stamps.into_iter();
+        let stamps = stamps.filter(|(event, _)| level >= event.level());
+        let since_start = |(event, at): (Event, Moment)| {
+            let at = at.to_bits().saturating_sub(start);
+            (event, at)
+        };
+        live.timeline.merge(stamps.map(since_start));
     }
 }

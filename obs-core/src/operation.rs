@@ -365,6 +365,12 @@ impl Active<'_> {
         OpRef::of(self.0)
     }
 
+    /// Its labels as they are now.
+    #[inline(always)]
+    pub fn labels(&self) -> Labels {
+        self.0.labels
+    }
+
     /// The level it reports at.
     #[inline(always)]
     pub fn level(&self) -> StatsLevel {

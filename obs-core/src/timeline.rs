@@ -39,7 +39,8 @@ impl Timeline {
             self.stamps
                 .push(since_start << 8 | u64::from(event.index()));
         }
-        self.stamps.sort_unstable();
+        // What coincides stays in the order it was told.
+        self.stamps.sort_by_key(|stamp| stamp >> 8);
     }
 
     #[inline(always)]

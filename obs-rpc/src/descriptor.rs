@@ -27,7 +27,10 @@ const SYSTEMS: &[&str] = &["grpc", "thrift"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     Grpc = 0,
-    #[expect(dead_code, reason = "its adapter is to come")]
+    #[cfg_attr(
+        not(feature = "volo-thrift"),
+        expect(dead_code, reason = "its adapter is behind that feature")
+    )]
     Thrift = 1,
 }
 
@@ -82,7 +85,7 @@ const ERRORS: &[&str] = &[
 /// The names of gRPC's statuses, each at its number.
 pub(crate) const STATUSES: &[&str] = ERRORS.split_at(OTHERS as usize).0;
 
-static SCOPE: Scope = Scope {
+pub(crate) static SCOPE: Scope = Scope {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
     schema_url: semconv::SCHEMA_URL,
@@ -167,6 +170,45 @@ const SERVER_STAGES: &[Stage] = &[
     stage("encode_response", Event::ENCODE_START, Event::ENCODE_FINISH),
     stage("write_response", Event::WRITE_START, Event::WRITE_FINISH),
 ];
+
+/// Where the stages of messages stand.
+#[cfg(feature = "codec")]
+pub(crate) const SERVER_DECODE: usize = part(SERVER_STAGES, "decode_request");
+#[cfg(feature = "codec")]
+pub(crate) const SERVER_ENCODE: usize = part(SERVER_STAGES, "encode_response");
+#[cfg(feature = "codec")]
+pub(crate) const CLIENT_ENCODE: usize = part(CLIENT_STAGES, "encode_request");
+#[cfg(feature = "codec")]
+pub(crate) const CLIENT_DECODE: usize = part(CLIENT_STAGES, "decode_response");
+
+/// The place of a part; one that there is not does not compile.
+#[cfg(feature = "codec")]
+const fn part(stages: &[Stage], wanted: &str) -> usize {
+    let mut at = 0;
+    loop {
+        if let Some((_, name)) = stages[at].attribute
+            && is_same(name.as_bytes(), wanted.as_bytes())
+        {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+#[cfg(feature = "codec")]
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
 
 const SERVER_MEASURES: &[Measure] = &[
     messages(
@@ -319,7 +361,7 @@ const fn duration(name: &'static str, description: &'static str) -> Histogram {
 }
 
 /// Parts of a call take microseconds: the conventions' first boundary is 5 ms.
-const STAGE_BOUNDS: &[f64] = &[
+pub(crate) const STAGE_BOUNDS: &[f64] = &[
     0.00001, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.5, 5.0, 10.0,
 ];

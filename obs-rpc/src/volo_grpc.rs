@@ -27,8 +27,7 @@
 //! # }
 //! ```
 //!
-//! What is current is told by obs-core, in each poll of a handler and of a call: nothing is kept in Volo's context. An
-//! application that calls a client once more makes another call: what Volo's generated code sends cannot be sent twice, so no
+//! What is current is told by obs-core, in each poll of a handler and of a call. An application that calls a client once more makes another call: what Volo's generated code sends cannot be sent twice, so no
 //! layer retries, and a call has one attempt.
 //!
 //! # What can be told

@@ -119,11 +119,6 @@ async fn a_call_is_one_duration_by_the_conventions_on_each_side_and_running_no_m
             .iter()
             .filter(|point| keys(point).contains("error.type"));
         assert_eq!(failed.count(), errors);
-        let running = points.sum(
-            &format!("obs.{side}.active_calls").replace("rpc.", "rpc."),
-            &[],
-        );
-        let _ = running;
     }
     for gauge in ["obs.rpc.client.active_calls", "obs.rpc.server.active_calls"] {
         let running = points.sum(gauge, &[]).expect(gauge);
@@ -433,6 +428,8 @@ async fn layers_with_two_keys_in_one_telemetry_have_that_of_the_first_and_it_is_
     let capture = Capture::new();
     let telemetry = capture.telemetry();
     let first = RpcServerLayer::new(telemetry).with_status_key(StatusKey::StatusCode);
+    // tonic wraps its services when it serves them; here it is asked for before.
+    first.kind();
     let channel = serve(first).await;
     let second = RpcClientLayer::new(telemetry);
     let mut client = EchoClient::new(second.clone().layer(channel.clone()));

@@ -1,7 +1,7 @@
 //! Everything, once: servers and clients that answer and fail, logs, the process, the runtime, and trouble.
 
 use crate::seen::Seen;
-use crate::{logs, upkeep};
+use crate::{logs, rpc, upkeep};
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::Request;
@@ -56,7 +56,7 @@ pub(crate) fn run(level: StatsLevel) -> Seen {
     let apart = Receiver::start().expect("a receiver");
     upkeep::run(&apart);
     let other = Seen::of(&apart);
-    Seen::all([&Seen::of(&receiver), &other])
+    Seen::all([&Seen::of(&receiver), &other, &rpc::run(level)])
 }
 
 async fn exchanges(telemetry: &Telemetry) {

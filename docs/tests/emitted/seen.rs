@@ -43,9 +43,12 @@ impl Seen {
         // What a provider of the service's recorded is its own.
         let all = receiver.spans().into_iter();
         for span in all.filter(|span| span.name() != FROM_SDK) {
-            let of = match span.span.kind {
-                2 => "http.server",
-                3 => "http.client",
+            let of = match (span.scope.name.as_str(), span.span.kind) {
+                ("obs-rpc", 2) => "rpc.server",
+                ("obs-rpc", 3) => "rpc.client",
+                ("obs-rpc", _) => "rpc.call",
+                (_, 2) => "http.server",
+                (_, 3) => "http.client",
                 _ => "http.call",
             };
             assert_eq!(span.name(), name_of(&span, of));
@@ -159,6 +162,10 @@ fn name_of(span: &ReceivedSpan, of: &str) -> String {
         Some(AttrValue::Str(text)) if text != obs_core::OTHER => Some(text),
         _ => None,
     };
+    if of.starts_with("rpc.") {
+        let method = text(0).or_else(|| text(1));
+        return method.unwrap_or_else(|| "rpc".to_owned());
+    }
     let method = text(0).unwrap_or_else(|| "HTTP".to_owned());
     text(1).map_or(method.clone(), |target| format!("{method} {target}"))
 }

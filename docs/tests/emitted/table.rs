@@ -6,11 +6,16 @@ use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, METRICS, PREFIXES, RESOUR
 use obs_core::semconv::{SCHEMA_URL, stability};
 use obs_core::{Descriptor, Event, Histogram};
 use obs_http::{HTTP_CALL, HTTP_CLIENT, HTTP_SERVER};
+use obs_rpc::{RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, RPC_SERVER, RPC_SERVER_NEXT};
 use std::fmt::Write;
 
-pub(crate) const KINDS: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
+const HTTP: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
+const RPC: [&Descriptor; 3] = [&RPC_SERVER, &RPC_CLIENT, &RPC_CALL];
+/// The same spans and metrics, with the status under its name to come.
+const RPC_NEXT: [&Descriptor; 3] = [&RPC_SERVER_NEXT, &RPC_CLIENT_NEXT, &RPC_CALL_NEXT];
+pub(crate) const KINDS: [&Descriptor; 6] = [HTTP[0], HTTP[1], HTTP[2], RPC[0], RPC[1], RPC[2]];
 
-/// The event points that the layers of obs-http stamp.
+/// The event points that the layers stamp.
 const POINTS: &[Event] = &[
     Event::SERVER_HANDLE_START,
     Event::SERVER_HANDLE_FINISH,
@@ -29,6 +34,11 @@ const POINTS: &[Event] = &[
     Event::READ_START,
     Event::STREAM_RECV,
     Event::READ_FINISH,
+    Event::STREAM_START,
+    Event::STREAM_RECV_HEADER,
+    Event::STREAM_FINISH,
+    Event::WAIT_READ_START,
+    Event::WAIT_READ_FINISH,
 ];
 
 /// Every name of the module of names, and of the event points.
@@ -49,7 +59,7 @@ pub(crate) fn is_known(name: &str) -> bool {
 pub(crate) fn declared(metric: &str) -> Option<Names> {
     let mut names = Names::new();
     let mut any = false;
-    for kind in KINDS {
+    for kind in KINDS.into_iter().chain(RPC_NEXT) {
         let all = kind
             .labels
             .iter()
@@ -84,7 +94,9 @@ pub(crate) fn render(base: &Seen, detailed: &Seen, unseen: &[(&str, &str)]) -> S
     let facts = Facts::read();
     let mut out = String::from(HEAD);
     let _ = writeln!(out, "Conventions: <{SCHEMA_URL}>.\n");
-    spans(&mut out, &both, &facts);
+    out.push_str("## Spans\n");
+    spans(&mut out, "obs-http", HTTP, &both, &facts);
+    spans(&mut out, "obs-rpc", RPC, &both, &facts);
     events(&mut out, base, &both);
     metrics(&mut out, base, &both, &facts);
     list(&mut out, "Attributes of log records", LOGS, &both.logs);
@@ -115,7 +127,7 @@ instruments are held against the model of the conventions.
 
 A requirement is the conventions': *required*, *conditional* (on what they say), *recommended*, *opt-in*; *there* is an attribute
 that they do not ask for on this span or metric. What is there when, is on the front pages of
-[obs-http](../obs-http/src/lib.rs) and [its client](../obs-http/src/client.rs).
+[obs-http](../obs-http/src/lib.rs), [its client](../obs-http/src/client.rs) and [obs-rpc](../obs-rpc/src/lib.rs).
 
 ";
 
@@ -126,30 +138,34 @@ severity, body and scope are fields of a log record, not attributes.";
 const RESOURCES: &str = "\
 Of obs-core, with every signal. `service.version` where it is told, `host.name` and `os.type` where they are found.";
 
-fn spans(out: &mut String, seen: &Seen, facts: &Facts) {
-    out.push_str("## Spans\n\nOf obs-http, from level Base.\n\n| operation | span kind | name | stability |\n|---|---|---|---|\n");
-    for kind in KINDS {
+fn spans(out: &mut String, of_crate: &str, kinds: [&Descriptor; 3], seen: &Seen, facts: &Facts) {
+    let _ = writeln!(
+        out,
+        "\nOf {of_crate}, from level Base.\n\n| operation | span kind | name | stability |\n|---|---|---|---|"
+    );
+    for kind in kinds {
         let id = format!("span.{}", kind.name);
-        let target = kind.method.map_or("", |_| kind.labels[1].key.as_str());
-        let ours = facts
-            .requirement(&id, kind.labels[0].key.as_str())
-            .is_none();
+        let first = kind.labels[0].key.as_str();
+        let name = match of_crate {
+            "obs-http" => format!("{{method}} {{{}}}", kind.labels[1].key.as_str()),
+            _ => format!("{{{first}}}"),
+        };
+        let ours = facts.requirement(&id, first).is_none();
         let _ = writeln!(
             out,
-            "| `{}` | {} | `{{method}} {{{target}}}` | {} |",
+            "| `{}` | {} | `{name}` | {} |",
             kind.name,
             format!("{:?}", kind.span_kind).to_lowercase(),
-            if ours { "ours" } else { "stable" },
+            if ours { "ours" } else { of(first) },
         );
     }
-    out.push_str("\n## Attributes of spans\n\n| attribute |");
-    for kind in KINDS {
+    out.push_str("\n| attribute |");
+    for kind in kinds {
         let _ = write!(out, " `{}` |", kind.name);
     }
     out.push_str(" stability |\n|---|---|---|---|---|\n");
-    let all: Names = seen
-        .spans
-        .values()
+    let own = kinds.iter().filter_map(|kind| seen.spans.get(kind.name));
+    let all: Names = own
         .flat_map(|span| &span.attributes)
         .map(|name| generic(name))
         .collect();
@@ -160,7 +176,7 @@ fn spans(out: &mut String, seen: &Seen, facts: &Facts) {
             name.clone()
         };
         let _ = write!(out, "| `{shown}` |");
-        for kind in KINDS {
+        for kind in kinds {
             let id = format!("span.{}", kind.name);
             let on = seen
                 .spans

@@ -77,10 +77,19 @@ fn spooled(receiver: &Receiver) {
 /// A trace that is kept because its root fails, without the children that had no room to wait for it.
 fn late(telemetry: &Telemetry, descriptor: &'static Descriptor) {
     let kind = telemetry.kind(descriptor);
+    let method = descriptor.method.expect("it has methods");
+    let error = match descriptor.name.starts_with("rpc.") {
+        true => obs_rpc::SERVICE_ERROR,
+        false => SERVICE_ERROR,
+    };
     let mut root = kind.start(Labels::NONE, Parent::Root);
     let handle = root.handle().expect("it is observed");
     for route in ["/a", "/b", "/c"] {
-        let child = kind.start_with(Labels::NONE, Some((1, route)), Parent::Operation(&handle));
+        let child = kind.start_with(
+            Labels::NONE,
+            Some((method, route)),
+            Parent::Operation(&handle),
+        );
         child.end(Outcome::ANSWERED);
     }
     if let Some(mut root) = root.active() {
@@ -89,5 +98,5 @@ fn late(telemetry: &Telemetry, descriptor: &'static Descriptor) {
     }
     // The children wait for their root meanwhile.
     telemetry.flush(PATIENCE).expect("delivered");
-    root.end(Outcome::failed(SERVICE_ERROR));
+    root.end(Outcome::failed(error));
 }

@@ -1,6 +1,6 @@
 //! How it ends: whatever ends it, what was recorded is delivered and no process is left behind.
 
-use crate::program::{Served, assert_gone, assistant, check_contains, get};
+use crate::program::{BEHIND, Served, assistant, check_contains, get};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use obs_testing::{Receiver, eventually};
@@ -22,18 +22,25 @@ fn served(receiver: &Receiver, service: &str, path: &str) -> usize {
 }
 
 #[track_caller]
+fn assert_closed(all: &Served, service: &str) {
+    let address = all.address(service);
+    let closed = eventually(PATIENCE, || TcpStream::connect(&address).is_err());
+    assert!(closed, "{service} still listens at {address}");
+}
+
+#[track_caller]
 fn ends_well_on(signal: Signal) {
     let receiver = Receiver::start().expect("a receiver");
-    let mut both = Served::after_the_load(&receiver);
-    let answer = both.ask("/ask/moon");
+    let mut all = Served::after_the_load(&receiver);
+    let answer = all.ask("/ask/moon");
     assert!(
         answer.ends_with("\r\n\r\n2 documents speak of moon."),
         "{answer}"
     );
-    both.signal(signal);
-    let (status, words) = both.end();
+    all.signal(signal);
+    let (status, words) = all.end();
     assert!(status.success(), "{signal}: {status} {words}");
-    assert_gone(both.knowledge());
+    all.assert_gone();
     // The last request as well: neither had time to send it before the signal.
     assert_eq!(served(&receiver, "assistant-front", "/ask/moon"), 1);
     assert_eq!(served(&receiver, "assistant-knowledge", "/search/moon"), 1);
@@ -45,32 +52,32 @@ fn serving_goes_on_until_ctrl_c() {
 }
 
 #[test]
-fn sigterm_ends_both_and_loses_nothing() {
+fn sigterm_ends_all_and_loses_nothing() {
     ends_well_on(Signal::SIGTERM);
 }
 
 #[test]
 fn sigterm_during_the_load_leaves_no_process_behind() {
-    let mut both = Served::start(&["--quick"], None);
-    both.read_until("telemetry of both to ");
-    both.signal(Signal::SIGTERM);
-    let (status, words) = both.end();
+    let mut all = Served::start(&["--quick"], None);
+    all.read_until("telemetry of all to ");
+    all.signal(Signal::SIGTERM);
+    let (status, words) = all.end();
     assert_eq!(status.code(), Some(1), "{words}");
     check_contains(&words, &["SIGTERM came before everything was shown"]);
-    assert_gone(both.knowledge());
+    all.assert_gone();
 }
 
 #[test]
-fn a_front_that_is_killed_takes_the_knowledge_service_with_it() {
+fn a_front_that_is_killed_takes_the_other_services_with_it() {
     let receiver = Receiver::start().expect("a receiver");
-    let mut both = Served::after_the_load(&receiver);
-    both.ask("/ask/moon");
-    both.signal(Signal::SIGKILL);
-    both.end();
+    let mut all = Served::after_the_load(&receiver);
+    all.ask("/ask/moon");
+    all.signal(Signal::SIGKILL);
+    all.end();
     // Nobody reaps it here, so its number proves nothing: its port and its last words do.
-    let knowledge = both.address("assistant-knowledge");
-    let closed = eventually(PATIENCE, || TcpStream::connect(&knowledge).is_err());
-    assert!(closed, "{knowledge} still listens");
+    for service in BEHIND {
+        assert_closed(&all, service);
+    }
     let told = eventually(PATIENCE, || {
         served(&receiver, "assistant-knowledge", "/search/moon") == 1
     });
@@ -80,19 +87,17 @@ fn a_front_that_is_killed_takes_the_knowledge_service_with_it() {
 #[test]
 fn a_knowledge_service_that_dies_is_an_error_in_the_trace_and_an_answer_all_the_same() {
     let receiver = Receiver::start().expect("a receiver");
-    let mut both = Served::after_the_load(&receiver);
-    kill(both.knowledge(), Signal::SIGKILL).expect("it runs");
-    let knowledge = both.address("assistant-knowledge");
-    let closed = eventually(PATIENCE, || TcpStream::connect(&knowledge).is_err());
-    assert!(closed, "{knowledge} still listens");
-    let answer = both.ask("/ask/moon");
+    let mut all = Served::after_the_load(&receiver);
+    all.kill("assistant-knowledge");
+    assert_closed(&all, "assistant-knowledge");
+    let answer = all.ask("/ask/moon");
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
-    both.signal(Signal::SIGTERM);
-    let (status, words) = both.end();
+    all.signal(Signal::SIGTERM);
+    let (status, words) = all.end();
     // It did what it could, and does not call it well.
     assert_eq!(status.code(), Some(1), "{words}");
     check_contains(&words, &["the knowledge service ended with signal: 9"]);
-    assert_gone(both.knowledge());
+    all.assert_gone();
 
     let spans = receiver.spans();
     let server = spans
@@ -119,6 +124,50 @@ fn a_knowledge_service_that_dies_is_an_error_in_the_trace_and_an_answer_all_the_
     let failed = [("assistant.outcome", "knowledge_failed".into())];
     let counted = receiver.points().sum("assistant.answers", &failed);
     assert_eq!(counted.map(|point| point.as_f64()), Some(1.0));
+}
+
+#[test]
+fn a_tool_service_that_dies_is_an_error_in_the_trace_and_the_answer_goes_without() {
+    let receiver = Receiver::start().expect("a receiver");
+    let mut all = Served::after_the_load(&receiver);
+    all.kill("assistant-tools");
+    assert_closed(&all, "assistant-tools");
+    // The almanac has been asked before, when the normal request was shown.
+    let answer = all.ask("/ask/tides");
+    assert!(
+        answer.ends_with("\r\n\r\n3 documents speak of tides."),
+        "{answer}"
+    );
+    all.signal(Signal::SIGTERM);
+    let (status, words) = all.end();
+    assert_eq!(status.code(), Some(1), "{words}");
+    check_contains(&words, &["the tool service ended with signal: 9"]);
+    all.assert_gone();
+
+    let spans = receiver.spans();
+    let asked = spans
+        .iter()
+        .filter(|span| span.attr("url.path") == Some("/ask/tides".into()));
+    let last = asked.max_by_key(|span| span.span.start_time_unix_nano);
+    let trace = last.expect("the request is a span").trace_id();
+    let calls = spans.iter().filter(|span| {
+        span.trace_id() == trace && span.attr("rpc.method") == Some("assistant.Tools/Call".into())
+    });
+    let mut errors: Vec<_> = calls
+        .map(|span| (span.span.kind, span.attr("error.type")))
+        .map(|(kind, error)| (kind, error.map(|error| error.to_string())))
+        .collect();
+    errors.sort();
+    // Internal is the call, client each attempt. Whether there is a second one depends on whether its connection was seen to
+    // close before the first.
+    let (internal, client) = (1, 3);
+    let transport = || Some("transport_error".to_owned());
+    assert_eq!(errors[0], (internal, transport()), "{errors:?}");
+    assert!(
+        errors[1..].iter().all(|it| *it == (client, transport())),
+        "{errors:?}"
+    );
+    assert!(errors.len() >= 2, "{errors:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The assistant as its users run it: two processes of two services, seen from outside.
+//! The assistant as its users run it: three processes of three services, seen from outside.
 
 mod ends;
 mod program;

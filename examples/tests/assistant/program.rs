@@ -40,20 +40,26 @@ pub(crate) fn check_contains(text: &str, parts: &[&str]) {
     }
 }
 
-/// The number of the knowledge service's process, as the front told it.
+/// The services behind the front.
+pub(crate) const BEHIND: [&str; 2] = ["assistant-knowledge", "assistant-tools"];
+
+/// The number of a service's process, as the front told it.
 #[track_caller]
-pub(crate) fn knowledge_of(stdout: &str) -> Pid {
-    let line = stdout
-        .lines()
-        .find(|line| line.starts_with("assistant-knowledge at "));
+fn process_of(stdout: &str, service: &str) -> Pid {
+    let beginning = format!("{service} at ");
+    let line = stdout.lines().find(|line| line.starts_with(&beginning));
     let number = line.and_then(|line| between(line, "process ", ",").parse().ok());
     Pid::from_raw(number.unwrap_or_else(|| panic!("no process is named:\n{stdout}")))
 }
 
-/// Ended and waited for: not even a zombie has that number.
+/// No service behind the front is left of a run that said this.
 #[track_caller]
-pub(crate) fn assert_gone(process: Pid) {
-    assert!(kill(process, None).is_err(), "{process} is still there");
+pub(crate) fn assert_gone(stdout: &str) {
+    for service in BEHIND {
+        let process = process_of(stdout, service);
+        // Ended and waited for: not even a zombie has that number.
+        assert!(kill(process, None).is_err(), "{service} is still there");
+    }
 }
 
 /// The whole answer, head and body.
@@ -71,7 +77,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     rest.split_once(after).map_or(rest, |(found, _)| found)
 }
 
-/// Both services, going on; killed with the test, whatever becomes of it.
+/// All services, going on; killed with the test, whatever becomes of it.
 pub(crate) struct Served {
     process: Child,
     lines: Box<dyn Iterator<Item = String>>,
@@ -117,8 +123,14 @@ impl Served {
         panic!("it never said `{beginning}`:\n{}", self.said);
     }
 
-    pub(crate) fn knowledge(&self) -> Pid {
-        knowledge_of(&self.said)
+    /// Kills a service behind the front.
+    pub(crate) fn kill(&self, service: &str) {
+        kill(process_of(&self.said, service), Signal::SIGKILL).expect("it runs");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_gone(&self) {
+        assert_gone(&self.said);
     }
 
     /// Where a service listens.

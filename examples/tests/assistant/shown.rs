@@ -1,6 +1,6 @@
 //! What it prints, and what it says when that is not to be had.
 
-use crate::program::{assert_gone, assistant, check_contains, knowledge_of, quick};
+use crate::program::{assert_gone, assistant, check_contains, quick};
 use std::process::Output;
 
 /// It fails, says so in its last words, shows no tree as if all were well, and leaves no process behind.
@@ -12,7 +12,7 @@ fn check_fails(run: &Output, words: &[&str]) {
     let stdout = String::from_utf8_lossy(&run.stdout);
     assert!(!stdout.contains("Requests by route"), "{stdout}");
     if !stdout.is_empty() {
-        assert_gone(knowledge_of(&stdout));
+        assert_gone(&stdout);
     }
 }
 
@@ -22,13 +22,14 @@ fn it_shows_every_ending_and_ends_well() {
     let stdout = String::from_utf8_lossy(&run.stdout);
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{stdout}{stderr}");
-    assert_gone(knowledge_of(&stdout));
+    assert_gone(&stdout);
     check_contains(
         &stdout,
         &[
             "assistant-front at http://127.0.0.1:",
             "assistant-knowledge at http://127.0.0.1:",
-            "telemetry of both to a receiver of its own at http://127.0.0.1:",
+            "assistant-tools at http://127.0.0.1:",
+            "telemetry of all to a receiver of its own at http://127.0.0.1:",
             "Traces, as received",
             "a normal request\n",
             "GET /ask/{topic} [server] ",
@@ -39,6 +40,19 @@ fn it_shows_every_ending_and_ends_well() {
             "- service.name: \"assistant-knowledge\"\n",
             "retrieve [internal] ",
             "- assistant.retrieval.hits: 3\n",
+            "assistant.Tools/Call [internal] ",
+            "- obs.rpc.call.attempts: 1\n",
+            "assistant.Tools/Call [client] ",
+            "- rpc.response.status_code: \"OK\"\n",
+            "* write_request +",
+            "* wait_response +",
+            "* read_response +",
+            "assistant.Tools/Call [server] ",
+            "- rpc.response.status_code: \"OK\"\n",
+            "- service.name: \"assistant-tools\"\n",
+            "* read_request +",
+            "* handle +",
+            "* write_response +",
             "chat small-1 [client] ",
             "remember [internal] ",
             "a retried request",
@@ -60,10 +74,42 @@ fn it_shows_every_ending_and_ends_well() {
             "a cancelled request",
             "GET /ask/{topic} [server] error ",
             "- error.type: \"cancelled\"\n",
+            "a tool that was late",
+            "- http.response.status_code: 200\n",
+            "assistant.Tools/Call [client] error ",
+            "- error.type: \"timeout\"\n",
+            "- obs.rpc.cancel.origin: \"deadline\"\n",
+            // The tool service may say so first.
+            "* wait_response +",
+            "assistant.Tools/Call [server] error ",
+            "- error.type: \"timeout\"\n",
+            "- obs.rpc.cancel.origin: \"deadline\"\n",
+            "* handle +",
+            "{took: \"not over\"}",
+            "a tool that failed, and failed again",
+            "- http.response.status_code: 200\n",
+            "assistant.Tools/Call [internal] error ",
+            "- error.type: \"UNAVAILABLE\"\n",
+            "- obs.rpc.call.attempts: 2\n",
+            "assistant.Tools/Call [client] error ",
+            "assistant.Tools/Call [server] error ",
+            "assistant.Tools/Call [client] error ",
+            "- obs.rpc.attempt: 1\n",
+            "assistant.Tools/Call [server] error ",
+            "a request that was given up while a tool streamed",
+            "GET /ask/{topic} [server] error ",
+            "assistant.Tools/Watch [client] error ",
+            "- obs.rpc.cancel.origin: \"cascaded\"\n",
+            "* read_response +",
+            "{took: \"not over\"}",
+            "assistant.Tools/Watch [server] error ",
+            "- obs.rpc.cancel.origin: \"peer\"\n",
             "Log lines of a normal request",
             "assistant-front: {",
             "\"trace_id\":\"",
             "assistant-knowledge: {",
+            "\"trace_id\":\"",
+            "assistant-tools: {",
             "\"trace_id\":\"",
             "Business metrics",
             "assistant.answers",
@@ -71,10 +117,19 @@ fn it_shows_every_ending_and_ends_well() {
             "assistant.search.documents",
             "Requests by route",
             "assistant-front     /ask/{topic} ",
-            "503: 1, 504: 1, cancelled: 1\n",
+            "503: 1, 504: 1, cancelled: 2\n",
             "assistant-front     /documents/{id} ",
             "assistant-knowledge /search/{topic} ",
             "503: 1, cancelled: 1\n",
+            "Calls by method",
+            "assistant-front     assistant.Tools/Call ",
+            "UNAVAILABLE: 2, timeout: 1\n",
+            "assistant-front     assistant.Tools/Watch ",
+            "cancelled: 1\n",
+            "assistant-tools     assistant.Tools/Call ",
+            "UNAVAILABLE: 2, timeout: 1\n",
+            "assistant-tools     assistant.Tools/Watch ",
+            "cancelled: 1\n",
             "Cost of the instrumentation",
             "measured just now on this machine",
             "median without ",
@@ -83,14 +138,23 @@ fn it_shows_every_ending_and_ends_well() {
             "Metrics page of assistant-front: http://127.0.0.1:",
             "http_server_request_duration_seconds_count{",
             "assistant_answers_total{",
+            "obs_rpc_stage_duration_seconds_sum{",
+            "obs_stage=\"wait_response\"",
+            "obs_rpc_stage_duration_seconds_count{",
             "Metrics page of assistant-knowledge: http://127.0.0.1:",
             "http_server_request_duration_seconds_count{",
             "assistant_search_documents_sum ",
+            "Metrics page of assistant-tools: http://127.0.0.1:",
+            "rpc_server_call_duration_seconds_count{",
+            "obs_rpc_stage_duration_seconds_sum{",
+            "obs_stage=\"handle\"",
             "The knowledge service is stopped: stopped by SIGTERM; delivered ",
             "let go of: 0 on the way, 0 for want of room",
             "a request while the knowledge service is down",
             "- error.type: \"502\"\n",
             "- error.type: \"connection_refused\"\n",
+            "The tool service is stopped: stopped by SIGTERM; delivered ",
+            "let go of: 0 on the way, 0 for want of room",
             "The front: delivered ",
             "let go of: 0 on the way, 0 for want of room",
         ],
@@ -107,14 +171,14 @@ fn points_as_deltas_add_up_to_the_same_table() {
         "{}",
         String::from_utf8_lossy(&run.stderr)
     );
-    // Each of six endings once, and two in each of three rounds of four clients.
-    let requests = (6 + 2 * 3 * 4).to_string();
+    // Each of nine endings once, and two in each of three rounds of four clients.
+    let requests = (9 + 2 * 3 * 4).to_string();
     check_contains(
         &stdout,
         &[
             "assistant-front     /ask/{topic} ",
             &requests,
-            "503: 1, 504: 1, cancelled: 1\n",
+            "503: 1, 504: 1, cancelled: 2\n",
         ],
     );
 }
@@ -166,8 +230,10 @@ fn an_unknown_argument_is_refused() {
         "`--fast` is none of --serve, --quick, --logs FOLDER",
     );
     refused(&["--logs"], "`--logs` wants something after it");
-    refused(
-        &["knowledge", "--quick"],
-        "`--quick` is none of --attached, --telemetry-to URL, --log FILE",
-    );
+    for behind in ["knowledge", "tools"] {
+        refused(
+            &[behind, "--quick"],
+            "`--quick` is none of --attached, --telemetry-to URL, --log FILE",
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! What both processes tell, held against each other: one trace, its log lines, the numbers of the business.
+//! What all processes tell, held against each other: one trace, its log lines, the numbers of the business.
 
 use crate::program::{assistant, check_contains};
 use obs_testing::Receiver;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 const FRONT: &str = "assistant-front";
 const KNOWLEDGE: &str = "assistant-knowledge";
+const TOOLS: &str = "assistant-tools";
 const SERVER: i32 = 2;
 
 /// A small run whose telemetry went to somebody else's receiver.
@@ -32,10 +33,10 @@ impl Run {
         check_contains(
             &stdout,
             &[
-                "telemetry of both to where OTEL_EXPORTER_OTLP_* says",
+                "telemetry of all to where OTEL_EXPORTER_OTLP_* says",
                 "Traces, as seen by a subscriber in the front's process",
                 "a cancelled request",
-                "503: 1, 504: 1, cancelled: 1\n",
+                "503: 1, 504: 1, cancelled: 2\n",
             ],
         );
         Self {
@@ -89,12 +90,13 @@ fn edges(trace: &[&ReceivedSpan]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn one_trace_goes_through_both_processes() {
+fn one_trace_goes_through_all_processes() {
     let run = Run::quick("one_trace");
     let trace = run.trace("/ask/tides");
-    let (front, knowledge) = (
+    let (front, knowledge, tools) = (
         |what| format!("{FRONT} {what}"),
         |what| format!("{KNOWLEDGE} {what}"),
+        |what| format!("{TOOLS} {what}"),
     );
     let server = || front("GET /ask/{topic} Server");
     let mut expected = vec![
@@ -112,13 +114,22 @@ fn one_trace_goes_through_both_processes() {
             knowledge("GET /search/{topic} Server"),
             knowledge("retrieve Internal"),
         ),
+        (server(), front("assistant.Tools/Call Internal")),
+        (
+            front("assistant.Tools/Call Internal"),
+            front("assistant.Tools/Call Client"),
+        ),
+        (
+            front("assistant.Tools/Call Client"),
+            tools("assistant.Tools/Call Server"),
+        ),
         (server(), front("chat small-1 Client")),
         (server(), front("remember Internal")),
     ];
     expected.sort();
     assert_eq!(edges(&trace), expected);
 
-    // Two processes, not two names.
+    // Three processes, not three names.
     let ids: BTreeSet<_> = trace
         .iter()
         .map(|span| {
@@ -129,18 +140,18 @@ fn one_trace_goes_through_both_processes() {
         })
         .collect();
     let numbers: BTreeSet<_> = ids.iter().filter_map(|(_, id)| id.as_ref()).collect();
-    assert_eq!((ids.len(), numbers.len()), (2, 2), "{ids:?}");
+    assert_eq!((ids.len(), numbers.len()), (3, 3), "{ids:?}");
 
-    // The parent of the knowledge service's part came in from outside, and nobody else's did.
+    // The parents of the other services' parts came in from outside, and nobody else's did.
     for span in &trace {
         const IS_REMOTE: u32 = 1 << 9;
-        let entered = service(span) == KNOWLEDGE && span.span.kind == SERVER;
+        let entered = service(span) != FRONT && span.span.kind == SERVER;
         assert_eq!(span.span.flags & IS_REMOTE != 0, entered, "{}", span.name());
     }
 }
 
 #[test]
-fn log_lines_and_records_of_both_carry_ids_of_exported_spans() {
+fn log_lines_and_records_of_all_carry_ids_of_exported_spans() {
     let run = Run::quick("log_lines");
     let names: BTreeMap<_, _> = run
         .spans
@@ -153,6 +164,7 @@ fn log_lines_and_records_of_both_carry_ids_of_exported_spans() {
     for (name, message, within) in [
         (FRONT, "question answered", "GET /ask/{topic}"),
         (KNOWLEDGE, "searched", "retrieve"),
+        (TOOLS, "tool used", "assistant.Tools/Call"),
     ] {
         let file = run.logs.join(format!("{name}.jsonl"));
         let text = fs::read_to_string(&file).expect("the lines stay where they were asked for");
@@ -226,4 +238,33 @@ fn what_the_business_counts_is_what_was_asked() {
         .iter()
         .filter(|span| span.attr("assistant.retrieval.hits").is_some());
     assert_eq!(found.count, searches.count() as u64);
+}
+
+#[test]
+fn stages_of_calls_are_points_of_spans_and_a_histogram() {
+    let run = Run::quick("stages");
+    let calls = |service_name: &str, event: &str| {
+        let spans = run.spans.iter();
+        let calls = spans.filter(|span| {
+            let has = |name: &str| span.span.events.iter().any(|it| it.name == name);
+            service(span) == service_name && attr(span, "rpc.system.name") == "grpc" && has(event)
+        });
+        calls.count() as u64
+    };
+    let points = run.receiver.points();
+    for (service, stage, ends) in [
+        (FRONT, "write_request", "write_finish"),
+        (FRONT, "wait_response", "wait_read_finish"),
+        (FRONT, "read_response", "read_finish"),
+        (TOOLS, "read_request", "read_finish"),
+        (TOOLS, "handle", "server_handle_finish"),
+        (TOOLS, "write_response", "write_finish"),
+    ] {
+        let points = points.histograms("obs.rpc.stage.duration", &[("obs.stage", stage.into())]);
+        let counted: u64 = points.iter().map(|point| point.count).sum();
+        let passed = calls(service, ends);
+        // At least the calls of the load, each of which gets to its end.
+        assert!(passed > 12, "{service} {stage}: {passed}");
+        assert_eq!(counted, passed, "{service} {stage}");
+    }
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 mod further;
 mod groups;
+mod passages;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 pub struct Kind {

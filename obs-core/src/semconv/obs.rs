@@ -37,8 +37,12 @@ names! {
     RPC_CALL_ATTEMPTS = "obs.rpc.call.attempts";
     /// Whether the connection was there before: false where the call had to wait for a new one.
     RPC_CONNECTION_REUSED = "obs.rpc.connection.reused";
-    /// The service that called, as it names itself.
+    /// The service at the other end: on a server as the caller names itself, on a client as it is configured.
     RPC_PEER_SERVICE = "obs.rpc.peer.service";
+    /// The number of the application exception that a Thrift call was answered with: 1 is an unknown method, 6 an internal error.
+    RPC_EXCEPTION = "obs.rpc.exception.kind";
+    /// The status of the business error that a Thrift call was answered with.
+    RPC_BIZ_STATUS = "obs.rpc.biz.status";
     /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also, on the client,
     /// `encode_request`, `write_request`, `wait_response`, `read_response`, `decode_response`, and on the server
     /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`.
@@ -79,6 +83,8 @@ pub const RPC_SERVER_ACTIVE: &str = "obs.rpc.server.active_calls";
 pub const RPC_CLIENT_ACTIVE: &str = "obs.rpc.client.active_calls";
 /// Parts of a call, in seconds.
 pub const RPC_STAGE_DURATION: &str = "obs.rpc.stage.duration";
+/// How long a client's connections took to make, in seconds.
+pub const RPC_CLIENT_CONNECT_DURATION: &str = "obs.rpc.client.connect.duration";
 /// Messages of the requests that servers got.
 pub const RPC_SERVER_REQUEST_MESSAGES: &str = "obs.rpc.server.request.messages";
 /// Messages of the responses that servers gave.

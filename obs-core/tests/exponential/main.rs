@@ -7,6 +7,7 @@ mod chosen;
 mod counted;
 mod merged;
 mod oracle;
+mod passages;
 #[cfg(not(loom))]
 mod sdk;
 

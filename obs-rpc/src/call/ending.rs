@@ -211,12 +211,19 @@ fn tell(
         active.set(obs::RPC_REQUEST_COMPRESSED, seen.tally.compressed as i64);
     }
     if flow.is_detailed() {
-        stamp(active, &seen, role == Some(Role::Server), waited);
+        flow.waited.tell(active, flow.has_begun());
+        stamp(active, flow, &seen, role == Some(Role::Server), waited);
     }
 }
 
 #[inline(never)]
-fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited: bool) {
+fn stamp(
+    active: &mut Active<'_>,
+    flow: &Flow,
+    seen: &super::flow::Seen,
+    server: bool,
+    waited: bool,
+) {
     let events: [(Option<_>, &[Event]); 3] = if server {
         [
             (seen.began, &[Event::READ_START]),
@@ -233,11 +240,11 @@ fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited
             },
         ]
     };
-    for (at, events) in events {
-        for event in events.iter().filter_map(|event| Some((*event, at?))) {
-            active.stamp_at(event.0, event.1);
-        }
-    }
+    let stamps = events.into_iter().flat_map(|(at, events)| {
+        let events = events.iter();
+        events.filter_map(move |event| Some((*event, at?)))
+    });
+    active.stamp_all_at(stamps.chain(flow.codec.stamps()));
 }
 
 impl Drop for Call {

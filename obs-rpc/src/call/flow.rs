@@ -1,7 +1,9 @@
 //! What is known of a request's body, which another task may poll than the one that owns the operation.
 
+use super::scope::Codec;
+use super::waited::Waited;
 use crate::frames::Tally;
-use obs_core::{Kind, Moment, StatsLevel};
+use obs_core::{Active, Kind, Labels, Moment, StatsLevel};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Written by whoever polls the body, one after another; read by the owner of the operation at its end.
@@ -9,6 +11,13 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 pub(crate) struct Flow {
     pub(crate) kind: &'static Kind,
     pub(crate) level: StatsLevel,
+    /// Those that it started with.
+    #[cfg_attr(not(feature = "codec"), expect(dead_code, reason = "the codec's"))]
+    pub(crate) labels: Labels,
+    /// What its codec says of it.
+    pub(crate) codec: Codec,
+    /// What it had to wait for before it could be sent.
+    pub(crate) waited: Waited,
     messages: AtomicU64,
     compressed: AtomicU64,
     bytes: AtomicU64,
@@ -41,10 +50,13 @@ const ORDER: Ordering = Ordering::Relaxed;
 const FAILED: u8 = 1;
 
 impl Flow {
-    pub(crate) fn new(kind: &'static Kind, level: StatsLevel) -> Self {
+    pub(crate) fn new(active: &Active<'_>) -> Self {
         Self {
-            kind,
-            level,
+            kind: active.kind(),
+            level: active.level(),
+            labels: active.labels(),
+            codec: Codec::default(),
+            waited: Waited::new(active),
             messages: AtomicU64::new(0),
             compressed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -52,7 +64,7 @@ impl Flow {
             first: AtomicU64::new(0),
             over: AtomicU64::new(0),
             failed: AtomicU8::new(0),
-            called: (level == StatsLevel::Detailed).then(|| kind.now()),
+            called: (active.level() == StatsLevel::Detailed).then(|| active.kind().now()),
             handled: AtomicU64::new(0),
             answered: AtomicU64::new(0),
         }
@@ -79,6 +91,7 @@ impl Flow {
 
     pub(crate) fn begin(&self) {
         self.stamp(&self.began);
+        self.waited.sent();
     }
 
     pub(crate) fn first_message(&self) {
@@ -87,6 +100,7 @@ impl Flow {
 
     pub(crate) fn end(&self) {
         self.stamp(&self.over);
+        self.codec.body_over(self);
     }
 
     /// It failed: of itself, or because of the peer, which is not there to be answered then.
@@ -115,14 +129,17 @@ impl Flow {
         self.began.load(ORDER) != 0
     }
 
-    /// When a server's handler is called, as far as that is seen from outside: with the one message of a request that is over;
+    /// When a server's handler is called: as a layer around it or the codec knows, else as far as that is seen from outside: with the one message of a request that is over;
     /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
     pub(crate) fn handed_over(&self) -> Option<Moment> {
-        let called = Moment::from_bits(self.handled.load(ORDER)).or(self.called);
-        match self.messages.load(ORDER) {
-            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(called),
-            _ => called,
+        let known = Moment::from_bits(self.handled.load(ORDER));
+        if let Some(by_codec) = self.codec.handled() {
+            return known.or(by_codec);
         }
+        known.or_else(|| match self.messages.load(ORDER) {
+            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(self.called),
+            _ => self.called,
+        })
     }
 
     /// The handler is called now, as a layer right around it sees.

@@ -2,6 +2,7 @@
 
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
+use super::scope;
 use super::settings::Role;
 use crate::attempts;
 use crate::descriptor::BODY_ERROR;
@@ -41,7 +42,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    /// Asks the service inside, with the operation current.
+    /// Asks the service inside, with the operation current. The call is whole by then: it may unwind.
     #[inline(always)]
     pub(crate) fn start(mut call: Call, ask: impl FnOnce() -> F) -> Self {
         let entered = call.operation.enter();
@@ -74,7 +75,7 @@ where
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
         }
         let entered = this.call.operation.enter();
-        let polled = inner.poll(cx);
+        let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,

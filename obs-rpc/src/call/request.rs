@@ -1,6 +1,7 @@
 //! The body of a request, passed through untouched: counted, and stamped at Detailed.
 
 use super::flow::Flow;
+use super::scope;
 use crate::failure;
 use crate::frames::{Frames, Tally};
 use bytes::Bytes;
@@ -20,6 +21,17 @@ pin_project! {
         frames: Frames,
         tally: Tally,
         begun: bool,
+    }
+
+    impl<B> PinnedDrop for RequestBody<B> {
+        /// Where a channel cannot send it, it drops it.
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.begun {
+                this.flow.waited.never_sent();
+            }
+        }
     }
 }
 
@@ -58,7 +70,7 @@ where
             *this.begun = true;
             this.flow.begin();
         }
-        let polled = this.inner.as_mut().poll_frame(cx);
+        let polled = scope::request(this.flow, || this.inner.as_mut().poll_frame(cx));
         match &polled {
             Poll::Pending => return polled,
             Poll::Ready(Some(Ok(frame))) => {

@@ -55,8 +55,8 @@ impl RpcClientLayer {
         }
     }
 
-    /// What the status is called: the same for all layers of a telemetry. One that comes with another key than those before
-    /// it takes theirs, which is said in [`Telemetry::warnings`].
+    /// What the status is called: the same for all layers of a telemetry. One that comes with another key than those that
+    /// wrapped services before it takes theirs, which is said in [`Telemetry::warnings`].
     pub fn with_status_key(mut self, key: StatusKey) -> Self {
         self.told.key = key;
         self.set(|_| {})

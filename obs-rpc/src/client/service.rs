@@ -8,6 +8,7 @@ use crate::call::ending::Call;
 use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
 use crate::call::settings::Role;
+use crate::call::waited;
 use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
 use crate::frames::Tally;
 use crate::head::CallHead;
@@ -91,6 +92,9 @@ impl<S> RpcClient<S> {
             };
         };
         inject(settings, &mut call, request.headers_mut());
+        if let Some(flow) = &call.flow {
+            waited::announce(flow, request.extensions_mut());
+        }
         let request = request.map(|body| match call.flow.clone() {
             Some(flow) => Body::new(RequestBody::new(body, flow)),
             None => Body::new(body),
@@ -108,11 +112,11 @@ pub(crate) fn begin(
 ) -> Option<Call> {
     let common = &settings.common;
     let mut operation = start(settings, head, to);
-    let level = operation.active()?.level();
-    let watches = common.role != Role::Logical;
+    let flow = Flow::new(&operation.active()?);
+    let flow = (common.role != Role::Logical).then(|| Arc::new(flow));
     Some(Call {
         operation,
-        flow: watches.then(|| Arc::new(Flow::new(common.kind, level))),
+        flow,
         tally: Tally::NONE,
         answered_early: false,
         common: Some(common),

@@ -106,10 +106,10 @@ impl<S> RpcServer<S> {
 #[inline]
 pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<Call> {
     let (mut operation, unknown) = start(settings, head);
-    let level = operation.active()?.level();
+    let flow = Flow::new(&operation.active()?);
     Some(Call {
         operation,
-        flow: Some(Arc::new(Flow::new(settings.common.kind, level))),
+        flow: Some(Arc::new(flow)),
         tally: Tally::NONE,
         answered_early: false,
         common: Some(&settings.common),

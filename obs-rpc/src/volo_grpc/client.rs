@@ -21,7 +21,7 @@ use ::volo_grpc::{Request, Response, Status};
 use motore::layer::Layer;
 use motore::service::Service;
 use obs_core::semconv::obs;
-use obs_core::{Event, Outcome, Telemetry};
+use obs_core::{Event, Moment, Outcome, Telemetry};
 use std::any::Any;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -234,6 +234,8 @@ where
         let Some(call) = start(self.settings, cx, &request) else {
             return self.inner.call(cx, request).await;
         };
+        let begun = Begun(self.settings.common.kind.now());
+        cx.extensions.insert(begun);
         let asked = Polled::start(call, || self.inner.call(cx, request));
         let (mut result, mut call) = asked.await;
         settle(&mut call, &result);
@@ -244,6 +246,9 @@ where
         result
     }
 }
+
+/// When the call around its attempts began: their time is its. In the call's context.
+struct Begun(Moment);
 
 /// Starts a call by what Volo knows of it; `None` where it is not observed.
 fn start<T>(settings: &'static Settings, cx: &ClientContext, request: &Request<T>) -> Option<Call> {
@@ -275,7 +280,10 @@ fn start<T>(settings: &'static Settings, cx: &ClientContext, request: &Request<T
         if let Some(deadline) = deadline(settings, cx, head) {
             // It began before we were asked, and what it gives up must not look like a cancellation, on a busy machine either.
             let early = (deadline / 16).min(Duration::from_millis(10));
-            active.set_deadline(deadline.saturating_sub(early));
+            let kind = settings.common.kind;
+            let begun = cx.extensions.get::<Begun>();
+            let passed = begun.map_or(Duration::ZERO, |begun| kind.between(begun.0, kind.now()));
+            active.set_deadline(deadline.saturating_sub(early + passed));
         }
     }
     Some(call)

@@ -88,7 +88,7 @@ async fn at_detailed_each_attempt_has_its_own_events_and_the_call_those_of_its_a
     client.unary(say("hello", 0)).await.expect("answered");
     let (call, attempts, _) = family(&capture, 2).await;
     let events = call.event_names();
-    assert_eq!(events.first(), Some(&"wait_read_finish"), "{events:?}");
+    assert_eq!(events.first(), Some(&"stream_recv_header"), "{events:?}");
     assert_eq!(events.last(), Some(&"stream_finish"), "{events:?}");
     for attempt in &attempts {
         let events = attempt.event_names();

@@ -1,5 +1,6 @@
-//! What the instrumentation costs: the same request through the same two services with and without it, in turn. Without it
-//! there is no layer around a server or a client of either, no operation inside, and no counting.
+//! What the instrumentation costs: the same request through the same two services over HTTP, with and without it, in turn.
+//! Without it there is no layer around a server or a client of either, no operation inside, and no counting. The tool service
+//! is not asked.
 
 use crate::{client::Client, failure::Failure, load::expect};
 use std::{net::SocketAddr, time::Duration};
@@ -19,7 +20,7 @@ pub(crate) async fn compare(
     let (without, with) = measured
         .map_err(|_| Failure::new(format!("{pairs} pairs were not done within {LONGEST:?}")))??;
     println!(
-        "\nCost of the instrumentation of both: GET {PATH} through the front and the knowledge service over loopback, {pairs} pairs in turn, measured just now on this machine"
+        "\nCost of the instrumentation of two services: GET {PATH} through the front and the knowledge service over loopback, {pairs} pairs in turn, measured just now on this machine"
     );
     println!("  median without   {without:?}");
     println!("  median with      {with:?}");

@@ -8,9 +8,10 @@ use crate::{
     load::{ASK, CASES, Case, NORMAL, Sent},
     logs::Log,
     source::{Seen, Source},
+    stages, tools,
 };
 use obs_core::{
-    Telemetry,
+    Key, Telemetry,
     semconv::{
         http::{ROUTE, SERVER_REQUEST_DURATION, URL_PATH},
         resource::SERVICE_NAME,
@@ -26,14 +27,18 @@ use tokio::time::{Instant, sleep};
 /// How long telemetry may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// All of them.
+pub(crate) const SERVICES: [&str; 3] = [front::NAME, knowledge::NAME, tools::NAME];
+
 /// The services, and where what they tell is read back.
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) telemetry: Telemetry,
     pub(crate) source: Source,
     pub(crate) knowledge: Process,
-    /// The front's, and the knowledge service's.
-    pub(crate) logs: [Log; 2],
+    pub(crate) tools: Process,
+    /// In the order of [`SERVICES`].
+    pub(crate) logs: [Log; 3],
 }
 
 /// What arrived.
@@ -41,14 +46,14 @@ pub(crate) struct Watched {
 pub(crate) struct Evidence {
     spans: Vec<Seen>,
     points: PointSet,
-    /// Whether spans and points are there of the knowledge service too.
-    of_both: bool,
+    /// Whether spans and points are there of the services behind the front too.
+    of_all: bool,
     /// Of the normal request, by service.
     pub(crate) lines: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Watched {
-    /// Everything that has ended, in either service, is delivered when this returns.
+    /// Everything that has ended, in each service, is delivered when this returns.
     pub(crate) async fn flush(&self) -> Result<(), Failure> {
         let telemetry = self.telemetry;
         // Waits for the network, so not on a thread that serves.
@@ -60,7 +65,8 @@ impl Watched {
                 self.source
             ))
         })?;
-        self.knowledge.flush().await
+        self.knowledge.flush().await?;
+        self.tools.flush().await
     }
 
     /// Waits until nothing is missing.
@@ -102,20 +108,20 @@ impl Evidence {
         let mut evidence = Self {
             spans: source.spans(),
             points: source.points(&watched.telemetry),
-            of_both: source.sees_both(),
+            of_all: source.sees_all(),
             lines: Vec::new(),
         };
         if let Some(root) = evidence.root(&NORMAL) {
             let trace_id = root.span.trace_id;
-            let services = [front::NAME, knowledge::NAME].into_iter();
-            for (service, log) in services.zip(&watched.logs) {
+            for (service, log) in SERVICES.into_iter().zip(&watched.logs) {
                 evidence.lines.push((service, log.of_trace(trace_id)?));
             }
         }
         Ok(evidence)
     }
 
-    /// The spans of the request of `case`. Where a trace enters a service, the span says which.
+    /// The spans of the request of `case`. Where a trace enters a service, the span says which; those of calls over gRPC come
+    /// with their stages.
     pub(crate) fn trace(&self, case: &Case) -> Vec<TreeSpan> {
         let Some(root) = self.root(case) else {
             return Vec::new();
@@ -136,6 +142,7 @@ impl Evidence {
                 let name = seen.service.as_str().into();
                 span.attributes.push((SERVICE_NAME.to_owned(), name));
             }
+            stages::show(&mut span);
             span
         });
         shown.collect()
@@ -143,15 +150,25 @@ impl Evidence {
 
     /// The durations of requests that a service served, by route.
     pub(crate) fn durations(&self, service: &str) -> BTreeMap<String, Vec<HistogramPoint>> {
-        let mut routes = BTreeMap::<_, Vec<_>>::new();
-        for point in self.points.histograms(SERVER_REQUEST_DURATION, &[]) {
-            if let Some(route) = point.series.attr(ROUTE.as_str())
+        self.durations_by(service, SERVER_REQUEST_DURATION, ROUTE)
+    }
+
+    /// The same of anything that is measured, by anything that is told apart.
+    pub(crate) fn durations_by(
+        &self,
+        service: &str,
+        metric: &str,
+        key: Key,
+    ) -> BTreeMap<String, Vec<HistogramPoint>> {
+        let mut by_value = BTreeMap::<_, Vec<_>>::new();
+        for point in self.points.histograms(metric, &[]) {
+            if let Some(value) = point.series.attr(key.as_str())
                 && is_of(&point.series, service)
             {
-                routes.entry(route.to_string()).or_default().push(point);
+                by_value.entry(value.to_string()).or_default().push(point);
             }
         }
-        routes
+        by_value
     }
 
     /// A counter, by its labels.
@@ -194,7 +211,7 @@ impl Evidence {
     }
 
     fn missing_of(&self, case: &Case) -> Option<String> {
-        let expected = case.front + if self.of_both { case.knowledge } else { 0 };
+        let expected = case.front + if self.of_all { case.behind } else { 0 };
         let found = self.trace(case).len();
         (found < expected).then(|| {
             format!(

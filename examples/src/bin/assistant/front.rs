@@ -1,23 +1,26 @@
-//! The front: the process that people start. It starts the other one, sends itself requests, and shows what came of them.
+//! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
 mod library;
 mod process;
 mod routes;
+mod toolbox;
 
 use crate::{
-    cost, evidence::Evidence, evidence::Watched, failure::Failure, load, logs::Folder,
-    observed::LAST, observed::Observed, options, page, report, serving::Serving, signals::Signals,
-    source::Source,
+    cost, evidence::Evidence, evidence::SERVICES, evidence::Watched, failure::Failure, load,
+    logs::Folder, observed::LAST, observed::Observed, options, page, report, serving::Serving,
+    signals::Signals, source::Source,
 };
 use library::Library;
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
 pub(crate) use process::Process;
+use toolbox::Toolbox;
+use tower::BoxError;
 
 /// Its `service.name`.
 pub(crate) const NAME: &str = "assistant-front";
 
-/// Both services, the load, the evidence, and the end of it all: however it ends, nothing is left behind.
+/// All services, the load, the evidence, and the end of it all: however it ends, nothing is left behind.
 pub(crate) async fn run(options: &options::Front) -> Result<(), Failure> {
     // Before anything is started that a signal would leave behind.
     let mut signals = Signals::listen()?;
@@ -38,7 +41,7 @@ pub(crate) async fn run(options: &options::Front) -> Result<(), Failure> {
 /// The front and what it holds.
 struct Front {
     service: Serving,
-    /// The same routes without telemetry, over the other service's routes without telemetry.
+    /// The same routes without telemetry, over the other services without telemetry.
     bare: Serving,
     watched: Watched,
     observed: Observed,
@@ -49,17 +52,22 @@ impl Front {
         // Where telemetry goes: a receiver of this program's own, or what `OTEL_EXPORTER_OTLP_*` says.
         let environment = Environment::from_process();
         let (builder, source) = Source::choose(&environment, Telemetry::builder())?;
-        let logs = [NAME, crate::knowledge::NAME].map(|service| folder.log(service));
+        let logs = SERVICES.map(|service| folder.log(service));
         let observed = Observed::start(NAME, &environment, builder, Some(&logs[0]))?;
         let telemetry = observed.telemetry;
-        let knowledge = Process::start(&logs[1], source.endpoint().as_deref())?;
+        let endpoint = source.endpoint();
+        let endpoint = endpoint.as_deref();
+        let knowledge = Process::start("knowledge", "the knowledge service", &logs[1], endpoint)?;
+        let tools = Process::start("tools", "the tool service", &logs[2], endpoint)?;
 
         // One layer around all routes.
         let library = Library::observed(knowledge.service, &telemetry);
-        let app = routes::routes(&telemetry, library).layer(HttpServerLayer::new(&telemetry));
-        let service = Serving::start(app).await?;
+        let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
+        let app = routes::routes(&telemetry, library, toolbox);
+        let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
         let library = Library::bare(knowledge.bare);
-        let bare = Serving::start(routes::routes(&Telemetry::noop(), library)).await?;
+        let toolbox = Toolbox::bare(tools.bare).map_err(unusable)?;
+        let bare = Serving::http(routes::routes(&Telemetry::noop(), library, toolbox)).await?;
         Ok(Self {
             service,
             bare,
@@ -67,6 +75,7 @@ impl Front {
                 telemetry,
                 source,
                 knowledge,
+                tools,
                 logs,
             },
             observed,
@@ -75,20 +84,22 @@ impl Front {
 
     async fn show(&self, options: &options::Front) -> Result<(), Failure> {
         let (service, watched) = (self.service.address, &self.watched);
-        let (knowledge, source) = (&watched.knowledge, &watched.source);
+        let (knowledge, tools, source) = (&watched.knowledge, &watched.tools, &watched.source);
         println!(
             "{NAME} at http://{service}, process {}, metrics at http://{}/metrics",
             std::process::id(),
             self.observed.metrics()
         );
-        println!(
-            "{} at http://{}, process {}, metrics at http://{}/metrics",
-            crate::knowledge::NAME,
-            knowledge.service,
-            knowledge.id,
-            knowledge.metrics
-        );
-        println!("telemetry of both to {source}");
+        for (name, behind) in [
+            (crate::knowledge::NAME, knowledge),
+            (crate::tools::NAME, tools),
+        ] {
+            println!(
+                "{name} at http://{}, process {}, metrics at http://{}/metrics",
+                behind.service, behind.id, behind.metrics
+            );
+        }
+        println!("telemetry of all to {source}");
         for warning in watched.telemetry.warnings() {
             println!("  passed over: {warning}");
         }
@@ -98,9 +109,11 @@ impl Front {
         report::lines(&evidence);
         report::business(&evidence);
         report::rates(&evidence);
+        report::calls(&evidence);
         cost::compare(self.bare.address, service, options.pairs()).await?;
         page::scrape(NAME, self.observed.metrics(), page::FRONT).await?;
         page::scrape(crate::knowledge::NAME, knowledge.metrics, page::KNOWLEDGE).await?;
+        page::scrape(crate::tools::NAME, tools.metrics, page::TOOLS).await?;
         watched.flush().await?;
         if options.serve {
             return Ok(());
@@ -113,6 +126,7 @@ impl Front {
         let down = load::ask_while_down(service).await?;
         let evidence = Evidence::of_case(watched, down).await?;
         report::tree(&evidence, down);
+        println!("\nThe tool service is stopped: {}", tools.stop().await?);
         println!("\nThe front: {}", report::delivered(&watched.telemetry));
         Ok(())
     }
@@ -125,17 +139,26 @@ impl Front {
         }
         println!("  http://{}/metrics", self.observed.metrics());
         println!("  http://{}/metrics", self.watched.knowledge.metrics);
+        println!("  http://{}/metrics", self.watched.tools.metrics);
     }
 
-    /// Requests first, then whom they need; both tell what is left to tell at the same time.
+    /// Requests first, then whom they need; all tell what is left to tell at the same time.
     async fn end(self) -> Result<(), Failure> {
         self.service.stop().await;
         self.bare.stop().await;
         let telemetry = self.watched.telemetry;
         // Waits for the network, so not on a thread that serves.
         let shutdown = tokio::task::spawn_blocking(move || telemetry.shutdown(LAST));
-        let (stopped, delivered) = tokio::join!(self.watched.knowledge.stop(), shutdown);
-        stopped?;
+        let (knowledge, tools, delivered) = tokio::join!(
+            self.watched.knowledge.stop(),
+            self.watched.tools.stop(),
+            shutdown
+        );
+        knowledge.and(tools)?;
         Ok(delivered.map_err(|error| Failure::new(error.to_string()))??)
     }
+}
+
+fn unusable(address: BoxError) -> Failure {
+    Failure::new(address.to_string())
 }

@@ -19,12 +19,12 @@ pub(crate) struct Case {
     status: u16,
     /// How many spans its trace has of the front.
     pub(crate) front: usize,
-    /// And of the knowledge service.
-    pub(crate) knowledge: usize,
+    /// And of the services behind it.
+    pub(crate) behind: usize,
 }
 
 /// One of each ending.
-pub(crate) const CASES: [Case; 6] = [
+pub(crate) const CASES: [Case; 9] = [
     NORMAL,
     Case {
         title: "a retried request: the knowledge service had to be asked twice",
@@ -32,7 +32,7 @@ pub(crate) const CASES: [Case; 6] = [
         patience: None,
         status: 200,
         front: 6,
-        knowledge: 3,
+        behind: 3,
     },
     Case {
         title: "a failed request: the model was overloaded",
@@ -40,7 +40,7 @@ pub(crate) const CASES: [Case; 6] = [
         patience: None,
         status: 503,
         front: 4,
-        knowledge: 2,
+        behind: 2,
     },
     Case {
         title: "a slow request: the model took its time",
@@ -48,7 +48,7 @@ pub(crate) const CASES: [Case; 6] = [
         patience: None,
         status: 200,
         front: 5,
-        knowledge: 2,
+        behind: 2,
     },
     Case {
         title: "a request that timed out: the knowledge service was too slow",
@@ -56,7 +56,7 @@ pub(crate) const CASES: [Case; 6] = [
         patience: None,
         status: 504,
         front: 3,
-        knowledge: 2,
+        behind: 2,
     },
     Case {
         title: "a cancelled request: the client hung up",
@@ -64,7 +64,31 @@ pub(crate) const CASES: [Case; 6] = [
         patience: Some(Duration::from_millis(300)),
         status: 0,
         front: 4,
-        knowledge: 2,
+        behind: 2,
+    },
+    Case {
+        title: "a tool that was late: the answer went without it",
+        path: "/ask/sun",
+        patience: None,
+        status: 200,
+        front: 7,
+        behind: 3,
+    },
+    Case {
+        title: "a tool that failed, and failed again: the answer went without it",
+        path: "/ask/sea",
+        patience: None,
+        status: 200,
+        front: 8,
+        behind: 4,
+    },
+    Case {
+        title: "a request that was given up while a tool streamed: all that it waited for goes with it",
+        path: "/ask/lighthouse",
+        patience: Some(Duration::from_millis(500)),
+        status: 0,
+        front: 5,
+        behind: 3,
     },
 ];
 
@@ -74,8 +98,8 @@ pub(crate) const NORMAL: Case = Case {
     path: "/ask/tides",
     patience: None,
     status: 200,
-    front: 5,
-    knowledge: 2,
+    front: 7,
+    behind: 3,
 };
 
 /// The one that is sent when there is nobody to ask.
@@ -85,12 +109,14 @@ const DOWN: Case = Case {
     patience: None,
     status: 502,
     front: 4,
-    knowledge: 0,
+    behind: 0,
 };
 
 /// What there is to ask for.
-pub(crate) const PATHS: [&str; 5] = [
+pub(crate) const PATHS: [&str; 7] = [
     "/ask/tides",
+    "/ask/winds",
+    "/ask/sea",
     "/ask/paradox",
     "/ask/history",
     "/documents/1",

@@ -7,7 +7,7 @@ use obs_core::{
     semconv::resource::SERVICE_NAME,
 };
 use obs_testing::{
-    AttrValue, Kind, SpanStatus, TreeSpan,
+    AttrValue, Kind, SpanStatus, TreeEvent, TreeSpan,
     metrics::{self, PointSet, Series},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +57,10 @@ fn span(record: &Record<'_>) -> TreeSpan {
     };
     span.start_ns = record.start_unix_nanos();
     span.end_ns = record.end_unix_nanos();
+    record.visit_events(&mut |event| {
+        let point = TreeEvent::new(event.unix_nanos, event.name);
+        span.events.push(point);
+    });
     record.visit_attributes(&mut |key, value| {
         span.attributes
             .push((key.to_owned(), attribute(value.to_value())));

@@ -43,7 +43,7 @@ impl Log {
     }
 }
 
-/// The folder that both services log to.
+/// The folder that all services log to.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,

@@ -1,11 +1,11 @@
-//! An assistant as two services in two processes: the front answers questions, and asks the knowledge service for documents
-//! before it asks a model. `cargo run --release -p obs-examples --bin assistant` starts both on real sockets, sends the front
-//! requests, and prints what their telemetry says, as it was received.
+//! An assistant as three services in three processes: the front answers questions, asks the knowledge service for documents
+//! over HTTP and the tool service for facts over gRPC, and then a model. `cargo run --release -p obs-examples --bin assistant`
+//! starts all of them on real sockets, sends the front requests, and prints what their telemetry says, as it was received.
 //!
 //! - `--serve`: goes on serving until ctrl-c.
 //! - `--quick`: a small load.
-//! - `--logs FOLDER`: keeps the log lines of both there.
-//! - `knowledge`: only the second service, which is what the first starts; see `options.rs`.
+//! - `--logs FOLDER`: keeps the log lines of all there.
+//! - `knowledge`, `tools`: only that service, which is what the front starts; see `options.rs`.
 //! - `OTEL_EXPORTER_OTLP_ENDPOINT`: where telemetry goes; without it to a receiver inside the front's process.
 #![forbid(unsafe_code)]
 #![expect(
@@ -14,8 +14,10 @@
     reason = "a program that people run and read"
 )]
 
+mod behind;
 mod business;
 mod client;
+mod contract;
 mod cost;
 mod evidence;
 mod failure;
@@ -32,6 +34,8 @@ mod report;
 mod serving;
 mod signals;
 mod source;
+mod stages;
+mod tools;
 
 use crate::{failure::Failure, options::Options};
 use std::process::ExitCode;
@@ -51,5 +55,6 @@ async fn run(options: Options) -> Result<(), Failure> {
     match options {
         Options::Front(options) => front::run(&options).await,
         Options::Knowledge(options) => knowledge::run(options).await,
+        Options::Tools(options) => tools::run(options).await,
     }
 }

@@ -1,12 +1,13 @@
-//! What makes a service observable, the same for both: who is speaking, log lines with ids, a metrics page.
+//! What makes a service observable, the same for all: who is speaking, log lines with ids, a metrics page.
 
 use crate::{failure::Failure, logs::Log};
 use obs_core::{
-    Builder, Telemetry,
+    Builder, StatsLevel, Telemetry,
     logs::LogLayer,
     setup::{environment::Environment, resource::Resource},
 };
 use obs_http::{MetricsListener, MetricsPage};
+use obs_rpc::{RPC_CLIENT, RPC_SERVER};
 use std::{net::SocketAddr, time::Duration};
 use tracing_subscriber::{
     Layer, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt,
@@ -37,7 +38,12 @@ impl Observed {
             .with_service_version(env!("CARGO_PKG_VERSION"))
             .with_environment(environment)
             .build();
-        let telemetry = builder.with_resource(resource).build()?;
+        // gRPC in its stages; everything else as it is by default, from start to end.
+        let telemetry = builder
+            .with_resource(resource)
+            .with_kind_level(RPC_CLIENT.name, StatsLevel::Detailed)
+            .with_kind_level(RPC_SERVER.name, StatsLevel::Detailed)
+            .build()?;
         let guard = telemetry.shutdown_on_drop(LAST);
 
         let lines = LogLayer::new(&telemetry);

@@ -3,13 +3,15 @@
 use crate::{failure::Failure, load::Load};
 use std::path::PathBuf;
 
-/// Which of the two services this process is.
+/// Which of the services this process is.
 #[derive(Clone, Debug)]
 pub(crate) enum Options {
     /// The one that people start.
     Front(Front),
-    /// The one that it starts: `assistant knowledge`.
-    Knowledge(Knowledge),
+    /// One that it starts: `assistant knowledge`.
+    Knowledge(Behind),
+    /// The other one: `assistant tools`.
+    Tools(Behind),
 }
 
 /// Everything that can be asked of the front.
@@ -23,9 +25,9 @@ pub(crate) struct Front {
     pub(crate) logs: Option<PathBuf>,
 }
 
-/// Everything that can be asked of the knowledge service.
+/// Everything that can be asked of a service behind the front.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Knowledge {
+pub(crate) struct Behind {
     /// `--telemetry-to URL`: a receiver; without it, where the environment says.
     pub(crate) telemetry_to: Option<String>,
     /// `--log FILE`: where log lines go; without it, to the standard error.
@@ -41,7 +43,10 @@ impl Options {
     ) -> Result<Self, Failure> {
         let mut arguments = arguments.into_iter().peekable();
         if arguments.next_if(|first| first == "knowledge").is_some() {
-            return Knowledge::from_arguments(arguments).map(Self::Knowledge);
+            return Behind::from_arguments(arguments).map(Self::Knowledge);
+        }
+        if arguments.next_if(|first| first == "tools").is_some() {
+            return Behind::from_arguments(arguments).map(Self::Tools);
         }
         let mut options = Front::default();
         while let Some(argument) = arguments.next() {
@@ -74,7 +79,7 @@ impl Front {
     }
 }
 
-impl Knowledge {
+impl Behind {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let mut options = Self::default();
         while let Some(argument) = arguments.next() {

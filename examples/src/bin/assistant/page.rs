@@ -3,28 +3,42 @@
 use crate::{client::Client, failure::Failure};
 use std::net::SocketAddr;
 
-/// What must be on the front's page: the beginning of a sample, and a part of it.
-pub(crate) const FRONT: [[&str; 2]; 2] = [
-    [
+/// What must be on the front's page: the beginning of a sample, and parts of it.
+pub(crate) const FRONT: &[&[&str]] = &[
+    &[
         "http_server_request_duration_seconds_count",
         r#"http_route="/ask/{topic}""#,
     ],
-    ["assistant_answers_total", r#"="answered""#],
+    &["assistant_answers_total", r#"="answered""#],
+    &["obs_rpc_stage_duration_seconds_sum", WATCH, OK, AWAITED],
+    &["obs_rpc_stage_duration_seconds_count", WATCH, OK, AWAITED],
 ];
 /// What must be on the knowledge service's.
-pub(crate) const KNOWLEDGE: [[&str; 2]; 2] = [
-    [
+pub(crate) const KNOWLEDGE: &[&[&str]] = &[
+    &[
         "http_server_request_duration_seconds_count",
         r#"http_route="/search/{topic}""#,
     ],
-    ["assistant_search_documents_sum", ""],
+    &["assistant_search_documents_sum"],
 ];
+/// And on the tool service's.
+pub(crate) const TOOLS: &[&[&str]] = &[
+    &["rpc_server_call_duration_seconds_count", WATCH, OK],
+    &["obs_rpc_stage_duration_seconds_sum", WATCH, OK, HANDLED],
+    &["obs_rpc_stage_duration_seconds_count", WATCH, OK, HANDLED],
+];
+
+const WATCH: &str = r#"rpc_method="assistant.Tools/Watch""#;
+const OK: &str = r#"rpc_response_status_code="OK""#;
+/// What a caller waits for, and what of it the tool takes.
+const AWAITED: &str = r#"obs_stage="wait_response""#;
+const HANDLED: &str = r#"obs_stage="handle""#;
 
 /// Reads the page as Prometheus would, through the socket, and looks for what must be on it.
 pub(crate) async fn scrape(
     name: &str,
     service: SocketAddr,
-    samples: [[&str; 2]; 2],
+    samples: &[&[&str]],
 ) -> Result<(), Failure> {
     let answer = Client::connect(service).await?.get("/metrics").await?;
     let page = String::from_utf8_lossy(&answer.body);
@@ -35,14 +49,16 @@ pub(crate) async fn scrape(
     println!(
         "\nMetrics page of {name}: http://{service}/metrics, {metrics} metrics when read just now; of its lines:"
     );
-    for [beginning, part] in samples {
-        let sample = page
-            .lines()
-            .find(|line| line.starts_with(beginning) && line.contains(part));
-        let Some(sample) = sample else {
+    for parts in samples {
+        let fits = |line: &&str| {
+            let begins = parts.first().is_some_and(|part| line.starts_with(part));
+            begins && parts.iter().all(|part| line.contains(part))
+        };
+        let Some(sample) = page.lines().find(fits) else {
             return Err(Failure::new(format!(
-                "telemetry is missing: http://{service}/metrics (status {}) has no {beginning} with {part}",
-                answer.status
+                "telemetry is missing: http://{service}/metrics (status {}) has no {}",
+                answer.status,
+                parts.join(" with ")
             )));
         };
         println!("  {sample}");

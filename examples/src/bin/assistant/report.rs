@@ -2,17 +2,19 @@
 
 use crate::{
     business::{ANSWERS, FOUND, OUTCOME, TOKEN_TYPE, TOKENS},
-    evidence::Evidence,
-    front, knowledge,
+    evidence::{Evidence, SERVICES},
     load::{CASES, Case, NORMAL},
     operations::{HITS, OUTPUT_TOKENS},
     source::Source,
+    stages,
 };
 use obs_core::{
     Telemetry,
     semconv::{
         http::{ERROR_TYPE, REQUEST_RESEND_COUNT, RESPONSE_STATUS_CODE, URL_PATH},
+        obs::{RPC_ATTEMPT, RPC_CALL_ATTEMPTS, RPC_CANCEL_ORIGIN},
         resource::SERVICE_NAME,
+        rpc,
     },
 };
 use obs_testing::{SpanTree, metrics::HistogramPoint};
@@ -35,8 +37,13 @@ pub(crate) fn tree(evidence: &Evidence, case: &Case) {
         ERROR_TYPE,
         HITS,
         OUTPUT_TOKENS,
+        rpc::RESPONSE_STATUS_CODE,
+        RPC_ATTEMPT,
+        RPC_CALL_ATTEMPTS,
+        RPC_CANCEL_ORIGIN,
     ];
-    let shown = keys.iter().map(|key| key.as_str()).chain([SERVICE_NAME]);
+    let others = [SERVICE_NAME, stages::TOOK];
+    let shown = keys.iter().map(|key| key.as_str()).chain(others);
     let tree = SpanTree::new(evidence.trace(case))
         .with_attributes(shown)
         .with_durations(true);
@@ -46,7 +53,7 @@ pub(crate) fn tree(evidence: &Evidence, case: &Case) {
     }
 }
 
-/// What both services logged about the normal request.
+/// What the services logged about the normal request.
 pub(crate) fn lines(evidence: &Evidence) {
     println!("\nLog lines of {}, found by its trace id", NORMAL.title);
     for (service, lines) in &evidence.lines {
@@ -75,34 +82,56 @@ pub(crate) fn business(evidence: &Evidence) {
 /// Rates, errors and quantiles by service and route.
 pub(crate) fn rates(evidence: &Evidence) {
     println!("\nRequests by route, from the histogram of their durations");
-    println!(
-        "  {:<20}{:<18}{:>10}{:>9}{:>9}{:>10}{:>10}{:>10}   errors by type",
-        "service", "route", "requests", "per s", "errors", "p50 ms", "p90 ms", "p99 ms"
-    );
-    for service in [front::NAME, knowledge::NAME] {
+    heading("route", "requests");
+    for service in SERVICES {
         for (route, series) in evidence.durations(service) {
-            let Some(row) = Row::of(series) else {
-                continue;
-            };
-            let quantile = |q| row.quantile_ms(q);
-            let types: Vec<_> = row
-                .errors
-                .iter()
-                .map(|(kind, count)| format!("{kind}: {count}"))
-                .collect();
-            let failed: u64 = row.errors.values().sum();
-            println!(
-                "  {service:<20}{route:<18}{:>10}{:>9.1}{:>8.1}%{:>10}{:>10}{:>10}   {}",
-                row.all.count,
-                row.all.count as f64 / row.over.as_secs_f64(),
-                100.0 * failed as f64 / row.all.count as f64,
-                quantile(0.5),
-                quantile(0.9),
-                quantile(0.99),
-                types.join(", ")
-            );
+            row(service, &route, series);
         }
     }
+}
+
+/// The same of calls over gRPC, as the side sees it that asks, attempt by attempt, and the one that answers.
+pub(crate) fn calls(evidence: &Evidence) {
+    println!("\nCalls by method, likewise");
+    heading("method", "calls");
+    for (service, metric) in SERVICES
+        .into_iter()
+        .flat_map(|of| [rpc::CLIENT_CALL_DURATION, rpc::SERVER_CALL_DURATION].map(|it| (of, it)))
+    {
+        for (method, series) in evidence.durations_by(service, metric, rpc::METHOD) {
+            row(service, &method, series);
+        }
+    }
+}
+
+fn heading(what: &str, how_many: &str) {
+    println!(
+        "  {:<20}{what:<22}{how_many:>10}{:>9}{:>9}{:>10}{:>10}{:>10}   errors by type",
+        "service", "per s", "errors", "p50 ms", "p90 ms", "p99 ms"
+    );
+}
+
+fn row(service: &str, what: &str, series: Vec<HistogramPoint>) {
+    let Some(row) = Row::of(series) else {
+        return;
+    };
+    let quantile = |q| row.quantile_ms(q);
+    let types: Vec<_> = row
+        .errors
+        .iter()
+        .map(|(kind, count)| format!("{kind}: {count}"))
+        .collect();
+    let failed: u64 = row.errors.values().sum();
+    println!(
+        "  {service:<20}{what:<22}{:>10}{:>9.1}{:>8.1}%{:>10}{:>10}{:>10}   {}",
+        row.all.count,
+        row.all.count as f64 / row.over.as_secs_f64(),
+        100.0 * failed as f64 / row.all.count as f64,
+        quantile(0.5),
+        quantile(0.9),
+        quantile(0.99),
+        types.join(", ")
+    );
 }
 
 /// What became of everything that a service recorded.
@@ -118,7 +147,7 @@ pub(crate) fn delivered(telemetry: &Telemetry) -> String {
     )
 }
 
-/// All series of a route together.
+/// All series of a route or a method together.
 struct Row {
     all: HistogramPoint,
     errors: BTreeMap<String, u64>,

@@ -34,7 +34,7 @@ impl Source {
         Ok((builder, Self::Received(receiver)))
     }
 
-    /// Where the other service is to send its telemetry to, if it cannot find out by itself.
+    /// Where the other services are to send their telemetry to, if they cannot find out by themselves.
     pub(crate) fn endpoint(&self) -> Option<String> {
         match self {
             Self::Received(receiver) => Some(receiver.endpoint()),
@@ -42,8 +42,8 @@ impl Source {
         }
     }
 
-    /// Whether what the other service sent can be read back here.
-    pub(crate) fn sees_both(&self) -> bool {
+    /// Whether what the other services sent can be read back here.
+    pub(crate) fn sees_all(&self) -> bool {
         matches!(self, Self::Received(_))
     }
 
@@ -83,7 +83,7 @@ impl Source {
         match self {
             Self::Received(_) => "as received",
             Self::Sent(_) => {
-                "as seen by a subscriber in the front's process, on its way out; the other service's part is where both were sent"
+                "as seen by a subscriber in the front's process, on its way out; the other services' parts are where all were sent"
             }
         }
     }

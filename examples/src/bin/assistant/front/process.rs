@@ -1,8 +1,8 @@
-//! The knowledge service's process, as the front holds it: told what to do, stopped, and never left behind.
+//! The process of a service behind the front, as the front holds it: told what to do, stopped, and never left behind.
 
 use crate::{
+    behind::{FLUSH, FLUSHED, SERVES},
     failure::Failure,
-    knowledge::{FLUSH, FLUSHED, SERVES},
     logs::Log,
 };
 use nix::{
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) service: SocketAddr,
-    /// The same routes without telemetry.
+    /// The same without telemetry.
     pub(crate) bare: SocketAddr,
     pub(crate) metrics: SocketAddr,
     pub(crate) id: u32,
@@ -39,6 +39,8 @@ pub(crate) struct Process {
 /// What is at the other end of the pipes.
 #[derive(Debug)]
 struct Running {
+    /// What people call it.
+    name: &'static str,
     child: Child,
     /// Its standard input, which ends with this process at the latest, and the child with it.
     commands: Option<ChildStdin>,
@@ -47,11 +49,17 @@ struct Running {
 }
 
 impl Process {
-    /// This program again, as the knowledge service. `telemetry_to`: a receiver, if it is not to ask the environment.
-    pub(crate) fn start(log: &Log, telemetry_to: Option<&str>) -> Result<Self, Failure> {
+    /// This program again, as the service that `argument` makes of it. `telemetry_to`: a receiver, if it is not to ask the
+    /// environment.
+    pub(crate) fn start(
+        argument: &str,
+        name: &'static str,
+        log: &Log,
+        telemetry_to: Option<&str>,
+    ) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["knowledge", "--attached", "--log"])
+            .args([argument, "--attached", "--log"])
             .arg(log.path());
         if let Some(url) = telemetry_to {
             command.args(["--telemetry-to", url]);
@@ -61,13 +69,12 @@ impl Process {
             .stdout(Stdio::piped())
             // Ctrl-c is for the front, which stops the other one when nobody needs it any more.
             .process_group(0);
-        let mut running = Running::of(command.spawn()?)?;
+        let mut running = Running::of(name, command.spawn()?)?;
         let mut addresses = [SocketAddr::from(([0, 0, 0, 0], 0)); SERVES.len()];
         for (what, address) in SERVES.into_iter().zip(&mut addresses) {
             let line = running.line()?;
             let said = line.strip_prefix(what).and_then(|at| at.parse().ok());
-            *address =
-                said.ok_or_else(|| Failure::new(format!("the knowledge service: {line}")))?;
+            *address = said.ok_or_else(|| Failure::new(format!("{name}: {line}")))?;
         }
         let [service, bare, metrics] = addresses;
         Ok(Self {
@@ -104,11 +111,12 @@ impl Process {
 }
 
 impl Running {
-    fn of(mut child: Child) -> Result<Self, Failure> {
+    fn of(name: &'static str, mut child: Child) -> Result<Self, Failure> {
         let (say, said) = mpsc::channel();
         let commands = child.stdin.take();
         let output = child.stdout.take();
         let running = Self {
+            name,
             child,
             commands,
             said,
@@ -122,20 +130,19 @@ impl Running {
                 }
             }
         };
-        thread::Builder::new()
-            .name("knowledge".into())
-            .spawn(read)?;
+        thread::Builder::new().name("said".into()).spawn(read)?;
         Ok(running)
     }
 
     /// The next line it says.
     fn line(&mut self) -> Result<String, Failure> {
+        let name = self.name;
         self.said.recv_timeout(PATIENCE).map_err(|error| {
             Failure::new(match error {
                 RecvTimeoutError::Timeout => {
-                    format!("the knowledge service said nothing for {PATIENCE:?}")
+                    format!("{name} said nothing for {PATIENCE:?}")
                 }
-                RecvTimeoutError::Disconnected => "the knowledge service ended by itself".into(),
+                RecvTimeoutError::Disconnected => format!("{name} ended by itself"),
             })
         })
     }
@@ -150,7 +157,8 @@ impl Running {
         match self.line()? {
             done if done == FLUSHED => Ok(()),
             problem => Err(Failure::new(format!(
-                "telemetry of the knowledge service could not be delivered: {problem}"
+                "telemetry of {} could not be delivered: {problem}",
+                self.name
             ))),
         }
     }
@@ -163,7 +171,8 @@ impl Running {
             Ok(words)
         } else {
             Err(Failure::new(format!(
-                "the knowledge service ended with {status}: {words}"
+                "{} ended with {status}: {words}",
+                self.name
             )))
         }
     }

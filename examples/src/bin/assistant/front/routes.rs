@@ -1,6 +1,8 @@
-//! The front's routes: a question is answered from what the knowledge service finds, by a model that is only played.
+//! The front's routes: a question is answered from what the knowledge service finds and a tool says, by a model that is only
+//! played.
 
 use super::library::{Library, Trouble};
+use super::toolbox::Toolbox;
 use crate::{
     business::{Ending, Questions},
     operations::{MEMORY, MODEL_CALL, OUTPUT_TOKENS, OVERLOADED, SMALL},
@@ -16,12 +18,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// The routes, and the operations inside them, reporting to `telemetry`.
-pub(crate) fn routes(telemetry: &Telemetry, library: Library) -> Router {
+pub(crate) fn routes(telemetry: &Telemetry, library: Library, toolbox: Toolbox) -> Router {
     Router::new()
         .route("/ask/{topic}", get(ask))
         .route("/documents/{id}", get(document))
         .with_state(Assistant {
             library,
+            toolbox,
             model_call: telemetry.kind(&MODEL_CALL),
             memory: telemetry.kind(&MEMORY),
             questions: Questions::new(telemetry),
@@ -42,7 +45,8 @@ async fn ask(
             return Err(status);
         }
     };
-    let answer = match assistant.complete(&topic, documents).await {
+    let said = assistant.toolbox.consult(&topic).await;
+    let answer = match assistant.complete(&topic, documents, &said).await {
         Ok(answer) => answer,
         Err(Overloaded) => {
             tracing::warn!(topic, "the model is overloaded");
@@ -86,6 +90,7 @@ fn answer_to(trouble: &Trouble) -> (Ending, StatusCode) {
 #[derive(Clone, Debug)]
 struct Assistant {
     library: Library,
+    toolbox: Toolbox,
     model_call: &'static Kind,
     memory: &'static Kind,
     questions: Questions,
@@ -95,7 +100,12 @@ struct Overloaded;
 
 impl Assistant {
     /// Asks the model, whose mood depends on the topic.
-    async fn complete(&self, topic: &str, documents: usize) -> Result<String, Overloaded> {
+    async fn complete(
+        &self,
+        topic: &str,
+        documents: usize,
+        said: &str,
+    ) -> Result<String, Overloaded> {
         let thinking = Duration::from_millis(match topic {
             "history" => 400,
             "everything" => 60_000,
@@ -107,7 +117,7 @@ impl Assistant {
             if topic == "paradox" {
                 return Err(Overloaded);
             }
-            let answer = format!("{documents} documents speak of {topic}.");
+            let answer = format!("{documents} documents speak of {topic}.{said}");
             let tokens = |text: &str| text.split_whitespace().count() as u64;
             current::set(OUTPUT_TOKENS, tokens(&answer));
             questions.tokens(tokens(topic), tokens(&answer));

@@ -1,0 +1,72 @@
+//! The metric of dials: how many, how long, and why not. On every one, whichever calls are looked at.
+
+use super::line::Failure;
+use crate::descriptor::{SCOPE, STAGE_BOUNDS};
+use http::Uri;
+use obs_core::semconv::{http as conventions, network, obs};
+use obs_core::{BoundHistogram, Instrument, Label, Telemetry, Values};
+use std::time::Duration;
+
+/// In the order of [`Failure`].
+const FAILURES: [&str; 5] = [
+    "dns_error",
+    "tcp_error",
+    "tls_error",
+    "connect_error",
+    "dropped",
+];
+
+static DURATION: Instrument = Instrument {
+    name: obs::RPC_CLIENT_CONNECT_DURATION,
+    unit: "s",
+    description: "Duration of the dials of clients, until calls can be sent.",
+    labels: &[
+        Label {
+            key: network::SERVER_ADDRESS,
+            values: Values::Open { cap: 512 },
+        },
+        Label {
+            key: network::SERVER_PORT,
+            values: Values::Number,
+        },
+        Label {
+            key: conventions::ERROR_TYPE,
+            values: Values::Closed(&FAILURES),
+        },
+    ],
+    scope: &SCOPE,
+};
+
+/// The metric of one channel: its labels are found once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    done: BoundHistogram,
+    failed: [BoundHistogram; FAILURES.len()],
+}
+
+impl Meter {
+    pub(super) fn of(telemetry: &Telemetry, uri: &Uri) -> Self {
+        let histogram = telemetry.histogram(&DURATION, STAGE_BOUNDS);
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = match (uri.port_u16(), uri.scheme_str()) {
+            (Some(port), _) => port.to_string(),
+            (None, Some("http")) => "80".to_owned(),
+            (None, Some("https")) => "443".to_owned(),
+            (None, _) => String::new(),
+        };
+        let bind = |failure| histogram.bind(&[host, &port, failure]);
+        Self {
+            done: bind(""),
+            failed: std::array::from_fn(|index| bind(FAILURES[index])),
+        }
+    }
+
+    pub(super) fn record(&self, took: Duration, failure: Option<Failure>) {
+        let histogram = match failure {
+            None => &self.done,
+            Some(failure) => &self.failed[failure as usize],
+        };
+        histogram.record(took.as_secs_f64());
+    }
+}

@@ -1,0 +1,503 @@
+//! What calls look like that go as they should, and with parts of us left out.
+
+use crate::generated::shop::shop::ShopBuyArgsSend;
+use crate::support::{
+    LARGEST, PATIENCE, ShopClient, ShopClientBuilder, ShopRequestSend, ShopServer, World, codec,
+    listen, order, padded,
+};
+use obs_rpc::obs_core::StatsLevel;
+use obs_rpc::volo_thrift::{ThriftClientLayer, ThriftServerLayer};
+use obs_testing::{AttrValue, CapturedRecord};
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use volo::service::Service;
+use volo_thrift::codec::default::DefaultMakeCodec;
+use volo_thrift::server::{Router, Server};
+
+fn of<'r>(records: &'r [CapturedRecord], kind: &str) -> Vec<&'r CapturedRecord> {
+    let mut found: Vec<_> = records
+        .iter()
+        .filter(|record| record.descriptor == kind)
+        .collect();
+    found.sort_by_key(|record| record.start_ns);
+    found
+}
+
+fn attribute<'r>(record: &'r CapturedRecord, key: &str) -> Option<&'r AttrValue> {
+    let found = record.attributes.iter().find(|(name, _)| name == key);
+    found.map(|(_, value)| value)
+}
+
+fn text(text: &str) -> Option<AttrValue> {
+    Some(AttrValue::Str(text.to_owned()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_a_call_an_attempt_and_a_server_each_the_child_of_the_other() {
+    let world = World::new();
+    let address = world.serve().await;
+    let client = world.client(address);
+    client.buy(order("book")).await.expect("answered");
+    world.settled(1, 1, 1);
+    let records = world.capture.records();
+    let [call] = of(&records, "rpc.call")[..] else {
+        panic!("one call")
+    };
+    let [attempt] = of(&records, "rpc.client")[..] else {
+        panic!("one attempt")
+    };
+    let [served] = of(&records, "rpc.server")[..] else {
+        panic!("one answer")
+    };
+    assert_eq!(call.parent_span_id, None);
+    assert_eq!(attempt.parent_span_id, Some(call.span_id));
+    assert_eq!(served.parent_span_id, Some(attempt.span_id));
+    assert!(served.parent_is_remote && !attempt.parent_is_remote);
+    for record in [call, attempt, served] {
+        assert_eq!(record.name, "Shop/Buy");
+        assert_eq!(
+            attribute(record, "rpc.system.name").cloned(),
+            text("thrift")
+        );
+        assert!(record.events.is_empty(), "Base has no events");
+    }
+    let port = Some(AttrValue::Int(i64::from(address.port())));
+    assert_eq!(
+        attribute(attempt, "server.address").cloned(),
+        text("127.0.0.1")
+    );
+    assert_eq!(attribute(attempt, "server.port").cloned(), port);
+    assert_eq!(
+        attribute(attempt, "obs.rpc.peer.service").cloned(),
+        text("shop.volo")
+    );
+    assert_eq!(
+        attribute(served, "obs.rpc.peer.service").cloned(),
+        text("customer.volo")
+    );
+    // What one writes, the other reads.
+    for key in ["obs.rpc.request.size", "obs.rpc.response.size"] {
+        let size = attribute(attempt, key);
+        assert!(matches!(size, Some(AttrValue::Int(1..))), "{key}: {size:?}");
+        assert_eq!(size, attribute(served, key), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_detailed_call_has_all_moments_in_their_order() {
+    let world = World::at(StatsLevel::Detailed);
+    let address = world.serve().await;
+    let client = world.client(address);
+    client.buy(padded(1_000_000)).await.expect("answered");
+    world.settled(1, 1, 1);
+    let records = world.capture.records();
+    let moments = |kind: &str| -> Vec<String> {
+        let record = of(&records, kind)[0];
+        record
+            .events
+            .iter()
+            .map(|event| event.name.clone())
+            .collect()
+    };
+    assert_eq!(
+        moments("rpc.client"),
+        [
+            "client_conn_start",
+            "client_conn_finish",
+            "encode_start",
+            "encode_finish",
+            "write_start",
+            "write_finish",
+            "wait_read_start",
+            "wait_read_finish",
+            "read_start",
+            "read_finish",
+            "decode_start",
+            "decode_finish",
+        ]
+    );
+    assert_eq!(
+        moments("rpc.server"),
+        [
+            "read_start",
+            "read_finish",
+            "decode_start",
+            "decode_finish",
+            "server_handle_start",
+            "server_handle_finish",
+            "encode_start",
+            "encode_finish",
+            "write_start",
+            "write_finish",
+        ]
+    );
+    // Five parts of the one, and six of the other.
+    assert_eq!(world.capture.count("obs.rpc.stage.duration"), 11);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_given_up_says_how_far_it_came() {
+    let world = World::at(StatsLevel::Detailed);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("bound");
+    let client = world.client_with(address, i32::MAX, Some(Duration::from_millis(100)));
+    // More than the kernel holds, to somebody who reads nothing.
+    client.buy(padded(64 << 20)).await.err().expect("late");
+    world.settled(1, 1, 0);
+    let records = world.capture.records();
+    let attempt = of(&records, "rpc.client")[0];
+    let moments: Vec<_> = attempt.events.iter().map(|event| &*event.name).collect();
+    let expect = [
+        "client_conn_start",
+        "client_conn_finish",
+        "encode_start",
+        "encode_finish",
+        "write_start",
+    ];
+    assert_eq!(moments, expect);
+    let size = attribute(attempt, "obs.rpc.request.size");
+    let part = 1..64 << 20;
+    assert!(
+        matches!(size, Some(AttrValue::Int(size)) if part.contains(size)),
+        "{size:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_breaks_off_was_not_decoded() {
+    let world = World::at(StatsLevel::Detailed);
+    let address = world.serve().await;
+    let request = crate::wire::request("Buy", "book", &[]);
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    stream.write_all(&request[..30]).await.expect("said");
+    stream.shutdown().await.expect("closed");
+    world.settled(0, 0, 1);
+    let record = world.capture.record();
+    let moments: Vec<_> = record.events.iter().map(|event| &*event.name).collect();
+    assert_eq!(moments, ["read_start"]);
+    let size = attribute(&record, "obs.rpc.request.size");
+    assert_eq!(size, Some(&AttrValue::Int(30)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_begins_with_the_first_byte() {
+    let world = World::new();
+    let address = world.serve().await;
+    let request = crate::wire::request("Buy", "book", &[]);
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    let pause = Duration::from_millis(60);
+    let (first, rest) = request.split_at(20);
+    // What is before it is none of its time; a pause within it is.
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+    stream.write_all(first).await.expect("said");
+    tokio::time::sleep(pause).await;
+    stream.write_all(rest).await.expect("said");
+    stream.read_u8().await.expect("an answer");
+    world.settled(0, 0, 1);
+    let record = world.capture.record();
+    assert!(record.duration >= pause * 9 / 10, "{:?}", record.duration);
+    // One clock is read by the other, to the microsecond or so.
+    let since = u128::from(record.start_ns) + 1_000_000;
+    assert!(since >= before.as_nanos(), "{since} {before:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_come_in_one_piece_are_each_one() {
+    let world = World::new();
+    let address = world.serve().await;
+    let mut requests = crate::wire::request("Buy", "book", &[]);
+    requests.extend(crate::wire::request("Tell", "book", &[]));
+    requests.extend(crate::wire::request("Buy", "business", &[]));
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    stream.write_all(&requests).await.expect("said");
+    stream.shutdown().await.expect("closed");
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).await.expect("answers");
+    world.settled(0, 0, 3);
+    let records = world.capture.records();
+    let names: Vec<_> = of(&records, "rpc.server")
+        .iter()
+        .map(|it| &*it.name)
+        .collect();
+    assert_eq!(names, ["Shop/Buy", "Shop/Tell", "Shop/Buy"]);
+    let status = attribute(of(&records, "rpc.server")[2], "obs.rpc.biz.status");
+    assert_eq!(status, Some(&AttrValue::Int(418)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_call_reuses_the_connection_and_says_so() {
+    let world = World::new();
+    let client = world.client(world.serve().await);
+    for what in ["one", "other"] {
+        client.buy(order(what)).await.expect("answered");
+    }
+    world.settled(2, 2, 2);
+    let records = world.capture.records();
+    let reused: Vec<_> = of(&records, "rpc.client")
+        .iter()
+        .map(|it| attribute(it, "obs.rpc.connection.reused").cloned())
+        .collect();
+    assert_eq!(
+        reused,
+        [Some(AttrValue::Bool(false)), Some(AttrValue::Bool(true))]
+    );
+}
+
+/// Asks for a method that the service does not have.
+async fn steal(client: &ShopClient) {
+    let mut cx = client.0.make_cx("Steal", false);
+    let order = ShopRequestSend::Buy(ShopBuyArgsSend {
+        order: order("book"),
+    });
+    let told = client.0.call(&mut cx, order).await;
+    assert!(told.is_err(), "there is no such method");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_that_is_not_there_has_no_name_of_its_own() {
+    let world = World::new();
+    let client = world.client(world.serve().await);
+    steal(&client).await;
+    client.buy(order("book")).await.expect("answered");
+    world.settled(2, 2, 2);
+    let records = world.capture.records();
+    let [stolen, bought] = of(&records, "rpc.server")[..] else {
+        panic!("two calls")
+    };
+    assert_eq!(attribute(stolen, "rpc.method").cloned(), text("_OTHER"));
+    assert_eq!(
+        attribute(stolen, "rpc.method_original").cloned(),
+        text("Shop/Steal")
+    );
+    assert_eq!(
+        attribute(stolen, "obs.rpc.exception.kind"),
+        Some(&AttrValue::Int(1))
+    );
+    assert_eq!(attribute(bought, "rpc.method").cloned(), text("Shop/Buy"));
+    assert_eq!(attribute(bought, "rpc.method_original"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_routers_methods_have_the_names_of_its_services() {
+    let world = World::new();
+    let (address, incoming) = listen().await;
+    let layer = world.server_layer();
+    let shop = ShopServer::from_handler(world.shopkeeper.clone());
+    let server = Server::with_router(Router::new().with_default_service(shop))
+        .make_codec(layer.codec(codec(LARGEST)))
+        .layer_front(layer);
+    tokio::spawn(async move { server.run(incoming).await.expect("served") });
+    let client = world.client(address);
+    client.buy(order("book")).await.expect("answered");
+    steal(&client).await;
+    world.settled(2, 2, 2);
+    let records = world.capture.records();
+    let names: Vec<_> = of(&records, "rpc.server")
+        .iter()
+        .map(|it| attribute(it, "rpc.method").cloned())
+        .collect();
+    assert_eq!(names, [text("Shop/Buy"), text("_OTHER")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_codec_alone_sees_all_but_the_handler() {
+    let world = World::new();
+    let (address, incoming) = listen().await;
+    let codecs = world.server_layer();
+    let server = ShopServer::new(world.shopkeeper.clone()).make_codec(codecs.codec(codec(LARGEST)));
+    tokio::spawn(async move { server.run(incoming).await.expect("served") });
+    let client = world.client(address);
+    client.buy(order("business")).await.err().expect("as asked");
+    client
+        .buy(order("application"))
+        .await
+        .err()
+        .expect("as asked");
+    client.tell(order("gossip")).await.expect("said");
+    world.settled(3, 3, 3);
+    let records = world.capture.records();
+    let served = of(&records, "rpc.server");
+    let errors: Vec<_> = served
+        .iter()
+        .map(|it| attribute(it, "error.type").cloned())
+        .collect();
+    assert_eq!(errors, [None, text("application_error"), None]);
+    let status = attribute(served[0], "obs.rpc.biz.status");
+    assert_eq!(status, Some(&AttrValue::Int(418)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_methods_are_configured_others_have_no_name_though_answered() {
+    let world = World::new();
+    let layer = world.server_layer().with_methods(["Shop/Buy"]);
+    let client = world.client(world.serve_with(layer, LARGEST).await);
+    client.tell(order("gossip")).await.expect("said");
+    client.buy(order("book")).await.expect("answered");
+    world.settled(2, 2, 2);
+    let records = world.capture.records();
+    let mut names: Vec<_> = of(&records, "rpc.server")
+        .iter()
+        .map(|it| attribute(it, "rpc.method").cloned())
+        .collect();
+    names.sort_by_key(|name| format!("{name:?}"));
+    assert_eq!(names, [text("Shop/Buy"), text("_OTHER")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn business_errors_are_the_servers_own_where_that_is_asked_for() {
+    let world = World::new();
+    let layer = world.server_layer().with_biz_errors(true);
+    let client = world.client(world.serve_with(layer, LARGEST).await);
+    client.buy(order("business")).await.err().expect("as asked");
+    world.settled(1, 1, 1);
+    let records = world.capture.records();
+    let served = of(&records, "rpc.server")[0];
+    assert_eq!(attribute(served, "error.type").cloned(), text("biz_error"));
+}
+
+/// Both sides by their layers, and with other codecs of Volo's.
+async fn layers_alone<M>(world: &World, make_codec: M) -> SocketAddr
+where
+    M: volo_thrift::codec::MakeCodec<
+            volo::net::conn::OwnedReadHalf,
+            volo::net::conn::OwnedWriteHalf,
+        > + Sync,
+{
+    let (address, incoming) = listen().await;
+    let layer = ThriftServerLayer::new(world.capture.telemetry());
+    let server = ShopServer::new(world.shopkeeper.clone())
+        .make_codec(make_codec.clone())
+        .layer_front(layer);
+    tokio::spawn(async move { server.run(incoming).await.expect("served") });
+    let client = ShopClientBuilder::new("shop.volo")
+        .address(address)
+        .rpc_timeout(Some(PATIENCE))
+        .make_codec(make_codec)
+        .layer_inner(ThriftClientLayer::new(world.capture.telemetry()).with_service("Shop"))
+        .build();
+    client.buy(order("book")).await.expect("answered");
+    client.tell(order("gossip")).await.expect("said");
+    client
+        .buy(order("application"))
+        .await
+        .err()
+        .expect("as asked");
+    world.settled(0, 3, 3);
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_codecs_calls_are_seen_from_their_handlers() {
+    let world = World::new();
+    layers_alone(&world, codec(LARGEST)).await;
+    let records = world.capture.records();
+    let told = |kind: &str| -> Vec<_> {
+        let ends = of(&records, kind);
+        ends.iter()
+            .map(|it| (it.name.clone(), it.outcome.is_error()))
+            .collect()
+    };
+    let name = |name: &str, error| (name.to_owned(), error);
+    let expect = [
+        name("Shop/Buy", false),
+        name("Shop/Tell", false),
+        name("Shop/Buy", true),
+    ];
+    assert_eq!(told("rpc.client"), expect);
+    // Nobody said what the service is called.
+    let mut served = told("rpc.server");
+    served.sort();
+    assert_eq!(
+        served,
+        [name("Buy", false), name("Buy", true), name("Tell", false)]
+    );
+    // The trace crosses all the same, and Volo knows the sizes.
+    let attempts: Vec<_> = of(&records, "rpc.client")
+        .iter()
+        .map(|it| it.trace_id)
+        .collect();
+    assert!(
+        of(&records, "rpc.server")
+            .iter()
+            .all(|it| attempts.contains(&it.trace_id))
+    );
+    let size = attribute(of(&records, "rpc.client")[0], "obs.rpc.response.size");
+    assert!(matches!(size, Some(AttrValue::Int(1..))), "{size:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_ttheader_calls_are_seen_and_no_context_travels() {
+    for framed in [true, false] {
+        let world = World::new();
+        let layer = world.server_layer();
+        let (address, incoming) = listen().await;
+        let client = ThriftClientLayer::new(world.capture.telemetry());
+        let shop = ShopServer::new(world.shopkeeper.clone());
+        let asks = ShopClientBuilder::new("shop.volo")
+            .address(address)
+            .rpc_timeout(Some(PATIENCE));
+        let client = if framed {
+            let server = shop
+                .make_codec(layer.codec(DefaultMakeCodec::framed()))
+                .layer_front(layer);
+            tokio::spawn(async move { server.run(incoming).await.expect("served") });
+            let codec = client.codec(DefaultMakeCodec::framed());
+            asks.make_codec(codec).layer_inner(client).build()
+        } else {
+            let server = shop
+                .make_codec(layer.codec(DefaultMakeCodec::buffered()))
+                .layer_front(layer);
+            tokio::spawn(async move { server.run(incoming).await.expect("served") });
+            let codec = client.codec(DefaultMakeCodec::buffered());
+            asks.make_codec(codec).layer_inner(client).build()
+        };
+        client.buy(padded(100_000)).await.expect("answered");
+        world.settled(0, 1, 1);
+        let records = world.capture.records();
+        let served = of(&records, "rpc.server")[0];
+        assert_eq!(served.parent_span_id, None, "framed {framed}");
+        let attempt = of(&records, "rpc.client")[0];
+        for key in ["obs.rpc.request.size", "obs.rpc.response.size"] {
+            let sizes = (attribute(attempt, key), attribute(served, key));
+            assert!(
+                sizes.0.is_some() && sizes.0 == sizes.1,
+                "framed {framed} {key} {sizes:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switched_off_calls_pass_untouched() {
+    let world = World::at(StatsLevel::Disabled);
+    let client = world.client(world.serve().await);
+    client.buy(padded(100_000)).await.expect("answered");
+    client
+        .buy(order("application"))
+        .await
+        .err()
+        .expect("as asked");
+    client.tell(order("gossip")).await.expect("said");
+    world.settled(0, 0, 0);
+    assert!(world.capture.records().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_within_a_layer_is_one() {
+    let world = World::new();
+    let (address, incoming) = listen().await;
+    let layer = world.server_layer();
+    let server = ShopServer::new(world.shopkeeper.clone())
+        .make_codec(layer.codec(codec(LARGEST)))
+        .layer_front(layer.clone())
+        .layer_front(layer);
+    tokio::spawn(async move { server.run(incoming).await.expect("served") });
+    world
+        .client(address)
+        .buy(order("book"))
+        .await
+        .expect("answered");
+    world.settled(1, 1, 1);
+}
