@@ -43,6 +43,10 @@ pub(crate) const ATTEMPTS: usize = 0;
 pub const SERVICE_ERROR: ErrorType = ErrorType::own(OTHERS);
 /// `error.type` of a call whose response body failed without saying why.
 pub const BODY_ERROR: ErrorType = ErrorType::own(OTHERS + 1);
+/// `error.type` of a call that could not be sent, or whose connection broke.
+pub const TRANSPORT_ERROR: ErrorType = ErrorType::own(OTHERS + 2);
+/// `error.type` of a call whose response is no gRPC: what stands before a message makes no sense.
+pub const PROTOCOL_ERROR: ErrorType = ErrorType::own(OTHERS + 3);
 
 /// The statuses of gRPC stand first among the errors, each at its own number.
 const OTHERS: u16 = 17;

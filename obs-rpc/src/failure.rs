@@ -1,17 +1,12 @@
 //! Why a call ended without a status from the peer, read off an error: as tonic reads it, so that what is recorded is what
-//! the caller sees. Types of tonic are recognised as such; those of hyper and h2 by what they say, which are constants there.
+//! the caller sees. What broke the call is told by the types of hyper and h2, which tonic's errors hold.
 
 use crate::call::ending::Origin;
-use crate::descriptor::{BODY_ERROR, SERVICE_ERROR};
+use crate::descriptor::{BODY_ERROR, SERVICE_ERROR, TRANSPORT_ERROR};
 use crate::status::Code;
 use obs_core::{ErrorType, Outcome};
 use std::any::Any;
 use std::error::Error;
-use std::fmt::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The call could not be sent, or its connection broke.
-const TRANSPORT: ErrorType = ErrorType::own(19);
 
 /// What an error makes of a call.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +45,7 @@ pub(crate) fn of_client(error: Option<&(dyn Error + 'static)>) -> Failed {
 pub(crate) fn of_server(error: Option<&(dyn Error + 'static)>) -> Failed {
     match error.and_then(found) {
         Some(Found::Status(code)) => failed(Some(code), code.error()),
-        Some(Found::Late) => Found::Late.to_client(),
+        Some(late @ Found::Late) => late.to_client(),
         _ => failed(None, SERVICE_ERROR),
     }
 }
@@ -65,6 +60,13 @@ pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>, server: bool) -> Fa
     }
 }
 
+/// Whether a request's body broke because of the peer: it reset the stream, or the connection is lost. Nobody is there to be
+/// answered then.
+#[cold]
+pub(crate) fn is_of_peer(error: &(dyn Error + 'static)) -> bool {
+    matches!(found(error), Some(Found::Reset(_) | Found::Transport(_)))
+}
+
 const fn failed(code: Option<Code>, error: ErrorType) -> Failed {
     Failed {
         code,
@@ -73,24 +75,22 @@ const fn failed(code: Option<Code>, error: ErrorType) -> Failed {
     }
 }
 
-/// What was recognised first on the way from the outermost error.
+/// What was recognised on the way from the outermost error to its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
+    /// Of somebody who knows: an interceptor, a service, an encoder.
     Status(Code),
-    /// The channel's own timeout, by `grpc-timeout`.
+    /// The channel's own timeout, by `grpc-timeout` or its endpoint.
     Late,
-    /// By what lies between.
+    /// The peer reset the stream because it wants no more of it.
+    Reset(Code),
+    /// By what lies between, or by the peer's transport.
     Transport(Code),
 }
 
 impl Found {
-    fn to_client(self) -> Failed {
+    const fn to_client(self) -> Failed {
         match self {
-            Self::Status(Code::CANCELLED) => Failed {
-                code: Some(Code::CANCELLED),
-                outcome: Outcome::cancelled(Code::CANCELLED.error()),
-                origin: Some(Origin::Peer),
-            },
             Self::Status(code) => failed(Some(code), code.error()),
             // So tonic tells its caller (0.14); that it is late is what is ours to say.
             Self::Late => Failed {
@@ -98,12 +98,12 @@ impl Found {
                 outcome: Outcome::TIMED_OUT,
                 origin: Some(Origin::Deadline),
             },
-            Self::Transport(Code::CANCELLED) => Failed {
-                code: Some(Code::CANCELLED),
+            Self::Reset(code) => Failed {
+                code: Some(code),
                 outcome: Outcome::cancelled(Code::CANCELLED.error()),
                 origin: Some(Origin::Peer),
             },
-            Self::Transport(code) => failed(Some(code), TRANSPORT),
+            Self::Transport(code) => failed(Some(code), TRANSPORT_ERROR),
         }
     }
 }
@@ -112,84 +112,65 @@ impl Found {
 const DEEPEST: usize = 16;
 
 fn found(error: &(dyn Error + 'static)) -> Option<Found> {
+    let (mut told, mut transport) = (None, false);
     let mut next = Some(error);
     for _ in 0..DEEPEST {
-        let error = next?;
+        let Some(error) = next else { break };
         if let Some(status) = error.downcast_ref::<tonic::Status>() {
-            return Some(Found::Status(Code::of(i64::from(i32::from(status.code())))));
-        }
-        if error.is::<tonic::TimeoutExpired>() {
+            // What the caller sees. Further in stands why.
+            told = told.or(Some(Code::of(i64::from(i32::from(status.code())))));
+        } else if error.is::<tonic::TimeoutExpired>() {
             return Some(Found::Late);
-        }
-        if error.is::<tonic::ConnectError>() {
-            return Some(Found::Transport(Code::UNAVAILABLE));
-        }
-        if let Some(code) = said(error) {
-            return Some(Found::Transport(code));
+        } else if error.is::<tonic::ConnectError>() {
+            return Some(Found::Transport(told.unwrap_or(Code::UNAVAILABLE)));
+        } else if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let code = told.unwrap_or(of_h2(error.reason()));
+            let given_up = error.is_remote() && error.reason() == Some(h2::Reason::CANCEL);
+            return Some(match given_up {
+                true => Found::Reset(code),
+                false => Found::Transport(code),
+            });
+        } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_timeout() {
+                // Its pings were not answered.
+                return Some(Found::Transport(told.unwrap_or(Code::UNAVAILABLE)));
+            }
+            if error.is_canceled() {
+                // The connection had gone before the request was on it. Nobody cancelled, whatever tonic calls it.
+                return Some(Found::Transport(told.unwrap_or(Code::CANCELLED)));
+            }
+            // A body of the user's is within: what it says comes next.
+            transport |= !error.is_user();
+        } else {
+            transport |= error.is::<std::io::Error>() || error.is::<tonic::transport::Error>();
         }
         next = error.source();
     }
-    None
+    match transport {
+        true => Some(Found::Transport(told.unwrap_or(Code::UNKNOWN))),
+        false => told.map(Found::Status),
+    }
 }
 
-/// How messages of hyper and h2 begin, and what tonic makes of them. The reasons of h2 follow what it calls the error.
-const SAYINGS: &[(&str, Code)] = &[
-    // hyper
-    ("operation was canceled", Code::CANCELLED),
-    ("connection closed before message completed", Code::UNKNOWN),
-    // h2, by the peer
-    ("stream error received: ", Code::INTERNAL),
-    ("stream error received: refused stream", Code::UNAVAILABLE),
-    (
-        "stream error received: stream no longer needed",
-        Code::CANCELLED,
-    ),
-    (
-        "stream error received: detected excessive load",
-        Code::RESOURCE_EXHAUSTED,
-    ),
-    (
-        "stream error received: security properties",
-        Code::PERMISSION_DENIED,
-    ),
-    ("connection error received: ", Code::UNAVAILABLE),
-    ("connection error detected: ", Code::INTERNAL),
-    ("keep-alive timed out", Code::UNAVAILABLE),
-];
-
-fn said(error: &(dyn Error + 'static)) -> Option<Code> {
-    let mut text = Beginning {
-        bytes: [0; 64],
-        len: 0,
-    };
-    // It fails where the text is longer than what is looked at. An error that panics over its text is not ours to let
-    // through: its host goes on with it as it would without us.
-    let _ = catch_unwind(AssertUnwindSafe(|| write!(text, "{error}")));
-    let text = &text.bytes[..text.len];
-    let fits = SAYINGS
-        .iter()
-        .filter(|(saying, _)| text.starts_with(saying.as_bytes()));
-    // The longest beginning is the one that is meant.
-    fits.max_by_key(|(saying, _)| saying.len())
-        .map(|(_, means)| *means)
-}
-
-/// The beginning of a text, without an allocation.
-struct Beginning {
-    bytes: [u8; 64],
-    len: usize,
-}
-
-impl Write for Beginning {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.bytes[self.len..];
-        let taken = text.len().min(room.len());
-        room[..taken].copy_from_slice(&text.as_bytes()[..taken]);
-        self.len += taken;
-        if taken == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+/// gRPC's mapping of HTTP/2's reasons (doc/PROTOCOL-HTTP2.md), as tonic has it. A connection that is lost without any is
+/// UNKNOWN to tonic.
+const fn of_h2(reason: Option<h2::Reason>) -> Code {
+    use h2::Reason;
+    match reason {
+        Some(
+            Reason::NO_ERROR
+            | Reason::PROTOCOL_ERROR
+            | Reason::INTERNAL_ERROR
+            | Reason::FLOW_CONTROL_ERROR
+            | Reason::SETTINGS_TIMEOUT
+            | Reason::FRAME_SIZE_ERROR
+            | Reason::COMPRESSION_ERROR
+            | Reason::CONNECT_ERROR,
+        ) => Code::INTERNAL,
+        Some(Reason::REFUSED_STREAM) => Code::UNAVAILABLE,
+        Some(Reason::CANCEL) => Code::CANCELLED,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::RESOURCE_EXHAUSTED,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PERMISSION_DENIED,
+        _ => Code::UNKNOWN,
     }
 }

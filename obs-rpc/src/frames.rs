@@ -20,11 +20,27 @@ pub(crate) struct Tally {
     pub(crate) compressed: u64,
     /// Bytes of messages, compressed or not, without prefixes.
     pub(crate) bytes: u64,
+    /// Something stood in the place of a prefix that is none: this is no gRPC, or not any more.
+    pub(crate) invalid: bool,
+}
+
+impl Tally {
+    pub(crate) const NONE: Self = Self {
+        messages: 0,
+        compressed: 0,
+        bytes: 0,
+        invalid: false,
+    };
 }
 
 const PREFIX: usize = 5;
 
 impl Frames {
+    /// Whether nothing was fed.
+    pub(crate) fn is_untouched(&self, tally: &Tally) -> bool {
+        tally.messages == 0 && tally.bytes == 0 && self.left == 0 && self.have == 0
+    }
+
     /// Whether the body may end here: between two messages.
     #[cfg(test)]
     pub(crate) fn is_between(&self) -> bool {
@@ -59,8 +75,21 @@ impl Frames {
     #[inline(always)]
     fn begin(&mut self, [flag, length @ ..]: [u8; PREFIX], tally: &mut Tally) {
         self.left = u32::from_be_bytes(length);
-        tally.compressed += u64::from(flag != 0);
         tally.messages += u64::from(self.left == 0);
+        match flag {
+            0 => {}
+            1 => tally.compressed += 1,
+            _ => self.lose(tally),
+        }
+    }
+
+    /// No message is found any more: what comes counts as one that does not end.
+    #[cold]
+    #[inline(never)]
+    fn lose(&mut self, tally: &mut Tally) {
+        tally.invalid = true;
+        tally.messages -= u64::from(self.left == 0);
+        self.left = u32::MAX;
     }
 
     /// A prefix that comes in parts.
@@ -110,6 +139,18 @@ mod tests {
             }
             assert_eq!(tally, expect, "in parts of {size}");
             assert!(frames.is_between());
+        }
+    }
+
+    #[test]
+    fn what_is_no_grpc_has_no_messages() {
+        for size in 1..=8 {
+            let (mut frames, mut tally) = (Frames::default(), Tally::NONE);
+            for part in b"<html>\0\0\0\0\0\0".chunks(size) {
+                frames.feed(part, &mut tally);
+            }
+            assert!(tally.invalid, "in parts of {size}");
+            assert_eq!((tally.messages, tally.compressed), (0, 0));
         }
     }
 

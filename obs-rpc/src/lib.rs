@@ -23,8 +23,8 @@ mod status;
 #[cfg(feature = "tonic")]
 pub use client::RpcClientLayer;
 pub use descriptor::{
-    BODY_ERROR, RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, RPC_SERVER, RPC_SERVER_NEXT,
-    SERVICE_ERROR, StatusKey,
+    BODY_ERROR, PROTOCOL_ERROR, RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, RPC_SERVER,
+    RPC_SERVER_NEXT, SERVICE_ERROR, StatusKey, TRANSPORT_ERROR,
 };
 #[cfg(feature = "tonic")]
 pub use head::CallHead;

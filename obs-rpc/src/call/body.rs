@@ -33,10 +33,19 @@ pin_project! {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.call.is_recording() && *this.current {
+            if !this.call.is_recording() {
+                return;
+            }
+            let server = this.call.common.is_some_and(|common| common.role == Role::Server);
+            if !server && *this.status != StatusCode::OK {
+                // Of a proxy, with a body that is no gRPC and that nobody reads: the head has said it all.
+                this.call.end_with(of_http(*this.status));
+            } else if *this.current {
                 let entered = this.call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
+            } else {
+                current::giving_up(|| this.inner.set(None));
             }
         }
     }
@@ -134,7 +143,10 @@ fn look_at<E: 'static>(
                     call.operation.stamp(Event::READ_START);
                 }
                 let before = call.tally.messages;
-                frames.feed(data, &mut call.tally);
+                // The page of a proxy has no messages.
+                if status == StatusCode::OK {
+                    frames.feed(data, &mut call.tally);
+                }
                 if before == 0 && call.tally.messages > 0 {
                     call.operation.stamp(match server {
                         true => Event::STREAM_SEND,
@@ -142,44 +154,51 @@ fn look_at<E: 'static>(
                     });
                 }
                 if is_over {
-                    end_without_trailers(call, status, server);
+                    end_without_trailers(call, frames, status, server);
                 }
             } else if let Some(trailers) = frame.trailers_ref() {
-                end_with_trailers(call, trailers, status, server);
+                end_with_trailers(call, frames, trailers, status, server);
             }
         }
-        Poll::Ready(Some(Err(error))) => fail(call, failure::chain(error), server),
-        Poll::Ready(None) => end_without_trailers(call, status, server),
+        Poll::Ready(Some(Err(error))) => fail(call, frames, failure::chain(error), server),
+        Poll::Ready(None) => end_without_trailers(call, frames, status, server),
     }
 }
 
-const fn last(server: bool) -> &'static [Event] {
-    match server {
+/// The last moments of a body. What had no data was not read.
+fn stamp_last(call: &mut Call, frames: &Frames, server: bool) {
+    let events: &[Event] = match server {
         true => &[Event::WRITE_FINISH, Event::STREAM_FINISH],
+        false if frames.is_untouched(&call.tally) => &[Event::STREAM_FINISH],
         false => &[Event::READ_FINISH, Event::STREAM_FINISH],
+    };
+    if let Some(mut active) = call.operation.active() {
+        active.stamp_all(events);
     }
 }
 
 #[inline(never)]
-fn end_with_trailers(call: &mut Call, trailers: &HeaderMap, status: StatusCode, server: bool) {
+fn end_with_trailers(
+    call: &mut Call,
+    frames: &Frames,
+    trailers: &HeaderMap,
+    status: StatusCode,
+    server: bool,
+) {
     match trailers.get("grpc-status") {
         Some(value) => {
-            if let Some(mut active) = call.operation.active() {
-                active.stamp_all(last(server));
-            }
+            stamp_last(call, frames, server);
             call.end_with(Code::parse(value.as_bytes()));
         }
-        None => end_without_trailers(call, status, server),
+        None => end_without_trailers(call, frames, status, server),
     }
 }
 
 /// The peer said no status: what it means is by the HTTP status, as gRPC has it.
 #[cold]
 #[inline(never)]
-fn end_without_trailers(call: &mut Call, status: StatusCode, server: bool) {
-    if let Some(mut active) = call.operation.active() {
-        active.stamp_all(last(server));
-    }
+fn end_without_trailers(call: &mut Call, frames: &Frames, status: StatusCode, server: bool) {
+    stamp_last(call, frames, server);
     call.end_with(of_http(status));
 }
 
@@ -197,10 +216,8 @@ pub(crate) fn of_http(status: StatusCode) -> Code {
 
 #[cold]
 #[inline(never)]
-fn fail(call: &mut Call, error: Option<&(dyn Error + 'static)>, server: bool) {
-    if let Some(mut active) = call.operation.active() {
-        active.stamp_all(last(server));
-    }
+fn fail(call: &mut Call, frames: &Frames, error: Option<&(dyn Error + 'static)>, server: bool) {
+    stamp_last(call, frames, server);
     let end = failure::of_body(error, server);
     call.end(end.code, end.outcome, end.origin);
 }

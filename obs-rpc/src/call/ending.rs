@@ -3,7 +3,8 @@
 use super::flow::Flow;
 use super::settings::{Common, Role};
 use crate::descriptor::{
-    METHOD, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE, STATUS,
+    METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
+    STATUS,
 };
 use crate::frames::Tally;
 use crate::status::Code;
@@ -18,6 +19,8 @@ pub(crate) struct Call {
     pub(crate) flow: Option<Arc<Flow>>,
     /// Of the response.
     pub(crate) tally: Tally,
+    /// The head of the response came while the request was still being sent: nobody waited for it. Known at Detailed.
+    pub(crate) answered_early: bool,
     /// `None` where nothing is observed.
     pub(crate) common: Option<&'static Common>,
     /// What a server was asked for and has not answered yet. Anybody can ask for anything: only what is configured, or was
@@ -54,11 +57,8 @@ impl Call {
         Self {
             operation: Operation::disabled(),
             flow: None,
-            tally: Tally {
-                messages: 0,
-                compressed: 0,
-                bytes: 0,
-            },
+            tally: Tally::NONE,
+            answered_early: false,
             common: None,
             unknown: None,
         }
@@ -88,20 +88,50 @@ impl Call {
         }
     }
 
+    fn is_server(&self) -> bool {
+        self.common
+            .is_some_and(|common| common.role == Role::Server)
+    }
+
     /// Ended by a status from the peer or to it.
     #[inline(never)]
     pub(crate) fn end_with(&mut self, code: Code) {
+        // A server's answer to a client that has gone is none.
+        if self.flow.as_ref().is_some_and(|flow| flow.is_broken()) && self.is_server() {
+            return self.give_up();
+        }
         let outcome = match self.common {
             Some(common) => common.outcome(code),
             None => Outcome::ANSWERED,
         };
-        // To be cancelled is the peer's to say, to be late too.
-        let origin = match code {
-            Code::CANCELLED => Some(Origin::Peer),
-            Code::DEADLINE_EXCEEDED => Some(Origin::Deadline),
-            _ => None,
+        let (outcome, origin) = match code {
+            Code::CANCELLED => self.cancelled(outcome),
+            Code::DEADLINE_EXCEEDED => (outcome, Some(Origin::Deadline)),
+            _ => (outcome, None),
         };
         self.end(Some(code), outcome, origin);
+    }
+
+    /// The status says so. A handler's own saying is nobody's cancellation; a server that ran out of the client's time calls
+    /// it this, too (tonic 0.14).
+    #[cold]
+    fn cancelled(&mut self, outcome: Outcome) -> (Outcome, Option<Origin>) {
+        if self.is_server() {
+            return (outcome, None);
+        }
+        match self.operation.outcome_if_dropped() {
+            Some(late) if late.end() == End::TimedOut => (late, Some(Origin::Deadline)),
+            _ => (outcome, Some(Origin::Peer)),
+        }
+    }
+
+    /// Stamps when the handler of a server was called, at Detailed. Of two stamps the earlier one stands: that of a head does.
+    pub(crate) fn hand_over(&mut self) {
+        if let Some(at) = self.flow.as_ref().and_then(|flow| flow.handed_over())
+            && let Some(mut active) = self.operation.active()
+        {
+            active.stamp_at(Event::SERVER_HANDLE_START, at);
+        }
     }
 
     /// Ended as said. `origin` is of what was cancelled or late.
@@ -118,7 +148,8 @@ impl Call {
                 active.set(rpc::METHOD_ORIGINAL, &*method);
             }
             let role = self.common.map(|common| common.role);
-            tell(&mut active, self.flow.as_deref(), &self.tally, role);
+            let waited = !self.answered_early;
+            tell(&mut active, self.flow.as_deref(), &self.tally, role, waited);
         }
         self.operation.end_in_place(outcome);
     }
@@ -126,7 +157,13 @@ impl Call {
 
 /// What was counted and seen elsewhere.
 #[inline(always)]
-fn tell(active: &mut Active<'_>, flow: Option<&Flow>, response: &Tally, role: Option<Role>) {
+fn tell(
+    active: &mut Active<'_>,
+    flow: Option<&Flow>,
+    response: &Tally,
+    role: Option<Role>,
+    waited: bool,
+) {
     if role == Some(Role::Logical) {
         return;
     }
@@ -143,12 +180,12 @@ fn tell(active: &mut Active<'_>, flow: Option<&Flow>, response: &Tally, role: Op
         active.set(obs::RPC_REQUEST_COMPRESSED, seen.tally.compressed as i64);
     }
     if flow.is_detailed() {
-        stamp(active, &seen, role == Some(Role::Server));
+        stamp(active, &seen, role == Some(Role::Server), waited);
     }
 }
 
 #[inline(never)]
-fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool) {
+fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool, waited: bool) {
     let events: [(Option<_>, &[Event]); 3] = if server {
         [
             (seen.began, &[Event::READ_START]),
@@ -159,7 +196,10 @@ fn stamp(active: &mut Active<'_>, seen: &super::flow::Seen, server: bool) {
         [
             (seen.began, &[Event::STREAM_START, Event::WRITE_START]),
             (seen.first, &[Event::STREAM_SEND]),
-            (seen.over, &[Event::WRITE_FINISH, Event::WAIT_READ_START]),
+            match waited {
+                true => (seen.over, &[Event::WRITE_FINISH, Event::WAIT_READ_START]),
+                false => (seen.over, &[Event::WRITE_FINISH]),
+            },
         ]
     };
     for (at, events) in events {
@@ -186,9 +226,16 @@ impl Call {
         let Some(outcome) = self.operation.outcome_if_dropped() else {
             return;
         };
-        let server = self
-            .common
-            .is_some_and(|common| common.role == Role::Server);
+        let server = self.is_server();
+        if server {
+            self.hand_over();
+            if outcome.end() == End::Panicked {
+                self.operation.stamp(Event::SERVER_HANDLE_FINISH);
+            }
+        } else if self.tally.invalid && outcome.end() == End::Cancelled {
+            // tonic could not read it either, which is why it was dropped.
+            return self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+        }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),
             End::Cancelled if current::is_given_up() => {

@@ -2,7 +2,7 @@
 
 use crate::frames::Tally;
 use obs_core::{Kind, Moment, StatsLevel};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Written by whoever polls the body, one after another; read by the owner of the operation at its end.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub(crate) struct Flow {
     began: AtomicU64,
     first: AtomicU64,
     over: AtomicU64,
+    broken: AtomicBool,
+    /// When it was made, at Detailed: the service inside is called next.
+    called: Option<Moment>,
 }
 
 /// What of it is read.
@@ -43,6 +46,8 @@ impl Flow {
             began: AtomicU64::new(0),
             first: AtomicU64::new(0),
             over: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
+            called: (level == StatsLevel::Detailed).then(|| kind.now()),
         }
     }
 
@@ -77,6 +82,36 @@ impl Flow {
         self.stamp(&self.over);
     }
 
+    /// The peer broke it off: it is not there to be answered.
+    #[cold]
+    pub(crate) fn break_off(&self) {
+        self.broken.store(true, ORDER);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(ORDER)
+    }
+
+    /// Whether it has been read or sent to its end. Known at Detailed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(ORDER) != 0
+    }
+
+    /// Whether anybody polled it, or nobody had to. Known at Detailed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.load(ORDER) != 0
+    }
+
+    /// When a server's handler is called, as far as that is seen from outside: with the one message of a request that is over;
+    /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
+    pub(crate) fn handed_over(&self) -> Option<Moment> {
+        match self.messages.load(ORDER) {
+            1 => Moment::from_bits(self.over.load(ORDER)).or(self.called),
+            _ => self.called,
+        }
+    }
+
     pub(crate) fn read(&self) -> Seen {
         let at = |place: &AtomicU64| Moment::from_bits(place.load(ORDER));
         Seen {
@@ -84,6 +119,7 @@ impl Flow {
                 messages: self.messages.load(ORDER),
                 compressed: self.compressed.load(ORDER),
                 bytes: self.bytes.load(ORDER),
+                ..Tally::NONE
             },
             began: at(&self.began),
             first: at(&self.first),

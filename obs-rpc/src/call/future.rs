@@ -1,7 +1,7 @@
 //! The future of a response: the operation is current in each poll, and goes on into the body.
 
 use super::body::{ResponseBody, of_http};
-use super::ending::Call;
+use super::ending::{Call, Origin};
 use super::settings::Role;
 use crate::failure;
 use crate::frames::Frames;
@@ -89,10 +89,20 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
     let chain = failure::chain(error);
     let end = match server {
         true => {
+            call.hand_over();
             call.operation.stamp(Event::SERVER_HANDLE_FINISH);
             failure::of_server(chain)
         }
-        false => failure::of_client(chain),
+        false => {
+            let end = failure::of_client(chain);
+            // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
+            if end.origin != Some(Origin::Deadline)
+                && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
+            {
+                call.operation.stamp(Event::STREAM_FINISH);
+            }
+            end
+        }
     };
     call.end(end.code, end.outcome, end.origin);
 }
@@ -100,13 +110,22 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
 #[inline(never)]
 fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(common) = call.common else { return };
+    let server = common.role == Role::Server;
+    if let Some(flow) = &call.flow
+        && flow.is_detailed()
+    {
+        match server {
+            true => call.hand_over(),
+            false => call.answered_early = !flow.is_over(),
+        }
+    }
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    let server = common.role == Role::Server;
-    active.stamp_all(match server {
-        true => &[Event::SERVER_HANDLE_FINISH],
-        false => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+    active.stamp_all(match (server, call.answered_early) {
+        (true, _) => &[Event::SERVER_HANDLE_FINISH],
+        (false, false) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, true) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
         capture(&mut active, response.headers(), &common.response_metadata);

@@ -1,6 +1,7 @@
 //! The body of a request, passed through untouched: counted, and stamped at Detailed.
 
 use super::flow::Flow;
+use crate::failure;
 use crate::frames::{Frames, Tally};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -39,7 +40,11 @@ impl<B: Body> RequestBody<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: 'static,
+{
     type Data = Bytes;
     type Error = B::Error;
 
@@ -71,7 +76,13 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
                 // Trailers, or the last data there is: nobody asks further.
                 this.flow.end();
             }
-            Poll::Ready(Some(Err(_)) | None) => this.flow.end(),
+            Poll::Ready(None) => this.flow.end(),
+            Poll::Ready(Some(Err(error))) => {
+                this.flow.end();
+                if failure::chain(error).is_some_and(failure::is_of_peer) {
+                    this.flow.break_off();
+                }
+            }
         }
         polled
     }

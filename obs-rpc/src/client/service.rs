@@ -106,7 +106,8 @@ impl<S> RpcClient<S> {
             call: Call {
                 operation,
                 flow,
-                tally: Tally::default(),
+                tally: Tally::NONE,
+                answered_early: false,
                 common: Some(&settings.common),
                 unknown: None,
             },

@@ -108,7 +108,8 @@ impl<S> RpcServer<S> {
             call: Call {
                 operation,
                 flow: Some(flow),
-                tally: Tally::default(),
+                tally: Tally::NONE,
+                answered_early: false,
                 common: Some(&settings.common),
                 unknown,
             },
@@ -193,8 +194,9 @@ fn describe(
         (one, other) => one.or(other),
     };
     if let Some(deadline) = earlier {
-        // tonic's own timeout began before we were asked, and must not look like a cancellation.
-        let early = (deadline / 64).min(Duration::from_millis(1));
+        // It began before we were asked: in tonic around this layer, and at the client before the request was on its way. What
+        // they give up when it is over must not look like a cancellation.
+        let early = (deadline / 16).min(Duration::from_millis(10));
         active.set_deadline(deadline.saturating_sub(early));
     }
 }
