@@ -4,6 +4,7 @@ use super::ending::Call;
 use super::settings::Role;
 use crate::failure;
 use crate::frames::Frames;
+use crate::metadata;
 use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -185,10 +186,10 @@ fn end_with_trailers(
     status: StatusCode,
     server: bool,
 ) {
-    match trailers.get("grpc-status") {
-        Some(value) => {
+    match metadata::status(trailers) {
+        Some(code) => {
             stamp_last(call, frames, server);
-            call.end_with(Code::parse(value.as_bytes()));
+            call.end_with(code);
         }
         None => end_without_trailers(call, frames, status, server),
     }

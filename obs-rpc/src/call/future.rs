@@ -5,8 +5,7 @@ use super::ending::{Call, Origin};
 use super::settings::Role;
 use crate::failure;
 use crate::frames::Frames;
-use crate::metadata::capture;
-use crate::status::Code;
+use crate::metadata::{self, capture};
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
@@ -130,9 +129,9 @@ fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     if !common.response_metadata.is_empty() {
         capture(&mut active, response.headers(), &common.response_metadata);
     }
-    let code = match response.headers().get("grpc-status") {
+    let code = match metadata::status(response.headers()) {
         // The whole answer: its body, if anybody gave it one, is never read.
-        Some(value) => Some(Code::parse(value.as_bytes())),
+        Some(code) => Some(code),
         // No messages and no trailers.
         None if response.body().is_end_stream() => Some(of_http(response.status())),
         None => None,

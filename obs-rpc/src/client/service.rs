@@ -162,9 +162,7 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
 /// The earlier of what is set and what the request says.
 #[inline(always)]
 fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &HeaderMap) {
-    let said = metadata
-        .get("grpc-timeout")
-        .and_then(|value| metadata::timeout(value.as_bytes()));
+    let said = metadata::caller_waits(metadata);
     let earlier = match (set, said) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
