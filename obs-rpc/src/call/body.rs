@@ -13,6 +13,7 @@ use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 pin_project! {
@@ -27,6 +28,9 @@ pin_project! {
         // Of the head, for a body without trailers.
         pub(crate) status: StatusCode,
         pub(crate) current: bool,
+        // It was asked whether anything is to come, and said no. Asking it ourselves after each message would take a lock of
+        // HTTP/2's each time.
+        pub(crate) seen_over: AtomicBool,
     }
 
     impl<B> PinnedDrop for ResponseBody<B> {
@@ -38,7 +42,10 @@ pin_project! {
                 return;
             }
             let server = this.call.common.is_some_and(|common| common.role == Role::Server);
-            if !server && *this.status != StatusCode::OK {
+            if *this.seen_over.get_mut() {
+                // Whoever read it saw that nothing more was to come, and did not ask for it.
+                end_without_trailers(this.call, this.frames, *this.status, server);
+            } else if !server && *this.status != StatusCode::OK {
                 // Of a proxy, with a body that is no gRPC and that nobody reads: the head has said it all.
                 this.call.end_with(of_http(*this.status));
             } else if *this.current {
@@ -60,6 +67,7 @@ impl<B> ResponseBody<B> {
             frames: Frames::default(),
             status: StatusCode::OK,
             current: false,
+            seen_over: AtomicBool::new(false),
         }
     }
 }
@@ -102,18 +110,19 @@ where
             std::mem::forget(unwinding);
             polled
         };
-        let is_over = match &polled {
-            Poll::Pending => return polled,
-            Poll::Ready(Some(Ok(frame))) => frame.data_ref().is_some() && inner.is_end_stream(),
-            Poll::Ready(_) => false,
-        };
-        look_at(this.call, this.frames, &polled, *this.status, is_over);
+        if polled.is_ready() {
+            look_at(this.call, this.frames, &polled, *this.status);
+        }
         polled
     }
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        let is_over = self.inner.as_ref().is_none_or(Body::is_end_stream);
+        if is_over {
+            self.seen_over.store(true, Ordering::Relaxed);
+        }
+        is_over
     }
 
     #[inline]
@@ -131,7 +140,6 @@ fn look_at<E: 'static>(
     frames: &mut Frames,
     polled: &Polled<E>,
     status: StatusCode,
-    is_over: bool,
 ) {
     let server = call
         .common
@@ -153,9 +161,6 @@ fn look_at<E: 'static>(
                         true => Event::STREAM_SEND,
                         false => Event::STREAM_RECV,
                     });
-                }
-                if is_over {
-                    end_without_trailers(call, frames, status, server);
                 }
             } else if let Some(trailers) = frame.trailers_ref() {
                 end_with_trailers(call, frames, trailers, status, server);

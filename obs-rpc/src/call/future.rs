@@ -12,6 +12,7 @@ use http_body::Body;
 use obs_core::{Event, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 pin_project! {
@@ -74,6 +75,7 @@ where
                 frames: Frames::default(),
                 status,
                 current,
+                seen_over: AtomicBool::new(false),
             })
         })
     }

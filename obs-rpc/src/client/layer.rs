@@ -1,6 +1,6 @@
 //! The layer: settings by value.
 
-use super::service::RpcClient;
+use super::service::{RpcClient, SYSTEM_ONLY, labels_to};
 use super::settings::Settings;
 use crate::call::settings::{Common, Role, common_setters};
 use crate::descriptor::{
@@ -47,6 +47,7 @@ impl RpcClientLayer {
                 common: Common::new(kind, role, telemetry.propagator()),
                 injects: role == Role::Client,
                 server: None,
+                labels: SYSTEM_ONLY,
             },
             leaked: Arc::default(),
         }
@@ -102,9 +103,13 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            if let Some((host, port)) = &settings.server {
+                settings.labels = labels_to(settings.common.kind, host, *port);
+            }
+            Box::leak(Box::new(settings))
+        });
         RpcClient { inner, settings }
     }
 }

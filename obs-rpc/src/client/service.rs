@@ -9,12 +9,12 @@ use crate::call::request::RequestBody;
 use crate::call::settings::Role;
 use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
 use crate::frames::Tally;
-use crate::head::CallHead;
+use crate::head::{CallHead, host_and_port};
 use crate::metadata;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use obs_core::semconv::obs;
-use obs_core::{Active, LabelId, Labels, Operation, Parent, current};
+use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -129,18 +129,10 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
         Role::Client => attempt(head),
         _ => 0,
     };
-    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-    let (host, port) = match (head.uri.host(), &settings.server) {
-        (Some(host), _) => (Some(host), head.uri.port_u16()),
-        (None, Some((host, port))) => (Some(&**host), *port),
-        (None, None) => (None, None),
+    let labels = match host_and_port(head.uri) {
+        Some((host, port)) => labels_to(kind, host, port),
+        None => settings.labels,
     };
-    if let Some(host) = host {
-        labels = labels.with(ADDRESS, kind.label(ADDRESS, host));
-        if let Some(port) = port {
-            labels = labels.with(PORT, LabelId::number(port));
-        }
-    }
     let method = head.method;
     let mut operation = kind.start_with(labels, Some((METHOD, method)), Parent::Current);
     let Some(mut active) = operation.active() else {
@@ -158,6 +150,18 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
     }
     operation
 }
+
+/// The labels of calls to somebody; the system's is always there.
+pub(super) fn labels_to(kind: &'static Kind, host: &str, port: Option<u16>) -> Labels {
+    let labels = SYSTEM_ONLY.with(ADDRESS, kind.label(ADDRESS, host));
+    match port {
+        Some(port) => labels.with(PORT, LabelId::number(port)),
+        None => labels,
+    }
+}
+
+pub(super) const SYSTEM_ONLY: Labels =
+    Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
 
 /// The earlier of what is set and what the request says.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use crate::call::settings::Common;
 use crate::descriptor::{ATTEMPTS, RPC_CALL, RPC_CALL_NEXT};
-use obs_core::Active;
+use obs_core::{Active, Labels};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) injects: bool,
     /// Whom the channel asks, where requests do not say it.
     pub(crate) server: Option<(Arc<str>, Option<u16>)>,
+    /// The same as it is recorded: found once, where the settings are leaked.
+    pub(crate) labels: Labels,
 }
 
 impl Settings {

@@ -8,7 +8,7 @@ use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
 use crate::descriptor::{METHOD, SYSTEM, System};
 use crate::frames::Tally;
-use crate::head::CallHead;
+use crate::head::{CallHead, host_and_port};
 use crate::metadata::{self, Carrier};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -117,6 +117,9 @@ impl<S> RpcServer<S> {
     }
 }
 
+/// Of every call.
+const LABELS: Labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
+
 #[inline(never)]
 fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<Box<str>>) {
     let common = &settings.common;
@@ -125,32 +128,27 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
     }
     let kind = common.kind;
     let mut found = metadata::scan(head.metadata);
-    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-    let known = kind.known_label(METHOD, head.method);
-    if let Some(method) = known {
-        labels = labels.with(METHOD, method);
-    }
-    let mut joined = String::new();
-    let mut operation = match settings.propagator {
+    let (mut joined, strange);
+    let parent = match settings.propagator {
         None => {
+            joined = String::new();
             let trust = || settings.trust(head);
-            let parent = metadata::parent(&found, head.metadata, kind, trust, &mut joined);
-            kind.start(labels, parent)
+            metadata::parent(&found, head.metadata, kind, trust, &mut joined)
         }
         Some(other) => {
-            let strange = metadata::parent_by(other, head, kind);
+            strange = metadata::parent_by(other, head, kind);
             found.baggage = strange.baggage;
-            let parent = match strange.parent {
+            match strange.parent {
                 Some(parent) => Parent::Remote {
                     parent,
                     tracestate: &strange.tracestate,
                     trust: settings.trust(head),
                 },
                 None => Parent::Current,
-            };
-            kind.start(labels, parent)
+            }
         }
     };
+    let (mut operation, known) = kind.start_if_known(LABELS, (METHOD, head.method), parent);
     if let Some(mut active) = operation.active() {
         active.stamp_all(&[Event::STREAM_START]);
         describe(&mut active, head, settings, found.timeout);
@@ -159,8 +157,8 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
         }
     }
     let unknown = match known {
-        Some(_) => None,
-        None => operation.is_recording().then(|| head.method.into()),
+        true => None,
+        false => operation.is_recording().then(|| head.method.into()),
     };
     (operation, unknown)
 }
@@ -174,9 +172,9 @@ fn describe(
     timeout: Option<Duration>,
 ) {
     let common = &settings.common;
-    if let Some(host) = head.uri.host() {
+    if let Some((host, port)) = host_and_port(head.uri) {
         active.set(network::SERVER_ADDRESS, host.as_bytes());
-        if let Some(port) = head.uri.port_u16() {
+        if let Some(port) = port {
             active.set(network::SERVER_PORT, port);
         }
     }
