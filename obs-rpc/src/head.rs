@@ -38,20 +38,60 @@ impl<'a> CallHead<'a> {
 /// for each of the two.
 pub(crate) fn host_and_port(uri: &Uri) -> Option<(&str, Option<u16>)> {
     let authority = uri.authority()?.as_str();
-    let bytes = authority.as_bytes();
-    // Looked for without a branch: users, addresses in brackets, ports.
-    let marks = |marks: u32, byte: &u8| {
-        marks + u32::from(*byte == b':') + 2 * u32::from(matches!(*byte, b'@' | b'['))
+    let (host, port) = match authority.as_bytes() {
+        [.., b'0'..=b'9'] => split_port(authority),
+        _ => (authority, None),
     };
-    let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit());
-    let port = authority.len() - digits.count();
-    match bytes.iter().fold(0, marks) {
-        0 => Some((authority, None)),
-        1 if authority[..port].ends_with(':') => {
-            Some((&authority[..port - 1], authority[port..].parse().ok()))
-        }
-        _ => Some((uri.host()?, uri.port_u16())),
+    if is_plain(host.as_bytes()) {
+        return Some((host, port));
     }
+    Some((uri.host()?, uri.port_u16()))
+}
+
+/// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
+fn split_port(authority: &str) -> (&str, Option<u16>) {
+    let (mut port, mut scale) = (0, 1);
+    for (at, byte) in authority.bytes().enumerate().rev().take(6) {
+        match byte {
+            b'0'..=b'9' => port += u32::from(byte - b'0') * scale,
+            b':' => {
+                return match u16::try_from(port) {
+                    Ok(port) => (&authority[..at], Some(port)),
+                    Err(_) => break,
+                };
+            }
+            _ => break,
+        }
+        scale *= 10;
+    }
+    (authority, None)
+}
+
+/// Whether nothing in it has to be taken apart (`:`, `@`, `[`): eight bytes a step, the last ones twice. May say no without.
+#[inline(always)]
+fn is_plain(host: &[u8]) -> bool {
+    let Some(last) = host.last_chunk::<8>() else {
+        return !host.iter().any(|byte| matches!(byte, b':' | b'@' | b'['));
+    };
+    let (steps, _) = host.as_chunks::<8>();
+    let seen = steps
+        .iter()
+        .fold(marks(*last), |seen, step| seen | marks(*step));
+    seen & (EACH << 7) == 0
+}
+
+/// One in each byte.
+const EACH: u64 = u64::MAX / 255;
+
+/// The top bit of a byte is set if one of eight bytes is `:`, `@` or `[`; may be set without (for what stands between the first
+/// two, and letters above ASCII), is never missing.
+#[inline(always)]
+const fn marks(step: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(step);
+    let from_colon = word.wrapping_add(EACH * (0x80 - b':' as u64));
+    let past_at = word.wrapping_add(EACH * (0x7f - b'@' as u64));
+    let bracket = word ^ (EACH * b'[' as u64);
+    word | (from_colon ^ past_at) | bracket.wrapping_sub(EACH)
 }
 
 /// Whether it is a service of gRPC's own, which load balancers and tools call.

@@ -149,26 +149,35 @@ fn layer(ends: Ends, level: StatsLevel) -> Pair {
     hold(&flat, pair, ends, (0, 0))
 }
 
-/// A message of an answer: a frame of its own.
+/// A message of an answer, a frame of its own, through the client's layer.
+pub(crate) fn message_client() -> Pair {
+    messages(Ends::Client, StatsLevel::Base, Method::Watch(MESSAGES))
+}
+
+/// The same through the server's.
+pub(crate) fn message_server() -> Pair {
+    messages(Ends::Server, StatsLevel::Base, Method::Watch(MESSAGES))
+}
+
 pub(crate) fn message() -> Pair {
-    messages(StatsLevel::Base, Method::Watch(MESSAGES))
+    messages(Ends::Both, StatsLevel::Base, Method::Watch(MESSAGES))
 }
 
 pub(crate) fn message_detailed() -> Pair {
-    messages(StatsLevel::Detailed, Method::Watch(MESSAGES))
+    messages(Ends::Both, StatsLevel::Detailed, Method::Watch(MESSAGES))
 }
 
 /// The same of a request.
 pub(crate) fn message_sent() -> Pair {
-    messages(StatsLevel::Base, Method::Tell(MESSAGES))
+    messages(Ends::Both, StatsLevel::Base, Method::Tell(MESSAGES))
 }
 
 /// Messages of one call.
 const MESSAGES: u32 = 500;
 
-fn messages(level: StatsLevel, method: Method) -> Pair {
+fn messages(ends: Ends, level: StatsLevel, method: Method) -> Pair {
     let flat = Flat::build(builder(level, Kept::None));
-    called(&flat, Ends::Both, method, Some((0, 0)))
+    called(&flat, ends, method, Some((0, 0)))
         .with_per_call(u64::from(MESSAGES))
         .with_burst(10)
 }

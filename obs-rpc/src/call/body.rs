@@ -1,7 +1,6 @@
 //! The body of a response: the call lasts as long as it does, and ends with its trailers exactly once.
 
 use super::ending::Call;
-use super::settings::Role;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata;
@@ -41,7 +40,7 @@ pin_project! {
             if !this.call.is_recording() {
                 return;
             }
-            let server = this.call.common.is_some_and(|common| common.role == Role::Server);
+            let server = this.call.is_server();
             if *this.seen_over.get_mut() {
                 // Whoever read it saw that nothing more was to come, and did not ask for it.
                 end_without_trailers(this.call, this.frames, *this.status, server);
@@ -110,8 +109,16 @@ where
             std::mem::forget(unwinding);
             polled
         };
-        if polled.is_ready() {
-            look_at(this.call, this.frames, &polled, *this.status);
+        let Poll::Ready(ready) = &polled else {
+            return polled;
+        };
+        let data = match ready {
+            Some(Ok(frame)) => frame.data_ref(),
+            _ => None,
+        };
+        match data {
+            Some(data) => count(this.call, this.frames, data, *this.status),
+            None => end(this.call, this.frames, ready.as_ref(), *this.status),
         }
         polled
     }
@@ -134,45 +141,59 @@ where
     }
 }
 
-#[inline]
-fn look_at<E: 'static>(
+/// Messages pass, or a part of one.
+#[inline(always)]
+fn count(call: &mut Call, frames: &mut Frames, data: &[u8], status: StatusCode) {
+    let before = call.tally.messages;
+    // The page of a proxy has no messages.
+    if status == StatusCode::OK {
+        frames.feed(data, &mut call.tally);
+    }
+    if call.is_detailed() {
+        stamp_data(call, before);
+    }
+}
+
+#[inline(never)]
+fn stamp_data(call: &mut Call, before: u64) {
+    let server = call.is_server();
+    if !server {
+        call.operation.stamp(Event::READ_START);
+    }
+    if before == 0 && call.tally.messages > 0 {
+        call.operation.stamp(match server {
+            true => Event::STREAM_SEND,
+            false => Event::STREAM_RECV,
+        });
+    }
+}
+
+/// Nothing more comes: the trailers, the end without them, or an error.
+#[inline(never)]
+fn end<E: 'static>(
     call: &mut Call,
-    frames: &mut Frames,
-    polled: &Polled<E>,
+    frames: &Frames,
+    last: Option<&Result<Frame<Bytes>, E>>,
     status: StatusCode,
 ) {
-    let server = call
-        .common
-        .is_some_and(|common| common.role == Role::Server);
-    match polled {
-        Poll::Pending => {}
-        Poll::Ready(Some(Ok(frame))) => {
-            if let Some(data) = frame.data_ref() {
-                if !server {
-                    call.operation.stamp(Event::READ_START);
-                }
-                let before = call.tally.messages;
-                // The page of a proxy has no messages.
-                if status == StatusCode::OK {
-                    frames.feed(data, &mut call.tally);
-                }
-                if before == 0 && call.tally.messages > 0 {
-                    call.operation.stamp(match server {
-                        true => Event::STREAM_SEND,
-                        false => Event::STREAM_RECV,
-                    });
-                }
-            } else if let Some(trailers) = frame.trailers_ref() {
+    let server = call.is_server();
+    match last {
+        Some(Ok(frame)) => {
+            if let Some(trailers) = frame.trailers_ref() {
                 end_with_trailers(call, frames, trailers, status, server);
             }
         }
-        Poll::Ready(Some(Err(error))) => fail(call, frames, failure::chain(error), server),
-        Poll::Ready(None) => end_without_trailers(call, frames, status, server),
+        Some(Err(error)) => fail(call, frames, failure::chain(error), server),
+        None => end_without_trailers(call, frames, status, server),
     }
 }
 
 /// The last moments of a body. What had no data was not read.
+#[inline(always)]
 fn stamp_last(call: &mut Call, frames: &Frames, server: bool) {
+    if !call.is_detailed() {
+        return;
+    }
     let events: &[Event] = match server {
         true => &[Event::WRITE_FINISH, Event::STREAM_FINISH],
         false if frames.is_untouched(&call.tally) => &[Event::STREAM_FINISH],
@@ -183,7 +204,7 @@ fn stamp_last(call: &mut Call, frames: &Frames, server: bool) {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn end_with_trailers(
     call: &mut Call,
     frames: &Frames,

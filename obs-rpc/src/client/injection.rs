@@ -13,9 +13,10 @@ const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 pub(crate) fn write(active: &mut Active<'_>, propagator: &Propagator, metadata: &mut HeaderMap) {
     let (mut replaced, mut has_tracestate) = (false, false);
     propagator.inject_operation(active, |name, value| {
-        let Ok(value) = HeaderValue::from_str(value) else {
+        let Ok(mut value) = HeaderValue::from_str(value) else {
             return;
         };
+        value.set_sensitive(true);
         match name {
             "traceparent" => replaced = metadata.insert(TRACEPARENT, value).is_some(),
             "tracestate" => {

@@ -4,7 +4,8 @@ use super::super::{Case, added, latency, scaling};
 use super::{
     base, base_client, base_kept, base_server, contended, default_mode, detailed, detailed_client,
     detailed_kept, detailed_server, disabled, layer_client, layer_client_detailed, layer_server,
-    layer_server_detailed, message, message_detailed, message_sent, peers, socket,
+    layer_server_detailed, message, message_client, message_detailed, message_sent, message_server,
+    peers, socket,
 };
 
 pub(crate) static ALL: &[Case] = &[
@@ -79,10 +80,20 @@ pub(crate) static ALL: &[Case] = &[
         "a message of a streamed answer, a frame of its own, through both layers",
         message,
     ),
-    added("rpc/message-detailed", "same at Detailed", message_detailed),
+    added(
+        "rpc/message-base-client",
+        "same, the client alone",
+        message_client,
+    ),
+    added(
+        "rpc/message-base-server",
+        "same, the server alone",
+        message_server,
+    ),
+    added("rpc/message-detailed", "both at Detailed", message_detailed),
     added(
         "rpc/message-base-sent",
-        "a message of a streamed request, the same way",
+        "a message of a streamed request, through both layers",
         message_sent,
     ),
     latency(
