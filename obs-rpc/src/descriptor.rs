@@ -41,7 +41,7 @@ pub(crate) const ATTEMPTS: usize = 0;
 
 /// `error.type` of a call whose service returned an error that says nothing more.
 pub const SERVICE_ERROR: ErrorType = ErrorType::own(OTHERS);
-/// `error.type` of a call whose response body failed without saying why.
+/// `error.type` of a call whose request could not be written to its end, or whose response failed without saying why.
 pub const BODY_ERROR: ErrorType = ErrorType::own(OTHERS + 1);
 /// `error.type` of a call that could not be sent, or whose connection broke.
 pub const TRANSPORT_ERROR: ErrorType = ErrorType::own(OTHERS + 2);

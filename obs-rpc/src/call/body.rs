@@ -226,6 +226,9 @@ fn end_with_trailers(
 #[inline(never)]
 fn end_without_trailers(call: &mut Call, frames: &Frames, status: StatusCode, server: bool) {
     stamp_last(call, frames, server);
+    if !server && call.tally.invalid {
+        return call.end_as_no_grpc();
+    }
     call.end_with(of_http(status));
 }
 

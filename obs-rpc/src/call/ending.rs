@@ -105,7 +105,7 @@ impl Call {
     #[inline(never)]
     pub(crate) fn end_with(&mut self, code: Code) {
         // A server's answer to a client that has gone is none.
-        if self.flow.as_ref().is_some_and(|flow| flow.is_broken()) && self.is_server() {
+        if self.flow.as_ref().is_some_and(|flow| flow.is_broken_off()) && self.is_server() {
             return self.give_up();
         }
         let outcome = match self.common {
@@ -131,6 +131,12 @@ impl Call {
             Some(late) if late.end() == End::TimedOut => (late, Some(Origin::Deadline)),
             _ => (outcome, Some(Origin::Peer)),
         }
+    }
+
+    /// What came makes no sense: INTERNAL, as tonic's client says, too.
+    #[cold]
+    pub(crate) fn end_as_no_grpc(&mut self) {
+        self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
     }
 
     /// Stamps when the handler of a server was called, at Detailed. Of two stamps the earlier one stands: that of a head does.
@@ -242,7 +248,7 @@ impl Call {
             }
         } else if self.tally.invalid && outcome.end() == End::Cancelled {
             // tonic could not read it either, which is why it was dropped.
-            return self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
+            return self.end_as_no_grpc();
         }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),

@@ -2,7 +2,7 @@
 
 use crate::frames::Tally;
 use obs_core::{Kind, Moment, StatsLevel};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Written by whoever polls the body, one after another; read by the owner of the operation at its end.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Flow {
     began: AtomicU64,
     first: AtomicU64,
     over: AtomicU64,
-    broken: AtomicBool,
+    failed: AtomicU8,
     /// When it was made, at Detailed: the service inside is called next.
     called: Option<Moment>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct Seen {
 /// No order is needed between them: numbers of one body, each right by itself.
 const ORDER: Ordering = Ordering::Relaxed;
 
+const FAILED: u8 = 1;
+
 impl Flow {
     pub(crate) fn new(kind: &'static Kind, level: StatsLevel) -> Self {
         Self {
@@ -46,7 +48,7 @@ impl Flow {
             began: AtomicU64::new(0),
             first: AtomicU64::new(0),
             over: AtomicU64::new(0),
-            broken: AtomicBool::new(false),
+            failed: AtomicU8::new(0),
             called: (level == StatsLevel::Detailed).then(|| kind.now()),
         }
     }
@@ -82,15 +84,20 @@ impl Flow {
         self.stamp(&self.over);
     }
 
-    /// The peer broke it off: it is not there to be answered.
+    /// It failed: of itself, or because of the peer, which is not there to be answered then.
     #[cold]
-    pub(crate) fn break_off(&self) {
-        self.broken.store(true, ORDER);
+    pub(crate) fn fail(&self, by_peer: bool) {
+        self.failed.store(FAILED + u8::from(by_peer), ORDER);
     }
 
     #[inline(always)]
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(ORDER)
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(ORDER) != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.failed.load(ORDER) > FAILED
     }
 
     /// Whether it has been read or sent to its end. Known at Detailed.
@@ -107,7 +114,7 @@ impl Flow {
     /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
     pub(crate) fn handed_over(&self) -> Option<Moment> {
         match self.messages.load(ORDER) {
-            1 => Moment::from_bits(self.over.load(ORDER)).or(self.called),
+            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(self.called),
             _ => self.called,
         }
     }

@@ -3,13 +3,14 @@
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::{self, capture};
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use obs_core::{Event, current};
+use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -95,7 +96,12 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
             failure::of_server(chain)
         }
         false => {
-            let end = failure::of_client(chain);
+            let mut end = failure::of_client(chain);
+            if call.flow.as_ref().is_some_and(|flow| flow.has_failed()) {
+                // An encoder, mostly. What came of it is a stream that was reset by us.
+                end.outcome = Outcome::failed(BODY_ERROR);
+                end.origin = None;
+            }
             // The end of a stream that was open, and seen to end: a timeout here only stopped to look.
             if end.origin != Some(Origin::Deadline)
                 && call.flow.as_ref().is_some_and(|flow| flow.has_begun())
@@ -112,13 +118,12 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
 fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
-    if let Some(flow) = &call.flow
-        && flow.is_detailed()
-    {
-        match server {
-            true => call.hand_over(),
-            false => call.answered_early = !flow.is_over(),
-        }
+    match &call.flow {
+        Some(flow) if !flow.is_detailed() => {}
+        Some(_) if server => call.hand_over(),
+        Some(flow) => call.answered_early = !flow.is_over(),
+        // A call around attempts: it is they that wait.
+        None => call.answered_early = true,
     }
     let Some(mut active) = call.operation.active() else {
         return;

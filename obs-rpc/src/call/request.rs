@@ -80,9 +80,8 @@ where
             Poll::Ready(None) => this.flow.end(),
             Poll::Ready(Some(Err(error))) => {
                 this.flow.end();
-                if failure::chain(error).is_some_and(failure::is_of_peer) {
-                    this.flow.break_off();
-                }
+                let by_peer = failure::chain(error).is_some_and(failure::is_of_peer);
+                this.flow.fail(by_peer);
             }
         }
         polled

@@ -155,6 +155,7 @@ pub(crate) fn name(code: Code) -> &'static str {
         Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
         Code::PermissionDenied => "PERMISSION_DENIED",
         Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Unauthenticated => "UNAUTHENTICATED",
         other => panic!("no test ends in {other:?}"),
     }
 }

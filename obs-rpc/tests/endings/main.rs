@@ -7,9 +7,14 @@
 #[allow(dead_code, reason = "each test uses its part")]
 mod echo;
 
+mod answers;
+mod around;
+mod bodies;
 mod drive;
 mod expected;
 mod page;
+mod peer;
+mod resets;
 mod service;
 mod world;
 

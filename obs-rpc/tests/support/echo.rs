@@ -18,7 +18,7 @@ use tonic_prost::ProstCodec;
 /// What is asked and answered.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Said {
-    /// What is to happen, or what happened: `fail 5`, `panic`, `sleep`.
+    /// What is to happen, or what happened: `fail 5`, `panic`, `unwind`, `sleep 3`.
     #[prost(string, tag = "1")]
     pub(crate) text: String,
     /// How many messages are to come.
@@ -56,6 +56,8 @@ async fn act(text: &str) -> Result<(), Status> {
             Ok(())
         }
         _ if text == "panic" => panic!("asked for"),
+        // Without the hook's message.
+        _ if text == "unwind" => std::panic::resume_unwind(Box::new("asked for")),
         _ => Ok(()),
     }
 }
