@@ -102,6 +102,14 @@ impl Compared {
     }
 }
 
+/// Whether a bar on something that is counted needs this case.
+pub(crate) fn ask_for(case: &str) -> bool {
+    let counted = |unit| matches!(unit, Unit::Instr | Unit::Allocs | Unit::Bytes);
+    let mut compared = COMPARED.iter();
+    BARS.iter().any(|bar| bar.case == case && counted(bar.unit))
+        || compared.any(|bar| bar.case == case || bar.others.contains(&case))
+}
+
 const fn times(
     case: &'static str,
     unit: Unit,

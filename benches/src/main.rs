@@ -12,8 +12,10 @@ mod chaos;
 mod harness;
 mod table;
 
-const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick] [--counts]   measure and print
-obs-benches rpc [--tsv] [--quick] [--counts]              the same of calls of gRPC and what they are held against
+const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick]   measure and print
+obs-benches rpc [FILTER] [--tsv] [--quick]      the same of calls of gRPC, and what they are held against
+                               --counts         instructions and allocations alone, without times
+                               --bars           and of that only what a bar asks for
 obs-benches chaos [FILTER] [--tsv] [--long]     outages and attacks, and which bars hold
 obs-benches list                                what can be measured
 obs-benches case NAME time|alloc|instr|check    one measurement, in this process";
@@ -76,6 +78,7 @@ fn table(words: &[&str], asked: fn(&cases::Case) -> bool) -> io::Result<ExitCode
             "--tsv" => options.tsv = true,
             "--quick" => options.quick = true,
             "--counts" => options.counts = true,
+            "--bars" => (options.counts, options.bars) = (true, true),
             flag if flag.starts_with('-') => return usage(),
             filter => options.filter = Some(filter.to_owned()),
         }
@@ -83,6 +86,7 @@ fn table(words: &[&str], asked: fn(&cases::Case) -> bool) -> io::Result<ExitCode
     let cases: Vec<_> = cases::all()
         .filter(|case| asked(case))
         .filter(|case| !options.counts || case.is_counted())
+        .filter(|case| !options.bars || bars::ask_for(case.name))
         .filter(|case| {
             options
                 .filter

@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// No times at all.
     pub(crate) counts: bool,
+    /// Only what a bar on instructions or allocations asks for.
+    pub(crate) bars: bool,
 }
 
 /// Measures and prints; false when a case failed or its accounts did not balance.

@@ -50,17 +50,17 @@ pub(crate) fn host_and_port(uri: &Uri) -> Option<(&str, Option<u16>)> {
 
 /// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
 fn split_port(authority: &str) -> (&str, Option<u16>) {
-    let (mut port, mut scale) = (0, 1);
-    for (at, byte) in authority.bytes().enumerate().rev().take(6) {
-        match byte {
-            b'0'..=b'9' => port += u32::from(byte - b'0') * scale,
-            b':' => {
-                return match u16::try_from(port) {
-                    Ok(port) => (&authority[..at], Some(port)),
-                    Err(_) => break,
-                };
-            }
-            _ => break,
+    let bytes = authority.as_bytes();
+    let (mut at, mut port, mut scale) = (bytes.len(), 0_u32, 1_u32);
+    while scale <= 100_000 && at > 0 {
+        at -= 1;
+        match bytes[at] {
+            digit @ b'0'..=b'9' => port += u32::from(digit - b'0') * scale,
+            b':' => match u16::try_from(port) {
+                Ok(port) => return (&authority[..at], Some(port)),
+                Err(_) => return (authority, None),
+            },
+            _ => return (authority, None),
         }
         scale *= 10;
     }

@@ -173,7 +173,7 @@ pub(crate) fn message_sent() -> Pair {
 }
 
 /// Messages of one call.
-const MESSAGES: u32 = 500;
+const MESSAGES: u32 = 200;
 
 fn messages(ends: Ends, level: StatsLevel, method: Method) -> Pair {
     let flat = Flat::build(builder(level, Kept::None));

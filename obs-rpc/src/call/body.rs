@@ -149,18 +149,19 @@ fn count(call: &mut Call, frames: &mut Frames, data: &[u8], status: StatusCode) 
     if status == StatusCode::OK {
         frames.feed(data, &mut call.tally);
     }
-    if call.is_detailed() {
-        stamp_data(call, before);
+    if before == 0 && call.is_detailed() {
+        stamp_first(call);
     }
 }
 
+/// What comes first is stamped, and that until the first message is there.
 #[inline(never)]
-fn stamp_data(call: &mut Call, before: u64) {
+fn stamp_first(call: &mut Call) {
     let server = call.is_server();
     if !server {
         call.operation.stamp(Event::READ_START);
     }
-    if before == 0 && call.tally.messages > 0 {
+    if call.tally.messages > 0 {
         call.operation.stamp(match server {
             true => Event::STREAM_SEND,
             false => Event::STREAM_RECV,
