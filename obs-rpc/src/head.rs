@@ -36,6 +36,7 @@ impl<'a> CallHead<'a> {
 
 /// Host and port of whom a URI names, by hand: the URI takes itself apart anew each time it is asked, in some 300 instructions
 /// for each of the two.
+#[inline(always)]
 pub(crate) fn host_and_port(uri: &Uri) -> Option<(&str, Option<u16>)> {
     let authority = uri.authority()?.as_str();
     let (host, port) = match authority.as_bytes() {

@@ -173,13 +173,13 @@ pub(crate) fn message_sent() -> Pair {
 }
 
 /// Messages of one call.
-const MESSAGES: u32 = 200;
+const MESSAGES: u32 = 500;
 
 fn messages(ends: Ends, level: StatsLevel, method: Method) -> Pair {
     let flat = Flat::build(builder(level, Kept::None));
     called(&flat, ends, method, Some((0, 0)))
         .with_per_call(u64::from(MESSAGES))
-        .with_burst(10)
+        .with_burst(4)
 }
 
 fn unary(ends: Ends, level: StatsLevel, kept: Kept) -> Pair {

@@ -38,6 +38,7 @@ const ORDER: Ordering = Ordering::Relaxed;
 const FAILED: u8 = 1;
 
 impl Flow {
+    #[inline(always)]
     pub(crate) fn new(kind: &'static Kind, level: StatsLevel) -> Self {
         Self {
             kind,

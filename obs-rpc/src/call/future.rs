@@ -114,7 +114,7 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end(end.code, end.outcome, end.origin);
 }
 
-#[inline(never)]
+#[inline(always)]
 fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;

@@ -24,6 +24,7 @@ pin_project! {
 }
 
 impl<B: Body> RequestBody<B> {
+    #[inline(always)]
     pub(crate) fn new(inner: B, flow: Arc<Flow>) -> Self {
         // It asks through all layers of the body, and takes a lock of HTTP/2's: only where somebody wants to know.
         if flow.is_detailed() && inner.is_end_stream() {

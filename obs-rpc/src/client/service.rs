@@ -75,7 +75,8 @@ where
 }
 
 impl<S> RpcClient<S> {
-    #[inline(never)]
+    // One copy of the request less than out of line.
+    #[inline(always)]
     fn call_observed<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future>
     where
         S: Service<Request<Body>>,

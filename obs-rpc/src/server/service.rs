@@ -82,7 +82,8 @@ where
 }
 
 impl<S> RpcServer<S> {
-    #[inline(never)]
+    // One copy of the request less than out of line.
+    #[inline(always)]
     fn call_observed<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
     where
         S: Service<Request<Body>>,
