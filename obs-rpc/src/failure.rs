@@ -50,13 +50,14 @@ pub(crate) fn of_server(error: Option<&(dyn Error + 'static)>) -> Failed {
     }
 }
 
-/// A body that broke.
+/// A response's body that broke. A server's own says nothing of a connection of the server's.
 #[cold]
 pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>, server: bool) -> Failed {
     match error.and_then(found) {
-        Some(found) => found.to_client(),
-        None if server => failed(None, BODY_ERROR),
-        None => failed(Some(Code::UNKNOWN), BODY_ERROR),
+        Some(Found::Status(code)) => failed(Some(code), code.error()),
+        Some(found) if !server => found.to_client(),
+        _ if server => failed(None, BODY_ERROR),
+        _ => failed(Some(Code::UNKNOWN), BODY_ERROR),
     }
 }
 
@@ -172,5 +173,77 @@ const fn of_h2(reason: Option<h2::Reason>) -> Code {
         Some(Reason::ENHANCE_YOUR_CALM) => Code::RESOURCE_EXHAUSTED,
         Some(Reason::INADEQUATE_SECURITY) => Code::PERMISSION_DENIED,
         _ => Code::UNKNOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::io;
+
+    type Boxed = Box<dyn Error + Send + Sync>;
+
+    /// An error of an application's, with another inside, or itself.
+    #[derive(Debug)]
+    struct Own(Option<Boxed>);
+
+    impl fmt::Display for Own {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("of its own")
+        }
+    }
+
+    impl Error for Own {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            match &self.0 {
+                Some(inner) => Some(&**inner),
+                None => Some(self),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(error: Boxed, client: (Option<Code>, ErrorType), server: (Option<Code>, ErrorType)) {
+        let nested: Boxed = Box::new(Own(Some(error)));
+        for (failed, expect) in [
+            (of_client(chain(&nested)), client),
+            (of_server(chain(&nested)), server),
+        ] {
+            assert_eq!((failed.code, failed.outcome.error()), expect, "{nested:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_within_is_the_status() {
+        let (code, own) = (Some(Code::of(5)), Code::of(5).error());
+        let status = Box::new(tonic::Status::not_found(""));
+        check(status, (code, own), (code, own));
+    }
+
+    #[test]
+    fn what_is_not_known_is_unknown_to_the_caller() {
+        let client = (Some(Code::UNKNOWN), SERVICE_ERROR);
+        check(
+            Box::new(Own(Some("why".into()))),
+            client,
+            (None, SERVICE_ERROR),
+        );
+        // Its source is itself.
+        check(Box::new(Own(None)), client, (None, SERVICE_ERROR));
+        assert!(
+            chain(&fmt::Error).is_none(),
+            "not one that can be looked into"
+        );
+    }
+
+    #[test]
+    fn a_lost_connection_is_the_transports() {
+        let lost = Box::new(io::Error::from(io::ErrorKind::BrokenPipe));
+        let client = (Some(Code::UNKNOWN), TRANSPORT_ERROR);
+        check(lost, client, (None, SERVICE_ERROR));
+        let reset = Box::new(h2::Error::from(h2::Reason::REFUSED_STREAM));
+        let client = (Some(Code::UNAVAILABLE), TRANSPORT_ERROR);
+        check(reset, client, (None, SERVICE_ERROR));
     }
 }

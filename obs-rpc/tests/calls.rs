@@ -6,14 +6,19 @@
 mod echo;
 
 use echo::{Echo, EchoClient, say};
+use obs_core::StatsLevel;
+use obs_rpc::client::RpcClient;
 use obs_rpc::{RpcClientLayer, RpcServerLayer};
-use obs_testing::Capture;
+use obs_testing::{AttrValue, Capture, Kind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tonic::Request;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Endpoint, Server};
+use tonic::transport::{Channel, Endpoint, Server};
 use tower::Layer;
 
-async fn serve(capture: &Capture) -> std::net::SocketAddr {
+async fn serve(capture: &Capture) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
     let address = listener.local_addr().expect("bound");
     let layer = RpcServerLayer::new(capture.telemetry()).with_addresses(false);
@@ -23,18 +28,56 @@ async fn serve(capture: &Capture) -> std::net::SocketAddr {
     address
 }
 
-#[tokio::test]
-async fn a_unary_call_is_one_span_on_each_side_with_its_messages_and_its_status() {
-    let capture = Capture::new();
-    let address = serve(&capture).await;
+async fn client(capture: &Capture) -> EchoClient<RpcClient<Channel>> {
+    let address = serve(capture).await;
     let channel = Endpoint::from_shared(format!("http://{address}"))
         .expect("a URL")
         .connect_lazy();
-    let service = RpcClientLayer::new(capture.telemetry()).layer(channel);
-    let mut client = EchoClient::new(service);
+    EchoClient::new(RpcClientLayer::new(capture.telemetry()).layer(channel))
+}
+
+/// One call of each kind, read to its end.
+async fn each_kind(client: &mut EchoClient<RpcClient<Channel>>) {
+    client.unary(say("hello", 0)).await.expect("answered");
+    let asked = client.server_stream(Request::new(say("then ", 2))).await;
+    let mut answers = asked.expect("a response").into_inner();
+    let mut count = 0;
+    while answers.message().await.expect("messages").is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 2);
+    let three = || Request::new(tokio_stream::iter(["a", "b", "c"].map(|text| say(text, 0))));
+    let counted = client.client_stream(three()).await.expect("answered");
+    assert_eq!(counted.into_inner().count, 3);
+    let asked = client.bidi(three()).await;
+    let mut answers = asked.expect("a response").into_inner();
+    while answers.message().await.expect("messages").is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}
+
+/// So many records; the server's may be behind.
+async fn all(capture: &Capture, count: usize) {
+    let begun = Instant::now();
+    while capture.records().len() < count {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{}",
+            capture.tree()
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_unary_call_is_one_span_on_each_side_with_its_messages_and_its_status() {
+    let capture = Capture::new();
+    let mut client = client(&capture).await;
     client.unary(say("hello", 0)).await.expect("answered");
     let failed = client.unary(say("fail 5", 0)).await;
     assert_eq!(failed.expect_err("as asked").code(), tonic::Code::NotFound);
+    all(&capture, 4).await;
     let tree = capture.tree().to_string();
     for line in [
         "  test.Echo/Unary [client]\n",
@@ -45,4 +88,63 @@ async fn a_unary_call_is_one_span_on_each_side_with_its_messages_and_its_status(
     }
     assert_eq!(capture.count("rpc.client.call.duration"), 2);
     assert_eq!(capture.count("rpc.server.call.duration"), 2);
+}
+
+#[tokio::test]
+async fn each_kind_of_call_has_its_messages_counted_at_base_without_an_event() {
+    let capture = Capture::builder()
+        .with(|builder| builder.with_measures(true))
+        .build();
+    each_kind(&mut client(&capture).await).await;
+    all(&capture, 8).await;
+    let records = capture.records();
+    for client in records.iter().filter(|it| it.kind == Kind::Client) {
+        let mut below = records
+            .iter()
+            .filter(|it| it.parent_span_id == Some(client.span_id));
+        let server = below.next().expect("the server's is below the client's");
+        assert_eq!((server.kind, &server.name), (Kind::Server, &client.name));
+        assert_eq!(below.next(), None);
+    }
+    for record in records {
+        let messages = match &*record.name {
+            "test.Echo/Unary" => (1, 1),
+            "test.Echo/ServerStream" => (1, 2),
+            "test.Echo/ClientStream" => (3, 1),
+            "test.Echo/Bidi" => (3, 3),
+            other => panic!("nobody asked for {other}"),
+        };
+        let number = |key| match record.attr(key) {
+            Some(AttrValue::Int(number)) => *number,
+            other => panic!("{key} is {other:?}"),
+        };
+        let counted = (
+            number("obs.rpc.request.messages"),
+            number("obs.rpc.response.messages"),
+        );
+        assert_eq!(
+            counted, messages,
+            "{} at the {:?}",
+            record.name, record.kind
+        );
+        assert_eq!(record.text("rpc.response.status_code"), Some("OK"));
+        assert_eq!(record.event_names(), [""; 0]);
+    }
+    for side in ["client", "server"] {
+        assert_eq!(capture.count(&format!("rpc.{side}.call.duration")), 4);
+        let sizes = format!("obs.rpc.{side}.request.size");
+        assert_eq!(capture.count(&sizes), 4, "{side}");
+    }
+    // Parts of a call are timed at Detailed only.
+    assert_eq!(capture.count("obs.rpc.stage.duration"), 0);
+}
+
+#[tokio::test]
+async fn what_is_disabled_passes_as_if_nothing_were_there() {
+    let capture = Capture::builder().with_level(StatsLevel::Disabled).build();
+    each_kind(&mut client(&capture).await).await;
+    assert!(capture.records().is_empty());
+    for side in ["client", "server"] {
+        assert_eq!(capture.count(&format!("rpc.{side}.call.duration")), 0);
+    }
 }

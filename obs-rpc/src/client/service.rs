@@ -99,19 +99,21 @@ impl<S> RpcClient<S> {
             let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
             (Some(flow), request)
         };
-        let entered = operation.enter();
+        // Whole before the service is called, which may unwind.
+        let mut call = Call {
+            operation,
+            flow,
+            tally: Tally::NONE,
+            answered_early: false,
+            common: Some(&settings.common),
+            unknown: None,
+        };
+        let entered = call.operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
         ResponseFuture {
             inner: Some(inner),
-            call: Call {
-                operation,
-                flow,
-                tally: Tally::NONE,
-                answered_early: false,
-                common: Some(&settings.common),
-                unknown: None,
-            },
+            call,
         }
     }
 }

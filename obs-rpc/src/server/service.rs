@@ -101,19 +101,21 @@ impl<S> RpcServer<S> {
         let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
         let watching = flow.clone();
         let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
-        let entered = operation.enter();
+        // Whole before the service is called, which may unwind.
+        let mut call = Call {
+            operation,
+            flow: Some(flow),
+            tally: Tally::NONE,
+            answered_early: false,
+            common: Some(&settings.common),
+            unknown,
+        };
+        let entered = call.operation.enter();
         let inner = self.inner.call(request);
         entered.leave();
         ResponseFuture {
             inner: Some(inner),
-            call: Call {
-                operation,
-                flow: Some(flow),
-                tally: Tally::NONE,
-                answered_early: false,
-                common: Some(&settings.common),
-                unknown,
-            },
+            call,
         }
     }
 }

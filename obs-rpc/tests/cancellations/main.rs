@@ -27,8 +27,9 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const CALLS: u64 = 20_000;
 const WORKERS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the smallest leak there could be, one word per call, comes to.
-const SMALLEST_LEAK: u64 = 8 * CALLS;
+/// Series that a thread touches for the first time, less of them from storm to storm. One call in twenty that leaves something
+/// is more.
+const UNSETTLED: u64 = 64 * 1024;
 
 /// Bytes on the heap now.
 fn live_heap() -> u64 {
@@ -139,9 +140,8 @@ fn twenty_thousand_random_cancellations_leave_nothing_behind() {
         lost = telemetry.counts().ring_full;
         live_heap()
     };
-    // All buffers at their size first: smaller storms have passed.
-    rage(CALLS / 4);
-    let before = rage(CALLS / 8);
+    // All buffers at their size first, and all series touched on all threads: smaller storms have passed.
+    let [_, _, before] = [CALLS / 4; 3].map(&mut rage);
     let after = rage(CALLS);
 
     let starts = storm.starts();
@@ -164,7 +164,7 @@ fn twenty_thousand_random_cancellations_leave_nothing_behind() {
     // It was a storm: of each ending there were many.
     assert!(ends.iter().all(|ends| *ends > CALLS / 200), "{ends:?}");
     assert!(
-        after <= before + SMALLEST_LEAK,
+        after <= before + UNSETTLED,
         "the heap went from {before} to {after} bytes"
     );
 }

@@ -1,11 +1,14 @@
 //! Where a status stands, and where none does; how messages lie in frames.
 
-use crate::echo::say;
+use crate::echo::{EchoClient, say};
 use crate::peer::{self, Raw, ended, head, message, number, send, trailers};
-use crate::world::{all, capture};
+use crate::world::{all, capture, endpoint};
 use http::{HeaderValue, Response};
+use obs_rpc::RpcClientLayer;
 use obs_testing::CapturedRecord;
+use std::time::Duration;
 use tonic::Status;
+use tower::Layer;
 
 /// One call to a peer that answers so, as its caller and the record have it.
 async fn call<F>(
@@ -80,6 +83,56 @@ async fn a_status_in_the_trailers_ends_the_messages() {
     }
 }
 
+/// A stream without messages: nothing was read.
+#[tokio::test]
+async fn a_status_without_messages_is_not_read() {
+    let capture = capture();
+    let address = peer::server(|mut respond| async move {
+        let mut body = respond.send_response(head(200), false).expect("open");
+        body.send_trailers(trailers(&[("grpc-status", "0")]))
+            .expect("open");
+    })
+    .await;
+    let mut client = peer::client(&capture, address).await;
+    let asked = client.server_stream(tonic::Request::new(say("m", 0))).await;
+    let mut answers = asked.expect("a response").into_inner();
+    assert!(answers.message().await.expect("answered").is_none());
+    let record = all(&capture, 1).await.remove(0);
+    assert_eq!(ended(&record), (Some("OK"), None, None));
+    let events = record.event_names();
+    assert_eq!(
+        events[events.len() - 2..],
+        ["stream_recv_header", "stream_finish"]
+    );
+}
+
+/// So tonic's server calls it when the client's time is over, and its client when it has waited for that.
+#[tokio::test]
+async fn a_cancellation_that_comes_late_is_a_timeout() {
+    for (deadline, expect) in [
+        (
+            Duration::from_millis(20),
+            (Some("timeout"), Some("deadline")),
+        ),
+        (Duration::from_secs(60), (Some("CANCELLED"), Some("peer"))),
+    ] {
+        let capture = capture();
+        let address = peer::server(|mut respond| async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let head = with_status(head(200), "1");
+            respond.send_response(head, true).expect("open");
+        })
+        .await;
+        let channel = endpoint(address).connect().await.expect("connected");
+        let layer = RpcClientLayer::new(capture.telemetry()).with_deadline(deadline);
+        let mut client = EchoClient::new(layer.layer(channel));
+        let told = client.unary(say("m", 0)).await.expect_err("as it says");
+        assert_eq!(told.code(), tonic::Code::Cancelled);
+        let record = all(&capture, 1).await.remove(0);
+        assert_eq!(ended(&record), (Some("CANCELLED"), expect.0, expect.1));
+    }
+}
+
 /// gRPC's servers always send one.
 #[tokio::test]
 async fn no_status_at_all_is_unknown() {
@@ -120,9 +173,14 @@ async fn an_answer_that_is_http_and_no_grpc_is_a_status_by_http() {
                 let head = Response::builder().status(http).body(()).expect("a head");
                 let sent = respond.send_response(head, page.is_none());
                 let mut body = sent.expect("open");
-                if let Some(page) = page {
-                    // The client may stop to read.
-                    let _ = body.send_data(page.into(), true);
+                match page {
+                    None => {}
+                    Some("") => body.send_data("".into(), true).expect("open"),
+                    Some(page) => {
+                        // It goes on, but nobody reads it to its end.
+                        send(&mut body, page);
+                        std::future::pending::<()>().await;
+                    }
                 }
             })
             .await;

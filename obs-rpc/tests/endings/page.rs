@@ -132,7 +132,7 @@ fn title(ending: Ending) -> (&'static str, &'static str) {
         ),
         Ending::DeadlineOfBoth => (
             "deadline of the call (`grpc-timeout`)",
-            "Both sides keep it. The client may have the server's CANCELLED before it gives up: that is late all the same.",
+            "Both sides keep it. The client may have the server's CANCELLED before it gives up: that is late all the same. The server's time begins later than the client's: what is given up within its last sixteenth, 10 ms at most, is late to it.",
         ),
         Ending::DropBeforeHeaders => (
             "client drops the call before there are headers",
