@@ -147,6 +147,38 @@ fn every_metric_about_delivery_is_on_the_page_and_no_other() {
     }
 }
 
+#[test]
+fn what_a_spool_holds_is_on_the_page_and_no_loss_at_the_end() {
+    use obs_core::courier::{Settings, SpoolSettings};
+    let folder = std::env::temp_dir().join(format!("obs-docs-spool-{}", std::process::id()));
+    let spool = SpoolSettings::at(&folder).with_patience(Duration::ZERO);
+    let never = Capture::new().with_answer(|_| Sent::retry("later"));
+    let telemetry = Telemetry::builder()
+        .with_environment(Environment::default())
+        .with_delivery(
+            Delivery::through(never).with_settings(Settings::default().with_spool(spool)),
+        )
+        .manual()
+        .build()
+        .expect("usable");
+    let work = telemetry.kind(&WORK);
+    work.start(Labels::NONE, Parent::Root)
+        .end(Outcome::ANSWERED);
+    telemetry
+        .flush(Duration::from_millis(50))
+        .expect_err("it never takes anything");
+    let said = metrics(&telemetry);
+    let spooled = said
+        .iter()
+        .find(|metric| metric.name == "obs.telemetry.spooled");
+    assert!(page().contains(&format!("`{}`", spooled.expect("it is said").name)));
+    let end = telemetry.shutdown(Duration::from_secs(5));
+    let book = *telemetry.books().of(Signal::Traces);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    end.expect("nothing is lost");
+    assert_eq!((book.created, book.spooled, book.pending), (1, 1, 1));
+}
+
 fn labels(metric: &Metric) -> Names {
     let mut keys = Names::new();
     match &metric.data {

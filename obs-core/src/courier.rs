@@ -59,8 +59,8 @@ mod transport;
 pub use accounts::{Account, Accounts, DropReason, Dropped, Losses};
 pub use batch::{Batch, Signal};
 pub use capture::Capture;
-pub(crate) use destination::with_scheme;
 pub use destination::{Compression, Destination, Destinations, Headers, Protocol};
+pub(crate) use destination::{has_usable_port, with_scheme};
 #[cfg(feature = "grpc")]
 pub use grpc::GrpcTransport;
 #[cfg(feature = "otlp")]
@@ -77,7 +77,7 @@ pub use transport::{Remake, Sent, Transport};
 pub(crate) use several::{Couriers, Outlet, Peer};
 
 use driver::{Driver, Watch};
-use ledger::{Next, Phase};
+use ledger::{Mark, Next, Phase};
 use outbox::{Shared, State};
 use step::{Attempt, Turned};
 
@@ -121,18 +121,25 @@ impl Courier {
         self.seed.settings.capacity_bytes
     }
 
-    /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count. `None` where
-    /// this one had a thread, or its transport cannot be made again.
+    /// One for a forked child, which has nothing of this one: not what is pending, no connection and no count; where its
+    /// transport cannot be made again, one that delivers nothing. `None` where this one had a thread.
     pub(crate) fn for_child(&self) -> Option<Self> {
         if self.shared.had_thread() {
             return None;
         }
-        let remake = self.seed.remake.as_ref()?;
-        let transport = crate::contain::contain(remake)?.ok()?;
+        let settings = self.seed.settings.clone().for_child();
+        let remake = self.seed.remake.as_ref();
+        let remade = remake.and_then(crate::contain::contain);
+        let Some(Ok(transport)) = remade else {
+            return Some(Self {
+                shared: Arc::new(self.shared.inert(&settings)),
+                seed: Arc::clone(&self.seed),
+            });
+        };
         let seed = Seed {
             // Made once more where a child of the child asks.
             remake: transport.remake(),
-            settings: self.seed.settings.clone().for_child(),
+            settings,
         };
         Some(Self::seeded(transport, Arc::new(seed)))
     }
@@ -242,7 +249,7 @@ impl Courier {
     /// [dropped](Error::lost) meanwhile.
     pub fn flush(&self, deadline: Instant) -> Result<(), Error> {
         let lost_before = self.lost();
-        self.flush_to(self.shared.mark(), deadline, lost_before)
+        self.flush_to(self.shared.mark(None), deadline, lost_before)
     }
 
     /// Everything dropped so far.
@@ -251,18 +258,14 @@ impl Courier {
     }
 
     /// A flush of what comes before `mark`, which began when so much was lost.
-    pub(crate) fn flush_to(
-        &self,
-        mark: u64,
-        deadline: Instant,
-        lost_before: Losses,
-    ) -> Result<(), Error> {
+    fn flush_to(&self, mark: Mark, deadline: Instant, lost_before: Losses) -> Result<(), Error> {
         if self.shared.is_forked_child() {
             return self.shared.forked_result();
         }
         let (state, late) = self.shared.drive(self.shared.lock(), mark, deadline);
         let pending = state.ledger.pending_before(mark);
         let lost = Losses::from(&state.ledger.accounts()).since(&lost_before);
+        let lost = mark.of.map_or(lost, |of| lost.only(of));
         undelivered("flush", pending, lost, late, &state)
     }
 
@@ -294,7 +297,7 @@ impl Courier {
             Phase::Draining(end) => end.min(deadline),
             _ => deadline,
         };
-        let (mut state, late) = self.shared.drive(state, u64::MAX, end);
+        let (mut state, late) = self.shared.drive(state, Mark::END, end);
         self.shared.begin_to_keep(&mut state);
         late
     }
@@ -445,14 +448,14 @@ impl Shared {
     fn drive<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        mark: u64,
+        mark: Mark,
         deadline: Instant,
     ) -> (MutexGuard<'a, State>, bool) {
         self.work.notify_all();
         loop {
             let is_over = !state.ledger.holds_before(mark)
                 || state.ledger.phase() == Phase::Closed
-                || mark == u64::MAX && self.rests(&state);
+                || mark == Mark::END && self.rests(&state);
             if is_over {
                 return (state, false);
             }
@@ -473,13 +476,14 @@ impl Shared {
     }
 
     /// Everything pushed so far comes before it; waits of the courier's own making are over.
-    fn mark(&self) -> u64 {
+    fn mark(&self, of: Option<Signal>) -> Mark {
         if self.is_forked_child() {
-            return 0;
+            return Mark { ticket: 0, of };
         }
         let mut state = self.lock();
         state.ledger.hurry();
-        state.ledger.next_ticket()
+        let ticket = state.ledger.next_ticket();
+        Mark { ticket, of }
     }
 
     /// Nothing more is accepted, and what is here is sent until then.
@@ -497,7 +501,7 @@ impl Shared {
     }
 
     /// Whether there is something before `mark` that whoever waits for it has to send.
-    fn is_mine(&self, mark: u64) -> bool {
+    fn is_mine(&self, mark: Mark) -> bool {
         if self.is_forked_child() {
             return false;
         }
@@ -506,16 +510,16 @@ impl Shared {
     }
 
     /// Whether nothing before `mark` is left to be sent, or may be.
-    fn is_over(&self, state: &State, mark: u64, now: Instant) -> bool {
+    fn is_over(&self, state: &State, mark: Mark, now: Instant) -> bool {
         let phase = state.ledger.phase();
         !state.ledger.holds_before(mark)
             || phase == Phase::Closed
             || matches!(phase, Phase::Draining(end) if end <= now)
-            || mark == u64::MAX && self.rests(state)
+            || mark == Mark::END && self.rests(state)
     }
 
     /// Sends what comes before `mark`, until something is held back, or until the deadline.
-    fn turn(&self, mark: u64, deadline: Instant) -> Turned {
+    fn turn(&self, mark: Mark, deadline: Instant) -> Turned {
         let mut state = self.lock();
         let deadline = match state.ledger.phase() {
             Phase::Draining(end) => end.min(deadline),

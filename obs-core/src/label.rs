@@ -170,6 +170,8 @@ pub(crate) struct Space {
     uid: u32,
     label: Label,
     errors: &'static [&'static str],
+    /// Whether its texts are shown to redactors.
+    shown: bool,
     full: AtomicBool,
     overflowed: AtomicU64,
     /// Whether any value is reserved.
@@ -202,11 +204,24 @@ impl Space {
             uid: NEXT.fetch_add(1, Ordering::Relaxed),
             label,
             errors,
+            shown: matches!(label.values, Values::Open { .. }),
             full: AtomicBool::new(false),
             overflowed: AtomicU64::new(0),
             reserves: AtomicBool::new(false),
             table: Kept::new(Table::default(), Table::lost),
         }
+    }
+
+    /// Its texts are names of ours: no two of them may be made alike, or one series is lost in another.
+    pub(crate) fn of_ours(self) -> Self {
+        Self {
+            shown: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_shown(&self) -> bool {
+        self.shown
     }
 
     pub(crate) fn uid(&self) -> u32 {
@@ -289,6 +304,18 @@ impl Space {
             Values::Open { .. } => {
                 let table = self.table.read();
                 table.ids.contains_key(text)
+            }
+            Values::Number | Values::Error => false,
+        }
+    }
+
+    /// Whether any text that has a number is such a one.
+    pub(crate) fn any(&self, is: impl Fn(&str) -> bool) -> bool {
+        match self.label.values {
+            Values::Closed(list) => list.iter().any(|text| is(text)),
+            Values::Open { .. } => {
+                let table = self.table.read();
+                table.texts.iter().any(|text| is(text))
             }
             Values::Number | Values::Error => false,
         }

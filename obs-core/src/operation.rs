@@ -14,9 +14,10 @@ use crate::label::{LabelId, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
-use crate::propagation::baggage::Baggage;
+use crate::propagation::baggage::{Allow, Baggage};
 use crate::propagation::tracestate::TraceState as RemoteState;
 use crate::propagation::{Remote, TraceParent};
+use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
@@ -108,7 +109,7 @@ impl Kind {
     ) -> (Operation, bool) {
         match self.known_label(index, text) {
             Some(id) => (self.start(labels.with(index, id), parent), true),
-            None => (self.start(labels, parent), false),
+            None => (self.start_unnamed(labels, text, parent), false),
         }
     }
 
@@ -129,7 +130,12 @@ impl Kind {
             None => LabelId::ABSENT,
         };
         let labels = Labels([labels.0, labels.1]).with(index, id);
-        let level = self.level_of(labels);
+        let level = match id {
+            LabelId::OVERFLOW if self.descriptor.method == Some(index) => {
+                self.level_of_name(labels, text)
+            }
+            _ => self.level_of(labels),
+        };
         let mut live = (level != StatsLevel::Disabled)
             .then(|| self.begin(&mut local, (start, level), labels, &parent));
         self.engine.put_local(local);
@@ -139,6 +145,28 @@ impl Kind {
             live.keep_label(index, text);
         }
         Operation(live)
+    }
+
+    /// [`start`](Self::start) of a method that has no number yet, because anybody can ask for any: its level is that of its
+    /// group, so that it has one from its first operation on.
+    #[doc(hidden)]
+    #[cold]
+    #[inline(never)]
+    pub fn start_unnamed(
+        &'static self,
+        labels: Labels,
+        method: &str,
+        parent: Parent<'_>,
+    ) -> Operation {
+        let start = self.clock.ticks();
+        let level = self.level_of_name(labels, method);
+        if level == StatsLevel::Disabled {
+            return Operation(None);
+        }
+        let mut local = self.engine.take_local();
+        let live = self.begin(&mut local, (start, level), labels, &parent);
+        self.engine.put_local(local);
+        Operation(Some(live))
     }
 
     #[inline(always)]
@@ -224,8 +252,7 @@ impl Active<'_> {
     /// Adds an `exception` event, by the conventions for exceptions. It does not decide the outcome.
     pub fn record_exception(&mut self, kind: &str, message: &str, stacktrace: Option<&str>) {
         let attributes = crate::handle::exception_attributes(kind, message, stacktrace);
-        self.0
-            .event(crate::semconv::exception::EVENT.into(), attributes);
+        self.0.event(semconv::exception::EVENT.into(), attributes);
     }
 
     /// Adds a link to another span.
@@ -251,6 +278,12 @@ impl Active<'_> {
         }
     }
 
+    /// A label as it was last set.
+    #[inline(always)]
+    pub fn label(&self, index: usize) -> LabelId {
+        self.0.labels.get(index)
+    }
+
     /// Sets a measure: its `index` in [`Descriptor::measures`](crate::Descriptor::measures).
     #[inline(always)]
     pub fn set_measure(&mut self, index: usize, value: u64) {
@@ -265,6 +298,22 @@ impl Active<'_> {
     pub fn measure(&self, index: usize) -> Option<u64> {
         let value = self.0.measures.get(index)?;
         (self.0.measured & 1 << index != 0).then_some(*value)
+    }
+
+    /// Takes over what is allowed of a trusted caller's baggage: it names session and user, goes on with outgoing calls, and
+    /// becomes attributes as far as [`Allow::permits_attribute`] says.
+    pub fn carry_baggage(&mut self, baggage: Baggage, allow: &Allow) {
+        let baggage = baggage.keep(allow);
+        if baggage.is_empty() {
+            return;
+        }
+        let named = [semconv::session::ID.as_str(), semconv::user::ID.as_str()];
+        for entry in baggage.iter() {
+            if !named.contains(&entry.key) && allow.permits_attribute(entry.key) {
+                self.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
+            }
+        }
+        self.set_session(Session::from_baggage(baggage));
     }
 
     /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their

@@ -60,6 +60,8 @@
 
 #[doc(hidden)]
 pub mod names;
+#[doc(hidden)]
+pub mod nested;
 mod patterns;
 mod record;
 #[cfg(feature = "sdk")]
@@ -151,8 +153,9 @@ pub enum Place {
     LogBody,
     /// An attribute of a log event or record, or a field of a log line.
     LogAttribute,
-    /// The text of a label of metrics (and of the spans that have it): one that is not from a list in the program. Of an SDK's
-    /// metrics any attribute of a point or an exemplar, which goes with its key.
+    /// The text of a label of metrics (and of the spans that have it): one that is not from a list in the program. Of what the
+    /// telemetry says about itself only addresses: reasons and components are told apart by their names. Of an SDK's metrics
+    /// any attribute of a point or an exemplar, which goes with its key.
     Label,
     /// An attribute of the resource.
     Resource,

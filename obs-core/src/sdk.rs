@@ -52,7 +52,8 @@
 //! links are the SDK's.
 //!
 //! Each is of its provider's resource, in a forked child too: who wants that child's process and instance in it makes the
-//! provider there. None of them ever waits for a destination. Requests are cut by bytes, at 4 MiB:
+//! provider there. None of them ever waits for a destination. Requests are cut by bytes, at 4 MiB or a
+//! sixteenth of what may wait for their destination:
 //! `OTEL_BSP_MAX_*` and `OTEL_BLRP_*` limit queues and batches that are not here. A provider and a telemetry are shut down
 //! in either order: what comes after is counted.
 
@@ -92,7 +93,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 impl Telemetry {
     /// A span processor for a tracer provider of the user's. It holds up to 256 KiB for each of at most sixteen cores, and does
-    /// nothing where no destination takes traces.
+    /// nothing where no destination takes traces: not with a [provider's recorder](crate::Recorder::sdk), of which a
+    /// [warning](Telemetry::warnings) tells.
     pub fn span_processor(&self) -> CourierSpanProcessor {
         CourierSpanProcessor(source::Source::new(self, Signal::Traces))
     }

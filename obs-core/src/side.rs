@@ -225,6 +225,23 @@ impl Side {
         let events: usize = self.events.iter().map(SideEvent::bytes).sum();
         let links: usize = self.links.iter().map(Link::bytes).sum();
         self.bytes = attributes + events + links;
+        if self.bytes > bounds.total_bytes {
+            self.make_room(bounds);
+        }
+    }
+
+    /// What does not fit any more goes, the last first.
+    fn make_room(&mut self, bounds: &SideBounds) {
+        self.bytes = 0;
+        for attribute in std::mem::take(&mut self.attributes) {
+            self.put(attribute, bounds);
+        }
+        for event in std::mem::take(&mut self.events) {
+            self.push_event(event, bounds);
+        }
+        for link in std::mem::take(&mut self.links) {
+            self.push_link(link, bounds);
+        }
     }
 
     pub(crate) fn has_labels(&self) -> bool {

@@ -48,7 +48,9 @@ impl<'a> Records<'a> {
 /// Gets batches of finished operations and structured events, on the collector's thread, never on a request's.
 ///
 /// A panic in it is contained and counted. It must not block for long: what is exported waits behind it. It cannot wait
-/// for itself: [`Telemetry::flush`](crate::Telemetry::flush) and the like return an error at once when called in it.
+/// for itself: [`Telemetry::flush`](crate::Telemetry::flush) and the like return an error at once when called in it. It runs
+/// in OpenTelemetry's suppressed scope: what it logs is written as lines and becomes no record, and instrumented clients that
+/// it sends with make none of their work.
 pub trait Subscriber: Send {
     /// Who is speaking: called once, when the telemetry is built, and once more in a [forked child](crate::Builder::manual).
     fn set_resource(&mut self, resource: &Resource) {

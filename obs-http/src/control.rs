@@ -25,6 +25,7 @@
 //! {"kind": "http.server", "method": "/items/{id}", "level": "detailed", "for_seconds": 300}
 //! ```
 //!
+//! A `method` that ends in `/*` stands for all that begin so: `package.Service/*`.
 //! With `for_seconds` (at most a day) the level falls back to what it was, unless another is set meanwhile. A `level` of
 //! `null` lets a method follow its kind again. What starts from then on has the new level; what runs keeps its own.
 //!

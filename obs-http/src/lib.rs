@@ -163,10 +163,10 @@
 //! # What it never records
 //!
 //! Bodies. Headers that were not asked for, and those whose names speak of secrets (of authorisation, cookies, keys,
-//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]), in parameters of paths
-//! (`;jsessionid=…`), and in the URLs of headers that were asked for (`referer`, `location`). Baggage that was not
-//! allowed by name ([`with_baggage`](HttpServerLayer::with_baggage)), or comes from a stranger. User and password of a
-//! target. Error texts. Paths, queries and addresses as attributes of metrics. What the service records itself, in
+//! tokens, sessions, signatures) even if they were. Values of such keys in queries ([`redact_query`]), also in those of
+//! addresses that are values there (`next=/reset%3Ftoken%3D…`), in parameters of paths (`;jsessionid=…`), and in the URLs of
+//! headers that were asked for (`referer`, `location`). Baggage that was not allowed by name
+//! ([`with_baggage`](HttpServerLayer::with_baggage)), or comes from a stranger. User and password of a target. Error texts. Paths, queries and addresses as attributes of metrics. What the service records itself, in
 //! attributes and logs, is shown to its [redactor](obs_core::redact), if it has one.
 //!
 //! # What it costs

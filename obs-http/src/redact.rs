@@ -1,6 +1,7 @@
 //! Query strings without their secrets.
 
 use obs_core::redact::names::{ENDS, SHORT, WHOLE, WORDS, is_part, is_secret};
+use obs_core::redact::nested::{decode, nested_at};
 use std::borrow::Cow;
 
 /// The query with the values of secret keys replaced by `REDACTED`, as the conventions ask (v1.44.0); keys stay. A pair
@@ -93,37 +94,18 @@ fn redact(query: &str) -> Cow<'_, str> {
 fn secret_at(pair: &str) -> Option<usize> {
     let mut start = 0;
     for inner in pair.split(';') {
-        if let Some((key, _)) = inner.split_once('=')
-            && is_secret(&decode(key.as_bytes()))
-        {
-            return Some(start + key.len() + 1);
+        if let Some((key, value)) = inner.split_once('=') {
+            let value_at = start + key.len() + 1;
+            if is_secret(&decode(key.as_bytes())) {
+                return Some(value_at);
+            }
+            if let Some(at) = nested_at(value.as_bytes()) {
+                return Some(value_at + at);
+            }
         }
         start += inner.len() + 1;
     }
     None
-}
-
-/// Keys may be percent-encoded, by clients or to slip through: `%74oken` is `token`.
-fn decode(key: &[u8]) -> Cow<'_, [u8]> {
-    if !key.contains(&b'%') {
-        return Cow::Borrowed(key);
-    }
-    let mut plain = Vec::with_capacity(key.len());
-    let mut at = 0;
-    while at < key.len() {
-        let hex = |at: usize| key.get(at).and_then(|digit| (*digit as char).to_digit(16));
-        match (key[at], hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, ..) => {
-                plain.push(byte);
-                at += 1;
-            }
-        }
-    }
-    Cow::Owned(plain)
 }
 
 /// One pass that never misses a secret key, and takes few others for one: most queries end here. An automaton made of
@@ -152,7 +134,11 @@ fn may_hold_secret(query: &[u8]) -> bool {
                     return true;
                 }
                 if class == EQUALS {
-                    at = end_of_value(query, at + 1);
+                    let (end, marked) = end_of_value(query, at + 1);
+                    if marked && nested_at(query.get(at + 1..end).unwrap_or_default()).is_some() {
+                        return true;
+                    }
+                    at = end;
                     break;
                 }
                 (state, word, part) = (ROOT, at + 1, at + 1);
@@ -163,25 +149,30 @@ fn may_hold_secret(query: &[u8]) -> bool {
     }
 }
 
-/// Where the next pair's separator is, eight bytes a step as long as there are as many.
+/// Where the next pair's separator is, eight bytes a step as long as there are as many; and whether an `=` stands before it, or
+/// what may be one.
 #[inline(always)]
-fn end_of_value(query: &[u8], mut at: usize) -> usize {
+fn end_of_value(query: &[u8], mut at: usize) -> (usize, bool) {
     const ONES: u64 = u64::MAX / 255;
+    // The lowest bit that is set is a zero byte's; those above it may be wrong.
+    let zeros = |step: u64| step.wrapping_sub(ONES) & !step & (ONES << 7);
+    let mut marked = 0;
     while let Some(step) = query.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let step = u64::from_le_bytes(*step);
-        let (and, semicolon) = (step ^ (ONES * b'&' as u64), step ^ (ONES * b';' as u64));
-        // The lowest bit that is set is a zero byte's; those above it may be wrong.
-        let zeros = (and.wrapping_sub(ONES) & !and) | (semicolon.wrapping_sub(ONES) & !semicolon);
-        let zeros = zeros & (ONES << 7);
-        if zeros != 0 {
-            return at + (zeros.trailing_zeros() / 8) as usize;
+        let of = |byte: u8| zeros(step ^ (ONES * u64::from(byte)));
+        let ends = of(b'&') | of(b';');
+        // Of the step that ends it, those before the end.
+        marked |= (of(b'=') | of(b'%')) & (ends & ends.wrapping_neg()).wrapping_sub(1);
+        if ends != 0 {
+            return (at + (ends.trailing_zeros() / 8) as usize, marked != 0);
         }
         at += 8;
     }
     while !matches!(query.get(at), None | Some(b'&' | b';')) {
+        marked |= u64::from(matches!(query[at], b'=' | b'%'));
         at += 1;
     }
-    at
+    (at, marked != 0)
 }
 
 /// Whether a part of a name that ends at `at`, with its last word from `word`, may be a secret's.
@@ -386,7 +377,39 @@ mod tests {
             "access%5ftoken=a&%ff%74oken=b",
             "access%5ftoken=REDACTED&%ff%74oken=REDACTED",
         );
+        check(
+            "recovery_code=1&zip_code=2&user[reset-code]=3",
+            "recovery_code=REDACTED&zip_code=2&user[reset-code]=REDACTED",
+        );
         check("otp_=1&[sid]=2", "otp_=REDACTED&[sid]=REDACTED");
+    }
+
+    #[test]
+    fn an_address_in_a_value_keeps_no_secret_of_its_own() {
+        check("next=/reset?token=a", "next=/reset?token=REDACTED");
+        check("a=1&to=x#sig=a;b=c&d=1", "a=1&to=x#sig=REDACTED&d=1");
+        check(
+            "a=1&next=https%3A%2F%2Fx%2Fcb%3Fpage%3D1%26access_token%3Da%26b%3Dc&d=1",
+            "a=1&next=https%3A%2F%2Fx%2Fcb%3Fpage%3D1%26access_token%3DREDACTED&d=1",
+        );
+        check(
+            "next=%252Fcb%253Fcode%253da",
+            "next=%252Fcb%253Fcode%253dREDACTED",
+        );
+        check(
+            "next=12345678%3f%74oken=abc",
+            "next=12345678%3f%74oken=REDACTED",
+        );
+        for same in [
+            "next=%2Fcb%3Fpage%3D1",
+            "q=100%&r=%",
+            "q=a=token=b",
+            "n=%3Ftoken%3D",
+            "n=?token=",
+            "q=%25%25%253",
+        ] {
+            check(same, same);
+        }
     }
 
     #[test]
@@ -463,6 +486,7 @@ mod tests {
             "page=2&sort=name&order=asc",
             "filter[name]=x&include=items.parts",
             "q=token&utm_source=key&lang=de",
+            "q=hello%20world&next=%2Fcb%3Fpage%3D2&id=YWJj==",
             "limit=100&offset=300&created_after=2026-01-01T00:00:00Z",
         ] {
             assert!(!may_hold_secret(query.as_bytes()), "{query}");

@@ -98,6 +98,16 @@ pub enum StatusKey {
     StatusCode,
 }
 
+impl StatusKey {
+    /// The attribute's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ResponseStatusCode => rpc::RESPONSE_STATUS_CODE.as_str(),
+            Self::StatusCode => obs::RPC_STATUS_CODE_NEXT.as_str(),
+        }
+    }
+}
+
 /// The six kinds: three, each with either key.
 const fn labels(status: Key) -> [Label; 6] {
     [
@@ -145,16 +155,17 @@ pub static RPC_CALL: Descriptor = call(&LABELS);
 /// [`RPC_CALL`] where the status is called as [`StatusKey::StatusCode`] says.
 pub static RPC_CALL_NEXT: Descriptor = call(&LABELS_NEXT);
 
+/// Both sides are one metric, and may have the same labels: so a stage is of one side by its name.
 const SERVER_STAGES: &[Stage] = &[
-    stage("read", Event::READ_START, Event::READ_FINISH),
-    stage("decode", Event::DECODE_START, Event::DECODE_FINISH),
+    stage("read_request", Event::READ_START, Event::READ_FINISH),
+    stage("decode_request", Event::DECODE_START, Event::DECODE_FINISH),
     stage(
         "handle",
         Event::SERVER_HANDLE_START,
         Event::SERVER_HANDLE_FINISH,
     ),
-    stage("encode", Event::ENCODE_START, Event::ENCODE_FINISH),
-    stage("write", Event::WRITE_START, Event::WRITE_FINISH),
+    stage("encode_response", Event::ENCODE_START, Event::ENCODE_FINISH),
+    stage("write_response", Event::WRITE_START, Event::WRITE_FINISH),
 ];
 
 const SERVER_MEASURES: &[Measure] = &[
@@ -213,15 +224,15 @@ const CLIENT_STAGES: &[Stage] = &[
     stage("dns", Event::DNS_START, Event::DNS_FINISH),
     stage("tcp", Event::TCP_START, Event::TCP_FINISH),
     stage("tls", Event::TLS_START, Event::TLS_FINISH),
-    stage("encode", Event::ENCODE_START, Event::ENCODE_FINISH),
-    stage("write", Event::WRITE_START, Event::WRITE_FINISH),
+    stage("encode_request", Event::ENCODE_START, Event::ENCODE_FINISH),
+    stage("write_request", Event::WRITE_START, Event::WRITE_FINISH),
     stage(
         "wait_response",
         Event::WAIT_READ_START,
         Event::WAIT_READ_FINISH,
     ),
-    stage("read", Event::READ_START, Event::READ_FINISH),
-    stage("decode", Event::DECODE_START, Event::DECODE_FINISH),
+    stage("read_response", Event::READ_START, Event::READ_FINISH),
+    stage("decode_response", Event::DECODE_START, Event::DECODE_FINISH),
 ];
 
 const CLIENT_MEASURES: &[Measure] = &[

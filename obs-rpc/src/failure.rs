@@ -16,7 +16,7 @@ pub(crate) struct Failed {
     pub(crate) origin: Option<Origin>,
 }
 
-/// An error that can be looked into: of tonic, or boxed.
+/// An error that can be looked into: of tonic, of Volo, or boxed.
 pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let error: &dyn Any = error;
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
@@ -24,6 +24,10 @@ pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     }
     if let Some(transport) = error.downcast_ref::<tonic::transport::Error>() {
         return Some(transport);
+    }
+    #[cfg(feature = "volo-grpc")]
+    if let Some(status) = error.downcast_ref::<::volo_grpc::Status>() {
+        return Some(status);
     }
     error
         .downcast_ref::<Box<dyn Error + Send + Sync>>()
@@ -117,6 +121,14 @@ fn found(error: &(dyn Error + 'static)) -> Option<Found> {
     let mut next = Some(error);
     for _ in 0..DEEPEST {
         let Some(error) = next else { break };
+        #[cfg(feature = "volo-grpc")]
+        if let Some(status) = error.downcast_ref::<::volo_grpc::Status>() {
+            match crate::volo_grpc::failure::broken(status) {
+                Some(Code::CANCELLED) => return Some(Found::Reset(Code::CANCELLED)),
+                Some(code) => return Some(Found::Transport(code)),
+                None => told = told.or(Some(crate::volo_grpc::failure::code(status))),
+            }
+        }
         if let Some(status) = error.downcast_ref::<tonic::Status>() {
             // What the caller sees. Further in stands why.
             told = told.or(Some(Code::of(i64::from(i32::from(status.code())))));

@@ -3,6 +3,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "tonic")]
+mod attempts;
+#[cfg(feature = "tonic")]
 mod call;
 #[cfg(feature = "tonic")]
 pub mod client;
@@ -14,11 +16,15 @@ mod frames;
 #[cfg(feature = "tonic")]
 mod head;
 #[cfg(feature = "tonic")]
+mod kinds;
+#[cfg(feature = "tonic")]
 mod metadata;
 #[cfg(feature = "tonic")]
 pub mod server;
 #[cfg(feature = "tonic")]
 mod status;
+#[cfg(feature = "volo-grpc")]
+pub mod volo_grpc;
 
 #[cfg(feature = "tonic")]
 pub use client::RpcClientLayer;

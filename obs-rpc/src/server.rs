@@ -2,8 +2,8 @@
 
 mod layer;
 mod methods;
-mod service;
-mod settings;
+pub(crate) mod service;
+pub(crate) mod settings;
 
 pub use crate::call::body::ResponseBody;
 pub use crate::call::future::ResponseFuture;

@@ -3,7 +3,6 @@
 #![cfg(feature = "tonic")]
 
 use bytes::Bytes;
-use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use obs_rpc::{RpcClientLayer, RpcServerLayer};
 use obs_testing::Capture;

@@ -276,6 +276,13 @@ impl Losses {
             .sum()
     }
 
+    /// Of one signal.
+    pub(crate) fn only(&self, of: Signal) -> Self {
+        let mut only = Self::default();
+        *only.of_mut(of) = *self.of(of);
+        only
+    }
+
     /// Of each what is more here than in `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {

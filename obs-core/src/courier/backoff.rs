@@ -16,7 +16,8 @@ impl Backoff {
     pub(super) fn new(initial: Duration, max: Duration) -> Self {
         // Zero would be a fixed point of the generator below.
         let seed = RandomState::new().hash_one(std::process::id()) | 1;
-        let initial = initial.min(max);
+        let max = max.max(LEAST);
+        let initial = initial.clamp(LEAST, max);
         Self {
             initial,
             max,
@@ -47,9 +48,20 @@ impl Backoff {
     }
 }
 
+/// Without a pause a destination that is down would cost the host a core.
+const LEAST: Duration = Duration::from_millis(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_of_no_length_are_a_pause_all_the_same() {
+        let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+        for _ in 0..3 {
+            assert!(backoff.next() >= LEAST / 2);
+        }
+    }
 
     #[test]
     fn waits_grow_by_half_up_to_the_cap_and_jitter_only_shortens() {

@@ -121,6 +121,14 @@ pub(crate) fn with_scheme(endpoint: String, scheme: &str) -> String {
     format!("{scheme}://{authority}{port}")
 }
 
+/// Whether the port that it names is one, if it names any: one beyond the last would be passed over for that of the scheme.
+pub(crate) fn has_usable_port(authority: &str) -> bool {
+    // The colons of an IPv6 address stand in brackets, and one may stand in a password.
+    let place = authority.rsplit(['@', ']']).next().unwrap_or_default();
+    let port = place.rsplit_once(':').map_or("", |(_, port)| port);
+    port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 /// Of OTLP exporters, by specification.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 

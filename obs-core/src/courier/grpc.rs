@@ -131,7 +131,7 @@ impl Transport for GrpcTransport {
         };
         let shown = &route.shown;
         match link.call(&call, until) {
-            Ok(answer) => said::understood(answer, shown),
+            Ok(answer) => said::understood(answer, shown, &route.headers),
             Err(Broken::Late) => Sent::retry(format_args!("{shown}: no answer in time")),
             Err(Broken::System(error)) => Sent::retry(format_args!("{shown}: {error}")),
             Err(Broken::Connection(error)) => match tls::refusal(&*error) {
@@ -287,6 +287,7 @@ mod tests {
     fn unusable_destinations_are_refused_at_set_up() {
         check_refused(Destination::grpc("ftp://collector"), "must begin with");
         check_refused(Destination::grpc("http://:1"), "no host");
+        check_refused(Destination::grpc("http://host:65536"), "its port is none");
         check_refused(Destination::grpc("http://a b"), "not a URL");
         check_refused(
             Destination::grpc("http://user:secret@collector:4317"),

@@ -3,6 +3,7 @@
 //! What an answer means follows the OTLP specification, §"OTLP/HTTP Response": 429, 502, 503 and 504 and failures of the
 //! connection may pass; every other status outside 2xx is final.
 
+use std::io::Read;
 use std::mem;
 use std::net::IpAddr;
 use std::path::Path;
@@ -14,7 +15,9 @@ use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ureq::http::{Request, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
-use super::destination::{Compression, Destination, Destinations, Protocol, without_secrets};
+use super::destination::{
+    Compression, Destination, Destinations, Protocol, has_usable_port, without_secrets,
+};
 use super::time::now;
 use super::tls::{self, Trust};
 use super::{Batch, Remake, Sent, Signal, Transport, USER_AGENT};
@@ -194,6 +197,9 @@ impl Route {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| unusable("it has no host"))?;
+        if !{ uri.authority() }.is_none_or(|it| has_usable_port(it.as_str())) {
+            return Err(unusable("its port is none"));
+        }
         destination
             .compression
             .check()
@@ -212,7 +218,14 @@ impl Route {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-protobuf"),
         );
-        headers.remove(header::CONTENT_ENCODING);
+        // How long a body is, is not known beforehand.
+        for ours in [
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONTENT_ENCODING,
+        ] {
+            headers.remove(ours);
+        }
         if let Some(encoding) = destination.compression.encoding() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
@@ -270,16 +283,16 @@ fn is_loopback(host: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An answer's text without the headers that were sent: a proxy that explains itself may repeat them.
-fn without_headers(mut said: String, headers: &HeaderMap) -> String {
-    const SHORT: usize = 4;
-    let values = headers.values().filter(|value| value.is_sensitive());
-    for value in values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
-        if value.len() >= SHORT && said.contains(value) {
-            said = said.replace(value, crate::redact::REDACTED);
+/// What is text of it, which may have been cut within a character.
+fn text_of_page(body: &[u8]) -> Option<String> {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(body.get(..error.valid_up_to())?).ok()?
         }
-    }
-    said
+        Err(_) => return None,
+    };
+    Some(text.to_owned())
 }
 
 fn understand(mut response: Response<Body>, route: &Route) -> Sent {
@@ -295,12 +308,9 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
                 .any(|part| part.eq_ignore_ascii_case(b"protobuf"))
         });
     // Read to its end even if unused, or the connection could not be kept. A body that breaks off changes nothing about the status.
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER_BYTES)
-        .read_to_vec()
-        .unwrap_or_default();
+    let mut body = Vec::new();
+    let reading = response.body_mut().with_config().limit(MAX_ANSWER_BYTES);
+    let _ = reading.reader().read_to_end(&mut body);
     if status.is_success() {
         let partial = if protobuf {
             answer::partial_success(&body)
@@ -309,15 +319,15 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
         };
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: { partial.message }.map(|said| without_headers(said, &route.headers)),
+            message: { partial.message }.map(|said| answer::without_headers(said, &route.headers)),
         };
     }
     let said = if protobuf {
         answer::status_message(&body)
     } else {
-        String::from_utf8(body).ok()
+        text_of_page(&body)
     };
-    let said = said.map(|said| without_headers(said, &route.headers));
+    let said = said.map(|said| answer::without_headers(said, &route.headers));
     let mut why = format!("{}: HTTP {status}", route.shown);
     if let Some(said) = said
         .as_deref()
@@ -367,6 +377,8 @@ mod tests {
         check_refused(Destination::at("collector:4318"), "must begin with");
         check_refused(Destination::at("ftp://collector/"), "must begin with");
         check_refused(Destination::at("http://"), "`http:///`");
+        check_refused(Destination::at("http://host:99999/"), "its port is none");
+        check_refused(Destination::at("http://me@[::1]:0/"), "its port is none");
         check_refused(Destination::at("http://host /v1/logs"), "not a URL");
         check_refused(
             Destination::at("http://h").with_header("a b", "c"),

@@ -96,6 +96,26 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// What somebody waits for: what was pushed before this ticket was handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) ticket: u64,
+    /// Of all signals, or of one: that another has nobody who takes it is nothing to its own.
+    pub(super) of: Option<Signal>,
+}
+
+impl Mark {
+    /// All there ever will be.
+    pub(super) const END: Self = Self {
+        ticket: u64::MAX,
+        of: None,
+    };
+
+    fn is_for(self, signal: Signal) -> bool {
+        self.of.is_none_or(|of| of == signal)
+    }
+}
+
 /// What a sender should do now.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -228,10 +248,11 @@ impl Ledger {
         }
     }
 
-    /// Books the outcome of an attempt. One that outlived the shutdown was already booked, and changes nothing.
+    /// Books the outcome of an attempt. One that outlived the shutdown was already booked: of it a panic is counted.
     pub(super) fn settle(&mut self, mut queued: Queued, outcome: Outcome, now: Instant) {
         let is_same = |flight: &&InFlight| flight.ticket == queued.ticket;
         let Some(flight) = self.in_flight.as_ref().filter(is_same) else {
+            self.accounts.panics += u64::from(matches!(outcome, Outcome::Panicked(_)));
             return;
         };
         let evicted = flight.evicted;
@@ -343,26 +364,32 @@ impl Ledger {
         self.next_ticket
     }
 
-    /// The items pushed before `ticket` was handed out that are neither delivered nor dropped; with all that are on disk
-    /// alone, whose tickets nobody remembers.
-    pub(super) fn pending_before(&self, ticket: u64) -> u64 {
-        let flying = self.in_flight.as_ref();
-        let flying = flying.filter(|flight| flight.ticket < ticket);
-        let lanes = self.lanes.iter();
-        let held = lanes.flat_map(|lane| lane.shelf.loaded.iter().chain(&lane.queue));
-        held.filter(|queued| queued.ticket < ticket)
+    /// The items before `mark` that are neither delivered nor dropped; with all that are on disk alone, whose tickets nobody
+    /// remembers.
+    pub(super) fn pending_before(&self, mark: Mark) -> u64 {
+        let lanes = || self.lanes_of(mark);
+        let held = lanes().flat_map(|lane| lane.shelf.loaded.iter().chain(&lane.queue));
+        held.filter(|queued| queued.ticket < mark.ticket)
             .map(|queued| queued.batch.items)
             .sum::<u64>()
-            + flying.map_or(0, |flight| flight.items)
-            + self.lanes.iter().map(|lane| lane.shelf.items).sum::<u64>()
+            + self.flying_before(mark).map_or(0, |flight| flight.items)
+            + lanes().map(|lane| lane.shelf.items).sum::<u64>()
     }
 
-    /// Whether a batch pushed before `ticket` was handed out is still here, items or none.
-    pub(super) fn holds_before(&self, ticket: u64) -> bool {
+    fn lanes_of(&self, mark: Mark) -> impl Iterator<Item = &Lane> {
+        let lanes = Signal::ALL.into_iter().zip(&self.lanes);
+        lanes.filter_map(move |(signal, lane)| mark.is_for(signal).then_some(lane))
+    }
+
+    fn flying_before(&self, mark: Mark) -> Option<&InFlight> {
         let flying = self.in_flight.as_ref();
-        flying.is_some_and(|flight| flight.ticket < ticket)
-            || self.disk.is_opening()
-            || self.lanes.iter().any(|lane| lane.holds_before(ticket))
+        flying.filter(|flight| flight.ticket < mark.ticket && mark.is_for(flight.signal))
+    }
+
+    /// Whether a batch before `mark` is still here, items or none.
+    pub(super) fn holds_before(&self, mark: Mark) -> bool {
+        self.flying_before(mark).is_some() || self.disk.is_opening() || { self.lanes_of(mark) }
+            .any(|lane| lane.holds_before(mark.ticket))
     }
 
     /// `evicted`: why it has no place any more.

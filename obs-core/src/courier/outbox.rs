@@ -72,13 +72,28 @@ impl Shared {
             keeper: Keeper::new(settings),
             threaded: false,
         };
+        Self::with(state, process::id())
+    }
+
+    /// One for a child of the process that this was made in, that delivers nothing there and has counted nothing yet.
+    pub(super) fn inert(&self, settings: &Settings) -> Self {
+        let state = State {
+            ledger: Ledger::new(settings),
+            driver: None,
+            keeper: None,
+            threaded: false,
+        };
+        Self::with(state, self.owner)
+    }
+
+    fn with(state: State, owner: u32) -> Self {
         Self {
             state: Mutex::new(state),
             work: Condvar::new(),
             settled: Condvar::new(),
             #[cfg(feature = "spool")]
             disk: Condvar::new(),
-            owner: process::id(),
+            owner,
             had_thread: AtomicBool::new(false),
             orphaned: Default::default(),
         }

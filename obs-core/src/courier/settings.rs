@@ -2,6 +2,7 @@
 
 #[cfg(feature = "spool")]
 use super::SpoolSettings;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How much may wait, and how patiently.
@@ -23,7 +24,18 @@ impl Settings {
         self
     }
 
-    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set.
+    /// Where its spool is, if it has one.
+    pub(crate) fn spool_directory(&self) -> Option<PathBuf> {
+        #[cfg(feature = "spool")]
+        if let Some(spool) = &self.spool {
+            let absolute = std::path::absolute(&spool.directory);
+            return Some(absolute.unwrap_or_else(|_| spool.directory.clone()));
+        }
+        None
+    }
+
+    /// The wait after a first failure, and the longest between two tries: 1 s and 30 s unless set, and never less
+    /// than a millisecond.
     pub fn with_backoff(mut self, initial: Duration, max: Duration) -> Self {
         (self.initial_backoff, self.max_backoff) = (initial, max);
         self

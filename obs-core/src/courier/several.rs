@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ledger::Mark;
 use super::outbox::Shared;
 use super::{Account, Accounts, Batch, Courier, Losses, Signal, Turned, time};
 use crate::engine::diagnostics::Trouble;
@@ -159,9 +160,14 @@ impl Couriers {
     }
 
     /// Waits until what was pushed before has been delivered by all. `lost_before`: what [`lost`](Self::lost) said when the
-    /// flush began.
-    pub(crate) fn flush(&self, deadline: Instant, lost_before: &[Losses]) -> Result<(), Error> {
-        let marks: Vec<u64> = self.each(|courier| courier.shared.mark());
+    /// flush began; `of`: of which signal, if not of all.
+    pub(crate) fn flush(
+        &self,
+        of: Option<Signal>,
+        deadline: Instant,
+        lost_before: &[Losses],
+    ) -> Result<(), Error> {
+        let marks: Vec<Mark> = self.each(|courier| courier.shared.mark(of));
         self.share(&marks, deadline);
         let none = std::iter::repeat(Losses::default());
         let lost = lost_before.iter().copied().chain(none);
@@ -175,7 +181,7 @@ impl Couriers {
 
     pub(crate) fn shutdown(&self, deadline: Instant) -> Result<(), Error> {
         self.each(|courier| courier.shared.drain(deadline));
-        self.share(&vec![u64::MAX; self.len()], deadline);
+        self.share(&vec![Mark::END; self.len()], deadline);
         let late = self.each(|courier| courier.send_last(deadline));
         // They write down what is left side by side, and have one moment for it.
         let end = Shared::keeping_ends(deadline);
@@ -192,9 +198,9 @@ impl Couriers {
 
     /// Where nobody else sends, one that does not answer must leave the others time: they take turns, each for its share of
     /// what is left.
-    fn share(&self, marks: &[u64], deadline: Instant) {
+    fn share(&self, marks: &[Mark], deadline: Instant) {
         loop {
-            let holds = |(outlet, mark): &(&Outlet, &u64)| outlet.courier.shared.is_mine(**mark);
+            let holds = |(outlet, mark): &(&Outlet, &Mark)| outlet.courier.shared.is_mine(**mark);
             let open: Vec<_> = self.iter().zip(marks).filter(holds).collect();
             // The last one has all the time there is.
             if open.len() < 2 {

@@ -1,10 +1,19 @@
 //! A spool on disk, for what the destination does not take: it outlives an outage longer than memory, and the process.
 //!
 //! ```no_run
-//! # use obs_core::courier::{Capture, Courier, Settings, SpoolSettings};
+//! # #[cfg(feature = "otlp")]
+//! # fn main() -> Result<(), obs_core::Error> {
+//! use obs_core::courier::{Settings, SpoolSettings};
+//! use obs_core::{Delivery, Telemetry};
+//!
 //! let settings = Settings::default().with_spool(SpoolSettings::at("/var/lib/checkout/telemetry"));
-//! # let transport = Capture::new();
-//! let courier = Courier::new(transport, settings);
+//! let telemetry = Telemetry::builder()
+//!     .with_delivery(Delivery::from_environment().with_settings(settings))
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "otlp"))]
+//! # fn main() {}
 //! ```
 //!
 //! While delivery is healthy nothing is written. A batch that has waited [longer than a moment](SpoolSettings::with_patience),
@@ -15,7 +24,7 @@
 //!
 //! - **One process at a time** has a directory: a second one, or a second courier, keeps to memory and looks again from time
 //!   to time, so that an instance that replaces another takes its spool over when that has ended. A forked child leaves the
-//!   spool of its parent alone.
+//!   spool of its parent alone; where its parent is killed, the directory is in use until the child has ended, too.
 //! - **Repeated**: at most one batch, if the process ends between a delivery and the note of it.
 //! - **A disk that is full, read-only, broken or gone** costs nothing but its use: batches wait in memory as without a spool,
 //!   what fails is counted in [`Accounts::spool_errors`](super::Accounts::spool_errors) and told once for each kind by
@@ -61,7 +70,8 @@ pub struct SpoolSettings {
 }
 
 impl SpoolSettings {
-    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their own.
+    /// A spool in this directory, which is made if it is missing. It belongs to one destination: others need their
+    /// own, and a telemetry of which two have the same one is not built.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),

@@ -3,6 +3,7 @@
 use crate::aggregation::HistogramAggregation;
 use crate::attributes::Bounds;
 use crate::context::ContextMode;
+use crate::engine::fold::Preference;
 use crate::engine::lent::RaiseRule;
 use crate::ids::IdGenerator;
 use crate::level::StatsLevel;
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) propagator: Propagator,
     pub(crate) measures: bool,
     pub(crate) exemplars: bool,
+    /// Since when exported points count.
+    pub(crate) temporality: Preference,
     pub(crate) views: Vec<View>,
     /// Where no view says otherwise.
     pub(crate) histograms: HistogramAggregation,
@@ -132,6 +135,7 @@ impl Default for Config {
             propagator: Propagator::W3c,
             measures: false,
             exemplars: true,
+            temporality: Preference::Cumulative,
             views: Vec::new(),
             histograms: HistogramAggregation::default(),
             boundaries: Vec::new(),

@@ -3,6 +3,8 @@
 use crate::contain::contain;
 use crate::error::Error;
 use crate::fork::Kept;
+use crate::{quiet, thread};
+use opentelemetry::Context;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
@@ -127,9 +129,20 @@ impl Diagnostics {
         let warnings = warnings.iter().map(|warning| Diagnostic::Warning(warning));
         warnings
             .chain(problem.as_ref().map(Diagnostic::Problem))
-            .filter(|diagnostic| contain(|| hook(*diagnostic)).is_none())
+            .filter(|diagnostic| is_thrown(|| hook(*diagnostic)))
             .count() as u64
     }
+}
+
+/// Whether it panics. A record of what it logs could be what comes next that is not delivered, and so on for ever.
+fn is_thrown(call: impl FnOnce()) -> bool {
+    quiet::during(|| {
+        contain(|| {
+            let _suppressed = thread::sees_otel().then(Context::enter_telemetry_suppressed_scope);
+            call();
+        })
+        .is_none()
+    })
 }
 
 /// What couriers say went wrong.

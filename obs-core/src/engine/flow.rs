@@ -5,6 +5,7 @@
 
 use crate::courier::Signal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
@@ -51,6 +52,8 @@ pub(crate) struct Passed {
 
 /// How often a reader waits for a moment in which nothing moves.
 const TRIES: u32 = 200;
+/// Between the later ones.
+const PAUSE: Duration = Duration::from_micros(50);
 
 impl Flow {
     /// Nothing has moved in a process that was just forked, and what was moving there moves elsewhere.
@@ -81,7 +84,7 @@ impl Flow {
     }
 
     fn at_rest<R>(&self, mut read: impl FnMut() -> R) -> Option<R> {
-        for _ in 0..TRIES {
+        for turn in 0..TRIES {
             let ended = self.ended.load(Ordering::SeqCst);
             if self.begun.load(Ordering::SeqCst) == ended {
                 let result = read();
@@ -90,7 +93,12 @@ impl Flow {
                     return Some(result);
                 }
             }
-            std::thread::yield_now();
+            // What moves is a copy, and over soon: unless its thread is not let go on, for which yielding may not be enough.
+            if turn < TRIES / 2 {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(PAUSE);
+            }
         }
         None
     }

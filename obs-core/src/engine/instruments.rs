@@ -9,6 +9,7 @@ use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::fork::Kept;
 use crate::label::{Label, LabelId, Labels, Space};
+use crate::semconv::network::SERVER_ADDRESS;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -86,10 +87,15 @@ impl Engine {
             self.warn_of_conflict(name, what, "both are exported");
         }
         let labels = &instrument.labels[..instrument.labels.len().min(8)];
-        let spaces = labels.iter().map(|label| Space::new(*label, &[])).collect();
+        let own = std::ptr::eq(instrument.scope, &crate::setup::SCOPE);
+        let space = |label: &Label| match own && label.key != SERVER_ADDRESS {
+            true => Space::new(*label, &[]).of_ours(),
+            false => Space::new(*label, &[]),
+        };
+        let spaces = labels.iter().map(space).collect();
         let mut set = MetricSet::empty(self, self.next_set_id(), instrument.scope, spaces);
         // What a telemetry says about itself is a closed set, and must have room.
-        if std::ptr::eq(instrument.scope, &crate::setup::SCOPE) {
+        if own {
             set.max_series = u32::MAX;
         }
         set.push(

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 mod further;
+mod groups;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 pub struct Kind {
@@ -47,6 +48,7 @@ pub struct Kind {
     pub(crate) bounds: Bounds,
     level: LevelCell,
     methods: Box<[LevelCell]>,
+    groups: groups::Groups,
     /// Ticks from which a call is slow; `u64::MAX` is never.
     slow: AtomicU64,
     slow_methods: Box<[AtomicU64]>,
@@ -173,6 +175,7 @@ impl Kind {
             gauge,
             level: LevelCell::new(config.level.unwrap_or(engine.config.level)),
             methods: (0..methods).map(|_| LevelCell::inherit()).collect(),
+            groups: groups::Groups::new(methods),
             slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
             least_slow: AtomicU64::new(slow.map_or(u64::MAX, |slow| engine.ticks(slow))),
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
@@ -243,14 +246,12 @@ impl Kind {
 
     #[cold]
     fn level_of_method(&self, raw: u8, labels: Labels) -> StatsLevel {
-        self.method_cell(labels)
-            .and_then(LevelCell::own)
-            .unwrap_or(LevelCell::level(raw))
-    }
-
-    fn method_cell(&self, labels: Labels) -> Option<&LevelCell> {
-        let id = labels.get(self.descriptor.method?);
-        self.methods.get(usize::from(id.0))
+        let own = self.descriptor.method.and_then(|index| {
+            let id = labels.get(index);
+            let own = self.methods.get(usize::from(id.0)).and_then(LevelCell::own);
+            own.or_else(|| self.group_level(id))
+        });
+        own.unwrap_or(LevelCell::level(raw))
     }
 
     /// Sets the level of all methods without one of their own. Takes effect for operations that start from now on.
@@ -266,11 +267,12 @@ impl Kind {
     /// Sets the level of one method (route, RPC method, tool), or with `None` lets it follow its kind again.
     /// Says whether the method could be given one: a full set of methods cannot take another, and nothing has a level
     /// after shutdown.
+    ///
+    /// A name that ends in `/*` stands for all methods that begin with what is before the star, those that are met later
+    /// among them: `package.Service/*` for those of a service. A method's own level goes before, and so does that of a group
+    /// within. A kind has 63 groups.
     pub fn set_method_level(&self, method: &str, level: Option<StatsLevel>) -> bool {
-        let Some(cell) = self
-            .method_number(method)
-            .and_then(|id| self.methods.get(id))
-        else {
+        let Some(cell) = self.number(method).and_then(|id| self.cell(id)) else {
             return false;
         };
         cell.set_own(level);
@@ -291,7 +293,7 @@ impl Kind {
         level: StatsLevel,
         lasts: Duration,
     ) -> bool {
-        self.method_number(method).is_some_and(|id| {
+        self.number(method).is_some_and(|id| {
             self.engine
                 .lend(self, Some(LabelId(id as u16)), level, lasts)
         })
@@ -303,18 +305,12 @@ impl Kind {
         left.filter(|_| self.level.is_lent())
     }
 
-    /// The methods that have a level of their own.
+    /// The methods and groups of methods that have a level of their own.
     pub fn method_levels(&self) -> Vec<MethodLevel> {
-        let space = self
-            .descriptor
-            .method
-            .and_then(|index| self.set.spaces.get(index));
-        let cells = self.methods.iter().enumerate();
+        let cells = self.methods.iter().chain(self.groups.cells()).enumerate();
         let own = cells.filter_map(|(id, cell)| Some((LabelId(id as u16), cell, cell.own()?)));
         own.map(|(id, cell, level)| MethodLevel {
-            method: space
-                .and_then(|space| space.resolve(id))
-                .map(|value| value.to_text().into_owned()),
+            method: self.name_of(usize::from(id.0)),
             level,
             left: self
                 .engine
@@ -324,13 +320,12 @@ impl Kind {
         .collect()
     }
 
-    /// Whether this method has been seen, configured or given a level.
+    /// Whether this method, or one of this group, has been seen, configured or given a level.
     pub fn knows_method(&self, method: &str) -> bool {
-        let space = self
-            .descriptor
-            .method
-            .and_then(|index| self.set.spaces.get(index));
-        space.is_some_and(|space| {
+        if let Some(known) = self.knows_group(method) {
+            return known;
+        }
+        self.method_space().is_some_and(|space| {
             self.shown(space, method)
                 .is_some_and(|method| space.knows(&method))
         })
@@ -340,7 +335,7 @@ impl Kind {
         let Some(id) = method else {
             return self.level.lend(level);
         };
-        let Some(cell) = self.methods.get(usize::from(id.0)) else {
+        let Some(cell) = self.cell(usize::from(id.0)) else {
             return false;
         };
         cell.lend_own(level);
@@ -348,11 +343,12 @@ impl Kind {
     }
 
     pub(crate) fn give_back(&self, method: Option<LabelId>) {
-        match method.and_then(|id| self.methods.get(usize::from(id.0))) {
+        match method.and_then(|id| self.cell(usize::from(id.0))) {
             Some(cell) => {
                 cell.give_back();
-                let any = || self.methods.iter().any(|cell| cell.own().is_some());
-                self.level.unmark_methods(any);
+                let cells = || self.methods.iter().chain(self.groups.cells());
+                self.level
+                    .unmark_methods(|| cells().any(|cell| cell.own().is_some()));
             }
             None => self.level.give_back(),
         }

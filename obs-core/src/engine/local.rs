@@ -210,7 +210,7 @@ impl Local {
         text: &str,
     ) -> LabelId {
         if let Some(by) = engine.looking()
-            && space.is_open()
+            && space.is_shown()
         {
             return Self::intern_redacted(slot, by, space, text);
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use opentelemetry::baggage::{Baggage as OtelBaggage, BaggageMetadata};
 
 use super::{percent, trim_ows};
+use crate::redact::names::is_secret;
 
 /// The header's name.
 pub const BAGGAGE: &str = "baggage";
@@ -175,7 +176,8 @@ impl Allow {
         Self { names: Vec::new() }
     }
 
-    /// Everything: for carrying on inside of one's own network, not for attributes.
+    /// Everything: for carrying on inside of one's own network, with session and user; as attributes only those that are named
+    /// besides.
     #[must_use]
     pub fn all() -> Self {
         Self::names(["*"])
@@ -196,6 +198,18 @@ impl Allow {
             Some(prefix) => key.starts_with(prefix),
             None => key == name,
         })
+    }
+
+    /// Whether an entry of this name may become an attribute: not because [all](Self::all) are allowed, and never one whose name
+    /// speaks of a secret, by its last part.
+    #[must_use]
+    pub fn permits_attribute(&self, key: &str) -> bool {
+        let part = key.rsplit('.').next().unwrap_or_default();
+        let mut names = self.names.iter().filter(|name| *name != "*");
+        names.any(|name| match name.strip_suffix('*') {
+            Some(prefix) => key.starts_with(prefix),
+            None => key == name,
+        }) && !is_secret(part.as_bytes())
     }
 
     fn permits_all(&self) -> bool {

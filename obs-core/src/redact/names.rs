@@ -49,8 +49,25 @@ pub const SHORT: &[&str] = &[
     "ticket", "totp",
 ];
 
-/// Secrets only as the one word of a name, as OAuth's `code`: `zip_code` is none.
+/// Secrets as the one word of a name, as OAuth's `code`, or behind one that says so (`recovery_code`): `zip_code` is none.
 pub const WHOLE: &[&str] = &["code"];
+
+/// Words before a `code` that make one for logins of it.
+const OF_CODES: &[&str] = &[
+    "access",
+    "activation",
+    "backup",
+    "confirmation",
+    "invite",
+    "login",
+    "recovery",
+    "reset",
+    "security",
+    "sms",
+    "user",
+    "verification",
+    "verify",
+];
 
 /// Names that end like keys and are none.
 const NO_KEYS: &[&str] = &[
@@ -85,11 +102,12 @@ fn is_secret_part(part: &[u8]) -> bool {
     let mut words = lower
         .rsplit(|byte| !byte.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty());
-    let (last, is_one) = (words.next().unwrap_or_default(), words.next().is_none());
+    let (last, before) = (words.next().unwrap_or_default(), words.next());
+    let is_of_login = |word: &[u8]| OF_CODES.iter().any(|of| of.as_bytes() == word);
     let is_in = |list: &[&str]| list.iter().any(|short| short.as_bytes() == last);
     WORDS.iter().any(|word| has_word(part, &plain, word))
         || is_in(SHORT)
-        || (is_one && is_in(WHOLE))
+        || (before.is_none_or(is_of_login) && is_in(WHOLE))
         || (ENDS.iter().any(|end| plain.ends_with(end))
             && !NO_KEYS.iter().any(|harmless| plain.ends_with(harmless)))
 }
@@ -193,7 +211,8 @@ mod tests {
     fn codes_and_tickets_of_logins_are_secrets() {
         all(
             true,
-            "device_code deviceCode mfa_code mfa-code otp otp_code totp_code ticket service_ticket ticket[] user[ticket]",
+            "verification_code security-code user[reset_code] sms_code recovery-code
+            device_code deviceCode mfa_code mfa-code otp otp_code totp_code ticket service_ticket ticket[] user[ticket]",
         );
         all(false, "ticket_id tickets device device_id device_name mfa");
     }

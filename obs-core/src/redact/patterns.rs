@@ -7,6 +7,7 @@ mod pairs;
 mod sql;
 mod tokens;
 mod urls;
+mod wrapped;
 
 pub use urls::without_secrets as urls;
 
@@ -25,7 +26,7 @@ use found::Scan;
 /// | private keys | `-----BEGIN … PRIVATE KEY-----` up to its end, or to that of the text |
 /// | card numbers | 13 to 19 digits, alone or in groups, of a known brand and with the right check digit |
 /// | credentials in URLs | `scheme://user:password@`, and before a host without a scheme |
-/// | values under a secret's name | `password=…`, `?token=…`, `"api_key": "…"`, `Authorization: …`; names as the layers of `obs-http` know them |
+/// | values under a secret's name | `password=…`, `?token=…`, `"api_key": "…"`, `Authorization: …`, also in what `Debug` wraps them; of lists and maps all; names as the layers of `obs-http` know them |
 /// | attributes under a secret's name | the whole value: `db.password` |
 /// | literals in SQL | of `db.query.text` and `db.statement` all of them, as `?`; in other texts that hold a statement those in quotes |
 /// | e-mail addresses | on request |
@@ -99,7 +100,7 @@ impl Patterns {
                 b'0'..=b'9' => None,
                 b'-' => tokens::private_key(&scan, at),
                 b':' => urls::credentials(&mut scan, at).or_else(|| pairs::colon(&scan, at)),
-                b'=' => pairs::equals(&scan, at),
+                b'=' => pairs::equals(&mut scan, at),
                 b'@' => urls::bare_credentials(&scan, at)
                     .or_else(|| self.emails.then(|| tokens::email(&scan, at)).flatten()),
                 _ => tokens::prefixed(&mut scan, at),

@@ -4,6 +4,7 @@ mod cut;
 mod walk;
 
 use super::SignalCounts;
+use super::source::warn_of_recorder;
 use crate::courier::{Couriers, Signal};
 use crate::encode::{BODY_LIMIT, Buffer};
 use crate::engine::Engine;
@@ -32,7 +33,7 @@ use std::sync::{Arc, Mutex};
 /// | waiting for the destination | bounded in bytes, the oldest goes, counted | the same |
 /// | the exporter's endpoint | only its path is read: `/v1/traces`, `/v1/metrics`, `/v1/logs`, or see [`for_signal`](Self::for_signal) | none |
 /// | the exporter's headers, compression and timeout | not used: those of the telemetry's destination are | none |
-/// | requests of more than 4 MiB | cut into several; an item that is larger by itself is dropped, counted, and told as a partial success | items are never more than a request has room for |
+/// | requests of more than 4 MiB, or a sixteenth of what the destination may hold | cut into several; an item of more than 4 MiB is dropped, counted, and told as a partial success | items are never more than a request has room for |
 /// | protobuf, plain or gzip (up to 64 MiB unpacked) | taken | |
 /// | JSON, zstd | refused with 415: destinations are sent protobuf | |
 /// | what cannot be read | refused with 400; how many items were in it is unknown, so the request is counted ([`sdk_requests_refused`](crate::EngineCounts)) | |
@@ -87,6 +88,9 @@ impl CourierHttpClient {
             return Answer::refused(404, "the path is that of no signal: use `for_signal`");
         };
         if !self.shared.couriers.take(signal) {
+            if signal == Signal::Traces && !self.shared.couriers.is_empty() {
+                warn_of_recorder(self.shared.engine, "http_client");
+            }
             return Answer::taken();
         }
         match body_of(request) {
@@ -105,7 +109,8 @@ impl Shared {
                 unheard += items;
             }
         };
-        let Ok(Cut { items, too_large }) = cut(signal, body, BODY_LIMIT, &mut push) else {
+        let limit = self.couriers.body_limit(BODY_LIMIT);
+        let Ok(Cut { items, too_large }) = cut(signal, body, limit, BODY_LIMIT, &mut push) else {
             return Answer::refused(400, "this is not a request of OTLP");
         };
         let after_shutdown = if closed { items - too_large } else { 0 };

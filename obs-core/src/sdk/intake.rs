@@ -1,7 +1,7 @@
 //! Where encoded items of one processor wait for the collector's round, bounded in bytes.
 //!
 //! A thread appends to a stripe of its own, or nearly: there are as many as threads that run at a time. A stripe holds at
-//! most [`CUT`] bytes; when they are used up, whoever comes next hands them to the couriers, whose queue is bounded too and
+//! most [`CUT`] bytes, fewer where less may wait for a destination; when they are used up, whoever comes next hands them to the couriers, whose queue is bounded too and
 //! lets the oldest go. So nothing is dropped here but what is too large for any request, and what comes after shutdown.
 
 use super::SignalCounts;
@@ -27,6 +27,10 @@ pub(super) struct Intake {
     resource: Kept<ResourceBytes>,
     /// The longest item that a body has room for.
     limit: AtomicUsize,
+    /// Bytes of one body, unless a single item is longer.
+    body: usize,
+    /// Bytes that one stripe holds.
+    cut: usize,
     /// A forked child has its own: what waits in its parent's is its parent's to send.
     stripes: PerProcess<Stripes>,
     /// The process this was made in.
@@ -68,10 +72,10 @@ struct Stripe {
 
 impl Stripe {
     /// Takes out what is there.
-    fn cut(&mut self) -> Items {
+    fn cut(&mut self, room: usize) -> Items {
         let mut fresh = std::mem::take(&mut self.spare);
-        fresh.reserve_exact(CUT);
-        let next = Items::again(fresh, &self.items, CUT / 2);
+        fresh.reserve_exact(room);
+        let next = Items::again(fresh, &self.items, room / 2);
         let cut = std::mem::replace(&mut self.items, next);
         self.counted.handed_over += cut.count();
         cut
@@ -88,10 +92,13 @@ impl Intake {
     ) -> Arc<Self> {
         let threads = std::thread::available_parallelism().map_or(4, usize::from);
         let stripes = threads.next_power_of_two().clamp(1, MAX_STRIPES);
+        let body = couriers.body_limit(BODY_LIMIT);
         let intake = Arc::new(Self {
             signal,
             engine,
             couriers,
+            body,
+            cut: body.min(CUT),
             limit: AtomicUsize::new(limit_beside(&resource)),
             resource: Kept::new(resource, || ResourceBytes::new([], None)),
             stripes: PerProcess::new(Stripes::new(stripes)),
@@ -109,6 +116,10 @@ impl Intake {
     pub(super) fn set_resource(&self, resource: ResourceBytes) {
         self.limit.store(limit_beside(&resource), Ordering::Relaxed);
         *self.resource.write() = resource;
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
     }
 
     pub(super) fn engine(&self) -> &'static Engine {
@@ -138,30 +149,46 @@ impl Intake {
             return;
         }
         let item = item.and_then(|item| Some((stripe.items.scope(of)?, item)));
-        let Some((mut scope, item)) = item else {
+        let Some((scope, item)) = item else {
             stripe.counted.too_large += 1;
             return;
         };
+        if stripe.items.weight() + item.len() <= self.cut {
+            stripe.items.push(scope, item, 1);
+            return;
+        }
+        // Or the books would miss what is neither here nor with the couriers.
+        let flow = &self.engine.flow;
+        flow.moving(|| self.take_beyond(index, guard, scope, of, item));
+    }
+
+    /// The same where a stripe is full.
+    #[cold]
+    fn take_beyond(
+        &self,
+        index: usize,
+        mut stripe: MutexGuard<'_, Stripe>,
+        mut scope: usize,
+        of: Named<'_>,
+        item: &[u8],
+    ) {
         let mut cut = [None, None];
-        let full = stripe.items.weight() + item.len() > CUT;
-        if full && !stripe.items.is_empty() {
-            cut[0] = Some(stripe.cut());
+        if !stripe.items.is_empty() {
+            cut[0] = Some(stripe.cut(self.cut));
             scope = stripe.items.scope(of).unwrap_or(scope);
         }
         stripe.items.push(scope, item, 1);
-        if full && stripe.items.weight() > CUT {
-            cut[1] = Some(stripe.cut());
+        if stripe.items.weight() > self.cut {
+            cut[1] = Some(stripe.cut(self.cut));
         }
-        if full {
-            let in_transit = &self.stripes.in_transit;
-            in_transit.fetch_add(1, Ordering::SeqCst);
-            drop(guard);
-            for items in cut.into_iter().flatten() {
-                self.send(std::slice::from_ref(&items));
-                self.give_back(index, items);
-            }
-            in_transit.fetch_sub(1, Ordering::SeqCst);
+        let in_transit = &self.stripes.in_transit;
+        in_transit.fetch_add(1, Ordering::SeqCst);
+        drop(stripe);
+        for items in cut.into_iter().flatten() {
+            self.send(std::slice::from_ref(&items));
+            self.give_back(index, items);
         }
+        in_transit.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// What became of everything so far: exact at every moment.
@@ -222,7 +249,7 @@ impl Intake {
             return;
         }
         let resource = self.resource.read().clone();
-        bodies(&resource, parts, BODY_LIMIT, &mut |body, items| {
+        bodies(&resource, parts, self.body, &mut |body, items| {
             self.couriers.push(self.signal, body, items);
         });
     }
@@ -253,20 +280,22 @@ impl Intake {
 
 impl Waiting for Intake {
     fn hand_over(&self) {
-        let in_transit = &self.stripes.in_transit;
-        in_transit.fetch_add(1, Ordering::SeqCst);
-        let mut parts = Vec::new();
-        for (index, mut stripe) in self.locked() {
-            if !stripe.items.is_empty() {
-                parts.push((index, stripe.cut()));
+        self.engine.flow.moving(|| {
+            let in_transit = &self.stripes.in_transit;
+            in_transit.fetch_add(1, Ordering::SeqCst);
+            let mut parts = Vec::new();
+            for (index, mut stripe) in self.locked() {
+                if !stripe.items.is_empty() {
+                    parts.push((index, stripe.cut(self.cut)));
+                }
             }
-        }
-        let (places, parts): (Vec<usize>, Vec<Items>) = parts.into_iter().unzip();
-        self.send(&parts);
-        for (index, items) in places.into_iter().zip(parts) {
-            self.give_back(index, items);
-        }
-        in_transit.fetch_sub(1, Ordering::SeqCst);
+            let (places, parts): (Vec<usize>, Vec<Items>) = parts.into_iter().unzip();
+            self.send(&parts);
+            for (index, items) in places.into_iter().zip(parts) {
+                self.give_back(index, items);
+            }
+            in_transit.fetch_sub(1, Ordering::SeqCst);
+        });
         self.wait_for_others();
         self.settle();
     }

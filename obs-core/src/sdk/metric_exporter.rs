@@ -7,6 +7,7 @@ use crate::courier::{Couriers, Signal};
 use crate::encode::BODY_LIMIT;
 use crate::encode::sdk::encode_metrics;
 use crate::engine::Engine;
+use crate::engine::fold::Preference;
 use crate::fork::PerProcess;
 use crate::setup::Telemetry;
 use crate::sync::lock_std;
@@ -45,6 +46,11 @@ struct Shared {
 impl CourierMetricExporter {
     pub(super) fn new(telemetry: &Telemetry) -> Self {
         let couriers = telemetry.couriers();
+        let temporality = match telemetry.engine().config.temporality {
+            Preference::Cumulative => Temporality::Cumulative,
+            Preference::Delta => Temporality::Delta,
+            Preference::LowMemory => Temporality::LowMemory,
+        };
         Self {
             shared: Arc::new(Shared {
                 engine: telemetry.engine(),
@@ -53,11 +59,13 @@ impl CourierMetricExporter {
                 counted: PerProcess::default(),
                 shut_down: AtomicBool::new(false),
             }),
-            temporality: Temporality::Cumulative,
+            temporality,
         }
     }
 
-    /// Whether points count from the start or from the last export; by default from the start.
+    /// Whether points count from the start or from the last export; by default as those of the telemetry's own metrics do:
+    /// [`Builder::with_temporality`](crate::Builder::with_temporality), else
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start.
     #[must_use]
     pub fn with_temporality(mut self, temporality: Temporality) -> Self {
         self.temporality = temporality;
@@ -71,7 +79,7 @@ impl CourierMetricExporter {
 
     fn flush(&self, timeout: Duration) -> OTelSdkResult {
         let couriers = &self.shared.couriers;
-        let flushed = couriers.flush(within(timeout), &couriers.lost());
+        let flushed = couriers.flush(Some(Signal::Metrics), within(timeout), &couriers.lost());
         flushed.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
     }
 }
@@ -84,7 +92,8 @@ impl Shared {
         let closed = self.shut_down.load(Ordering::SeqCst) || self.engine.is_closed();
         let by = self.engine.looking_at_sdk();
         let mut refused = 0;
-        let encoded = encode_metrics(metrics, by, BODY_LIMIT, &mut |body, points| {
+        let limit = self.couriers.body_limit(BODY_LIMIT);
+        let encoded = encode_metrics(metrics, by, limit, &mut |body, points| {
             if !closed && !self.couriers.push(Signal::Metrics, body, points) {
                 refused += points;
             }

@@ -6,6 +6,7 @@ use crate::courier::time::within;
 use crate::courier::{Couriers, Signal};
 use crate::encode::ResourceBytes;
 use crate::encode::sdk::{Named, resource_bytes};
+use crate::engine::Engine;
 use crate::engine::intakes::Waiting;
 use crate::redact::Looking;
 use crate::setup::Telemetry;
@@ -32,6 +33,9 @@ impl Source {
         let couriers = telemetry.couriers();
         let resource = telemetry.resource();
         let losses = Losses::new(couriers.clone(), signal);
+        if signal == Signal::Traces && !couriers.is_empty() {
+            warn_of_recorder(telemetry.engine(), "span_processor");
+        }
         let intake = resource.filter(|_| couriers.take(signal)).map(|resource| {
             let resource = ResourceBytes::new(resource.iter(), resource.schema_url());
             Intake::new(telemetry.engine(), couriers, signal, resource)
@@ -84,7 +88,8 @@ impl Source {
         };
         let lost_before = intake.couriers().lost();
         intake.hand_over();
-        let flushed = intake.couriers().flush(within(timeout), &lost_before);
+        let flushed =
+            { intake.couriers() }.flush(Some(intake.signal()), within(timeout), &lost_before);
         flushed.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
     }
 
@@ -98,6 +103,17 @@ impl Source {
         }
         let flushed = self.flush(timeout);
         self.0.losses.tell(flushed, &self.counts())
+    }
+}
+
+/// Spans that nobody takes must not be so without a word.
+#[cold]
+pub(super) fn warn_of_recorder(engine: &Engine, whose: &str) {
+    if engine.config.recorder.is_sdk() {
+        engine.diagnostics.warn(format!(
+            "`{whose}` exports no spans: those of this telemetry are recorded and exported by a tracer provider \
+             (`Recorder::Sdk`); use one of another telemetry"
+        ));
     }
 }
 

@@ -29,7 +29,7 @@ names! {
     RPC_REQUEST_COMPRESSED = "obs.rpc.request.compressed";
     /// How many messages of the response were compressed, where any was.
     RPC_RESPONSE_COMPRESSED = "obs.rpc.response.compressed";
-    /// Who ended a call that was cancelled or timed out: `local`, `deadline`, `peer`, `cascaded`.
+    /// Who ended a call that was cancelled or timed out: `local`, `deadline`, `peer`, `cascaded`, `superseded`.
     RPC_CANCEL_ORIGIN = "obs.rpc.cancel.origin";
     /// Which attempt of one call it is, counted from 0 for the first; there from 1 on.
     RPC_ATTEMPT = "obs.rpc.attempt";
@@ -39,8 +39,9 @@ names! {
     RPC_CONNECTION_REUSED = "obs.rpc.connection.reused";
     /// The service that called, as it names itself.
     RPC_PEER_SERVICE = "obs.rpc.peer.service";
-    /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also `write`, `wait_response`,
-    /// `read`, `handle`, `encode`, `decode`.
+    /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also, on the client,
+    /// `encode_request`, `write_request`, `wait_response`, `read_response`, `decode_response`, and on the server
+    /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`.
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";

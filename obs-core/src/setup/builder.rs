@@ -187,7 +187,8 @@ impl Builder {
     }
 
     /// Whether exported metrics count from the start or from the last export; by default
-    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start.
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else from the start. Those of an SDK's instruments by
+    /// `Telemetry::metric_exporter` (feature `sdk`), too.
     pub fn with_temporality(mut self, temporality: Temporality) -> Self {
         self.temporality = Some(temporality);
         self
@@ -415,7 +416,8 @@ impl Builder {
     ///
     /// It is called on the collector's thread, and a last time by whoever shuts down; in manual mode inside the calls.
     /// Where `OTEL_SDK_DISABLED` is set there is no thread, and [`build`](Self::build) calls it. A panic in it is
-    /// contained and counted; it must not block for long, because collections wait behind it.
+    /// contained and counted; it must not block for long, because collections wait behind it. What it logs is written as
+    /// lines and becomes no record: one about a delivery that failed would have to be delivered.
     ///
     /// ```
     /// let telemetry = obs_core::Telemetry::builder()
@@ -493,6 +495,9 @@ impl Builder {
         self.config.histograms = histograms.unwrap_or_default();
         self.config.histograms.check()?;
         self.config.exemplars = self.exemplars.or(environment.exemplars).unwrap_or(true);
+        let asked = environment.temporality_preference.map(Preference::from);
+        let temporality = self.temporality.map(Preference::from).or(asked);
+        self.config.temporality = temporality.unwrap_or(Preference::Cumulative);
         self.config.propagator = self
             .propagator
             .unwrap_or_else(|| propagator_of(&environment, &mut warnings));
@@ -534,14 +539,12 @@ impl Builder {
         let engine = start(self.config);
         let collections = super::self_metrics::register(engine, couriers.clone());
         let exporter = (!couriers.is_empty()).then(|| {
-            let asked = environment.temporality_preference.map(Preference::from);
-            let preference = self.temporality.map(Preference::from).or(asked);
             let interval = self.metric_interval.or(environment.metric_export_interval);
             Exporter::new(
                 engine,
                 couriers,
                 &resource,
-                preference.unwrap_or(Preference::Cumulative),
+                engine.config.temporality,
                 interval.unwrap_or(Duration::from_secs(60)),
                 environment.spans.max_export_batch_size,
                 collections,

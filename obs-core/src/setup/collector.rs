@@ -9,7 +9,10 @@ use crate::engine::Engine;
 use crate::engine::live::Live;
 use crate::engine::shard::Shard;
 use crate::error::Error;
+use crate::quiet::Apart;
 use crate::subscriber::{Records, Subscriber};
+use crate::thread;
+use opentelemetry::Context;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,10 +118,7 @@ impl Collector {
             taken
         });
         for events in &taken.events {
-            // What a subscriber logs about log events would come back to it.
-            crate::quiet::during(|| {
-                self.each_subscriber(|subscriber| subscriber.on_log_events(events));
-            });
+            self.each_subscriber(|subscriber| subscriber.on_log_events(events));
             self.export(|exporter| exporter.log_events(events));
         }
         self.engine.flow.settle(Signal::Logs, 0);
@@ -166,7 +166,7 @@ impl Collector {
 
     fn each_subscriber(&mut self, mut call: impl FnMut(&mut dyn Subscriber)) {
         for subscriber in &mut self.subscribers {
-            if contain(|| call(subscriber.as_mut())).is_none() {
+            if apart(|| call(subscriber.as_mut())).is_none() {
                 self.engine.counts.panics.add(1);
             }
         }
@@ -183,7 +183,7 @@ impl Collector {
     ) -> Result<(), Error> {
         let mut told = Ok(());
         for subscriber in &mut self.subscribers {
-            let answer = contain(|| call(subscriber.as_mut())).unwrap_or_else(|| {
+            let answer = apart(|| call(subscriber.as_mut())).unwrap_or_else(|| {
                 self.engine.counts.panics.add(1);
                 Err(Error::failed("a subscriber panicked"))
             });
@@ -194,6 +194,16 @@ impl Collector {
         }
         told
     }
+}
+
+/// Contained, and with nothing that it does becoming telemetry: what it sends with an instrumented client would be shown to it
+/// in turn, for ever.
+fn apart<T>(work: impl FnOnce() -> T) -> Option<T> {
+    contain(|| {
+        let _apart = Apart::enter();
+        let _suppressed = thread::sees_otel().then(Context::enter_telemetry_suppressed_scope);
+        work()
+    })
 }
 
 fn left(deadline: Instant) -> Duration {

@@ -167,7 +167,7 @@ impl Control {
         let (before, lost_before) = (self.books().lost(), self.couriers.lost());
         // Both: what one subscriber could not do is no reason to leave the rest where it is.
         let collected = self.collect(deadline);
-        let delivered = self.couriers.flush(deadline, &lost_before);
+        let delivered = self.couriers.flush(None, deadline, &lost_before);
         if let Mode::Manual { .. } = self.mode {
             self.tell();
         }

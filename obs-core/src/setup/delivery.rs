@@ -6,6 +6,7 @@ use super::peer;
 use crate::courier::Destinations;
 use crate::courier::{Courier, Couriers, Outlet, Peer, Settings, Signal, Transport};
 use crate::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A destination, how much may wait for it, and what it is given.
@@ -102,6 +103,7 @@ pub(super) fn couriers(
     pushed: [bool; Signal::ALL.len()],
 ) -> Result<Couriers, Error> {
     let mut outlets: Vec<Outlet> = Vec::with_capacity(deliveries.len());
+    let mut spools: Vec<PathBuf> = Vec::new();
     for delivery in deliveries {
         let kind = delivery.to.kind();
         let taken = |name: &str| outlets.iter().any(|outlet| outlet.name == name);
@@ -116,6 +118,15 @@ pub(super) fn couriers(
             None if !taken(kind) => kind.to_owned(),
             None => numbered(kind, taken),
         };
+        if let Some(spool) = delivery.settings.spool_directory() {
+            // What one left there would be sent to the other.
+            if spools.contains(&spool) {
+                return Err(Error::configuration(format!(
+                    "two deliveries have their spool in {spool:?}; each needs a directory of its own"
+                )));
+            }
+            spools.push(spool);
+        }
         let peers = delivery.to.peers(environment);
         let courier = delivery.to.courier(environment, delivery.settings)?;
         outlets.push(Outlet {

@@ -322,4 +322,34 @@ mod tests {
             assert_eq!(shown.count(), 1, "{name}: {page}");
         }
     }
+
+    #[test]
+    fn a_redactor_that_makes_all_texts_alike_leaves_the_reasons_of_losses_apart() {
+        use crate::courier::Sent;
+        use crate::redact::{Redaction, Text};
+        let mut answers = [Sent::refused("no")].into_iter();
+        let answer = move |_: &_| answers.next().unwrap_or_else(|| Sent::retry("later"));
+        let telemetry = Telemetry::builder()
+            .with_environment(Environment::default())
+            .with_transport(Capture::new().with_answer(answer))
+            .with_redactor(|_: Text<'_>| Redaction::replace("x"))
+            .manual()
+            .build()
+            .expect("usable");
+        let event = || crate::LogEvent::new("said", crate::Body::Text("x".into()));
+        let soon = std::time::Duration::from_millis(20);
+        for _ in 0..2 {
+            telemetry.emit(event());
+            telemetry.flush(soon).expect_err("nothing is delivered");
+        }
+        telemetry.shutdown(soon).expect_err("much is lost");
+        telemetry.emit(event());
+        let page = telemetry.prometheus();
+        for reason in ["rejected", "shutdown", "after_shutdown"] {
+            let series = format!(
+                "obs_telemetry_lost_total{{obs_drop_reason=\"{reason}\",obs_signal=\"logs\"}} 1\n"
+            );
+            assert!(page.contains(&series), "{reason}: {page}");
+        }
+    }
 }

@@ -55,3 +55,41 @@ fn a_childs_books_are_balanced_and_hold_nothing_of_its_parents() {
     super::assert_closed(&telemetry.books());
     assert_eq!(telemetry.books().traces.delivered, 2);
 }
+
+#[test]
+fn the_books_of_a_childs_child_hold_nothing_of_the_child() {
+    // Nobody can make this one again.
+    let (dead, _) = super::Scripted::new(|_, _| Sent::retry("away"));
+    let telemetry = builder()
+        .manual()
+        .with_sampler(sampler(true))
+        .with_transport(dead)
+        .build()
+        .expect("usable");
+    let (mut read, mut write) = std::io::pipe().expect("a pipe");
+    let created = |events: u64| {
+        (0..events).for_each(|_| telemetry.emit(event()));
+        telemetry.flush(LONG).ok();
+        let logs = telemetry.books().logs;
+        format!("{} of {events} {} ", logs.created, logs.is_balanced())
+    };
+    let ended = |child| match child {
+        fork::Fork::Child => true,
+        fork::Fork::Parent(child) => {
+            fork::waitpid(child).ok();
+            false
+        }
+    };
+    if ended(fork::fork().expect("a fork")) {
+        let mut seen = created(3);
+        if ended(fork::fork().expect("a fork")) {
+            seen += &created(2);
+            let _ = write.write_all(seen.as_bytes());
+        }
+        std::process::abort();
+    }
+    drop(write);
+    let mut theirs = String::new();
+    read.read_to_string(&mut theirs).expect("their books");
+    assert_eq!(theirs, "3 of 3 true 2 of 2 true ");
+}

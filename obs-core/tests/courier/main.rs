@@ -85,6 +85,22 @@ fn each_signal_arrives_at_its_path_compressed_and_signed() {
 }
 
 #[test]
+fn headers_that_say_how_long_a_body_is_are_the_clients_own() {
+    let collector = Collector::start([]);
+    let mut destinations = Destinations::below(&collector.url());
+    let logs = destinations.logs.with_header("Content-Length", "3");
+    destinations.logs = logs.with_header("transfer-encoding", "chunked");
+    let courier = courier_to(&destinations);
+    courier.outbox().push(batch(Signal::Logs, 1));
+    courier.flush(soon()).expect("delivered at once");
+    assert_eq!(courier.accounts().retries, 0);
+    assert_eq!(
+        gunzip(&collector.requests()[0]),
+        *batch(Signal::Logs, 1).body
+    );
+}
+
+#[test]
 fn one_connection_is_kept_for_all() {
     let collector = Collector::start([Reply::status(200), Reply::protobuf(400, vec![0; 100])]);
     let courier = courier(&collector);
@@ -153,6 +169,19 @@ fn partial_success_is_counted_and_its_reason_kept() {
     assert!(check_answer(answer(0, "deprecated field"), 10, 0).contains("deprecated field"));
     assert_eq!(check_answer(answer(0, ""), 10, 0), "");
     assert_eq!(check_answer(Reply::status(202), 10, 0), "");
+}
+
+#[test]
+fn a_partial_success_with_a_long_explanation_is_counted() {
+    let partial = ExportTracePartialSuccess {
+        rejected_spans: 4,
+        error_message: "span 00f067aa0ba902b7 is too old; ".repeat(4_000),
+    };
+    let answer = ExportTraceServiceResponse {
+        partial_success: Some(partial),
+    };
+    let said = check_answer(Reply::protobuf(200, answer.encode_to_vec()), 6, 4);
+    assert!(said.contains("rejected 4 of 10 items: span"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obs_core::courier::{DropReason, Signal};
+use obs_core::courier::{Courier, Destinations, DropReason, GrpcTransport, Settings, Signal};
 use tonic::{Code, Status};
 
 use super::server::{Collector, Reply};
@@ -137,5 +137,31 @@ fn partial_success_is_counted_and_its_reason_kept() {
         let problem = courier.last_problem().expect("it is told");
         assert!(problem.contains("deprecated field"), "{problem}");
         assert!(collector.seen().iter().all(|seen| seen.signal == signal));
+    }
+}
+
+#[test]
+fn what_a_server_repeats_of_the_metadata_it_was_sent_is_not_told() {
+    const KEY: &str = "tenant-of-mine-42";
+    // What it says may leave the scheme out.
+    let script = [
+        Reply::Fails(Status::unauthenticated(format!("`{KEY}` is not known"))),
+        Reply::Rejected(1, "for tenant-of-mine-42 it is too old"),
+    ];
+    let collector = Collector::start(script);
+    let mut destinations = Destinations::grpc(collector.endpoint());
+    destinations.traces = destinations
+        .traces
+        .with_header("x-tenant", format!("Plain {KEY}"));
+    let transport = GrpcTransport::new(&destinations).expect("usable");
+    let courier = Courier::new(transport, Settings::default());
+    for said in ["is not known", "it is too old"] {
+        courier.outbox().push(batch(Signal::Traces, 3));
+        courier.flush(soon()).expect_err("some are lost");
+        let problem = courier.last_problem().expect("it is told");
+        assert!(
+            problem.contains(said) && !problem.contains(KEY),
+            "{problem}"
+        );
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::support::{WORK, builder, sampler};
 use obs_core::courier::{Batch, Capture, Sent, Transport};
-use obs_core::{Builder, Error, Labels, Outcome, Parent, Telemetry};
+use obs_core::{
+    Body, Builder, Error, Labels, LogEvent, Outcome, Parent, Records, Subscriber, Telemetry,
+};
 use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -238,4 +240,56 @@ fn a_delivery_in_the_middle_of_an_operation_is_no_part_of_it() {
     operation.scope(|| assert!(obs_core::current::handle().is_some(), "it is back"));
     let seen = looks.0.lock().expect("fine");
     assert!(seen.len() >= 2 && seen.iter().all(|seen| !seen), "{seen:?}");
+}
+
+/// Whether what it does would be recorded, where it is called.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<(&'static str, bool)>>>);
+
+impl Asked {
+    fn here(&self, place: &'static str) {
+        let suppressed = obs_core::current::is_suppressed()
+            && obs_core::otel::Context::is_current_telemetry_suppressed();
+        self.0.lock().unwrap().push((place, suppressed));
+    }
+}
+
+impl Subscriber for Asked {
+    fn on_records(&mut self, _: Records<'_>) {
+        self.here("records");
+    }
+    fn on_log_events(&mut self, _: &[LogEvent]) {
+        self.here("log events");
+    }
+    fn flush(&mut self, _: Duration) -> Result<(), Error> {
+        self.here("flush");
+        Ok(())
+    }
+    fn shutdown(&mut self, _: Duration) -> Result<(), Error> {
+        self.here("shutdown");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_subscriber_that_sends_with_an_instrumented_client_makes_no_records_of_it_for_ever() {
+    for manual in [true, false] {
+        let asked = Asked::default();
+        let builder = builder()
+            .with_sampler(sampler(true))
+            .with_subscriber(asked.clone());
+        let builder = if manual { builder.manual() } else { builder };
+        let telemetry = builder.build().expect("usable");
+        record(&telemetry);
+        telemetry.emit(LogEvent::new("one", Body::Text("x".into())));
+        // In manual mode it runs in the middle of an operation.
+        let mut operation = telemetry.kind(&WORK).start(Labels::NONE, Parent::Root);
+        operation.scope(|| telemetry.flush(SHORT).expect("in time"));
+        telemetry.shutdown(SHORT).ok();
+        let mut asked = std::mem::take(&mut *asked.0.lock().unwrap());
+        asked.sort_unstable();
+        asked.dedup();
+        let all = ["flush", "log events", "records", "shutdown"].map(|place| (place, true));
+        assert_eq!(asked, all, "manual: {manual}");
+    }
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod duplicates;
+mod groups;
 mod instruments;
 mod levels;
 mod observables;

@@ -245,6 +245,35 @@ fn what_it_puts_in_place_is_cut_as_any_other_text() {
 }
 
 #[test]
+fn what_it_makes_larger_has_no_more_room_than_one_operation_has() {
+    let grows = |text: Text<'_>| match text.place {
+        Place::SpanAttribute | Place::EventAttribute => Redaction::replace("x".repeat(10_000)),
+        _ => Redaction::Keep,
+    };
+    let rig = rig_with(true, |builder| builder.with_redactor(grows));
+    let mut operation = rig.root("x");
+    let mut active = operation.active().expect("recording");
+    for number in 0..10 {
+        active.set_dynamic(KeyValue::new(format!("attribute {number}"), "a"));
+    }
+    for _ in 0..100 {
+        active.add_event("event", vec![KeyValue::new("of event", "a")]);
+    }
+    operation.end(Outcome::ANSWERED);
+    let span = rig.span();
+    let own = span
+        .attributes
+        .iter()
+        .filter(|(key, _)| key.starts_with("attribute "));
+    let (own, events) = (own.count(), span.events.len());
+    if !over_sdk() {
+        assert!(own == 10 && events > 0, "{own}, {events}");
+        assert_eq!(events + span.dropped_events as usize, 100);
+    }
+    assert!((own + events) * 10_000 < 128 << 10, "{own}, {events}");
+}
+
+#[test]
 fn ids_and_states_that_it_puts_in_place_have_their_bounds_too() {
     let grows = |text: Text<'_>| match text.key {
         "session.id" => Redaction::replace("s".repeat(1 << 20)),

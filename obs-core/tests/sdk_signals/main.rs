@@ -10,6 +10,7 @@ mod forked;
 mod http_client;
 mod logs;
 mod metrics;
+mod queues;
 mod redacted;
 mod shutdown;
 mod spans;

@@ -1,12 +1,15 @@
 //! The oracle for metrics: what `opentelemetry-proto` makes of the same `ResourceMetrics`, which only a reader makes.
 
 use crate::any::{attributes, scope};
-use crate::support::{SOON, decoded, manual, of, theirs};
+use crate::support::{SOON, built, decoded, manual, of, theirs};
+use obs_core::Builder;
 use obs_core::courier::{Capture, Sent, Signal};
 use obs_core::encode::BODY_LIMIT;
+use obs_core::metrics::Temporality as Ours;
 use obs_core::otel::metrics::MeterProvider;
 use obs_core::otel::{InstrumentationScope, KeyValue};
 use obs_core::sdk::CourierMetricExporter;
+use obs_core::setup::environment::Environment;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -293,4 +296,27 @@ fn an_export_is_over_when_it_is_queued_and_fails_when_it_is_not() {
     let counts = exporter.counts();
     assert_eq!((counts.handed_over, counts.after_shutdown), (1, 1));
     assert!(counts.is_balanced());
+}
+
+#[test]
+fn instruments_count_from_when_the_environment_says_unless_the_code_does() {
+    const VARIABLE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let exporter = |value: &str, with: fn(Builder) -> Builder| {
+        let environment = Environment::from_fn(|name| (name == VARIABLE).then(|| value.to_owned()));
+        let builder = |builder: Builder| with(builder.with_environment(environment));
+        built(&Capture::new(), builder).metric_exporter()
+    };
+    for (value, expect) in [
+        ("delta", Temporality::Delta),
+        ("lowmemory", Temporality::LowMemory),
+        ("cumulative", Temporality::Cumulative),
+        ("", Temporality::Cumulative),
+    ] {
+        assert_eq!(exporter(value, |builder| builder).temporality(), expect);
+    }
+    let cumulative = |builder: Builder| builder.with_temporality(Ours::Cumulative);
+    let exporter = exporter("delta", cumulative);
+    assert_eq!(exporter.temporality(), Temporality::Cumulative);
+    let exporter = exporter.with_temporality(Temporality::LowMemory);
+    assert_eq!(exporter.temporality(), Temporality::LowMemory);
 }

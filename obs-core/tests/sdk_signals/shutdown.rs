@@ -2,12 +2,12 @@
 
 use crate::any::plain;
 use crate::support::{SOON, dead, manual};
-use obs_core::Telemetry;
 use obs_core::courier::{Capture, Sent, Signal};
 use obs_core::otel::logs::{Logger, LoggerProvider};
 use obs_core::otel::metrics::MeterProvider;
 use obs_core::otel::trace::{Span, Tracer, TracerProvider};
 use obs_core::setup::environment::Environment;
+use obs_core::{Delivery, Telemetry};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor};
@@ -195,4 +195,39 @@ fn a_transport_that_ends_spans_of_the_same_provider_blocks_nobody() {
     tracers.tracer("t").in_span("span", |_| {});
     tracers.force_flush().expect("delivered");
     assert_eq!(processor.counts().created, 1);
+}
+
+#[test]
+fn a_provider_waits_for_its_own_signal_and_fails_for_no_other() {
+    let no_logs = || {
+        Capture::new().with_answer(|batch| match batch.signal {
+            Signal::Logs => Sent::retry("nobody listens"),
+            _ => Sent::DELIVERED,
+        })
+    };
+    let builder = || Telemetry::builder().with_environment(Environment::default());
+    let one = || builder().with_transport(no_logs());
+    let several = || {
+        let logs = Delivery::through(dead()).only(&[Signal::Logs]);
+        builder()
+            .with_transport(Capture::new())
+            .with_delivery(logs.named("logs"))
+    };
+    for builder in [one(), one().manual(), several(), several().manual()] {
+        let telemetry = builder.build().expect("usable");
+        let providers = Providers::of(&telemetry);
+        providers.record();
+        let moment = Duration::from_millis(20);
+        let told = providers.loggers.shutdown_with_timeout(moment);
+        assert!(told.is_err(), "nobody takes logs");
+        providers.tracers.force_flush().expect("spans are taken");
+        let began = Instant::now();
+        let tracers = providers.tracers.shutdown_with_timeout(SOON);
+        tracers.expect("spans are taken");
+        let meters = providers.meters.shutdown_with_timeout(SOON);
+        meters.expect("points are taken");
+        assert!(began.elapsed() < SOON / 2);
+        assert_eq!(telemetry.accounts().of(Signal::Traces).pending, 0);
+        assert!(telemetry.flush(moment).is_err(), "logs are pending");
+    }
 }

@@ -1,7 +1,8 @@
 //! The oracle for spans: what `opentelemetry-proto` makes of the same `SpanData`.
 
 use crate::any::{plain, span};
-use crate::support::{decoded, manual, theirs};
+use crate::support::{built, decoded, manual, theirs};
+use obs_core::Telemetry;
 use obs_core::courier::Capture;
 use obs_core::encode::BODY_LIMIT;
 use obs_core::otel::{InstrumentationScope, KeyValue};
@@ -173,4 +174,35 @@ fn a_scope_that_would_fill_a_body_costs_its_spans_and_no_others() {
             .delivered,
         1
     );
+}
+
+#[test]
+fn a_processor_of_a_telemetry_that_exports_no_spans_is_warned_about() {
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let recorder = obs_core::Recorder::sdk(provider);
+    let telemetry = built(&Capture::new(), |builder| builder.with_recorder(recorder));
+    let warned = |telemetry: &Telemetry| {
+        let warnings = telemetry.warnings();
+        warnings.iter().any(|it| it.contains("`span_processor`"))
+    };
+    assert!(!warned(&telemetry));
+    telemetry.span_processor().on_end(plain("span"));
+    assert!(warned(&telemetry), "it is lost, and must not be silently");
+    #[cfg(feature = "http-client")]
+    {
+        use opentelemetry_http::{Bytes, HttpClient, Request};
+        let client = telemetry
+            .http_client()
+            .for_signal(obs_core::courier::Signal::Traces);
+        drop(client.send_bytes(Request::new(Bytes::new())));
+        assert!(
+            telemetry
+                .warnings()
+                .iter()
+                .any(|it| it.contains("`http_client`"))
+        );
+    }
+    let flat = manual(&Capture::new());
+    flat.span_processor().on_end(plain("span"));
+    assert!(!warned(&flat));
 }

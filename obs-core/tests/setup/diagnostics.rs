@@ -159,3 +159,38 @@ fn a_hook_that_panics_is_contained_and_counted() {
     telemetry.collect(LONG).expect("in time");
     assert_eq!(telemetry.counts().panics, 3);
 }
+
+/// It says what it is told, to a destination that refuses it.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_hook_that_logs_is_not_told_about_what_it_logged_for_ever() {
+    use obs_core::courier::Signal;
+    use obs_core::logs::LogLayer;
+    use obs_core::{Body, Delivery, LogEvent};
+    use std::sync::OnceLock;
+    use tracing::dispatcher::{Dispatch, with_default};
+    use tracing_subscriber::layer::SubscriberExt;
+    let logger: Arc<OnceLock<Dispatch>> = Arc::default();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (by, told) = (logger.clone(), heard.clone());
+    let telemetry = builder()
+        .with_delivery(Delivery::through(refusing()).only(&[Signal::Logs]))
+        .with_diagnostics(move |diagnostic| {
+            told.lock().unwrap().push(diagnostic.to_string());
+            if let Some(logger) = by.get() {
+                with_default(logger, || tracing::warn!("{diagnostic}"));
+            }
+        })
+        .manual()
+        .build()
+        .expect("usable");
+    let layer = LogLayer::new(&telemetry).with_lines(std::io::sink);
+    let _ = logger.set(Dispatch::new(tracing_subscriber::registry().with(layer)));
+    telemetry.emit(LogEvent::new("one", Body::Text("x".into())));
+    for _ in 0..5 {
+        telemetry.flush(LONG).ok();
+    }
+    let logs = telemetry.books().logs;
+    assert_eq!(logs.created, 1, "{logs:?}; {heard:?}");
+    assert!(!heard.lock().unwrap().is_empty() && telemetry.counts().log_nested > 0);
+}

@@ -179,3 +179,29 @@ fn what_was_found_of_a_signal_that_a_destination_no_longer_takes_is_in_the_books
     let lost = telemetry.shutdown(PATIENCE).expect_err("logs were refused");
     assert_eq!(lost.lost(), 7, "{lost}");
 }
+
+#[test]
+fn two_destinations_of_one_spool_are_refused_before_one_is_sent_what_was_the_others() {
+    let scratch = Scratch::new();
+    let to = |name: &str, directory: &str, transport| {
+        let spool = SpoolSettings::at(scratch.path(directory)).with_patience(Duration::ZERO);
+        Delivery::through(transport)
+            .named(name)
+            .with_settings(Settings::default().with_spool(spool))
+    };
+    let built = |one: Delivery, two: Delivery| {
+        let builder = support::builder().with_delivery(one);
+        builder.with_delivery(two).manual().build()
+    };
+    let refused = built(
+        to("a", "same", Capture::new()),
+        to("b", "./same/", Capture::new()),
+    );
+    let error = refused.expect_err("one spool, one destination");
+    assert!(error.is_configuration(), "{error}");
+    built(
+        to("a", "one", Capture::new()),
+        to("b", "other", Capture::new()),
+    )
+    .expect("each has its own");
+}

@@ -82,7 +82,8 @@ impl<C> HttpServerLayer<C> {
     }
 
     /// Which entries of a trusted caller's `baggage` are taken over: as attributes, as session and user
-    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are, and from a stranger none ever.
+    /// (`session.id`, `user.id`), and onto outgoing calls. By default none are, and from a stranger none ever. Those whose names
+    /// speak of secrets go on and are no attributes, nor are any that only [`Allow::all`] allows.
     pub fn with_baggage(self, allow: Allow) -> Self {
         self.set(|settings| settings.baggage = Some(allow))
     }

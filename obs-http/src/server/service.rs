@@ -17,12 +17,11 @@ use crate::target::{scheme, split_host, version};
 use crate::{peer, redact, route};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use obs_core::otel::KeyValue;
 use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::propagation::{self, Propagator, TraceParent};
-use obs_core::semconv::{self, http as keys, network};
-use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Session, Trust};
+use obs_core::semconv::{http as keys, network};
+use obs_core::{Active, Event, Kind, LabelId, Labels, Operation, Parent, Trust};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -344,17 +343,7 @@ fn carry_baggage(
         }
     };
     kind.count_dropped_baggage(dropped as u64);
-    let baggage = baggage.keep(allow);
-    if baggage.is_empty() {
-        return;
-    }
-    for entry in baggage.iter() {
-        let (session, user) = (semconv::session::ID.as_str(), semconv::user::ID.as_str());
-        if entry.key != session && entry.key != user {
-            active.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
-        }
-    }
-    active.set_session(Session::from_baggage(baggage));
+    active.carry_baggage(baggage, allow);
 }
 
 #[inline(always)]

@@ -81,6 +81,23 @@ fn of_a_trusted_callers_baggage_what_is_allowed_becomes_attributes_and_goes_on()
 }
 
 #[test]
+fn what_is_allowed_by_no_name_or_speaks_of_a_secret_goes_on_and_is_no_attribute() {
+    on_this_thread(async {
+        for allow in [Allow::all(), Allow::names(["*", "secret"])] {
+            let harness =
+                Harness::with(HeadSampler::always_on(), |layer| layer.with_baggage(allow)).await;
+            let calls = harness.ask(&headers("01"), 1).await;
+            assert_eq!(sent(&calls[0], "baggage"), Some(BAGGAGE));
+            let exchange = harness.exchange(1);
+            assert_eq!(
+                (exchange.attr("tenant"), exchange.attr("secret")),
+                (None, None)
+            );
+        }
+    });
+}
+
+#[test]
 fn one_listener_can_trust_some_and_link_others() {
     on_this_thread(async {
         let harness = Harness::with(HeadSampler::always_on(), |layer| {

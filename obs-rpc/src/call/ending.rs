@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::settings::{Common, Role};
+use crate::attempts;
 use crate::descriptor::{
     METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
     STATUS,
@@ -39,6 +40,8 @@ pub(crate) enum Origin {
     Peer,
     /// It was dropped with the operation around it, whose caller went away.
     Cascaded,
+    /// Another attempt of the same call was quicker.
+    Superseded,
 }
 
 impl Origin {
@@ -48,6 +51,7 @@ impl Origin {
             Self::Deadline => "deadline",
             Self::Peer => "peer",
             Self::Cascaded => "cascaded",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -72,7 +76,10 @@ impl Call {
     /// There is an answer: a method that is implemented is one, unless it is configured which there are.
     #[inline(always)]
     pub(crate) fn name_method(&mut self, code: Option<Code>) {
-        if self.unknown.is_some() && code != Some(Code::UNIMPLEMENTED) {
+        let unknown = self.unknown.as_ref();
+        if unknown.is_some_and(|method| method.len() <= LONGEST)
+            && code != Some(Code::UNIMPLEMENTED)
+        {
             self.learn_method();
         }
     }
@@ -139,12 +146,17 @@ impl Call {
         self.end(Some(Code::INTERNAL), Outcome::failed(PROTOCOL_ERROR), None);
     }
 
-    /// Stamps when the handler of a server was called, at Detailed. Of two stamps the earlier one stands: that of a head does.
+    /// Stamps when the handler of a server was called, and when it had answered where that is known, at Detailed. Of two
+    /// stamps the earlier one stands: that of a head does.
     pub(crate) fn hand_over(&mut self) {
-        if let Some(at) = self.flow.as_ref().and_then(|flow| flow.handed_over())
-            && let Some(mut active) = self.operation.active()
-        {
+        let (Some(flow), Some(mut active)) = (&self.flow, self.operation.active()) else {
+            return;
+        };
+        if let Some(at) = flow.handed_over() {
             active.stamp_at(Event::SERVER_HANDLE_START, at);
+        }
+        if let Some(at) = flow.answered() {
+            active.stamp_at(Event::SERVER_HANDLE_FINISH, at);
         }
     }
 
@@ -159,14 +171,25 @@ impl Call {
             }
             if let Some(method) = self.unknown.take() {
                 active.set_label(METHOD, LabelId::OVERFLOW);
-                active.set(rpc::METHOD_ORIGINAL, &*method);
+                active.set(rpc::METHOD_ORIGINAL, cut(&method));
             }
             let role = self.common.map(|common| common.role);
             let waited = !self.answered_early;
-            tell(&mut active, self.flow.as_deref(), &self.tally, role, waited);
+            let sees_response = self.common.is_some_and(|common| common.sees_response);
+            let response = sees_response.then_some(&self.tally);
+            tell(&mut active, self.flow.as_deref(), response, role, waited);
         }
         self.operation.end_in_place(outcome);
     }
+}
+
+/// Bytes of a method's name. What is longer is none, and is kept this far.
+const LONGEST: usize = 512;
+
+fn cut(method: &str) -> &str {
+    let ends = (0..=LONGEST.min(method.len())).rev();
+    let end = ends.into_iter().find(|end| method.is_char_boundary(*end));
+    &method[..end.unwrap_or_default()]
 }
 
 /// What was counted and seen elsewhere.
@@ -174,17 +197,19 @@ impl Call {
 fn tell(
     active: &mut Active<'_>,
     flow: Option<&Flow>,
-    response: &Tally,
+    response: Option<&Tally>,
     role: Option<Role>,
     waited: bool,
 ) {
     if role == Some(Role::Logical) {
         return;
     }
-    active.set_measure(RESPONSE_MESSAGES, response.messages);
-    active.set_measure(RESPONSE_SIZE, response.bytes);
-    if response.compressed > 0 {
-        active.set(obs::RPC_RESPONSE_COMPRESSED, response.compressed as i64);
+    if let Some(response) = response {
+        active.set_measure(RESPONSE_MESSAGES, response.messages);
+        active.set_measure(RESPONSE_SIZE, response.bytes);
+        if response.compressed > 0 {
+            active.set(obs::RPC_RESPONSE_COMPRESSED, response.compressed as i64);
+        }
     }
     let Some(flow) = flow else { return };
     let seen = flow.read();
@@ -237,7 +262,7 @@ impl Call {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self) {
-        let Some(outcome) = self.operation.outcome_if_dropped() else {
+        let Some(mut outcome) = self.operation.outcome_if_dropped() else {
             return;
         };
         let server = self.is_server();
@@ -252,6 +277,11 @@ impl Call {
         }
         let (code, origin) = match outcome.end() {
             End::Cancelled if server => (Some(Code::CANCELLED), Some(Origin::Peer)),
+            End::Cancelled if attempts::is_decided() => {
+                // The call has its answer: that is no error of anybody's.
+                outcome = Outcome::cancelled_on_purpose();
+                (Some(Code::CANCELLED), Some(Origin::Superseded))
+            }
             End::Cancelled if current::is_given_up() => {
                 (Some(Code::CANCELLED), Some(Origin::Cascaded))
             }

@@ -18,6 +18,9 @@ pub(crate) struct Flow {
     failed: AtomicU8,
     /// When it was made, at Detailed: the service inside is called next.
     called: Option<Moment>,
+    // Where a layer stands right around the handler.
+    handled: AtomicU64,
+    answered: AtomicU64,
 }
 
 /// What of it is read.
@@ -51,6 +54,8 @@ impl Flow {
             over: AtomicU64::new(0),
             failed: AtomicU8::new(0),
             called: (level == StatsLevel::Detailed).then(|| kind.now()),
+            handled: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         }
     }
 
@@ -114,10 +119,28 @@ impl Flow {
     /// When a server's handler is called, as far as that is seen from outside: with the one message of a request that is over;
     /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
     pub(crate) fn handed_over(&self) -> Option<Moment> {
+        let called = Moment::from_bits(self.handled.load(ORDER)).or(self.called);
         match self.messages.load(ORDER) {
-            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(self.called),
-            _ => self.called,
+            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(called),
+            _ => called,
         }
+    }
+
+    /// The handler is called now, as a layer right around it sees.
+    #[cfg(feature = "volo-grpc")]
+    pub(crate) fn enter_handler(&self) {
+        self.stamp(&self.handled);
+    }
+
+    /// It has answered, or given up.
+    #[cfg(feature = "volo-grpc")]
+    pub(crate) fn leave_handler(&self) {
+        self.stamp(&self.answered);
+    }
+
+    /// When a handler had answered, where a layer stands right around it.
+    pub(crate) fn answered(&self) -> Option<Moment> {
+        Moment::from_bits(self.answered.load(ORDER))
     }
 
     pub(crate) fn read(&self) -> Seen {

@@ -3,12 +3,13 @@
 use super::body::{ResponseBody, of_http};
 use super::ending::{Call, Origin};
 use super::settings::Role;
+use crate::attempts;
 use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::{self, capture};
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
@@ -39,6 +40,20 @@ pin_project! {
     }
 }
 
+impl<F> ResponseFuture<F> {
+    /// Asks the service inside, with the operation current.
+    #[inline(always)]
+    pub(crate) fn start(mut call: Call, ask: impl FnOnce() -> F) -> Self {
+        let entered = call.operation.enter();
+        let inner = ask();
+        entered.leave();
+        Self {
+            inner: Some(inner),
+            call,
+        }
+    }
+}
+
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
@@ -49,9 +64,9 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        // It is there until the drop.
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let mut this = self.project();
+        // It is there until it is ready, or dropped.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
         if !this.call.is_recording() {
@@ -63,8 +78,19 @@ where
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(response)) => at_head(response, this.call),
+            Poll::Ready(Ok(response)) => {
+                // No messages and no trailers.
+                let whole = response.body().is_end_stream().then(|| response.status());
+                at_head(this.call, response.headers(), whole);
+            }
             Poll::Ready(Err(error)) => failed(this.call, error),
+        }
+        if this
+            .call
+            .common
+            .is_some_and(|common| common.role == Role::Logical)
+        {
+            attempts::decided(|| this.inner.set(None));
         }
         let call = std::mem::replace(this.call, Call::unobserved());
         polled.map_ok(|response| {
@@ -84,7 +110,7 @@ where
 
 #[cold]
 #[inline(never)]
-fn failed<E: 'static>(call: &mut Call, error: &E) {
+pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     let server = call
         .common
         .is_some_and(|common| common.role == Role::Server);
@@ -114,8 +140,9 @@ fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end(end.code, end.outcome, end.origin);
 }
 
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(always)]
-fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
+pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<StatusCode>) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
     match &call.flow {
@@ -128,20 +155,20 @@ fn at_head<R: Body>(response: &Response<R>, call: &mut Call) {
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    active.stamp_all(match (server, call.answered_early) {
+    // Around the attempts there is no request that is over.
+    let waited = !call.answered_early && common.role != Role::Logical;
+    active.stamp_all(match (server, waited) {
         (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, false) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, true) => &[Event::STREAM_RECV_HEADER],
+        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+        (false, false) => &[Event::STREAM_RECV_HEADER],
     });
     if !common.response_metadata.is_empty() {
-        capture(&mut active, response.headers(), &common.response_metadata);
+        capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match metadata::status(response.headers()) {
+    let code = match metadata::status(metadata) {
         // The whole answer: its body, if anybody gave it one, is never read.
         Some(code) => Some(code),
-        // No messages and no trailers.
-        None if response.body().is_end_stream() => Some(of_http(response.status())),
-        None => None,
+        None => whole.map(of_http),
     };
     if server {
         call.name_method(code);

@@ -28,6 +28,8 @@ pub(crate) struct Common {
     pub(crate) response_metadata: Vec<(HeaderName, Key)>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) current_in_body: bool,
+    /// Whether the response's body passes here: of one that does not there is nothing to count.
+    pub(crate) sees_response: bool,
     /// Whether a method that is not configured gets a name once it is answered.
     pub(crate) learns: bool,
 }
@@ -46,6 +48,7 @@ impl Common {
             response_metadata: Vec::new(),
             deadline: None,
             current_in_body: role == Role::Server,
+            sees_response: true,
             learns: role == Role::Server,
         }
     }

@@ -3,11 +3,10 @@
 use super::service::{RpcClient, SYSTEM_ONLY, labels_to};
 use super::settings::Settings;
 use crate::call::settings::{Common, Role, common_setters};
-use crate::descriptor::{
-    ADDRESS, METHOD, RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, StatusKey,
-};
+use crate::descriptor::{ADDRESS, METHOD, StatusKey};
+use crate::kinds::{Told, none_yet};
 use http::Uri;
-use obs_core::Telemetry;
+use obs_core::{Kind, Telemetry};
 use std::sync::{Arc, OnceLock};
 use tower_layer::Layer;
 
@@ -17,7 +16,8 @@ use tower_layer::Layer;
 /// service cloned per call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
+    told: Told,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -25,26 +25,29 @@ pub struct RpcClientLayer {
 impl RpcClientLayer {
     /// A layer that reports each call to `telemetry`; inside of layers that retry or hedge, each attempt.
     pub fn new(telemetry: &Telemetry) -> Self {
-        Self::of(telemetry, Role::Client, StatusKey::default())
+        Self::of(telemetry, Role::Client)
     }
 
     /// A layer that stands outside of layers that retry or hedge: what it makes is the parent of all attempts, which count
-    /// themselves (`obs.rpc.attempt`). It writes no trace context; the attempts do.
+    /// themselves (`obs.rpc.attempt`, from the second on; `obs.rpc.call.attempts` on the call). It writes no trace context;
+    /// the attempts do. [`ReplayLayer`](super::ReplayLayer) shows how the layers stand.
+    ///
+    /// The call ends as the application saw it. A layer that retries decides at the head of a response: a status that comes
+    /// after messages is the call's, however many attempts were left. What a hedge drops when another attempt has decided is
+    /// `CANCELLED` and no error, with `obs.rpc.cancel.origin` `superseded`.
+    ///
+    /// Attempts are found where the call is current: in the task that polls it. A `tower::buffer` between the two has a task
+    /// of its own, and what is behind it are calls of their own, without a number.
     pub fn calls(telemetry: &Telemetry) -> Self {
-        Self::of(telemetry, Role::Logical, StatusKey::default())
+        Self::of(telemetry, Role::Logical)
     }
 
-    fn of(telemetry: &Telemetry, role: Role, key: StatusKey) -> Self {
-        let kind = telemetry.kind(match (role, key) {
-            (Role::Logical, StatusKey::ResponseStatusCode) => &RPC_CALL,
-            (Role::Logical, StatusKey::StatusCode) => &RPC_CALL_NEXT,
-            (_, StatusKey::ResponseStatusCode) => &RPC_CLIENT,
-            (_, StatusKey::StatusCode) => &RPC_CLIENT_NEXT,
-        });
+    fn of(telemetry: &Telemetry, role: Role) -> Self {
         Self {
             telemetry: *telemetry,
+            told: Told::default(),
             settings: Settings {
-                common: Common::new(kind, role, telemetry.propagator()),
+                common: Common::new(none_yet(role), role, telemetry.propagator()),
                 injects: role == Role::Client,
                 server: None,
                 labels: SYSTEM_ONLY,
@@ -53,17 +56,22 @@ impl RpcClientLayer {
         }
     }
 
-    /// What the status is called. Set it first: levels and known names are those of the other kind otherwise.
+    /// What the status is called: the same for all layers of a telemetry. One that comes with another key than those before
+    /// it takes theirs, which is said in [`Telemetry::warnings`].
     pub fn with_status_key(mut self, key: StatusKey) -> Self {
-        let other = Self::of(&self.telemetry, self.settings.common.role, key);
-        self.settings.common.kind = other.settings.common.kind;
-        self.leaked = Arc::default();
-        self
+        self.told.key = key;
+        self.set(|_| {})
+    }
+
+    /// The kind of what it makes, for levels ([`Kind::set_level`], [`Kind::set_method_level`] of a method or, as
+    /// `package.Service/*`, of a service) and thresholds: one for all layers of a side in a telemetry.
+    pub fn kind(&self) -> &'static Kind {
+        self.told.kind(&self.telemetry, self.settings.common.role)
     }
 
     /// Whom the channel asks (`server.address`, `server.port`): what its endpoint was made from. Requests of tonic's
     /// generated clients do not say it.
-    pub fn with_server(self, uri: &Uri) -> Self {
+    pub fn with_server(mut self, uri: &Uri) -> Self {
         let Some(host) = uri.host() else { return self };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().or(match uri.scheme_str() {
@@ -71,17 +79,16 @@ impl RpcClientLayer {
             Some("https") => Some(443),
             _ => None,
         });
-        self.settings.common.kind.reserve(ADDRESS, host);
+        self.told.known.push((ADDRESS, host.into()));
         let server = (host.into(), port);
         self.set(|settings| settings.server = Some(server))
     }
 
     /// Methods known at start-up, as `package.Service/Method`: they keep their place whatever a flood of others does.
-    pub fn with_known_methods<'m>(self, methods: impl IntoIterator<Item = &'m str>) -> Self {
-        for method in methods {
-            self.settings.common.kind.reserve(METHOD, method);
-        }
-        self
+    pub fn with_known_methods<'m>(mut self, methods: impl IntoIterator<Item = &'m str>) -> Self {
+        let methods = methods.into_iter().map(|method| (METHOD, method.into()));
+        self.told.known.extend(methods);
+        self.set(|_| {})
     }
 
     /// Whether the trace context and the baggage are written into the request's metadata. Default: yes, but for
@@ -90,7 +97,19 @@ impl RpcClientLayer {
         self.set(|settings| settings.injects = injects)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            settings.common.kind = self.kind();
+            if let Some((host, port)) = &settings.server {
+                settings.labels = labels_to(settings.common.kind, host, *port);
+            }
+            Box::leak(Box::new(settings))
+        })
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -103,13 +122,7 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        let settings = self.leaked.get_or_init(|| {
-            let mut settings = self.settings.clone();
-            if let Some((host, port)) = &settings.server {
-                settings.labels = labels_to(settings.common.kind, host, *port);
-            }
-            Box::leak(Box::new(settings))
-        });
+        let settings = self.leak();
         RpcClient { inner, settings }
     }
 }

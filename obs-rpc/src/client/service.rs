@@ -1,7 +1,8 @@
 //! The service: from a request to a started operation, whose context the request carries on.
 
-use super::settings::{Settings, count_attempt};
+use super::settings::Settings;
 use super::{Attempt, ResponseBody, ResponseFuture, injection};
+use crate::attempts;
 use crate::call::StdError;
 use crate::call::ending::Call;
 use crate::call::flow::Flow;
@@ -84,45 +85,60 @@ impl<S> RpcClient<S> {
         B::Error: Into<StdError>,
     {
         let settings = self.settings;
-        let mut operation = start(settings, &mut request);
-        let Some(active) = operation.active() else {
+        let Some(mut call) = begin(settings, CallHead::of(&request), None) else {
             return ResponseFuture {
                 inner: Some(self.inner.call(request.map(Body::new))),
                 call: Call::unobserved(),
             };
         };
-        let (flow, request) = if settings.common.role == Role::Logical {
-            (None, request.map(Body::new))
-        } else {
-            let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
-            let watching = flow.clone();
-            let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
-            (Some(flow), request)
-        };
-        // Whole before the service is called, which may unwind.
-        let mut call = Call {
-            operation,
-            flow,
-            tally: Tally::NONE,
-            answered_early: false,
-            common: Some(&settings.common),
-            unknown: None,
-        };
-        let entered = call.operation.enter();
-        let inner = self.inner.call(request);
-        entered.leave();
-        ResponseFuture {
-            inner: Some(inner),
-            call,
-        }
+        inject(settings, &mut call, request.headers_mut());
+        let request = request.map(|body| match call.flow.clone() {
+            Some(flow) => Body::new(RequestBody::new(body, flow)),
+            None => Body::new(body),
+        });
+        ResponseFuture::start(call, || self.inner.call(request))
+    }
+}
+
+/// Starts a call by its request's head, to this host and port where the head does not say it; `None` where it is not observed.
+#[inline]
+pub(crate) fn begin(
+    settings: &'static Settings,
+    head: CallHead<'_>,
+    to: Option<(&str, Option<u16>)>,
+) -> Option<Call> {
+    let common = &settings.common;
+    let mut operation = start(settings, head, to);
+    let level = operation.active()?.level();
+    let watches = common.role != Role::Logical;
+    Some(Call {
+        operation,
+        flow: watches.then(|| Arc::new(Flow::new(common.kind, level))),
+        tally: Tally::NONE,
+        answered_early: false,
+        common: Some(common),
+        unknown: None,
+    })
+}
+
+/// Writes what the receiver continues.
+#[inline]
+pub(crate) fn inject(settings: &Settings, call: &mut Call, metadata: &mut HeaderMap) {
+    if settings.injects
+        && let Some(mut active) = call.operation.active()
+    {
+        injection::write(&mut active, settings.common.propagator, metadata);
     }
 }
 
 #[inline(never)]
-fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation {
+fn start(
+    settings: &'static Settings,
+    head: CallHead<'_>,
+    to: Option<(&str, Option<u16>)>,
+) -> Operation {
     let common = &settings.common;
     let kind = common.kind;
-    let head = CallHead::of(request);
     // A delivery of telemetry, by a transport with this client beneath it, would be telemetry to deliver, without end.
     if current::is_suppressed() || !common.observes(|| settings.filter(head)) {
         return Operation::disabled();
@@ -132,7 +148,7 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
         Role::Client => attempt(head),
         _ => 0,
     };
-    let labels = match host_and_port(head.uri) {
+    let labels = match host_and_port(head.uri).or(to) {
         Some((host, port)) => labels_to(kind, host, port),
         None => settings.labels,
     };
@@ -147,9 +163,6 @@ fn start<B>(settings: &'static Settings, request: &mut Request<B>) -> Operation 
     set_deadline(&mut active, common.deadline, head.metadata);
     if !common.request_metadata.is_empty() {
         metadata::capture(&mut active, head.metadata, &common.request_metadata);
-    }
-    if settings.injects {
-        injection::write(&mut active, common.propagator, request.headers_mut());
     }
     operation
 }
@@ -182,7 +195,7 @@ fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &Heade
 /// Which attempt this is: counted by the call that is current, or said by whoever retries by hand.
 #[inline(always)]
 fn attempt(head: CallHead<'_>) -> u64 {
-    let counted = current::with(count_attempt);
+    let counted = current::with(|call| attempts::count(call, head.method));
     match head.extensions.get::<Attempt>() {
         Some(said) => u64::from(said.0),
         None => counted.flatten().unwrap_or_default(),

@@ -1,8 +1,7 @@
 //! What a client's layer was told.
 
 use crate::call::settings::Common;
-use crate::descriptor::{ATTEMPTS, RPC_CALL, RPC_CALL_NEXT};
-use obs_core::{Active, Labels};
+use obs_core::Labels;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -23,15 +22,4 @@ impl Settings {
             .as_ref()
             .is_none_or(|filter| filter(head))
     }
-}
-
-/// The number of an attempt that starts now, if what is current is a call around attempts.
-pub(crate) fn count_attempt(call: &mut Active<'_>) -> Option<u64> {
-    let descriptor = call.kind().descriptor();
-    if !std::ptr::eq(descriptor, &RPC_CALL) && !std::ptr::eq(descriptor, &RPC_CALL_NEXT) {
-        return None;
-    }
-    let before = call.measure(ATTEMPTS).unwrap_or_default();
-    call.set_measure(ATTEMPTS, before + 1);
-    Some(before)
 }

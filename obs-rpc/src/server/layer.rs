@@ -5,10 +5,11 @@ use super::service::RpcServer;
 use super::settings::{Settings, TrustRule};
 use crate::CallHead;
 use crate::call::settings::{Common, Role, common_setters};
-use crate::descriptor::{METHOD, RPC_SERVER, RPC_SERVER_NEXT, StatusKey};
+use crate::descriptor::{METHOD, StatusKey};
+use crate::kinds::{Told, none_yet};
 use obs_core::propagation::Propagator;
 use obs_core::propagation::baggage::Allow;
-use obs_core::{Telemetry, Trust};
+use obs_core::{Kind, Telemetry, Trust};
 use std::sync::{Arc, OnceLock};
 use tower_layer::Layer;
 
@@ -18,7 +19,8 @@ use tower_layer::Layer;
 /// call counts no references.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
+    told: Told,
     settings: Settings,
     leaked: Arc<OnceLock<&'static Settings>>,
 }
@@ -26,9 +28,10 @@ pub struct RpcServerLayer {
 impl RpcServerLayer {
     /// A layer that reports to `telemetry`.
     pub fn new(telemetry: &Telemetry) -> Self {
-        let kind = telemetry.kind(&RPC_SERVER);
+        let kind = none_yet(Role::Server);
         Self {
             telemetry: *telemetry,
+            told: Told::default(),
             settings: Settings {
                 common: Common::new(kind, Role::Server, telemetry.propagator()),
                 trust: TrustRule::Always(Trust::Trusted),
@@ -43,13 +46,17 @@ impl RpcServerLayer {
         }
     }
 
-    /// What the status is called. Set it first: levels and known names are those of the other kind otherwise.
-    pub fn with_status_key(self, key: StatusKey) -> Self {
-        let kind = self.telemetry.kind(match key {
-            StatusKey::ResponseStatusCode => &RPC_SERVER,
-            StatusKey::StatusCode => &RPC_SERVER_NEXT,
-        });
-        self.set(|settings| settings.common.kind = kind)
+    /// What the status is called: the same for all layers of a telemetry. One that comes with another key than those before
+    /// it takes theirs, which is said in [`Telemetry::warnings`].
+    pub fn with_status_key(mut self, key: StatusKey) -> Self {
+        self.told.key = key;
+        self.set(|_| {})
+    }
+
+    /// The kind of what it makes, for levels ([`Kind::set_level`], [`Kind::set_method_level`] of a method or, as
+    /// `package.Service/*`, of a service) and thresholds: one for all server layers of a telemetry.
+    pub fn kind(&self) -> &'static Kind {
+        self.told.kind(&self.telemetry, Role::Server)
     }
 
     /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: a
@@ -79,21 +86,34 @@ impl RpcServerLayer {
 
     /// The methods that there are, as `package.Service/Method`; all others are `_OTHER`. Without this and
     /// [`with_descriptor_set`](Self::with_descriptor_set) a method has a name from its first answer on that does not say
-    /// UNIMPLEMENTED.
-    pub fn with_methods<'m>(self, methods: impl IntoIterator<Item = &'m str>) -> Self {
-        for method in methods {
-            self.settings.common.kind.reserve(METHOD, method);
-        }
+    /// UNIMPLEMENTED, up to 1,024 of them and those of up to 512 bytes. What was asked for is `rpc.method_original` then, its
+    /// first 512 bytes.
+    pub fn with_methods<'m>(mut self, methods: impl IntoIterator<Item = &'m str>) -> Self {
+        let methods = methods.into_iter().map(|method| (METHOD, method.into()));
+        self.told.known.extend(methods);
         self.set(|settings| settings.common.learns = false)
     }
 
-    /// The same, read off an encoded `FileDescriptorSet`: what `tonic-reflection` is given.
+    /// The same, read off an encoded `FileDescriptorSet`: what `tonic-reflection` is given. Of a set that cannot be read to
+    /// its end the methods are taken that can be; one without any changes nothing.
     pub fn with_descriptor_set(self, set: &[u8]) -> Self {
         let methods = of_descriptor_set(set);
+        if methods.is_empty() {
+            return self;
+        }
         self.with_methods(methods.iter().map(String::as_str))
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The settings, for as long as the program runs.
+    pub(crate) fn leak(&self) -> &'static Settings {
+        self.leaked.get_or_init(|| {
+            let mut settings = self.settings.clone();
+            settings.common.kind = self.kind();
+            Box::leak(Box::new(settings))
+        })
+    }
+
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();
         self
@@ -106,9 +126,7 @@ impl<S> Layer<S> for RpcServerLayer {
     type Service = RpcServer<S>;
 
     fn layer(&self, inner: S) -> RpcServer<S> {
-        let settings = self
-            .leaked
-            .get_or_init(|| Box::leak(Box::new(self.settings.clone())));
+        let settings = self.leak();
         RpcServer { inner, settings }
     }
 }

@@ -65,3 +65,53 @@ fn varint(message: &mut &[u8]) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_that_is_cut_off_has_the_methods_of_the_files_that_are_whole() {
+        let health = tonic_health::pb::FILE_DESCRIPTOR_SET;
+        let reflection = tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET;
+        // Of two sets in a row protobuf makes one.
+        let both = [health, reflection].concat();
+        let all = [
+            "grpc.health.v1.Health/Check",
+            "grpc.health.v1.Health/Watch",
+            "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        ];
+        assert_eq!(of_descriptor_set(&both), all);
+        for cut in 0..both.len() {
+            let expect = if cut < health.len() { 0 } else { 2 };
+            assert_eq!(of_descriptor_set(&both[..cut]), all[..expect], "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_is_read_as_far_as_it_can_be() {
+        let mut seed = 7_u32;
+        let mut noise = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        });
+        for length in 0..2_000 {
+            let noise: Vec<u8> = noise.by_ref().take(length % 97).collect();
+            // As a set, as a file, as a service: none hangs or panics.
+            let wraps =
+                |field: u8, inner: &[u8]| [&[field << 3 | 2, inner.len() as u8], inner].concat();
+            of_descriptor_set(&noise);
+            of_descriptor_set(&wraps(1, &noise));
+            of_descriptor_set(&wraps(1, &wraps(6, &noise)));
+            let found = of_descriptor_set(&wraps(1, &wraps(6, &wraps(2, &wraps(1, &noise)))));
+            assert_eq!(found.len(), 1, "a method with whatever name");
+        }
+        // A length that is longer than memory, and one that never ends.
+        for length in [
+            &[0xff; 9][..],
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+        ] {
+            assert!(of_descriptor_set(&[&[10], length].concat()).is_empty());
+        }
+    }
+}

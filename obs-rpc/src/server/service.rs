@@ -12,11 +12,10 @@ use crate::head::{CallHead, host_and_port};
 use crate::metadata::{self, Carrier};
 use bytes::Bytes;
 use http::{Request, Response};
-use obs_core::otel::KeyValue;
 use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
-use obs_core::semconv::{self, network};
-use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Session, Trust};
+use obs_core::semconv::network;
+use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Trust};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -90,34 +89,33 @@ impl<S> RpcServer<S> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<StdError>,
     {
-        let settings = self.settings;
-        let (mut operation, unknown) = start(settings, CallHead::of(&request));
-        let Some(active) = operation.active() else {
+        let Some(call) = begin(self.settings, CallHead::of(&request)) else {
             return ResponseFuture {
                 inner: Some(self.inner.call(request.map(Body::new))),
                 call: Call::unobserved(),
             };
         };
-        let flow = Arc::new(Flow::new(settings.common.kind, active.level()));
-        let watching = flow.clone();
-        let request = request.map(|body| Body::new(RequestBody::new(body, watching)));
-        // Whole before the service is called, which may unwind.
-        let mut call = Call {
-            operation,
-            flow: Some(flow),
-            tally: Tally::NONE,
-            answered_early: false,
-            common: Some(&settings.common),
-            unknown,
-        };
-        let entered = call.operation.enter();
-        let inner = self.inner.call(request);
-        entered.leave();
-        ResponseFuture {
-            inner: Some(inner),
-            call,
-        }
+        let request = request.map(|body| match call.flow.clone() {
+            Some(flow) => Body::new(RequestBody::new(body, flow)),
+            None => Body::new(body),
+        });
+        ResponseFuture::start(call, || self.inner.call(request))
     }
+}
+
+/// Starts a call by its request's head; `None` where it is not observed.
+#[inline]
+pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<Call> {
+    let (mut operation, unknown) = start(settings, head);
+    let level = operation.active()?.level();
+    Some(Call {
+        operation,
+        flow: Some(Arc::new(Flow::new(settings.common.kind, level))),
+        tally: Tally::NONE,
+        answered_early: false,
+        common: Some(&settings.common),
+        unknown,
+    })
 }
 
 /// Of every call.
@@ -239,15 +237,5 @@ fn carry_baggage(active: &mut Active<'_>, head: CallHead<'_>, settings: &Setting
         }
     };
     kind.count_dropped_baggage(dropped as u64);
-    let baggage = baggage.keep(allow);
-    if baggage.is_empty() {
-        return;
-    }
-    for entry in baggage.iter() {
-        let (session, user) = (semconv::session::ID.as_str(), semconv::user::ID.as_str());
-        if entry.key != session && entry.key != user {
-            active.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
-        }
-    }
-    active.set_session(Session::from_baggage(baggage));
+    active.carry_baggage(baggage, allow);
 }

@@ -1,4 +1,4 @@
-//! R13: a corpus of secrets wherever a request can carry one, and the bytes that leave.
+//! R13: a corpus of secrets wherever a request can carry one, the bytes that leave, and those that wait on disk.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,11 @@ use axum::{Router, extract::Request as Incoming, response::Response as Answer, r
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use obs_core::logs::{Flood, LogLayer};
+use obs_core::{
+    Delivery,
+    courier::{Capture, Sent, Settings, SpoolSettings},
+    logs::{Flood, LogLayer},
+};
 use obs_http::{HttpClientLayer, HttpServerLayer, client::Injection};
 use tower::ServiceExt;
 use tower_layer::Layer;
@@ -24,7 +28,8 @@ use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 use super::endings::{exporting, said};
 use crate::chaos::{Pace, receiver::Receiver, row::Row, service::block_on};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// So long a flush waits in vain for the destination that is away.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// What is no secret, asked for in the same ways: the scanner has to find it.
 const PLANTED: [&str; 3] = [
     "planted-header-kWq7",
@@ -80,7 +85,13 @@ pub(super) fn corpus_of_secrets(_: Pace) -> io::Result<Vec<Row>> {
         let found = found.clone();
         move |body, _| scan(body, &found)
     })?;
+    let folder = std::env::temp_dir().join(format!("obs-chaos-secrets-{}", std::process::id()));
+    let spool = SpoolSettings::at(&folder).with_patience(Duration::ZERO);
+    let away = Delivery::through(Capture::new().with_answer(|_| Sent::retry("away")))
+        .named("away")
+        .with_settings(Settings::default().with_spool(spool));
     let telemetry = exporting(&receiver.endpoint())
+        .with_delivery(away)
         .build()
         .map_err(io::Error::other)?;
     let events = LogLayer::new(&telemetry)
@@ -124,11 +135,20 @@ pub(super) fn corpus_of_secrets(_: Pace) -> io::Result<Vec<Row>> {
             requests += 1;
         }
     }
-    telemetry.flush(PATIENCE).map_err(io::Error::other)?;
+    // One of the two takes nothing; what both have is told by the planted ones.
+    let _ = telemetry.flush(PATIENCE);
     scan(telemetry.prometheus().as_bytes(), &found);
     telemetry.shutdown(PATIENCE).map_err(io::Error::other)?;
-    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    let spooled = Mutex::new(BTreeSet::new());
+    for file in std::fs::read_dir(&folder)? {
+        scan(&std::fs::read(file?.path())?, &spooled);
+    }
+    std::fs::remove_dir_all(&folder)?;
+    let spooled = spooled.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let on_disk = spooled.iter().filter(|word| PLANTED.contains(word)).count();
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
     let planted = found.iter().filter(|word| PLANTED.contains(word)).count();
+    found.extend(spooled);
     let hits: Vec<&str> = found
         .iter()
         .copied()
@@ -137,7 +157,7 @@ pub(super) fn corpus_of_secrets(_: Pace) -> io::Result<Vec<Row>> {
     let mut row = Row::new(
         "R13",
         format!(
-            "{} secrets in headers (each asked for by name), queries, URLs, bodies, a prompt, SQL, errors, panics and baggage of {requests} requests; all exported bytes and the metrics page scanned",
+            "{} secrets in headers (each asked for by name), queries, URLs, bodies, a prompt, SQL, errors, panics and baggage of {requests} requests; all exported bytes, the metrics page and the spool of a destination that is away scanned",
             corpus().len()
         ),
     );
@@ -147,7 +167,12 @@ pub(super) fn corpus_of_secrets(_: Pace) -> io::Result<Vec<Row>> {
     row.put("hits", hits.len() as f64, "")
         .put("planted", PLANTED.len() as f64, "")
         .put("planted and found", planted as f64, "")
-        .put("control", f64::from(planted == PLANTED.len()), "");
+        .put("planted and found in the spool", on_disk as f64, "")
+        .put(
+            "control",
+            f64::from([planted, on_disk] == [PLANTED.len(); 2]),
+            "",
+        );
     Ok(vec![row])
 }
 

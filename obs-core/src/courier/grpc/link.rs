@@ -15,6 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use ureq::http::Uri;
 
 use super::exchange::{Answer, Call, exchange};
+use crate::courier::destination::has_usable_port;
 use crate::courier::time::now;
 use crate::courier::tls::Trust;
 use crate::courier::{Destination, USER_AGENT};
@@ -62,6 +63,9 @@ impl Link {
         };
         if uri.host().is_none_or(str::is_empty) {
             return Err(bad("it has no host"));
+        }
+        if !{ uri.authority() }.is_none_or(|it| has_usable_port(it.as_str())) {
+            return Err(bad("its port is none"));
         }
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
             return Err(bad(

@@ -10,7 +10,8 @@ use super::exchange::Answer;
 use crate::courier::Sent;
 use crate::courier::http::answer::{self, RetryInfo};
 
-pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
+/// `sent`: the metadata of the request.
+pub(super) fn understood(answer: Answer, shown: &str, sent: &HeaderMap) -> Sent {
     let status = answer.trailers.as_ref().and_then(GrpcStatus::of);
     // An answer without a message has its status where the headers are.
     let Some(status) = status.or_else(|| GrpcStatus::of(&answer.headers)) else {
@@ -20,13 +21,13 @@ pub(super) fn understood(answer: Answer, shown: &str) -> Sent {
         let partial = answer::partial_success(message(&answer.data));
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: partial.message,
+            message: { partial.message }.map(|said| answer::without_headers(said, sent)),
         };
     }
     let mut why = format!("{shown}: gRPC {:?}", status.code);
     if !status.message.is_empty() {
         why.push_str(": ");
-        why.push_str(&status.message);
+        why.push_str(&answer::without_headers(status.message.clone(), sent));
     }
     let after = status.info.and_then(|info| info.delay);
     let passes = match status.code {
@@ -123,14 +124,14 @@ fn percent_decoded(mut rest: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The first message, if it is here whole. We did not say that we read compressed ones.
+/// The first message, or its beginning where it is long. We did not say that we read compressed ones.
 fn message(data: &[u8]) -> &[u8] {
     let Some((&[0, a, b, c, d], rest)) = data.split_first_chunk::<PREFIX>() else {
         return &[];
     };
     usize::try_from(u32::from_be_bytes([a, b, c, d]))
         .ok()
-        .and_then(|length| rest.get(..length))
+        .and_then(|length| rest.get(..length.min(rest.len())))
         .unwrap_or_default()
 }
 
@@ -161,7 +162,7 @@ mod tests {
             ("grpc-message", b"later%20%e2%9c %zz%"),
             ("grpc-status-details-bin", b"!"),
         ];
-        let sent = understood(answer(200, broken, b""), "here");
+        let sent = understood(answer(200, broken, b""), "here", &HeaderMap::new());
         let expect = Sent::Retry {
             after: None,
             why: "here: gRPC Unavailable: later \u{fffd} %zz%".into(),
@@ -172,7 +173,11 @@ mod tests {
     #[test]
     fn somebody_in_between_without_a_status() {
         let check = |status, kind: &[u8], passes| {
-            let sent = understood(answer(status, &[("content-type", kind)], b""), "here");
+            let sent = understood(
+                answer(status, &[("content-type", kind)], b""),
+                "here",
+                &HeaderMap::new(),
+            );
             assert_eq!(matches!(sent, Sent::Retry { .. }), passes, "{sent:?}");
         };
         for status in [429, 502, 503, 504] {
@@ -184,7 +189,9 @@ mod tests {
         check(200, b"text/html", false);
         check(200, b"application/grpc+proto", true);
         let busy: &[(&str, &[u8])] = &[("retry-after", b"7")];
-        let Sent::Retry { after, .. } = understood(answer(503, busy, b""), "here") else {
+        let Sent::Retry { after, .. } =
+            understood(answer(503, busy, b""), "here", &HeaderMap::new())
+        else {
             panic!("503 passes")
         };
         assert_eq!(after, Some(Duration::from_secs(7)));
@@ -205,8 +212,8 @@ mod tests {
                 ("grpc-message", &text),
                 ("grpc-status-details-bin", &details),
             ];
-            understood(answer(status, headers, &data), "here");
-            understood(answer(status, &[("grpc-status", b"0")], &data), "here");
+            understood(answer(status, headers, &data), "here", &HeaderMap::new());
+            understood(answer(status, &[("grpc-status", b"0")], &data), "here", &HeaderMap::new());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a collector says back, read without a protobuf library: messages of two fields each.
 //!
-//! These are a stranger's bytes. Whatever cannot be read counts as not said.
+//! These are a stranger's bytes. Whatever cannot be read counts as not said; of a long answer the beginning is here, and a
+//! field that is longer is read as far as it goes: how much was rejected stands before why.
 
 use std::time::Duration;
 
@@ -100,6 +101,24 @@ fn duration(message: &[u8]) -> Duration {
     Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.min(999_999_999)))
 }
 
+/// An answer's text without the headers that were sent: who explains himself may repeat them, or what stands in one behind the
+/// name of its scheme.
+pub(in crate::courier) fn without_headers(mut said: String, sent: &HeaderMap) -> String {
+    const SHORT: usize = 4;
+    let values = sent.values().filter(|value| value.is_sensitive());
+    for value in values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
+        let credentials = value
+            .split_once(' ')
+            .map_or("", |(_, behind)| behind.trim());
+        for secret in [value, credentials] {
+            if secret.len() >= SHORT && said.contains(secret) {
+                said = said.replace(secret, crate::redact::REDACTED);
+            }
+        }
+    }
+    said
+}
+
 fn text_of(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     (!text.is_empty()).then(|| text.into_owned())
@@ -146,7 +165,7 @@ impl<'a> Iterator for Fields<'a> {
             1 => self.take(8).map(|_| Value::Fixed)?,
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(length)?)
+                Value::Bytes(self.take(length.min(self.0.len()))?)
             }
             5 => self.take(4).map(|_| Value::Fixed)?,
             _ => return None,

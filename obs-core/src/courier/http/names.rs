@@ -1,7 +1,7 @@
 //! Where a host is: asked for on a thread of the client's, which may hang, but only where somebody has to be asked at all. In a
 //! forked child a thread may never get going.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ureq::Agent;
 use ureq::config::Config;
@@ -37,8 +37,34 @@ impl Resolver for Names {
     }
 }
 
-/// Whether nobody has to be asked.
+/// Whether nobody has to be asked: what looks like it and is not, the resolver would ask for, and wait for as long as it takes.
 fn is_numeric(host: &str) -> bool {
-    let v6 = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    v6.unwrap_or(host).parse::<IpAddr>().is_ok()
+    match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_an_address_as_it_stands_is_not_asked_for() {
+        for host in ["127.0.0.1", "10.0.0.255", "[::1]", "[::ffff:10.0.0.1]"] {
+            assert!(is_numeric(host), "{host}");
+            let place: Result<std::net::SocketAddr, _> = format!("{host}:4318").parse();
+            assert!(place.is_ok(), "{host}: nobody is asked");
+        }
+        for host in [
+            "localhost",
+            "[127.0.0.1]",
+            "127.1",
+            "0x7f000001",
+            "[fe80::1%1]",
+            "[]",
+        ] {
+            assert!(!is_numeric(host), "{host}");
+        }
+    }
 }

@@ -54,6 +54,8 @@ pub(in crate::courier) enum Report {
     },
     Loaded(Signal, io::Result<Load>),
     Finished,
+    /// Of the directory.
+    LetGo,
     /// The worker panicked.
     Broken,
     /// No job: what was noticed in passing.
@@ -88,6 +90,8 @@ pub(in crate::courier) enum Fate {
     Gone(Place, Batch),
     /// It was loaded, and the room for it is taken by now.
     NoRoom(Place, Batch),
+    /// Nobody needs the directory any more.
+    Over,
 }
 
 /// When to write, and when to try again.
@@ -297,11 +301,15 @@ impl Ledger {
                 return self.written(ticket, batch, place, now);
             }
             Report::Loaded(signal, loaded) => return self.loaded(signal, loaded, now),
+            // Answered meanwhile: it is marked, and made last, too.
+            Report::Finished if !self.disk.settled.is_empty() => {}
             Report::Finished => {
-                self.disk.writer.is_finished = true;
                 // What is answered from now on could not be marked any more.
                 self.close();
+                self.disk.busy_since = Some(now);
+                return Fate::Over;
             }
+            Report::LetGo => self.disk.writer.is_finished = true,
             Report::Broken => {
                 self.disk.state = DiskState::Without;
                 self.disk.writing = None;
@@ -509,45 +517,6 @@ impl Ledger {
         Fate::Kept
     }
 
-    fn lose(&mut self, losses: Vec<Loss>) {
-        for loss in losses {
-            let shelf = &mut self.lanes[loss.signal.index()].shelf;
-            let mut items = loss.unread.items.min(shelf.items);
-            shelf.records = shelf.records.saturating_sub(loss.unread.records);
-            shelf.items -= items;
-            if let Some(epoch) = loss.segment {
-                items += self.lose_loaded(loss.signal, epoch, loss.reason);
-            }
-            self.accounts.of_mut(loss.signal).spooled -= items;
-            self.drop_pending(loss.signal, items, loss.reason);
-        }
-    }
-
-    /// The segment is gone: of its records that are in memory, those that wait go with it, and one that is being sent has no
-    /// place to come back to.
-    fn lose_loaded(&mut self, signal: Signal, epoch: u64, reason: DropReason) -> u64 {
-        let is_gone = |saved: Option<Place>| saved.is_some_and(|place| place.epoch == epoch);
-        let mut items = 0;
-        let bytes = &mut self.bytes;
-        self.lanes[signal.index()].shelf.loaded.retain(|queued| {
-            let gone = is_gone(queued.saved);
-            if gone {
-                items += queued.batch.items;
-                *bytes -= queued.batch.weight();
-            }
-            !gone
-        });
-        if let Some(flight) = &mut self.in_flight
-            && flight.signal == signal
-            && is_gone(flight.saved)
-        {
-            flight.saved = None;
-            flight.evicted = Some(reason);
-            self.accounts.of_mut(signal).spooled -= flight.items;
-        }
-        items
-    }
-
     fn failed(&mut self, failure: &Failure, now: Instant) {
         self.accounts.spool_errors += 1;
         let kind = (failure.what, failure.error.kind());
@@ -570,9 +539,10 @@ impl Ledger {
         self.disk.writer.exists
     }
 
-    /// Whether everything that could be brought to disk has been, for good.
+    /// Whether everything that could be brought to disk has been, for good; or whoever had less time has ended it.
     pub(in crate::courier) fn is_finished(&self) -> bool {
-        self.disk.writer.is_finished
+        let is_ended = self.phase == Phase::Closed && self.disk.busy_since.is_none();
+        self.disk.writer.is_finished || is_ended
     }
 
     /// Whether waiting longer would bring nothing: all is on disk, and no destination takes it.
@@ -591,5 +561,6 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 const MOST_TOLD: usize = 32;
 
+mod lost;
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,17 @@ fn a_destination_that_asks_for_no_wait_at_all_is_not_asked_without_a_pause() {
 }
 
 #[test]
+fn a_transport_that_panics_after_the_end_is_counted() {
+    let (mut ledger, at) = (ledger(1), now());
+    ledger.push(batch(Signal::Traces, 100, 1), at);
+    let queued = take(&mut ledger, at);
+    ledger.close();
+    ledger.settle(queued, Outcome::Panicked("boom".into()), at);
+    let accounts = ledger.accounts();
+    assert_eq!((accounts.panics, accounts.traces.dropped.total()), (1, 1));
+}
+
+#[test]
 fn the_oldest_of_all_lanes_goes_first_and_is_dropped_first() {
     let mut ledger = ledger(3);
     for (signal, items) in [

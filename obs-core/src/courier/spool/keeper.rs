@@ -86,9 +86,13 @@ impl Keeper {
 
     /// What the books say about a record that was just written or loaded.
     pub(in crate::courier) fn settle(&mut self, fate: Fate) -> Option<Filed> {
+        if let Fate::Over = fate {
+            let let_go = contain(|| self.store = None);
+            return Some(self.filed(let_go.map_or(Report::Broken, |()| Report::LetGo)));
+        }
         let store = self.store.as_mut()?;
         let marked = match fate {
-            Fate::Kept => return None,
+            Fate::Kept | Fate::Over => return None,
             Fate::Held(place, batch) => contain(|| store.hold(batch.signal, place, &batch)).map(Ok),
             Fate::NoRoom(place, batch) => contain(|| store.unload(place, &batch)).map(Ok),
             Fate::Gone(place, batch) => contain(|| store.take_back(place, &batch)),
@@ -170,7 +174,7 @@ impl Keeper {
             failures: store.take_troubles(),
             bytes: self.bytes,
         };
-        if matches!(filed.report, Report::Finished | Report::Broken) {
+        if matches!(filed.report, Report::Broken) {
             self.store = None;
         }
         filed

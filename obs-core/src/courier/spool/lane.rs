@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) failures: u8,
     pub(super) cursor: Option<Box<dyn OpenFile>>,
     pub(super) cursor_dirty: bool,
+    /// It does not say yet how far the lane is done with: that could not be written.
+    pub(super) cursor_owed: bool,
     pub(super) cursor_count: u64,
 }
 
@@ -129,13 +131,16 @@ impl Lane {
         }
     }
 
+    /// The oldest segment there was is gone: nothing of the one with this number, or of a later one, is done with.
+    pub(super) fn forget_before(&mut self, epoch: u64) {
+        self.taken = self.taken.split_off(&first_of(epoch));
+        self.done = SEGMENT_HEADER as u64;
+    }
+
     /// Forgets the oldest segment, whatever is in it.
     pub(super) fn pop_front(&mut self) -> Option<Segment> {
         let gone = self.segments.pop_front()?;
-        self.taken = self
-            .taken
-            .split_off(&first_of(gone.epoch.saturating_add(1)));
-        self.done = SEGMENT_HEADER as u64;
+        self.forget_before(gone.epoch.saturating_add(1));
         self.reader = self.reader.take().filter(|(epoch, _)| *epoch != gone.epoch);
         if self.segments.is_empty() {
             self.writer = None;

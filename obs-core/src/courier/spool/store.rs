@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// Segments that somebody removed are lost, however much of them can still be read here: the next process finds nothing.
-    /// For the end: nothing is loaded after it.
+    /// For the end: nothing is loaded or written after it.
     pub(in crate::courier) fn miss(&mut self) {
         if self.segments().next().is_none() {
             return;
@@ -159,7 +159,13 @@ impl Store {
                     segment: Some(gone.epoch),
                 });
             }
+            let first = |lane: &Lane| lane.segments.front().map(|front| front.epoch);
+            let was = first(lane);
             lane.segments.retain(is_there);
+            let is = first(lane);
+            if is != was {
+                lane.forget_before(is.unwrap_or(u64::MAX));
+            }
         }
     }
 
@@ -182,6 +188,7 @@ impl Store {
                 && let Err(error) = cursor.sync()
             {
                 lane.cursor = None;
+                lane.cursor_owed = true;
                 self.trouble("a cursor could not be synced", error);
             }
         }
@@ -267,9 +274,10 @@ impl Store {
             }
             told = self.lanes[signal.index()].done;
         }
-        let lane = &self.lanes[signal.index()];
+        let lane = &mut self.lanes[signal.index()];
+        lane.cursor_owed |= lane.done != told;
         match lane.segments.front() {
-            Some(front) if lane.done != told => {
+            Some(front) if lane.cursor_owed => {
                 let place = Place {
                     epoch: front.epoch,
                     offset: lane.done,
@@ -284,7 +292,12 @@ impl Store {
         let lane = &mut self.lanes[signal.index()];
         let cursor = match &mut lane.cursor {
             Some(cursor) => cursor,
-            none => none.insert(self.files.open(&cursor_name(signal), true)?),
+            none => {
+                let cursor = none.insert(self.files.open(&cursor_name(signal), true)?);
+                // It may be new.
+                self.names_dirty = true;
+                cursor
+            }
         };
         let count = lane.cursor_count + 1;
         let bytes = slot(count, place);
@@ -295,6 +308,7 @@ impl Store {
         }
         lane.cursor_count = count;
         lane.cursor_dirty = true;
+        lane.cursor_owed = false;
         if self.fsync == Fsync::EachBatch {
             self.sync();
         }

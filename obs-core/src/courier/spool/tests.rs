@@ -1,6 +1,7 @@
 //! A courier with a spool on a simulated disk.
 
 mod model;
+mod threads;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
@@ -408,6 +409,76 @@ fn a_removed_directory_is_made_anew() {
 }
 
 #[test]
+fn a_patient_shutdown_does_not_wait_for_what_an_impatient_one_has_ended() {
+    let disk = SimulatedDisk::default();
+    let spool = spool().with_fsync(Fsync::Every(4 * MOMENT));
+    let courier = courier_with(&disk, Destination::down(), impatient(), spool);
+    courier.start().expect("threads");
+    courier.outbox().push(batch(1));
+    wait_until("written", || courier.accounts().traces.spooled == 1);
+    disk.set_faults(Faults {
+        hanging: true,
+        ..Faults::default()
+    });
+    // The sync that is due by itself hangs.
+    thread::sleep(6 * MOMENT);
+    thread::scope(|scope| {
+        let began = now();
+        let patient = scope.spawn(|| courier.shutdown(now() + PATIENCE));
+        wait_until("it came to the disk", || {
+            let state = courier.shared.lock();
+            state.ledger.phase() == crate::courier::ledger::Phase::Keeping
+        });
+        courier.shutdown(now()).expect("it is on disk");
+        disk.set_faults(Faults::default());
+        patient.join().expect("no panic").expect("the same");
+        assert!(now() - began < PATIENCE / 2);
+    });
+}
+
+#[test]
+fn marks_that_a_disk_did_not_take_for_a_while_are_made_up_for_before_the_end() {
+    for faults in [
+        Faults::default(),
+        Faults {
+            failing_writes: true,
+            ..Faults::default()
+        },
+        Faults {
+            failing_syncs: true,
+            ..Faults::default()
+        },
+    ] {
+        let disk = SimulatedDisk::default();
+        let destination = Destination::down();
+        let spool = spool().with_fsync(Fsync::EachBatch);
+        let first = courier_with(&disk, destination.clone(), impatient(), spool.clone());
+        let mut at = now() + Duration::from_secs(1);
+        for items in 1..=9 {
+            first.outbox().push(batch(items));
+        }
+        first.step(at, at + PATIENCE);
+        assert_eq!(first.accounts().traces.spooled, 45);
+        destination.come_back();
+        disk.set_faults(faults);
+        for _ in 0..5 {
+            at += Duration::from_secs(1);
+            assert_eq!(first.step(at, at + PATIENCE), Step::Sent);
+        }
+        assert_eq!(destination.taken(), [1, 2, 3, 4, 5]);
+        disk.set_faults(Faults::default());
+        destination.is_down.store(true, Ordering::Relaxed);
+        first.shutdown(now() + MOMENT).expect("kept");
+        assert_eq!(first.accounts().traces.spooled, 30);
+        disk.lose_power(0);
+        destination.come_back();
+        let next = courier_with(&disk, destination.clone(), impatient(), spool);
+        next.flush(now() + PATIENCE).expect("delivered");
+        assert_eq!(destination.taken(), [6, 7, 8, 9], "{faults:?}");
+    }
+}
+
+#[test]
 fn full_memory_is_written_at_once() {
     let disk = SimulatedDisk::default();
     let settings = Settings::default().with_capacity_bytes(2000);
@@ -474,58 +545,4 @@ fn a_transport_that_panics_costs_a_batch_on_disk_as_it_does_one_in_memory() {
         (13, 2)
     );
     assert_eq!((account.spooled, disk.segment_bytes()), (0, 0));
-}
-
-#[test]
-fn with_all_threads_at_work_every_batch_arrives_once() {
-    const BATCHES: u64 = 3_000;
-    let disk = SimulatedDisk::default();
-    let arrived = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let taken = Arc::clone(&arrived);
-    let mut attempts = 0_u64;
-    // Down for a while every so often, and slow to say so.
-    let capture = Capture::new().with_answer(move |batch| {
-        attempts += 1;
-        if attempts % 40 < 20 {
-            thread::sleep(Duration::from_micros(200));
-            return Sent::retry("down");
-        }
-        let number = u64::from_le_bytes(batch.body[..8].try_into().unwrap());
-        taken.lock().unwrap().push((batch.signal, number));
-        Sent::DELIVERED
-    });
-    let settings = Settings::default()
-        .with_backoff(Duration::from_micros(50), Duration::from_micros(200))
-        .with_capacity_bytes(400_000);
-    let spool = spool().with_patience(Duration::from_millis(1));
-    let courier = courier_with(&disk, capture, settings, spool);
-    courier.start().expect("threads");
-    for number in 0..BATCHES {
-        let signal = Signal::ALL[number as usize % 3];
-        let body = [number.to_le_bytes(), [7; 8]].concat();
-        courier.outbox().push(Batch::new(signal, body, 1));
-        if number % 100 == 0 {
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-    courier
-        .shutdown(now() + 3 * PATIENCE)
-        .expect("nothing was lost");
-    let accounts = courier.accounts();
-    // A shutdown does not wait where everybody refuses: the rest is for the next.
-    let arrived = arrived.lock().unwrap();
-    assert_eq!(arrived.len() as u64, accounts.total().delivered);
-    assert_eq!(
-        accounts.total().delivered + accounts.total().spooled,
-        BATCHES
-    );
-    for signal in Signal::ALL {
-        let of_it = arrived.iter().filter(|(of, _)| *of == signal);
-        assert!(
-            of_it
-                .map(|(_, number)| *number)
-                .is_sorted_by(|one, next| one < next)
-        );
-    }
-    assert!(accounts.spool_errors == 0, "{accounts:?}");
 }

@@ -3,6 +3,7 @@
 use super::items::{Items, bodies};
 use super::scope::{Named, ScopeBytes};
 use super::{resource_bytes, time, unix_nanos};
+use crate::encode::BODY_LIMIT;
 use crate::encode::otlp_metrics::field;
 use crate::encode::protobuf::Buffer;
 use crate::encode::request::{FRAME, ITEM};
@@ -23,8 +24,9 @@ pub(crate) struct Encoded {
     pub(crate) too_large: u64,
 }
 
-/// Encodes metrics into bodies of at most `limit` bytes, each text seen by whoever has to, and emits each with the number of its points. A metric with more
-/// points than fit is continued, under the same name, in the next body.
+/// Encodes metrics into bodies of at most `limit` bytes, each text seen by whoever has to, and emits each with the number of its
+/// points. A metric with more points than fit is continued, under the same name, in the next body; a point that is longer by
+/// itself has a body of its own, of [`BODY_LIMIT`].
 pub(crate) fn encode_metrics(
     metrics: &ResourceMetrics,
     by: Option<Looking<'_>>,
@@ -77,8 +79,10 @@ struct Sink<'a> {
 impl Sink<'_> {
     fn metric<T: Measured>(&mut self, scope: Named<'_>, metric: &Metric, data: &MetricData<T>) {
         let by = self.by;
+        let around = self.around(scope, metric);
         let mut to = Open {
-            room: self.room(scope, metric),
+            room: self.limit.saturating_sub(around),
+            most: BODY_LIMIT.saturating_sub(around),
             sink: self,
             scope,
             metric,
@@ -130,13 +134,12 @@ impl Sink<'_> {
         to.close();
     }
 
-    /// Of the limit, what is left beside all that stands around the points, at most.
-    fn room(&self, of: Named<'_>, metric: &Metric) -> usize {
+    /// What stands around the points, at most.
+    fn around(&self, of: Named<'_>, metric: &Metric) -> usize {
         let texts = [metric.name(), metric.description(), metric.unit()];
         let metric: usize = texts.into_iter().map(str::len).sum();
         let scope = ScopeBytes::new(of).weight();
-        let around = self.resource.len() + scope + metric + 4 * FRAME;
-        self.limit.saturating_sub(around)
+        self.resource.len() + scope + metric + 4 * FRAME
     }
 
     fn emit(&mut self) {
@@ -154,6 +157,8 @@ struct Open<'a, 'b, 's> {
     metric: &'s Metric,
     /// Bytes of points that a body of this metric alone has room for.
     room: usize,
+    /// And those that one point may have.
+    most: usize,
     kind: u8,
     temporality: Option<Temporality>,
     monotonic: bool,
@@ -165,7 +170,7 @@ impl Open<'_, '_, '_> {
         self.sink.points.nested::<2>(field::POINTS, write);
         self.sink.encoded.points += 1;
         let point = self.sink.points.len() - from;
-        if point > self.room {
+        if point > self.most {
             self.sink.points.resize(from);
             self.sink.encoded.too_large += 1;
             return;

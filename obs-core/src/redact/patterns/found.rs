@@ -26,6 +26,8 @@ pub(super) struct Scan<'t> {
     /// Up to where a look for the dot of a web token, or for the end of an authority, found none.
     pub(super) no_token_until: usize,
     pub(super) no_authority_until: usize,
+    /// The same of an address in a value.
+    pub(super) no_nested_until: usize,
 }
 
 /// Bytes at which a secret may begin, or before which its name may stand. Of letters only those at the beginning of a word.
@@ -54,6 +56,7 @@ impl<'t> Scan<'t> {
             changed: false,
             no_token_until: 0,
             no_authority_until: 0,
+            no_nested_until: 0,
         }
     }
 

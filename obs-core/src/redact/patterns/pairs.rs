@@ -1,8 +1,8 @@
 //! Values under a secret's name: `password=…`, `"token": "…"`, `Authorization: …`.
 
 use super::found::{Found, Scan};
-use super::{is_secret, urls};
-use std::borrow::Cow;
+use super::{is_secret, urls, wrapped};
+use crate::redact::nested::{decode, nested_at};
 
 /// A name that is longer is looked at from its end.
 const LONGEST_NAME: usize = 64;
@@ -54,7 +54,7 @@ fn text_of<'t>(scan: &Scan<'t>, start: usize, end: usize) -> &'t str {
 }
 
 /// `name=value`, in a query or anywhere else.
-pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
+pub(super) fn equals(scan: &mut Scan<'_>, at: usize) -> Option<Found> {
     // `==`, `=>`, `!=`: something is compared, not said.
     if matches!(scan.from(at + 1).first(), Some(b'=' | b'>')) {
         return None;
@@ -65,17 +65,33 @@ pub(super) fn equals(scan: &Scan<'_>, at: usize) -> Option<Found> {
         _ => end,
     };
     let start = name_before(scan, end);
-    let name = decoded(text_of(scan, start, end));
+    let name = decode(text_of(scan, start, end).as_bytes());
     let in_query = end == at && matches!(scan.before(start), Some(b'?' | b'&' | b';' | b'#'));
-    if in_query && is_secret(name.as_bytes()) {
+    let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
+    if in_query && is_secret(&name) {
         let value = at + 1;
-        let is_of_value = |byte| !urls::ends_url(byte) && !matches!(byte, b'&' | b'#');
         return secret(scan, value, || scan.run(value, is_of_value));
     }
+    let name = String::from_utf8_lossy(&name);
     if name.is_empty() || !names_secret(&name) {
-        return None;
+        return in_query
+            .then(|| nested(scan, at + 1, is_of_value))
+            .flatten();
     }
     value_at(scan, at + 1)
+}
+
+/// The secret of an address that is a value: `next=/reset%3Ftoken%3D…`.
+fn nested(scan: &mut Scan<'_>, value: usize, is_of_value: impl Fn(u8) -> bool) -> Option<Found> {
+    if value < scan.no_nested_until {
+        return None;
+    }
+    let end = value + scan.run(value, is_of_value);
+    let Some(at) = nested_at(scan.bytes().get(value..end)?) else {
+        scan.no_nested_until = end;
+        return None;
+    };
+    secret(scan, value + at, || end - (value + at))
 }
 
 /// `"name": value` and `name: value`.
@@ -96,7 +112,14 @@ pub(super) fn colon(scan: &Scan<'_>, at: usize) -> Option<Found> {
         return None;
     }
     let value = at + 1 + spaces_after(scan, at + 1);
-    if quote.is_some() || starts_quoted(scan, value) {
+    if quote.is_some() {
+        // JSON for people has the value on a line of its own, if it likes.
+        return value_at(
+            scan,
+            value + scan.run(value, |byte| byte.is_ascii_whitespace()),
+        );
+    }
+    if wrapped::before_quote(scan.from(value)).is_some() {
         return value_at(scan, value);
     }
     if is_header(name) {
@@ -123,36 +146,35 @@ fn is_strong(name: &str) -> bool {
             .any(has)
 }
 
+/// As many as columns are wide in which names and values stand.
+const MOST_SPACES: usize = 64;
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 fn spaces_before(scan: &Scan<'_>, at: usize) -> usize {
-    let is_space = |back: usize| scan.before(at - back) == Some(b' ');
-    match (is_space(0), at > 0 && is_space(1.min(at))) {
-        (true, true) => 2,
-        (true, false) => 1,
-        _ => 0,
-    }
+    let is_space = |back: &usize| scan.before(at - back).is_some_and(is_space);
+    (0..MOST_SPACES.min(at)).take_while(is_space).count()
 }
 
 fn spaces_after(scan: &Scan<'_>, at: usize) -> usize {
-    scan.from(at)
-        .iter()
-        .take(4)
-        .take_while(|byte| **byte == b' ')
-        .count()
-}
-
-fn starts_quoted(scan: &Scan<'_>, at: usize) -> bool {
-    let rest = scan.from(at);
-    let rest = rest.strip_prefix(b"Some(").unwrap_or(rest);
-    matches!(rest, [b'"' | b'\'', ..] | [b'\\', b'"', ..])
+    let spaces = scan.from(at).iter().take(MOST_SPACES);
+    spaces.take_while(|byte| is_space(**byte)).count()
 }
 
 /// A value in quotes or up to what ends a word.
 fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let mut start = at + spaces_after(scan, at);
-    if scan.from(start).starts_with(b"Some(") {
-        start += 5;
+    if is_marked(scan, start) {
+        return None;
     }
+    start += wrapped::length(scan.from(start));
     match scan.from(start) {
+        [b'[' | b'{', ..] => {
+            let value = start + 1 + spaces_after(scan, start + 1);
+            secret(scan, value, || wrapped::up_to_closing(scan.from(value)))
+        }
         [b'\\', quote @ (b'"' | b'\''), ..] => {
             let value = start + 2;
             secret(scan, value, || up_to_escaped(scan.from(value), *quote))
@@ -166,9 +188,31 @@ fn value_at(scan: &Scan<'_>, at: usize) -> Option<Found> {
                 urls::ends_url(byte)
                     || matches!(byte, b',' | b';' | b'&' | b'\'' | b')' | b'}' | b']' | b'|')
             };
-            secret(scan, start, || scan.run(start, |byte| !ends(byte)))
+            secret(scan, start, || {
+                let word = scan.run(start, |byte| !ends(byte));
+                let next = start + word + spaces_after(scan, start + word);
+                match is_scheme(scan.from(start).get(..word)) && next > start + word {
+                    true => next - start + scan.run(next, |byte| !ends(byte)),
+                    false => word,
+                }
+            })
         }
     }
+}
+
+/// Whether what is secret is the word behind: `authorization=Bearer …`.
+fn is_scheme(word: Option<&[u8]>) -> bool {
+    const SCHEMES: [&str; 7] = [
+        "bearer",
+        "basic",
+        "token",
+        "apikey",
+        "dpop",
+        "negotiate",
+        "bot",
+    ];
+    let is = |scheme: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()));
+    SCHEMES.into_iter().any(is)
 }
 
 /// Up to the quote, or to the end: what was cut may be a secret too.
@@ -191,8 +235,7 @@ fn up_to_escaped(text: &[u8], quote: u8) -> usize {
 
 /// A value of so many bytes, which are counted only if it is none that was replaced: what is left is not gone through again.
 fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Option<Found> {
-    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
-    if marked(super::REDACTED) || marked(super::super::WITHHELD) {
+    if is_marked(scan, start) {
         return None;
     }
     let end = start + length();
@@ -200,28 +243,7 @@ fn secret(scan: &Scan<'_>, start: usize, length: impl FnOnce() -> usize) -> Opti
     (!is_nothing(value)).then(|| Found::secret(start..end))
 }
 
-/// `%74oken` is `token`.
-fn decoded(name: &str) -> Cow<'_, str> {
-    if !name.contains('%') {
-        return Cow::Borrowed(name);
-    }
-    let (bytes, mut plain, mut at) = (name.as_bytes(), Vec::with_capacity(name.len()), 0);
-    let hex = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|digit| char::from(*digit).to_digit(16))
-    };
-    while let Some(byte) = bytes.get(at) {
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, ..) => {
-                plain.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned().into()
+fn is_marked(scan: &Scan<'_>, start: usize) -> bool {
+    let marked = |mark: &str| scan.from(start).starts_with(mark.as_bytes());
+    marked(super::REDACTED) || marked(super::super::WITHHELD)
 }

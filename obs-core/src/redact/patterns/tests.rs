@@ -186,7 +186,7 @@ fn an_attribute_under_the_name_of_a_secret_goes_whole() {
 
 #[test]
 fn literals_of_statements_go() {
-    let sql = |text| match Patterns::new().redact(Text::new(
+    let sql = |text: &str| match Patterns::new().redact(Text::new(
         super::super::Place::SpanAttribute,
         "db.query.text",
         text,
@@ -201,6 +201,28 @@ fn literals_of_statements_go() {
         "SELECT * FROM t1 WHERE a = ? AND \"b 2\" = ? AND c = $1 AND d = ? AND e=-?"
     );
     assert_eq!(sql("SELECT 'no end"), "SELECT ?");
+    // A quote in a comment opens nothing that goes on behind it.
+    for comment in ["-- it's\n", "/* it's */ ", "-- 5\"\n"] {
+        let text = format!("SELECT a {comment}FROM t WHERE b = 'Zk4q7'");
+        let left = sql(&text);
+        assert!(left.ends_with("FROM t WHERE b = ?"), "{left}");
+    }
+    // By the standard this is two texts, to MySQL one.
+    assert_eq!(
+        sql(r"WHERE path = 'C:\' AND pin = 'Zk4q7' LIMIT 5"),
+        "WHERE path = ? LIMIT ?"
+    );
+    // MySQL's texts in double quotes, and the standard's names.
+    assert_eq!(
+        sql(
+            r#"SELECT "id" FROM "t" WHERE a = "Zk4q7" AND b LIKE "Zk%" AND c IN ("Zk", "q7") AND MIN("d") > 1"#
+        ),
+        r#"SELECT "id" FROM "t" WHERE a = ? AND b LIKE ? AND c IN (?, ?) AND MIN("d") > ?"#
+    );
+    assert_eq!(
+        sql(r#"INSERT INTO t ("a", "b") VALUES ("Zk4q7", UPPER("q7")), ("x", 1)"#),
+        r#"INSERT INTO t ("a", "b") VALUES (?, UPPER(?)), (?, ?)"#
+    );
     assert_eq!(sql("SELECT a FROM b"), "SELECT a FROM b");
     check(
         "error in INSERT INTO u (n) VALUES ('hunter2', 7)",
@@ -301,4 +323,102 @@ proptest! {
     fn plain_words_stay(text in "([a-z]{1,12}[ ,.!?]{1,2}){0,30}") {
         prop_assert_eq!(Patterns::new().replaced(&text), None);
     }
+}
+
+#[test]
+fn the_credentials_behind_a_scheme_go_with_it() {
+    check("authorization=Bearer Zk4q7", "authorization=REDACTED");
+    check(
+        "http_authorization = Basic  Zk4q7==, next",
+        "http_authorization = REDACTED, next",
+    );
+    check("auth_token: token Zk4q7 x", "auth_token: REDACTED x");
+    check("password=basic", "password=REDACTED");
+}
+
+#[test]
+fn values_that_debug_wraps_are_found_in_it() {
+    check(
+        r#"Object {"password": String("Zk4q7"), "a": 1}"#,
+        r#"Object {"password": String("REDACTED"), "a": 1}"#,
+    );
+    check(
+        r#"Login { password: Some(Secret("Zk4q7")), a: 1 }"#,
+        r#"Login { password: Some(Secret("REDACTED")), a: 1 }"#,
+    );
+    check(
+        r#"{"x-api-key": b"Zk4q7"}"#,
+        r#"{"x-api-key": b"REDACTED"}"#,
+    );
+    check(
+        r#"api_secret: Secret { inner: "Zk4q7" }; x"#,
+        "api_secret: Secret { REDACTED}; x",
+    );
+    check("password: Some(Zk4q7)", "password: Some(REDACTED)");
+    stays(r#"password: String("")"#);
+}
+
+#[test]
+fn lists_and_maps_under_a_secrets_name_go_as_a_whole() {
+    check(
+        r#"{"api_keys": ["Zk4]q7", ["b"]], "x": 1}"#,
+        r#"{"api_keys": [REDACTED], "x": 1}"#,
+    );
+    check(
+        r#"{"credentials": {"value": "Zk4q7\"}"}}"#,
+        r#"{"credentials": {REDACTED}}"#,
+    );
+    check(
+        "secret: Some([90, 107, 52]) x",
+        "secret: Some([REDACTED]) x",
+    );
+    check("secret=[90, 107", "secret=[REDACTED");
+    stays(r#"{"tokens": [], "secrets": {}}"#);
+    stays("password={}");
+}
+
+#[test]
+fn columns_and_lines_between_name_and_value_hide_nothing() {
+    check(
+        "db_password          =    \"Zk4q7\"",
+        "db_password          =    \"REDACTED\"",
+    );
+    check(
+        "{\"password\":\t\"Zk4q7\"}",
+        "{\"password\":\t\"REDACTED\"}",
+    );
+    check(
+        "{\"password\":\n    \"Zk4q7\"}",
+        "{\"password\":\n    \"REDACTED\"}",
+    );
+    stays("x-token:\r\nhost: a.example");
+}
+
+#[test]
+fn an_address_in_a_value_keeps_no_secret_of_its_own() {
+    check(
+        "GET /in?next=https%3A%2F%2Fx%2Fcb%3Fsig%3DZk4q7%26a%3D1&b=2",
+        "GET /in?next=https%3A%2F%2Fx%2Fcb%3Fsig%3DREDACTED&b=2",
+    );
+    check(
+        "/in?next=/cb%253Fcode%253DZk4q7 x",
+        "/in?next=/cb%253Fcode%253DREDACTED x",
+    );
+    stays("/in?next=%2Fcb%3Fpage%3D2&q=%3Ftoken%3D");
+}
+
+#[test]
+fn a_password_may_have_any_character() {
+    check(
+        "app:p\u{e4}\u{df}w@db.example",
+        "REDACTED:REDACTED@db.example",
+    );
+    check("\u{fc}:\u{e4}@localhost", "REDACTED:REDACTED@localhost");
+    // One that is longer than is looked at is cut between characters.
+    let long = format!("x:{}:b@localhost", "\u{e4}".repeat(80));
+    let left = Patterns::new().replaced(&long).expect("seen");
+    assert!(
+        left.ends_with("\u{e4}REDACTED:REDACTED@localhost"),
+        "{left}"
+    );
 }

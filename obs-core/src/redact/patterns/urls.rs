@@ -56,6 +56,15 @@ pub(super) fn bare_credentials(scan: &Scan<'_>, at: usize) -> Option<Found> {
     {
         start -= 1;
     }
+    // Not from within a character.
+    while start < at
+        && scan
+            .bytes()
+            .get(start)
+            .is_some_and(|byte| byte & 0xc0 == 0x80)
+    {
+        start += 1;
+    }
     let text = scan.bytes().get(start..at)?;
     let colon = text.iter().position(|byte| *byte == b':')?;
     let (user, password) = (text.get(..colon)?, text.get(colon + 1..)?);
@@ -63,8 +72,6 @@ pub(super) fn bare_credentials(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let is_one = !user.is_empty()
         && !password.is_empty()
         && text != by.as_bytes()
-        // Beside a character that is no ASCII the boundary is not known.
-        && text.is_ascii()
         && !SCHEMES.contains(&user)
         && is_host(scan.from(at + 1));
     is_one.then_some(Found {
@@ -110,7 +117,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     while let Some((at, byte)) = scan.next() {
         let found = match byte {
             b':' => credentials(&mut scan, at),
-            b'=' => pairs::equals(&scan, at),
+            b'=' => pairs::equals(&mut scan, at),
             _ => None,
         };
         if let Some(found) = found {

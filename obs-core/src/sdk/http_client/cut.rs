@@ -53,12 +53,13 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Emits a request as it is, or, if it is longer than `limit`, in bodies that are not, each with the number of its items.
-/// Nothing is emitted of a request that cannot be read.
+/// Emits a request as it is, or, if it is longer than `limit`, in bodies that are not, each with the number of its items; an
+/// item that is longer by itself has a body of its own, of `most` bytes. Nothing is emitted of a request that cannot be read.
 pub(super) fn cut(
     signal: Signal,
     request: &[u8],
     limit: usize,
+    most: usize,
     emit: &mut dyn FnMut(&[u8], u64),
 ) -> Result<Cut, Malformed> {
     let mut resources = Vec::new();
@@ -91,7 +92,7 @@ pub(super) fn cut(
     }
     let mut too_large = 0;
     for (frame, scopes) in &resources {
-        let mut body = Body::new(frame, limit);
+        let mut body = Body::new(frame, limit, most);
         for (frame, items) in scopes {
             for (item, count) in items {
                 too_large += body.add(frame, item, *count, emit);
@@ -106,16 +107,19 @@ pub(super) fn cut(
 struct Body<'a> {
     resource: ResourceBytes,
     limit: usize,
+    most: usize,
     scopes: Vec<(&'a [u8], Vec<&'a [u8]>)>,
     bytes: usize,
     items: u64,
 }
 
 impl<'a> Body<'a> {
-    fn new(frame: &[u8], limit: usize) -> Self {
+    fn new(frame: &[u8], limit: usize, most: usize) -> Self {
+        let beside = frame.len() + FRAME;
         Self {
             resource: ResourceBytes::raw(frame),
-            limit: limit.saturating_sub(frame.len() + FRAME),
+            limit: limit.saturating_sub(beside),
+            most: most.saturating_sub(beside),
             scopes: Vec::new(),
             bytes: 0,
             items: 0,
@@ -131,7 +135,7 @@ impl<'a> Body<'a> {
         emit: &mut dyn FnMut(&[u8], u64),
     ) -> u64 {
         let frame = scope.len() + FRAME;
-        if frame + item.len() > self.limit {
+        if frame + item.len() > self.most {
             return count;
         }
         let is_last = |last: &(&[u8], _)| std::ptr::eq(last.0, scope);

@@ -2,7 +2,9 @@
 
 use super::read::{Reader, excerpt, pairs};
 use super::{Otlp, PerSignal};
-use crate::courier::{Compression, Destination, Headers, Protocol, Signal, with_scheme};
+use crate::courier::{
+    Compression, Destination, Headers, Protocol, Signal, has_usable_port, with_scheme,
+};
 use std::path::PathBuf;
 
 pub(super) fn read(read: &mut Reader<'_>) -> PerSignal<Otlp> {
@@ -185,6 +187,8 @@ fn usable(text: &str, protocol: Option<Protocol>, insecure: bool) -> Result<Stri
         Err("not a URL beginning with `http://` or `https://`")
     } else if authority.is_empty() || authority.starts_with(':') {
         Err("a URL without a host")
+    } else if !has_usable_port(authority) {
+        Err("a URL whose port is none")
     } else if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
         Err("a URL with white space in it")
     } else {

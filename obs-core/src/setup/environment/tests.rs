@@ -88,6 +88,8 @@ fn an_endpoint_that_is_no_url_is_passed_over_and_not_repeated() {
     assert!(!check_warned(variable, "collector:4318", "not a URL beginning").names_an_endpoint());
     check_warned(variable, "http:///v1", "without a host");
     check_warned(variable, "http://:4318", "without a host");
+    check_warned(variable, "http://host:99999", "whose port is none");
+    check_warned(variable, "http://me:1@[::1]:0/", "whose port is none");
     check_warned(variable, "http://a b/", "white space");
     let secret = check_warned(variable, "ftp://user:secret@host", "not a URL beginning");
     assert!(!format!("{:?}", secret.warnings()).contains("secret"));

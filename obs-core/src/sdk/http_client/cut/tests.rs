@@ -88,7 +88,7 @@ proptest! {
         let body = request.encode_to_vec();
         let mut parts = Vec::new();
         let mut items = 0;
-        let cut = cut(Signal::Traces, &body, limit, &mut |part, count| {
+        let cut = cut(Signal::Traces, &body, limit, limit, &mut |part, count| {
             assert!(part.len() <= limit);
             let part = ExportTraceServiceRequest::decode(part).expect("well formed");
             let spans = told(&part);
@@ -115,7 +115,7 @@ proptest! {
         body in vec(any::<u8>(), 0..60)
     ) {
         let mut emitted = 0;
-        let ours = cut(Signal::Metrics, &body, 10, &mut |_, _| emitted += 1);
+        let ours = cut(Signal::Metrics, &body, 10, 10, &mut |_, _| emitted += 1);
         if ours.is_err() {
             prop_assert_eq!(emitted, 0);
             prop_assert!(ExportMetricsServiceRequest::decode(&*body).is_err());
@@ -126,7 +126,7 @@ proptest! {
     fn a_request_that_was_cut_short_is_refused_or_counted_less(len in 1_usize..400) {
         let body = traces(&[vec![vec![100, 100, 100]]]).encode_to_vec();
         let short = &body[..body.len().saturating_sub(len)];
-        let ours = cut(Signal::Traces, short, usize::MAX, &mut |_, _| {});
+        let ours = cut(Signal::Traces, short, usize::MAX, usize::MAX, &mut |_, _| {});
         let official = ExportTraceServiceRequest::decode(short);
         prop_assert_eq!(ours.is_ok(), official.is_ok());
     }
@@ -147,9 +147,15 @@ fn log_records_are_counted() {
         }],
     };
     let body = request.encode_to_vec();
-    let cut = cut(Signal::Logs, &body, usize::MAX, &mut |_, items| {
-        assert_eq!(items, 6);
-    });
+    let cut = cut(
+        Signal::Logs,
+        &body,
+        usize::MAX,
+        usize::MAX,
+        &mut |_, items| {
+            assert_eq!(items, 6);
+        },
+    );
     assert_eq!(cut.expect("well formed").items, 6);
 }
 
@@ -189,8 +195,14 @@ fn points_of_every_kind_are_counted() {
         }],
     };
     let body = request.encode_to_vec();
-    let cut = cut(Signal::Metrics, &body, usize::MAX, &mut |part, items| {
-        assert_eq!((part, items), (&*body, 11));
-    });
+    let cut = cut(
+        Signal::Metrics,
+        &body,
+        usize::MAX,
+        usize::MAX,
+        &mut |part, items| {
+            assert_eq!((part, items), (&*body, 11));
+        },
+    );
     assert_eq!(cut.expect("well formed").items, 11);
 }
