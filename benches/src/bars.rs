@@ -214,8 +214,6 @@ static BARS: &[Bar] = &[
     bar("contention/histogram-exponential", Unit::X, 1.95),
     bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),
-    // Set by measuring it: futures and bodies that are larger, moved through all of tonic's layers on both sides.
-    bar("rpc/unary-disabled", Unit::Instr, 1_000.0),
     bar("rpc/unary-disabled", Unit::Allocs, 0.0),
     // 1.5 times the HTTP layer's bar.
     bar("rpc/layer-base-client", Unit::Instr, 1_185.0),

@@ -196,7 +196,7 @@ fn unary(ends: Ends, level: StatsLevel, kept: Kept) -> Pair {
 }
 
 /// Start, end, and what a side without a codec's wrapper sees between them.
-const DETAILED: usize = 2 + 9;
+const DETAILED: usize = 2 + 10;
 
 /// `held`: records of each call, and the moments in each. `None` where nothing is observed.
 fn called(flat: &Flat, ends: Ends, method: Method, held: Option<(u64, usize)>) -> Pair {

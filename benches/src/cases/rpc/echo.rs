@@ -9,7 +9,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, uri::PathAndQuery};
-use obs_rpc::server::PeerAddress;
 use tonic::{
     Extensions, GrpcMethod, Status, Streaming,
     body::Body,
@@ -17,6 +16,7 @@ use tonic::{
     codegen::{StdError, tokio_stream::Stream},
     metadata::MetadataMap,
     server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, UnaryService},
+    transport::server::TcpConnectInfo,
 };
 use tonic_prost::ProstCodec;
 use tower_service::Service;
@@ -244,7 +244,10 @@ fn asked<T>(message: T, method: &'static str) -> tonic::Request<T> {
     metadata.insert("x-client", HeaderValue::from_static("obs-benches/0.1"));
     let mut extensions = Extensions::default();
     extensions.insert(GrpcMethod::new(SERVICE, method));
-    // For where there is no wire, on which it would stay behind.
-    extensions.insert(PeerAddress(([203, 0, 113, 7], 51_034).into()));
+    // What tonic's server leaves, for where there is no wire, on which it would stay behind.
+    extensions.insert(TcpConnectInfo {
+        local_addr: None,
+        remote_addr: Some(([203, 0, 113, 7], 51_034).into()),
+    });
     tonic::Request::from_parts(MetadataMap::from_headers(metadata), extensions, message)
 }
