@@ -19,6 +19,8 @@ pub(crate) enum Unit {
     Bytes,
     /// A ratio of two rates.
     X,
+    /// The upper end of an interval, over what is allowed.
+    Share,
 }
 
 impl fmt::Display for Unit {
@@ -30,6 +32,7 @@ impl fmt::Display for Unit {
             Self::Allocs => "allocs",
             Self::Bytes => "bytes",
             Self::X => "x",
+            Self::Share => "share",
         })
     }
 }
@@ -58,7 +61,7 @@ impl Bar {
             Unit::X => measured >= self.limit,
             // Half of the last digit printed: a bar of 0 allocations is not broken by a pool that grew once in a run.
             Unit::Allocs => measured <= self.limit + 0.005,
-            Unit::Instr | Unit::T | Unit::Ns | Unit::Bytes => measured <= self.limit,
+            Unit::Instr | Unit::T | Unit::Ns | Unit::Bytes | Unit::Share => measured <= self.limit,
         }
     }
 }
@@ -73,6 +76,67 @@ impl fmt::Display for Bar {
 const fn bar(case: &'static str, unit: Unit, limit: f64) -> Bar {
     Bar { case, unit, limit }
 }
+
+/// A limit on a figure that is so many times the least of others, measured in the same run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compared {
+    pub(crate) case: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) times: f64,
+    pub(crate) others: &'static [&'static str],
+}
+
+impl Compared {
+    /// How many times it is; `None` where one of the figures is missing.
+    pub(crate) fn measured(&self, figure: impl Fn(&str, Unit) -> Option<f64>) -> Option<f64> {
+        let mut least = f64::INFINITY;
+        for other in self.others {
+            least = least.min(figure(other, self.unit)?);
+        }
+        Some(figure(self.case, self.unit)? / least)
+    }
+
+    /// What it is held against, in words.
+    pub(crate) fn against(&self) -> String {
+        self.others.join(" or ")
+    }
+}
+
+/// Whether a bar on something that is counted needs this case.
+pub(crate) fn ask_for(case: &str) -> bool {
+    let counted = |unit| matches!(unit, Unit::Instr | Unit::Allocs | Unit::Bytes);
+    let mut compared = COMPARED.iter();
+    BARS.iter().any(|bar| bar.case == case && counted(bar.unit))
+        || compared.any(|bar| bar.case == case || bar.others.contains(&case))
+}
+
+const fn times(
+    case: &'static str,
+    unit: Unit,
+    times: f64,
+    others: &'static [&'static str],
+) -> Compared {
+    Compared {
+        case,
+        unit,
+        times,
+        others,
+    }
+}
+
+/// What is held against others of the same run.
+#[rustfmt::skip]
+pub(crate) static COMPARED: &[Compared] = &[
+    times("rpc/layer-base-server", Unit::Instr, 1.5, &["http/base-dropped"]),
+    // It writes a `traceparent`, as that one does.
+    times("rpc/layer-base-client", Unit::Instr, 1.5, &["client/base"]),
+    times("rpc/layer-detailed-server", Unit::Instr, 2.0, &["rpc/layer-base-server"]),
+    times("rpc/layer-detailed-client", Unit::Instr, 2.0, &["rpc/layer-base-client"]),
+    times("rpc/unary-detailed", Unit::Instr, 2.0, &["rpc/unary-base"]),
+    // Kept, as theirs are.
+    times("rpc/unary-base-kept", Unit::Instr, 0.2, &["peer/tonic-tracing-opentelemetry", "peer/tower-otel-grpc"]),
+    times("rpc/unary-base-kept", Unit::Allocs, 0.2, &["peer/tonic-tracing-opentelemetry", "peer/tower-otel-grpc"]),
+];
 
 #[rustfmt::skip]
 static BARS: &[Bar] = &[
@@ -150,6 +214,19 @@ static BARS: &[Bar] = &[
     bar("contention/histogram-exponential", Unit::X, 1.95),
     bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),
+    bar("rpc/unary-disabled", Unit::Allocs, 0.0),
+    // 1.5 times the HTTP layer's bar.
+    bar("rpc/layer-base-client", Unit::Instr, 1_185.0),
+    bar("rpc/layer-base-server", Unit::Instr, 1_185.0),
+    bar("rpc/message-base-client", Unit::Instr, 150.0),
+    bar("rpc/message-base-server", Unit::Instr, 150.0),
+    // Twice that where it passes both.
+    bar("rpc/message-base", Unit::Instr, 300.0),
+    bar("rpc/message-detailed", Unit::Instr, 300.0),
+    bar("rpc/message-base-sent", Unit::Instr, 300.0),
+    // The upper end of the difference, over the larger of 1 % and 2 µs.
+    bar("rpc/socket-difference", Unit::Share, 1.0),
+    bar("contention/rpc", Unit::X, 1.95),
 ];
 
 #[cfg(test)]
@@ -178,6 +255,19 @@ mod tests {
                 bar.unit
             );
         }
+    }
+
+    #[test]
+    fn a_multiple_is_of_the_least_of_the_others_and_needs_all_of_them() {
+        let figures = |name: &str, _| match name {
+            "a" => Some(30.0),
+            "b" => Some(100.0),
+            "c" => Some(60.0),
+            _ => None,
+        };
+        let of = |others| times("a", Unit::Instr, 0.6, others).measured(figures);
+        assert_eq!(of(&["b", "c"]), Some(0.5));
+        assert_eq!(of(&["b", "d"]), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod peers_layers;
 mod peers_logs;
 mod peers_recording;
 mod recorder;
+pub(crate) mod rpc;
 mod scaling;
 mod sdk;
 mod sdk_signals;
@@ -32,6 +33,13 @@ pub(crate) struct Case {
     /// What it is, for the table.
     pub(crate) about: &'static str,
     pub(crate) measured: Measured,
+}
+
+impl Case {
+    /// Whether it is measured without a clock.
+    pub(crate) fn is_counted(&self) -> bool {
+        matches!(self.measured, Measured::Added(_) | Measured::Held(_))
+    }
 }
 
 const fn added(name: &'static str, about: &'static str, build: fn() -> Pair) -> Case {
@@ -50,6 +58,14 @@ const fn scaling(name: &'static str, about: &'static str, build: fn() -> Scaling
     }
 }
 
+const fn latency(name: &'static str, about: &'static str, build: fn() -> Pair) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Latency(build),
+    }
+}
+
 const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) -> Case {
     Case {
         name,
@@ -59,7 +75,11 @@ const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) 
 }
 
 /// All cases, in the order of the table.
-pub(crate) static ALL: &[Case] = &[
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    HTTP_AND_CORE.iter().chain(rpc::ALL)
+}
+
+static HTTP_AND_CORE: &[Case] = &[
     added(
         "http/noop",
         "our layer, telemetry that records nothing",
@@ -542,5 +562,11 @@ pub(crate) static ALL: &[Case] = &[
 
 /// The case of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Case> {
-    ALL.iter().find(|case| case.name == name)
+    all().find(|case| case.name == name)
+}
+
+/// What calls of gRPC cost, and what that is held against.
+pub(crate) fn is_of_rpc(case: &Case) -> bool {
+    rpc::ALL.iter().any(|known| known.name == case.name)
+        || ["http/base-dropped", "client/base"].contains(&case.name)
 }

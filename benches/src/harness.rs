@@ -9,6 +9,7 @@ pub(crate) mod alloc;
 pub(crate) mod clock;
 pub(crate) mod in_flight;
 pub(crate) mod instructions;
+pub(crate) mod latency;
 pub(crate) mod pair;
 pub(crate) mod report;
 pub(crate) mod scaling;
@@ -26,6 +27,8 @@ use scaling::Scaling;
 pub(crate) enum Measured {
     /// Instructions, time, allocations and bytes added.
     Added(fn() -> Pair),
+    /// What is added to the latency, by pairs in turns.
+    Latency(fn() -> Pair),
     /// Throughput of two threads against one.
     Scaling(fn() -> Scaling),
     /// Bytes held by each of many that wait.
@@ -81,6 +84,15 @@ pub(crate) fn run_here(measured: Measured, mode: Mode) -> Report {
                 Mode::Alloc => count_allocations(&mut pair, &mut report),
                 Mode::Instr => instructions::run_counted(&mut pair),
                 Mode::Check => pair.try_out(pair.burst.min(20)),
+            }
+            report.account = Some(pair.settle_accounts());
+        }
+        Measured::Latency(build) => {
+            let mut pair = build();
+            match mode {
+                Mode::Time => latency::measure(&mut pair, &mut report),
+                Mode::Check => pair.try_out(pair.burst.min(20)),
+                Mode::Alloc | Mode::Instr => {}
             }
             report.account = Some(pair.settle_accounts());
         }

@@ -1,4 +1,5 @@
-//! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`, and `-- chaos [FILTER] [--tsv] [--long]`
+//! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`, `-- rpc [--tsv] [--quick]` for what is about calls of
+//! gRPC, and `-- chaos [FILTER] [--tsv] [--long]`
 
 use std::{
     io::{self, Write},
@@ -12,6 +13,9 @@ mod harness;
 mod table;
 
 const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick]   measure and print
+obs-benches rpc [FILTER] [--tsv] [--quick]      the same of calls of gRPC, and what they are held against
+                               --counts         instructions and allocations alone, without times
+                               --bars           and of that only what a bar asks for
 obs-benches chaos [FILTER] [--tsv] [--long]     outages and attacks, and which bars hold
 obs-benches list                                what can be measured
 obs-benches case NAME time|alloc|instr|check    one measurement, in this process";
@@ -20,7 +24,8 @@ fn main() -> io::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let good = match words.as_slice() {
-        ["table", rest @ ..] => return table(rest),
+        ["table", rest @ ..] => return table(rest, |_| true),
+        ["rpc", rest @ ..] => return table(rest, cases::is_of_rpc),
         ["chaos", rest @ ..] => return chaos(rest),
         ["chaos-case", name, rest @ ..] => {
             chaos::one(name, rest.contains(&"--long"))?;
@@ -44,7 +49,7 @@ fn main() -> io::Result<ExitCode> {
         }
         ["list"] => {
             let mut out = io::stdout().lock();
-            for case in cases::ALL {
+            for case in cases::all() {
                 writeln!(out, "{}\t{}", case.name, case.about)?;
             }
             true
@@ -66,18 +71,22 @@ fn main() -> io::Result<ExitCode> {
     })
 }
 
-fn table(words: &[&str]) -> io::Result<ExitCode> {
+fn table(words: &[&str], asked: fn(&cases::Case) -> bool) -> io::Result<ExitCode> {
     let mut options = table::Options::default();
     for word in words {
         match *word {
             "--tsv" => options.tsv = true,
             "--quick" => options.quick = true,
+            "--counts" => options.counts = true,
+            "--bars" => (options.counts, options.bars) = (true, true),
             flag if flag.starts_with('-') => return usage(),
             filter => options.filter = Some(filter.to_owned()),
         }
     }
-    let cases: Vec<_> = cases::ALL
-        .iter()
+    let cases: Vec<_> = cases::all()
+        .filter(|case| asked(case))
+        .filter(|case| !options.counts || case.is_counted())
+        .filter(|case| !options.bars || bars::ask_for(case.name))
         .filter(|case| {
             options
                 .filter

@@ -71,6 +71,48 @@ impl Kind {
         Operation(live)
     }
 
+    /// The same with a text that is a label only if it was met before or is configured; says whether it was. For layers that anybody
+    /// can ask for anything.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn start_if_known(
+        &'static self,
+        mut labels: Labels,
+        (index, text): (usize, &str),
+        parent: Parent<'_>,
+    ) -> (Operation, bool) {
+        let start = self.clock.ticks();
+        let mut local = self.engine.take_local();
+        let space = self.set.spaces.get(index);
+        let Some(id) = space.and_then(|space| local.known(space, text)) else {
+            self.engine.put_local(local);
+            return self.start_elsewhere_known(labels, (index, text), parent);
+        };
+        labels = labels.with(index, id);
+        let level = self.level_of(labels);
+        let live = if level == StatsLevel::Disabled {
+            None
+        } else {
+            Some(self.begin(&mut local, (start, level), labels, &parent))
+        };
+        self.engine.put_local(local);
+        (Operation(live), true)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn start_elsewhere_known(
+        &'static self,
+        labels: Labels,
+        (index, text): (usize, &str),
+        parent: Parent<'_>,
+    ) -> (Operation, bool) {
+        match self.known_label(index, text) {
+            Some(id) => (self.start(labels.with(index, id), parent), true),
+            None => (self.start_unnamed(labels, text, parent), false),
+        }
+    }
+
     /// The same with a text that this thread has not met, or for which there is no number left. All by value: what is passed by
     /// its place would lie in memory for the others too.
     #[cold]

@@ -47,9 +47,24 @@ impl Frames {
         self.left == 0 && self.have == 0
     }
 
-    #[inline]
-    pub(crate) fn feed(&mut self, mut data: &[u8], tally: &mut Tally) {
-        // Mostly one whole message, or several.
+    #[inline(always)]
+    pub(crate) fn feed(&mut self, data: &[u8], tally: &mut Tally) {
+        // Mostly one whole message.
+        if self.left == 0
+            && self.have == 0
+            && let Some(([flag @ 0..=1, length @ ..], rest)) = data.split_first_chunk::<PREFIX>()
+            && rest.len() == u32::from_be_bytes(*length) as usize
+        {
+            tally.messages += 1;
+            tally.compressed += u64::from(*flag);
+            tally.bytes += rest.len() as u64;
+            return;
+        }
+        self.feed_any(data, tally);
+    }
+
+    #[inline(never)]
+    fn feed_any(&mut self, mut data: &[u8], tally: &mut Tally) {
         while self.have == 0 {
             if self.left > 0 {
                 let taken = data.len().min(self.left as usize);
@@ -106,7 +121,7 @@ impl Frames {
             let [flag, a, b, c] = self.prefix;
             self.have = 0;
             self.begin([flag, a, b, c, *byte], tally);
-            return self.feed(&data[at + 1..], tally);
+            return self.feed_any(&data[at + 1..], tally);
         }
     }
 }

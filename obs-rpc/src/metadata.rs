@@ -3,6 +3,7 @@
 //! A look-up by name hashes it (over 200 instructions); a pass compares lengths first (about 20 per entry).
 
 use crate::head::CallHead;
+use crate::status::Code;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::otel::propagation::Extractor;
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
@@ -43,6 +44,27 @@ pub(crate) fn scan(metadata: &HeaderMap) -> Found<'_> {
         }
     }
     found
+}
+
+/// The first value of a key.
+#[inline(always)]
+fn first<'a>(metadata: &'a HeaderMap, key: &str) -> Option<&'a HeaderValue> {
+    let mut entries = metadata.iter();
+    let found = entries.find(|(name, _)| name.as_str() == key)?;
+    Some(found.1)
+}
+
+/// The status that a head or trailers say.
+#[inline(always)]
+pub(crate) fn status(metadata: &HeaderMap) -> Option<Code> {
+    let value = first(metadata, "grpc-status")?;
+    Some(Code::parse(value.as_bytes()))
+}
+
+/// How long the caller waits, as a request says.
+#[inline(always)]
+pub(crate) fn caller_waits(metadata: &HeaderMap) -> Option<Duration> {
+    timeout(first(metadata, "grpc-timeout")?.as_bytes())
 }
 
 /// What `grpc-timeout` says: at most eight digits and a unit.

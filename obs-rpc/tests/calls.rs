@@ -91,46 +91,6 @@ async fn a_unary_call_is_one_span_on_each_side_with_its_messages_and_its_status(
 }
 
 #[tokio::test]
-async fn stages_of_both_sides_are_one_metric() {
-    let capture = Capture::new();
-    let address = serve(&capture).await;
-    for kind in [&obs_rpc::RPC_CLIENT, &obs_rpc::RPC_SERVER] {
-        let kind = capture.telemetry().kind(kind);
-        kind.set_level(StatsLevel::Detailed);
-    }
-    let channel = Endpoint::from_shared(format!("http://{address}"))
-        .expect("a URL")
-        .connect_lazy();
-    let mut client = EchoClient::new(RpcClientLayer::new(capture.telemetry()).layer(channel));
-    client.unary(say("hello", 0)).await.expect("answered");
-    assert_eq!(capture.tree().to_string().matches("trace ").count(), 1);
-    let page = capture.telemetry().prometheus();
-    assert!(!page.contains("not shown"), "{page}");
-    let counts = page.lines().filter(|line| {
-        line.starts_with("obs_rpc_stage_duration_seconds_count{") && line.ends_with(" 1")
-    });
-    let stage = |line: &str| {
-        let (_, stage) = line.split_once("obs_stage=\"").expect("a stage");
-        stage.split('"').next().expect("its end").to_owned()
-    };
-    let mut stages: Vec<_> = counts.map(stage).collect();
-    stages.sort();
-    let expect = [
-        "read_request",
-        "read_response",
-        "wait_response",
-        "write_request",
-        "write_response",
-    ];
-    assert!(
-        expect
-            .iter()
-            .all(|it| stages.iter().any(|stage| stage == it)),
-        "{stages:?}"
-    );
-}
-
-#[tokio::test]
 async fn each_kind_of_call_has_its_messages_counted_at_base_without_an_event() {
     let capture = Capture::builder()
         .with(|builder| builder.with_measures(true))
@@ -187,4 +147,44 @@ async fn what_is_disabled_passes_as_if_nothing_were_there() {
     for side in ["client", "server"] {
         assert_eq!(capture.count(&format!("rpc.{side}.call.duration")), 0);
     }
+}
+
+#[tokio::test]
+async fn stages_of_both_sides_are_one_metric() {
+    let capture = Capture::new();
+    let address = serve(&capture).await;
+    for kind in [&obs_rpc::RPC_CLIENT, &obs_rpc::RPC_SERVER] {
+        let kind = capture.telemetry().kind(kind);
+        kind.set_level(StatsLevel::Detailed);
+    }
+    let channel = Endpoint::from_shared(format!("http://{address}"))
+        .expect("a URL")
+        .connect_lazy();
+    let mut client = EchoClient::new(RpcClientLayer::new(capture.telemetry()).layer(channel));
+    client.unary(say("hello", 0)).await.expect("answered");
+    assert_eq!(capture.tree().to_string().matches("trace ").count(), 1);
+    let page = capture.telemetry().prometheus();
+    assert!(!page.contains("not shown"), "{page}");
+    let counts = page.lines().filter(|line| {
+        line.starts_with("obs_rpc_stage_duration_seconds_count{") && line.ends_with(" 1")
+    });
+    let stage = |line: &str| {
+        let (_, stage) = line.split_once("obs_stage=\"").expect("a stage");
+        stage.split('"').next().expect("its end").to_owned()
+    };
+    let mut stages: Vec<_> = counts.map(stage).collect();
+    stages.sort();
+    let expect = [
+        "read_request",
+        "read_response",
+        "wait_response",
+        "write_request",
+        "write_response",
+    ];
+    assert!(
+        expect
+            .iter()
+            .all(|it| stages.iter().any(|stage| stage == it)),
+        "{stages:?}"
+    );
 }

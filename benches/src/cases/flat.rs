@@ -22,7 +22,12 @@ use crate::harness::pair::Pair;
 
 pub(crate) const DURATION: &str = "http.server.request.duration";
 pub(crate) const CLIENT_DURATION: &str = "http.client.request.duration";
-const ACTIVE: [&str; 2] = ["http.server.active_requests", "http.client.active_requests"];
+const ACTIVE: [&str; 4] = [
+    "http.server.active_requests",
+    "http.client.active_requests",
+    "obs.rpc.server.active_calls",
+    "obs.rpc.client.active_calls",
+];
 
 /// What a thread's ring and its pool hold is less than what a peer's queue does: the kept records of one burst, a request
 /// and its child, are no more than the half full ring with which the collector is woken.
@@ -52,6 +57,18 @@ const ATTRIBUTES: [&str; 12] = [
     "server.address",
     "server.port",
     "user_agent.original",
+];
+
+/// What the RPC conventions require or recommend of a call to a server, as that server sees it; a client has no peer's address
+/// before a channel has connected.
+const CALL_ATTRIBUTES: [&str; 7] = [
+    "rpc.method",
+    "rpc.response.status_code",
+    "rpc.system.name",
+    "server.address",
+    "server.port",
+    "network.peer.address",
+    "network.peer.port",
 ];
 
 /// A telemetry with its threads, and a subscriber that looks at what was kept.
@@ -217,17 +234,16 @@ impl Look {
                 .iter()
                 .flat_map(|spans| &spans.scope_spans);
             let spans = scopes.flat_map(|scope| {
-                let ours = scope
-                    .scope
-                    .as_ref()
-                    .is_some_and(|scope| scope.name == "obs-http");
-                scope.spans.iter().map(move |span| (ours, span))
+                let name = scope.scope.as_ref().map(|scope| scope.name.as_str());
+                scope.spans.iter().map(move |span| (name, span))
             });
-            for (ours, span) in spans {
-                let wanted: &[&str] = match span.kind() {
-                    SpanKind::Server => &ATTRIBUTES,
+            for (scope, span) in spans {
+                let wanted: &[&str] = match (scope, span.kind()) {
+                    (Some("obs-rpc"), SpanKind::Server) => &CALL_ATTRIBUTES,
+                    (Some("obs-rpc"), _) => &CALL_ATTRIBUTES[..5],
+                    (_, SpanKind::Server) => &ATTRIBUTES,
                     // The benches have a client of their own, too.
-                    SpanKind::Client if ours => &CLIENT_ATTRIBUTES,
+                    (Some("obs-http"), SpanKind::Client) => &CLIENT_ATTRIBUTES,
                     _ => continue,
                 };
                 let lacks = |key: &&str| {

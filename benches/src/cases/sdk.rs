@@ -91,6 +91,13 @@ impl Sdk {
             .with_account(move |operations| held.account(operations, histogram))
     }
 
+    /// The same where each operation is so many spans, and no metric.
+    pub(crate) fn hold_spans(&self, pair: Pair, each: u64) -> Pair {
+        let held = self.clone();
+        self.hold(pair, None)
+            .with_account(move |operations| held.account(operations * each, None))
+    }
+
     pub(crate) fn account(
         &self,
         operations: u64,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::rows::Row;
 use crate::{
-    bars::{Bar, Unit},
+    bars::{Bar, COMPARED, Compared, Unit},
     harness::Measured,
 };
 
@@ -27,7 +27,28 @@ pub(crate) fn tsv(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
             )?;
         }
     }
+    for (bar, times) in compared(rows) {
+        writeln!(
+            out,
+            "{}\t{} over {}\t{times:.2}\t{}\t{}",
+            bar.case,
+            bar.unit,
+            bar.against(),
+            bar.times,
+            if times <= bar.times { "yes" } else { "no" },
+        )?;
+    }
     Ok(())
+}
+
+/// What is held against others of the run, of that for which all figures are there.
+fn compared(rows: &[Row]) -> impl Iterator<Item = (&'static Compared, f64)> + '_ {
+    let figure = |case: &str, unit| {
+        let mut rows = rows.iter().filter(|row| row.account.is_ok());
+        rows.find(|row| row.case.name == case)?.figure(unit)
+    };
+    let all = COMPARED.iter();
+    all.filter_map(move |bar| Some((bar, bar.measured(figure)?)))
 }
 
 /// A row per case.
@@ -38,18 +59,10 @@ pub(crate) fn markdown(out: &mut impl Write, rows: &[Row], callgrind: bool) -> i
     )?;
     writeln!(out, "|---|---|--:|--:|--:|--:|--:|--:|--:|---|")?;
     for row in rows {
-        let cell = |unit: Unit| {
-            number(
-                unit,
-                row.figures
-                    .iter()
-                    .find(|(known, _)| *known == unit)
-                    .and_then(|(_, value)| *value),
-            )
-        };
+        let cell = |unit: Unit| number(unit, row.figure(unit));
         let ratio = match row.case.measured {
             Measured::Scaling(_) => cell(Unit::X),
-            Measured::Added(_) | Measured::Held(_) => row
+            Measured::Added(_) | Measured::Latency(_) | Measured::Held(_) => row
                 .ratio
                 .map_or_else(|| String::from("-"), |ratio| format!("{ratio:.1}")),
         };
@@ -76,6 +89,21 @@ pub(crate) fn markdown(out: &mut impl Write, rows: &[Row], callgrind: bool) -> i
         out,
         "T: one raw read of the cycle counter. Instructions, allocations and bytes: the request's thread alone."
     )?;
+    for (bar, times) in compared(rows) {
+        writeln!(
+            out,
+            "`{}`: {times:.2} times the {} of {}, ≤ {}{}",
+            bar.case,
+            bar.unit,
+            bar.against(),
+            bar.times,
+            if times <= bar.times {
+                ""
+            } else {
+                " **missed**"
+            },
+        )?;
+    }
     if !callgrind {
         writeln!(out, "Instructions: valgrind is not installed here.")?;
     }
@@ -110,7 +138,7 @@ fn number(unit: Unit, value: Option<f64>) -> String {
     let digits = match unit {
         Unit::Instr | Unit::Bytes => 0,
         Unit::Ns | Unit::T => 1,
-        Unit::Allocs | Unit::X => 2,
+        Unit::Allocs | Unit::X | Unit::Share => 2,
     };
     value.map_or_else(
         || String::from("-"),

@@ -33,6 +33,13 @@ struct Said {
     account: Option<Result<String, String>>,
 }
 
+impl Row {
+    pub(crate) fn figure(&self, unit: Unit) -> Option<f64> {
+        let found = self.figures.iter().find(|(known, _)| *known == unit)?;
+        found.1
+    }
+}
+
 /// All cases once per generation, so that a slow minute of the machine touches all alike; then the counts.
 pub(crate) fn measure(
     program: &Path,
@@ -72,7 +79,7 @@ pub(crate) fn measure(
 fn measures(case: &Case, mode: Mode) -> bool {
     match case.measured {
         Measured::Added(_) => true,
-        Measured::Scaling(_) => mode == Mode::Time,
+        Measured::Scaling(_) | Measured::Latency(_) => mode == Mode::Time,
         Measured::Held(_) => mode == Mode::Alloc,
     }
 }
@@ -109,6 +116,10 @@ impl Said {
                 ),
                 (Unit::Allocs, added(&self.alloc, "allocs")),
                 (Unit::Bytes, added(&self.alloc, "bytes")),
+            ],
+            Measured::Latency(_) => vec![
+                (Unit::Ns, self.time("added_ns")),
+                (Unit::Share, self.time("share")),
             ],
             Measured::Scaling(_) => vec![(Unit::X, self.time("x"))],
             Measured::Held(_) => vec![(Unit::Bytes, self.alloc.get("held"))],

@@ -181,7 +181,7 @@ impl Local {
     /// The number of a text that this thread has met before.
     #[inline(always)]
     pub(crate) fn known(&self, space: &Space, text: &str) -> Option<LabelId> {
-        let slot = &self.texts[quick_hash(text.as_bytes()) % TEXTS];
+        let slot = &self.texts[slot_of(space.uid(), text)];
         if slot.space == space.uid()
             && let Some(known) = &slot.text
             && **known == *text
@@ -196,7 +196,7 @@ impl Local {
         match self.known(space, text) {
             Some(id) => id,
             None => {
-                let slot = &mut self.texts[quick_hash(text.as_bytes()) % TEXTS];
+                let slot = &mut self.texts[slot_of(space.uid(), text)];
                 Self::intern_slow(slot, self.engine, space, text)
             }
         }
@@ -269,6 +269,13 @@ impl Drop for Local {
         self.shard.give_back(&mut pooled, self.engine.config.pool);
         self.engine.release(&self.shard);
     }
+}
+
+/// Where a text of a space is looked for. The same text stands in several spaces, each in a slot of its own: a proxy asks for the
+/// methods that it is asked for.
+#[inline(always)]
+fn slot_of(space: u32, text: &str) -> usize {
+    (quick_hash(text.as_bytes()) ^ space as usize) % TEXTS
 }
 
 /// Good enough to pick one of 64 slots: length, head, middle and tail.
@@ -392,4 +399,19 @@ fn unlink(chain: &mut Option<Box<Local>>, engine: &'static Engine) -> Option<Box
         return Some(found);
     }
     unlink(&mut chain.as_mut()?.next, engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_text_in_the_spaces_of_one_service_does_not_drive_itself_out() {
+        for text in ["shop.Cart/Add", "GET", ""] {
+            let mut slots: Vec<usize> = (1..=TEXTS as u32).map(|uid| slot_of(uid, text)).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            assert_eq!(slots.len(), TEXTS, "{text:?}");
+        }
+    }
 }

@@ -98,9 +98,12 @@ impl Live {
         }
     }
 
-    /// Several event points that coincide share one reading of the clock.
+    /// Several event points that coincide share one reading of the clock, which is read only if one of them is wanted.
     #[inline(always)]
     pub(crate) fn stamp_all(&mut self, events: &[Event]) {
+        if events.iter().all(|event| self.level < event.level()) {
+            return;
+        }
         let at = self.kind.clock.ticks().saturating_sub(self.start);
         for event in events {
             if self.level >= event.level() {

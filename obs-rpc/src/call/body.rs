@@ -1,9 +1,9 @@
 //! The body of a response: the call lasts as long as it does, and ends with its trailers exactly once.
 
 use super::ending::Call;
-use super::settings::Role;
 use crate::failure;
 use crate::frames::Frames;
+use crate::metadata;
 use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,6 +12,7 @@ use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 pin_project! {
@@ -26,6 +27,9 @@ pin_project! {
         // Of the head, for a body without trailers.
         pub(crate) status: StatusCode,
         pub(crate) current: bool,
+        // It was asked whether anything is to come, and said no. Asking it ourselves after each message would take a lock of
+        // HTTP/2's each time.
+        pub(crate) seen_over: AtomicBool,
     }
 
     impl<B> PinnedDrop for ResponseBody<B> {
@@ -36,8 +40,11 @@ pin_project! {
             if !this.call.is_recording() {
                 return;
             }
-            let server = this.call.common.is_some_and(|common| common.role == Role::Server);
-            if !server && *this.status != StatusCode::OK {
+            let server = this.call.is_server();
+            if *this.seen_over.get_mut() {
+                // Whoever read it saw that nothing more was to come, and did not ask for it.
+                end_without_trailers(this.call, this.frames, *this.status, server);
+            } else if !server && *this.status != StatusCode::OK {
                 // Of a proxy, with a body that is no gRPC and that nobody reads: the head has said it all.
                 this.call.end_with(of_http(*this.status));
             } else if *this.current {
@@ -59,6 +66,7 @@ impl<B> ResponseBody<B> {
             frames: Frames::default(),
             status: StatusCode::OK,
             current: false,
+            seen_over: AtomicBool::new(false),
         }
     }
 }
@@ -101,18 +109,27 @@ where
             std::mem::forget(unwinding);
             polled
         };
-        let is_over = match &polled {
-            Poll::Pending => return polled,
-            Poll::Ready(Some(Ok(frame))) => frame.data_ref().is_some() && inner.is_end_stream(),
-            Poll::Ready(_) => false,
+        let Poll::Ready(ready) = &polled else {
+            return polled;
         };
-        look_at(this.call, this.frames, &polled, *this.status, is_over);
+        let data = match ready {
+            Some(Ok(frame)) => frame.data_ref(),
+            _ => None,
+        };
+        match data {
+            Some(data) => count(this.call, this.frames, data, *this.status),
+            None => end(this.call, this.frames, ready.as_ref(), *this.status),
+        }
         polled
     }
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        let is_over = self.inner.as_ref().is_none_or(Body::is_end_stream);
+        if is_over {
+            self.seen_over.store(true, Ordering::Relaxed);
+        }
+        is_over
     }
 
     #[inline]
@@ -124,49 +141,60 @@ where
     }
 }
 
-#[inline]
-fn look_at<E: 'static>(
+/// Messages pass, or a part of one.
+#[inline(always)]
+fn count(call: &mut Call, frames: &mut Frames, data: &[u8], status: StatusCode) {
+    let before = call.tally.messages;
+    // The page of a proxy has no messages.
+    if status == StatusCode::OK {
+        frames.feed(data, &mut call.tally);
+    }
+    if before == 0 && call.is_detailed() {
+        stamp_first(call);
+    }
+}
+
+/// What comes first is stamped, and that until the first message is there.
+#[inline(never)]
+fn stamp_first(call: &mut Call) {
+    let server = call.is_server();
+    if !server {
+        call.operation.stamp(Event::READ_START);
+    }
+    if call.tally.messages > 0 {
+        call.operation.stamp(match server {
+            true => Event::STREAM_SEND,
+            false => Event::STREAM_RECV,
+        });
+    }
+}
+
+/// Nothing more comes: the trailers, the end without them, or an error.
+#[inline(never)]
+fn end<E: 'static>(
     call: &mut Call,
-    frames: &mut Frames,
-    polled: &Polled<E>,
+    frames: &Frames,
+    last: Option<&Result<Frame<Bytes>, E>>,
     status: StatusCode,
-    is_over: bool,
 ) {
-    let server = call
-        .common
-        .is_some_and(|common| common.role == Role::Server);
-    match polled {
-        Poll::Pending => {}
-        Poll::Ready(Some(Ok(frame))) => {
-            if let Some(data) = frame.data_ref() {
-                if !server {
-                    call.operation.stamp(Event::READ_START);
-                }
-                let before = call.tally.messages;
-                // The page of a proxy has no messages.
-                if status == StatusCode::OK {
-                    frames.feed(data, &mut call.tally);
-                }
-                if before == 0 && call.tally.messages > 0 {
-                    call.operation.stamp(match server {
-                        true => Event::STREAM_SEND,
-                        false => Event::STREAM_RECV,
-                    });
-                }
-                if is_over {
-                    end_without_trailers(call, frames, status, server);
-                }
-            } else if let Some(trailers) = frame.trailers_ref() {
+    let server = call.is_server();
+    match last {
+        Some(Ok(frame)) => {
+            if let Some(trailers) = frame.trailers_ref() {
                 end_with_trailers(call, frames, trailers, status, server);
             }
         }
-        Poll::Ready(Some(Err(error))) => fail(call, frames, failure::chain(error), server),
-        Poll::Ready(None) => end_without_trailers(call, frames, status, server),
+        Some(Err(error)) => fail(call, frames, failure::chain(error), server),
+        None => end_without_trailers(call, frames, status, server),
     }
 }
 
 /// The last moments of a body. What had no data was not read.
+#[inline(always)]
 fn stamp_last(call: &mut Call, frames: &Frames, server: bool) {
+    if !call.is_detailed() {
+        return;
+    }
     let events: &[Event] = match server {
         true => &[Event::WRITE_FINISH, Event::STREAM_FINISH],
         false if frames.is_untouched(&call.tally) => &[Event::STREAM_FINISH],
@@ -177,7 +205,7 @@ fn stamp_last(call: &mut Call, frames: &Frames, server: bool) {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn end_with_trailers(
     call: &mut Call,
     frames: &Frames,
@@ -185,10 +213,10 @@ fn end_with_trailers(
     status: StatusCode,
     server: bool,
 ) {
-    match trailers.get("grpc-status") {
-        Some(value) => {
+    match metadata::status(trailers) {
+        Some(code) => {
             stamp_last(call, frames, server);
-            call.end_with(Code::parse(value.as_bytes()));
+            call.end_with(code);
         }
         None => end_without_trailers(call, frames, status, server),
     }

@@ -10,7 +10,7 @@ use crate::descriptor::{
 use crate::frames::Tally;
 use crate::status::Code;
 use obs_core::semconv::{obs, rpc};
-use obs_core::{Active, End, Event, LabelId, Operation, Outcome, current};
+use obs_core::{Active, End, Event, LabelId, Operation, Outcome, StatsLevel, current};
 use std::sync::Arc;
 
 /// A call that is under way, with what was seen of it so far. Dropped before it is ended, it was given up.
@@ -95,7 +95,15 @@ impl Call {
         }
     }
 
-    fn is_server(&self) -> bool {
+    /// Whether moments of it are wanted.
+    #[inline(always)]
+    pub(crate) fn is_detailed(&mut self) -> bool {
+        let active = self.operation.active();
+        active.is_some_and(|active| active.level() == StatsLevel::Detailed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_server(&self) -> bool {
         self.common
             .is_some_and(|common| common.role == Role::Server)
     }

@@ -50,6 +50,7 @@ const ORDER: Ordering = Ordering::Relaxed;
 const FAILED: u8 = 1;
 
 impl Flow {
+    #[inline(always)]
     pub(crate) fn new(active: &Active<'_>) -> Self {
         Self {
             kind: active.kind(),

@@ -8,14 +8,14 @@ use crate::attempts;
 use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
-use crate::metadata::capture;
-use crate::status::Code;
+use crate::metadata::{self, capture};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use obs_core::{Event, Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 pin_project! {
@@ -103,6 +103,7 @@ where
                 frames: Frames::default(),
                 status,
                 current,
+                seen_over: AtomicBool::new(false),
             })
         })
     }
@@ -141,7 +142,7 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
 }
 
 /// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<StatusCode>) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
@@ -165,9 +166,9 @@ pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<Statu
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match metadata.get("grpc-status") {
+    let code = match metadata::status(metadata) {
         // The whole answer: its body, if anybody gave it one, is never read.
-        Some(value) => Some(Code::parse(value.as_bytes())),
+        Some(code) => Some(code),
         None => whole.map(of_http),
     };
     if server {

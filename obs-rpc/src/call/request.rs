@@ -36,8 +36,10 @@ pin_project! {
 }
 
 impl<B: Body> RequestBody<B> {
+    #[inline(always)]
     pub(crate) fn new(inner: B, flow: Arc<Flow>) -> Self {
-        if inner.is_end_stream() {
+        // It asks through all layers of the body, and takes a lock of HTTP/2's: only where somebody wants to know.
+        if flow.is_detailed() && inner.is_end_stream() {
             // Nobody will ever poll it.
             flow.begin();
             flow.end();
@@ -81,7 +83,7 @@ where
                     if before == 0 && this.tally.messages > 0 {
                         this.flow.first_message();
                     }
-                    if !this.inner.is_end_stream() {
+                    if !this.flow.is_detailed() || !this.inner.is_end_stream() {
                         return polled;
                     }
                 }

@@ -1,6 +1,6 @@
 //! The layer: settings by value.
 
-use super::service::RpcClient;
+use super::service::{RpcClient, SYSTEM_ONLY, labels_to};
 use super::settings::Settings;
 use crate::call::settings::{Common, Role, common_setters};
 use crate::descriptor::{ADDRESS, METHOD, StatusKey};
@@ -50,6 +50,7 @@ impl RpcClientLayer {
                 common: Common::new(none_yet(role), role, telemetry.propagator()),
                 injects: role == Role::Client,
                 server: None,
+                labels: SYSTEM_ONLY,
             },
             leaked: Arc::default(),
         }
@@ -101,6 +102,9 @@ impl RpcClientLayer {
         self.leaked.get_or_init(|| {
             let mut settings = self.settings.clone();
             settings.common.kind = self.kind();
+            if let Some((host, port)) = &settings.server {
+                settings.labels = labels_to(settings.common.kind, host, *port);
+            }
             Box::leak(Box::new(settings))
         })
     }

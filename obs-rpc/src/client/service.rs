@@ -11,12 +11,12 @@ use crate::call::settings::Role;
 use crate::call::waited;
 use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
 use crate::frames::Tally;
-use crate::head::CallHead;
+use crate::head::{CallHead, host_and_port};
 use crate::metadata;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use obs_core::semconv::obs;
-use obs_core::{Active, LabelId, Labels, Operation, Parent, current};
+use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -77,7 +77,8 @@ where
 }
 
 impl<S> RpcClient<S> {
-    #[inline(never)]
+    // One copy of the request less than out of line.
+    #[inline(always)]
     fn call_observed<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future>
     where
         S: Service<Request<Body>>,
@@ -151,18 +152,10 @@ fn start(
         Role::Client => attempt(head),
         _ => 0,
     };
-    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-    let said = head.uri.host().map(|host| (host, head.uri.port_u16()));
-    let set = || {
-        let server = settings.server.as_ref();
-        server.map(|(host, port)| (&**host, *port))
+    let labels = match host_and_port(head.uri).or(to) {
+        Some((host, port)) => labels_to(kind, host, port),
+        None => settings.labels,
     };
-    if let Some((host, port)) = said.or(to).or_else(set) {
-        labels = labels.with(ADDRESS, kind.label(ADDRESS, host));
-        if let Some(port) = port {
-            labels = labels.with(PORT, LabelId::number(port));
-        }
-    }
     let method = head.method;
     let mut operation = kind.start_with(labels, Some((METHOD, method)), Parent::Current);
     let Some(mut active) = operation.active() else {
@@ -178,12 +171,22 @@ fn start(
     operation
 }
 
+/// The labels of calls to somebody; the system's is always there.
+pub(super) fn labels_to(kind: &'static Kind, host: &str, port: Option<u16>) -> Labels {
+    let labels = SYSTEM_ONLY.with(ADDRESS, kind.label(ADDRESS, host));
+    match port {
+        Some(port) => labels.with(PORT, LabelId::number(port)),
+        None => labels,
+    }
+}
+
+pub(super) const SYSTEM_ONLY: Labels =
+    Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
+
 /// The earlier of what is set and what the request says.
 #[inline(always)]
 fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &HeaderMap) {
-    let said = metadata
-        .get("grpc-timeout")
-        .and_then(|value| metadata::timeout(value.as_bytes()));
+    let said = metadata::caller_waits(metadata);
     let earlier = match (set, said) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

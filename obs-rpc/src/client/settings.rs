@@ -1,6 +1,7 @@
 //! What a client's layer was told.
 
 use crate::call::settings::Common;
+use obs_core::Labels;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub(crate) struct Settings {
     pub(crate) injects: bool,
     /// Whom the channel asks, where requests do not say it.
     pub(crate) server: Option<(Arc<str>, Option<u16>)>,
+    /// The same as it is recorded: found once, where the settings are leaked.
+    pub(crate) labels: Labels,
 }
 
 impl Settings {

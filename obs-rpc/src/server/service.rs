@@ -8,7 +8,7 @@ use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
 use crate::descriptor::{METHOD, SYSTEM, System};
 use crate::frames::Tally;
-use crate::head::CallHead;
+use crate::head::{CallHead, host_and_port};
 use crate::metadata::{self, Carrier};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -81,7 +81,8 @@ where
 }
 
 impl<S> RpcServer<S> {
-    #[inline(never)]
+    // One copy of the request less than out of line.
+    #[inline(always)]
     fn call_observed<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
     where
         S: Service<Request<Body>>,
@@ -117,6 +118,9 @@ pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<C
     })
 }
 
+/// Of every call.
+const LABELS: Labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
+
 #[inline(never)]
 fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<Box<str>>) {
     let common = &settings.common;
@@ -125,11 +129,6 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
     }
     let kind = common.kind;
     let mut found = metadata::scan(head.metadata);
-    let mut labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-    let known = kind.known_label(METHOD, head.method);
-    if let Some(method) = known {
-        labels = labels.with(METHOD, method);
-    }
     let (mut joined, strange);
     let parent = match settings.propagator {
         None => {
@@ -150,10 +149,7 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
             }
         }
     };
-    let mut operation = match known {
-        Some(_) => kind.start(labels, parent),
-        None => kind.start_unnamed(labels, head.method, parent),
-    };
+    let (mut operation, known) = kind.start_if_known(LABELS, (METHOD, head.method), parent);
     if let Some(mut active) = operation.active() {
         active.stamp_all(&[Event::STREAM_START]);
         describe(&mut active, head, settings, found.timeout);
@@ -162,8 +158,8 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
         }
     }
     let unknown = match known {
-        Some(_) => None,
-        None => operation.is_recording().then(|| head.method.into()),
+        true => None,
+        false => operation.is_recording().then(|| head.method.into()),
     };
     (operation, unknown)
 }
@@ -177,9 +173,9 @@ fn describe(
     timeout: Option<Duration>,
 ) {
     let common = &settings.common;
-    if let Some(host) = head.uri.host() {
+    if let Some((host, port)) = host_and_port(head.uri) {
         active.set(network::SERVER_ADDRESS, host.as_bytes());
-        if let Some(port) = head.uri.port_u16() {
+        if let Some(port) = port {
             active.set(network::SERVER_PORT, port);
         }
     }

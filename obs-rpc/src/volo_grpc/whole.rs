@@ -19,6 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 use motore::service::Service;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
@@ -185,6 +186,7 @@ fn watched<B>(inner: Option<B>, call: Option<Call>, status: StatusCode) -> Respo
         frames: Frames::default(),
         status,
         current: false,
+        seen_over: AtomicBool::new(false),
     }
 }
 

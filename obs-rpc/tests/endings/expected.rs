@@ -215,7 +215,7 @@ fn head(kind: Kind, ending: Ending) -> Head {
 fn events_of_client(kind: Kind, ending: Ending) -> Vec<Vec<&'static str>> {
     let first = is_sent_first(kind, ending);
     // The stream is opened by what asks for the first message.
-    let mut events = vec!["write_start", "stream_start", "stream_send"];
+    let mut events = vec!["stream_start", "write_start", "stream_send"];
     if first {
         events.extend(["write_finish", "wait_read_start"]);
     }

@@ -38,8 +38,8 @@ async fn a_unary_call_shows_its_parts_on_both_sides() {
     check(
         &attempt,
         &[
-            "write_start",
             "stream_start",
+            "write_start",
             "stream_send",
             "write_finish",
             "wait_read_start",
