@@ -11,6 +11,10 @@ const MISSED: [(&str, &str); 3] = [
     ("http/base-dropped", "instr"),
 ];
 
+/// Bars that are held by less than what a figure varies by: 50 instructions for the layout of code, and through HTTP/2 some 3 %
+/// for what the allocator finds. So much more they may be, and no more.
+const CLOSE: f64 = 1.05;
+
 #[test]
 fn calls_hold_their_bars() {
     let valgrind = Command::new("valgrind").arg("--version").output();
@@ -34,8 +38,18 @@ fn calls_hold_their_bars() {
     assert!(verdicts.len() >= 15, "{said}");
     let wrong: Vec<_> = verdicts
         .iter()
-        .filter(|(figure, (held, _))| MISSED.contains(figure) == (*held == "yes"))
+        .filter(|(figure, (held, line))| match MISSED.contains(figure) {
+            true => *held == "yes",
+            false => *held != "yes" && !is_close(line),
+        })
         .map(|(_, (_, line))| *line)
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{said}");
+}
+
+/// Of those that are a multiple of others alone.
+fn is_close(line: &str) -> bool {
+    let words: Vec<&str> = line.split('\t').collect();
+    let number = |at: usize| words[at].parse::<f64>().expect("a number");
+    words[1].contains(" over ") && number(2) <= number(3) * CLOSE
 }
