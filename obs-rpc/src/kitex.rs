@@ -12,12 +12,11 @@ use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::propagation::traceparent::TRACEPARENT;
 use obs_core::propagation::tracestate::TRACESTATE;
 use obs_core::propagation::{self, Propagator, Remote, TraceParent};
+// By these names a service tells who it is, as Kitex's own telemetry does.
+use obs_core::semconv::resource::{
+    DEPLOYMENT_ENVIRONMENT as ENVIRONMENT, SERVICE_NAME as SERVICE, SERVICE_NAMESPACE as NAMESPACE,
+};
 use obs_core::{Active, Kind, Parent, Telemetry, Trust};
-
-/// By what names a service tells who it is, as Kitex's own telemetry does.
-const SERVICE: &str = "service.name";
-const NAMESPACE: &str = "service.namespace";
-const ENVIRONMENT: &str = "deployment.environment";
 
 /// What came in with a request.
 #[derive(Debug, Default)]

@@ -2,6 +2,8 @@
 
 /// Logical name of the service.
 pub const SERVICE_NAME: &str = "service.name";
+/// What groups services: the same name may be in several.
+pub const SERVICE_NAMESPACE: &str = "service.namespace";
 /// Its version.
 pub const SERVICE_VERSION: &str = "service.version";
 /// Tells instances of the service apart.
@@ -18,3 +20,7 @@ pub const HOST_NAME: &str = "host.name";
 pub const PROCESS_PID: &str = "process.pid";
 /// Kind of operating system.
 pub const OS_TYPE: &str = "os.type";
+/// Where it is deployed (development).
+pub const DEPLOYMENT_ENVIRONMENT_NAME: &str = "deployment.environment.name";
+/// The same as it was called before v1.27; Kitex's telemetry still does.
+pub const DEPLOYMENT_ENVIRONMENT: &str = "deployment.environment";

@@ -133,14 +133,15 @@ impl Flow {
     /// When a server's handler is called: as a layer around it or the codec knows, else as far as that is seen from outside: with the one message of a request that is over;
     /// else it may be a handler of a stream, which gets it before its first message, and it is the call of the service.
     pub(crate) fn handed_over(&self) -> Option<Moment> {
-        let known = Moment::from_bits(self.handled.load(ORDER));
-        if let Some(by_codec) = self.codec.handled() {
-            return known.or(by_codec);
+        if let Some(known) = self.codec.handled() {
+            return known;
         }
-        known.or_else(|| match self.messages.load(ORDER) {
-            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(self.called),
-            _ => self.called,
-        })
+        // As a layer around the handler sees, which Volo's generated code reads the message behind.
+        let called = Moment::from_bits(self.handled.load(ORDER)).or(self.called);
+        match self.messages.load(ORDER) {
+            1 if !self.has_failed() => Moment::from_bits(self.over.load(ORDER)).or(called),
+            _ => called,
+        }
     }
 
     /// The handler is called now, as a layer right around it sees.

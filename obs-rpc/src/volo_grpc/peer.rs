@@ -4,10 +4,11 @@
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::Telemetry;
+use obs_core::semconv::resource::{
+    self, DEPLOYMENT_ENVIRONMENT as ENVIRONMENT, DEPLOYMENT_ENVIRONMENT_NAME as ENVIRONMENT_NAME,
+};
 
 const SOURCE_SERVICE: &str = "source-service";
-const ENVIRONMENT: &str = "deployment.environment";
-const ENVIRONMENT_NAME: &str = "deployment.environment.name";
 
 /// The W3C's headers, and what they are called there: said by the caller itself, and as what travels with all calls of a
 /// request.
@@ -32,11 +33,11 @@ const CONTEXT: [[HeaderName; 3]; 3] = [
 /// By what names a service tells who it is, as Kitex's own telemetry does: what its resource calls them, and here.
 const IDENTITY: [(&str, HeaderName); 3] = [
     (
-        "service.name",
+        resource::SERVICE_NAME,
         HeaderName::from_static("rpc-transit-service.name"),
     ),
     (
-        "service.namespace",
+        resource::SERVICE_NAMESPACE,
         HeaderName::from_static("rpc-transit-service.namespace"),
     ),
     (
