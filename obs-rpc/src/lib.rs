@@ -178,7 +178,7 @@
 //! | event | what it is here | tonic client | tonic server |
 //! |---|---|---|---|
 //! | `rpc_start` | the span's start: the layer is called. On a client the channel has not been asked for a connection yet, on a server the headers are read | exact | exact |
-//! | `client_conn_*`, `dns_*`, `tcp_*`, `tls_*` | a connection is dialled, which tonic does in a task of its own | absent without a connector that says it | absent |
+//! | `client_conn_*`, `dns_*`, `tcp_*`, `tls_*` | the dial that this call waited for, or what was left of it; none where `obs.rpc.connection.reused` is true. tonic dials in a task of its own | with `Connections` (feature `connector`) | absent |
 //! | `stream_start` | client: HTTP/2 has a stream for the call; server: the headers are read | derived: `write_start` | derived: `rpc_start` |
 //! | `write_start` | the first poll of the body that is sent: on a client the headers have gone to h2 | exact | exact |
 //! | `stream_send` | the first message is there to its last byte, and goes to h2 | exact | exact |
@@ -188,17 +188,40 @@
 //! | `read_start` | client: the first data of the response; server: the first poll of the request's body | exact | exact |
 //! | `stream_recv` | the first message has come to its last byte. hyper may have had it before | exact | exact |
 //! | `read_finish` | the body that is received is over, or failed | exact | exact |
-//! | `server_handle_start` | the handler is called. From outside nobody sees it: where the request was over with one message when the response was ready, it is `read_finish`, else `rpc_start` | absent | derived |
+//! | `server_handle_start` | the handler is called. From outside nobody sees it: where the request was over with one message when the response was ready, it is `read_finish`, else `rpc_start` | absent | derived; exact with the codec |
 //! | `server_handle_finish` | the response's headers are ready. A stream goes on in its body | absent | exact |
-//! | `encode_*`, `decode_*` | a message becomes bytes, and bytes a message | absent without a codec that says it | absent without a codec that says it |
+//! | `encode_*`, `decode_*` | the first message each way becomes bytes, and bytes a message: the codec alone, without compression | with the codec (feature `codec`) | with the codec |
 //! | `stream_finish` | the status: trailers, or headers that are all there is | exact | derived: went to h2 |
 //! | `rpc_finish` | the span's end: the status, an error, or the drop of whatever held the call | exact | derived: h2 has the trailers; hyper drops the body when the stream is reset or the socket closes |
 //!
 //! Stages (`obs.stage`) are `write_request`, `wait_response` and `read_response` on a client, and `read_request`, `handle` and
-//! `write_response` on a server. What lies before `write_request` is the wait for a connection.
+//! `write_response` on a server; with the codec also `encode_request` and `decode_response`, `decode_request` and
+//! `encode_response`, a point for each message; with the connector `connect`, `dns`, `tcp` and `tls`. What lies before
+//! `write_request` is the wait for a connection.
+//!
+//! **Codec** (feature `codec`): `codec_path("obs_rpc::codec::ProstCodec")` where code is generated, or `codec::Timed` around a
+//! codec of your own. **Connections** (feature `connector`): `connector::Connections::new(&telemetry).connect(&endpoint)` in the
+//! place of `endpoint.connect()`. `TCP_NODELAY`, keep-alive, timeouts, TLS and HTTP/2 settings are the endpoint's; only a local
+//! address must be said again. Unix sockets made by a URL and tonic's own balanced channels are not timed.
 //!
 //! Frames are not messages: tonic sends many small ones in one frame, and one large one in many, so they are counted by their
 //! prefixes. Streams have their first message, their last point and a count, not an event per message.
+//!
+//! # On Volo
+//!
+//! **volo-grpc** (feature `volo-grpc`, the module `volo_grpc`): a server takes `VoloGrpcServerLayer` (`layer_tower`, first) and
+//! `VoloGrpcHandleLayer` (`layer`, last); a client `VoloGrpcClientLayer::calls` (`layer_outer_front`) and
+//! `VoloGrpcClientLayer::new(…).with_own_transport()` (`layer_inner`, last). Both see what tonic's layers see, but for what Volo
+//! keeps to itself: connections, its codec, and a response that its generated code cannot read, which looks like one that was
+//! given up. Binary request metadata, of which Volo's server dies (0.12.2), is kept from it and given to the handler. How each
+//! call ends: `docs/rpc-volo-grpc.md`.
+//!
+//! **volo-thrift** (feature `volo-thrift`, the module `volo_thrift`): layers for servers and clients, and codecs around Volo's.
+//! The layers alone give calls, outcomes, durations, sizes and the trace context; the codecs add the parts of a call, its
+//! beginning at the first byte and its end at the last, and requests that cannot be read.
+//!
+//! Traces cross to and from peers that speak Kitex's metainfo: `RPC_TRANSIT_traceparent` and so on over TTHeader, read in any
+//! spelling, `rpc-transit-*` over HTTP/2. The peer's name is `obs.rpc.peer.service`.
 //!
 //! # How a call ends
 //!
@@ -238,7 +261,9 @@
 //!
 //! # What it costs
 //!
-//! `cargo run --release -p obs-benches -- rpc` measures it on your machine, beside its peers.
+//! `cargo run --release -p obs-benches -- rpc` measures it on your machine, beside its peers. At Base a layer adds 2,800 (server)
+//! to 3,400 (client) instructions to a call, 1.0 to 1.5 times what the layers of `obs-http` take, and 110 to 130 to each message
+//! (2026-11-26). Over a loopback socket both layers added 5 to 7 µs to a unary call on two busy cores.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -111,6 +111,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::RPC_CLIENT_REQUEST_SIZE, Ours),
     (obs::RPC_CLIENT_RESPONSE_SIZE, Ours),
     (obs::RPC_CALL_DURATION, Ours),
+    (obs::RPC_CLIENT_CONNECT_DURATION, Ours),
     (obs::RPC_CALL_ATTEMPTS_METRIC, Ours),
     (obs::DROPPED, Ours),
     (obs::LOST, Ours),
