@@ -8,6 +8,8 @@
 
 pub mod baggage;
 mod hex;
+#[doc(hidden)]
+pub mod hosts;
 pub mod ot;
 mod percent;
 pub mod traceparent;

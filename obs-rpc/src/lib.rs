@@ -72,7 +72,8 @@
 //! # }
 //! ```
 //!
-//! The server's span is a child of the client's, in another process or the same. Where a layer retries or hedges, this one goes
+//! The server's span is a child of the client's, in another process or the same; a server that is known to be under a public name
+//! is told of the trace [only on demand](RpcClientLayer::with_injection). Where a layer retries or hedges, this one goes
 //! inside, around each attempt, and [`RpcClientLayer::calls`] outside, around the call; [`client::ReplayLayer`] shows how they
 //! stand.
 //!

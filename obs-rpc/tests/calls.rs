@@ -188,3 +188,36 @@ async fn stages_of_both_sides_are_one_metric() {
         "{stages:?}"
     );
 }
+
+#[tokio::test]
+async fn who_may_be_foreign_is_not_told_of_the_trace_unless_it_is_said() {
+    for (server, said, told) in [
+        (None, None, true),
+        (Some("http://orders:80"), None, true),
+        (Some("http://10.1.2.3:80"), None, true),
+        (Some("https://api.example.com"), None, false),
+        (Some("https://api.example.com"), Some(true), true),
+        (Some("http://orders:80"), Some(false), false),
+    ] {
+        let capture = Capture::new();
+        let (sees, seen) = std::sync::mpsc::channel();
+        let service = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+            let _ = sees.send(request.headers().contains_key("traceparent"));
+            let status = tonic::Status::unavailable("").into_http::<tonic::body::Body>();
+            std::future::ready(Ok::<_, std::convert::Infallible>(status))
+        });
+        let mut layer = RpcClientLayer::new(capture.telemetry());
+        if let Some(server) = server {
+            layer = layer.with_server(&server.parse().expect("a URL"));
+        }
+        if let Some(said) = said {
+            layer = layer.with_injection(said);
+        }
+        let mut client = EchoClient::new(layer.layer(service));
+        client
+            .unary(say("hello", 0))
+            .await
+            .expect_err("answered so");
+        assert_eq!(seen.recv(), Ok(told), "{server:?} {said:?}");
+    }
+}

@@ -6,6 +6,7 @@ use crate::call::settings::{Common, Role, common_setters};
 use crate::descriptor::{ADDRESS, METHOD, StatusKey};
 use crate::kinds::{Told, none_yet};
 use http::Uri;
+use obs_core::propagation::hosts::is_inside;
 use obs_core::{Kind, Telemetry};
 use std::sync::{Arc, OnceLock};
 use tower_layer::Layer;
@@ -48,9 +49,10 @@ impl RpcClientLayer {
             told: Told::default(),
             settings: Settings {
                 common: Common::new(none_yet(role), role, telemetry.propagator()),
-                injects: role == Role::Client,
+                injects: (role != Role::Client).then_some(false),
                 server: None,
                 labels: SYSTEM_ONLY,
+                is_foreign: false,
             },
             leaked: Arc::default(),
         }
@@ -91,10 +93,13 @@ impl RpcClientLayer {
         self.set(|_| {})
     }
 
-    /// Whether the trace context and the baggage are written into the request's metadata. Default: yes, but for
-    /// [`calls`](Self::calls). Say no for a channel that leads to strangers.
+    /// Whether the trace context and the baggage are written into the request's metadata. By default they are, but not to a
+    /// host that is known and may be foreign: [`with_server`](Self::with_server) or the request says it, and it is neither
+    /// a private address nor a name of one network or machine (`orders`, `orders.shop.svc`, `localhost`). A service under a
+    /// public name that is to continue traces takes `true`; a channel to strangers of whom nothing is said, `false`. Nothing is
+    /// written by [`calls`](Self::calls), whose attempts do.
     pub fn with_injection(self, injects: bool) -> Self {
-        self.set(|settings| settings.injects = injects)
+        self.set(|settings| settings.injects = Some(injects))
     }
 
     /// The settings, for as long as the program runs.
@@ -104,6 +109,7 @@ impl RpcClientLayer {
             settings.common.kind = self.kind();
             if let Some((host, port)) = &settings.server {
                 settings.labels = labels_to(settings.common.kind, host, *port);
+                settings.is_foreign = !is_inside(host);
             }
             Box::leak(Box::new(settings))
         })

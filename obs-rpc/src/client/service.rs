@@ -92,7 +92,9 @@ impl<S> RpcClient<S> {
                 call: Call::unobserved(),
             };
         };
-        inject(settings, &mut call, request.headers_mut());
+        if settings.injects_to(request.uri()) {
+            inject(settings, &mut call, request.headers_mut());
+        }
         if let Some(flow) = &call.flow {
             waited::announce(flow, request.extensions_mut());
         }
@@ -128,9 +130,7 @@ pub(crate) fn begin(
 /// Writes what the receiver continues.
 #[inline]
 pub(crate) fn inject(settings: &Settings, call: &mut Call, metadata: &mut HeaderMap) {
-    if settings.injects
-        && let Some(mut active) = call.operation.active()
-    {
+    if let Some(mut active) = call.operation.active() {
         injection::write(&mut active, settings.common.propagator, metadata);
     }
 }

@@ -148,7 +148,8 @@ where
             let request = request.map(|message| ObservedRequest::new(message, None));
             return self.inner.call(cx, request).await;
         };
-        if self.settings.injects {
+        // Whom a service is led to by its discovery is no stranger.
+        if self.settings.injects != Some(false) {
             let metadata = request.metadata_mut().headers_mut();
             inject(self.settings, &mut call, metadata);
             peer::repeat(metadata);
