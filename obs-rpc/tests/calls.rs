@@ -8,15 +8,16 @@ mod echo;
 use echo::{Echo, EchoClient, say};
 use obs_core::StatsLevel;
 use obs_rpc::client::RpcClient;
-use obs_rpc::{RpcClientLayer, RpcServerLayer};
+use obs_rpc::{Code, RpcClientLayer, RpcServerLayer};
 use obs_testing::{AttrValue, Capture, Kind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tonic::Request;
+use tonic::body::Body;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tower::Layer;
+use tonic::{Request, Status};
+use tower::{Layer, ServiceExt, service_fn};
 
 async fn serve(capture: &Capture) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
@@ -187,4 +188,40 @@ async fn stages_of_both_sides_are_one_metric() {
             .all(|it| stages.iter().any(|stage| stage == it)),
         "{stages:?}"
     );
+}
+
+/// An interceptor, a layer inside: what they return in the place of a response is what the other side is told.
+#[tokio::test]
+async fn a_status_that_comes_as_an_error_is_one_where_it_is_one_to_this_side() {
+    let refuses = service_fn(|_: http::Request<Body>| async {
+        Err::<http::Response<Body>, _>(Status::not_found("no such thing"))
+    });
+    let capture = Capture::new();
+    let found = |code: Code| code.name() != "NOT_FOUND";
+    let telemetry = capture.telemetry();
+    for (server, meant, error) in [
+        (true, false, None),
+        (false, false, Some("NOT_FOUND")),
+        (false, true, None),
+    ] {
+        capture.clear();
+        let request = http::Request::post("/test.Echo/Unary").body(Body::empty());
+        let request = request.expect("a request");
+        let answered = if server {
+            let service = RpcServerLayer::new(telemetry).layer(refuses);
+            service.oneshot(request).await.map(drop)
+        } else {
+            let layer = RpcClientLayer::new(telemetry);
+            let layer = if meant {
+                layer.with_classify(found)
+            } else {
+                layer
+            };
+            layer.layer(refuses).oneshot(request).await.map(drop)
+        };
+        answered.expect_err("refused");
+        let record = capture.record();
+        assert_eq!(record.text("rpc.response.status_code"), Some("NOT_FOUND"));
+        assert_eq!(record.text("error.type"), error);
+    }
 }

@@ -249,8 +249,7 @@ pub(crate) fn of_http(status: StatusCode) -> Code {
 #[inline(never)]
 fn fail(call: &mut Call, frames: &Frames, error: Option<&(dyn Error + 'static)>, server: bool) {
     stamp_last(call, frames, server);
-    let end = failure::of_body(error, server);
-    call.end(end.code, end.outcome, end.origin);
+    call.end_failed(failure::of_body(error, server));
 }
 
 /// Ends the call as panicked if it is dropped: only an unwinding poll does.

@@ -7,6 +7,7 @@ use crate::descriptor::{
     METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
     STATUS,
 };
+use crate::failure::Failed;
 use crate::frames::Tally;
 use crate::status::Code;
 use obs_core::semconv::{obs, rpc};
@@ -138,6 +139,16 @@ impl Call {
             Some(late) if late.end() == End::TimedOut => (late, Some(Origin::Deadline)),
             _ => (outcome, Some(Origin::Peer)),
         }
+    }
+
+    /// Ended by an error, which may be a status.
+    #[cold]
+    pub(crate) fn end_failed(&mut self, failed: Failed) {
+        let failed = match self.common {
+            Some(common) => failed.as_meant(|code| common.outcome(code)),
+            None => failed,
+        };
+        self.end(failed.code, failed.outcome, failed.origin);
     }
 
     /// What came makes no sense: INTERNAL, as tonic's client says, too.

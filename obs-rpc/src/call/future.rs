@@ -138,7 +138,7 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
             end
         }
     };
-    call.end(end.code, end.outcome, end.origin);
+    call.end_failed(end);
 }
 
 /// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
