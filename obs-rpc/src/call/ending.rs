@@ -74,12 +74,16 @@ impl Call {
         self.operation.is_recording()
     }
 
-    /// There is an answer: a method that is implemented is one, unless it is configured which there are.
+    /// There is an answer: a method that is implemented is one, unless it is configured which there are. Who may not ask is
+    /// told so before anybody looks whether there is what was asked for.
     #[inline(always)]
     pub(crate) fn name_method(&mut self, code: Option<Code>) {
         let unknown = self.unknown.as_ref();
         if unknown.is_some_and(|method| method.len() <= LONGEST)
-            && code != Some(Code::UNIMPLEMENTED)
+            && !matches!(
+                code,
+                Some(Code::UNIMPLEMENTED | Code::UNAUTHENTICATED | Code::PERMISSION_DENIED)
+            )
         {
             self.learn_method();
         }
