@@ -61,7 +61,8 @@ impl ThriftServerLayer {
     }
 
     /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: the
-    /// trace context that came with a request is taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says.
+    /// trace context that came with a request is taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says, and who
+    /// called, and from where, as far as its header says.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.set(|settings| settings.trust = trust)
     }
@@ -72,7 +73,7 @@ impl ThriftServerLayer {
         self.set(|settings| settings.baggage = Some(allow))
     }
 
-    /// Whether addresses of peers are recorded. Default: yes.
+    /// Whether addresses of peers are recorded, of trusted callers. Default: yes.
     pub fn with_addresses(self, addresses: bool) -> Self {
         self.set(|settings| settings.addresses = addresses)
     }
