@@ -4,7 +4,7 @@ use super::codec::ServerCodec;
 use super::incoming::{Held, ServerCall};
 use super::polled::Polled;
 use super::settings::ServerSettings;
-use crate::descriptor::{METHOD, RPC_SERVER};
+use crate::descriptor::{METHOD, RPC_SERVER, RPC_SERVER_NEXT, without_status};
 use ::volo_thrift::ServerError;
 use ::volo_thrift::context::ServerContext;
 use obs_core::propagation::baggage::Allow;
@@ -31,7 +31,7 @@ impl ThriftServerLayer {
     pub fn new(telemetry: &Telemetry) -> Self {
         Self {
             settings: ServerSettings {
-                kind: telemetry.kind(&RPC_SERVER),
+                kind: without_status(telemetry, [&RPC_SERVER, &RPC_SERVER_NEXT]),
                 propagator: telemetry.propagator(),
                 trust: Trust::Trusted,
                 baggage: None,
