@@ -225,3 +225,21 @@ async fn a_status_that_comes_as_an_error_is_one_where_it_is_one_to_this_side() {
         assert_eq!(record.text("error.type"), error);
     }
 }
+
+/// Of a caller who writes it by hand, or a request that is passed on.
+#[tokio::test]
+async fn a_foreign_trace_that_stood_in_a_request_is_linked_and_not_lost() {
+    let capture = Capture::new();
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+    let client = RpcClientLayer::new(capture.telemetry()).layer(answers);
+    let request = request.body(Body::empty()).expect("a request");
+    drop(client.oneshot(request).await);
+    let record = capture.record();
+    assert_ne!(record.trace_id.to_string(), theirs[3..35]);
+    assert_eq!(record.links.len(), 1);
+    assert_eq!(format!("{:032x}", record.links[0].trace_id), theirs[3..35]);
+}
