@@ -6,11 +6,13 @@
 mod echo;
 
 use echo::{Echo, EchoClient, say};
-use obs_core::StatsLevel;
+use obs_core::propagation::traceparent;
+use obs_core::{Descriptor, Labels, Outcome, Parent, Scope, StatsLevel, Trust};
 use obs_rpc::client::RpcClient;
 use obs_rpc::{Code, RpcClientLayer, RpcServerLayer};
 use obs_testing::{AttrValue, Capture, Kind};
 use std::net::SocketAddr;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -242,4 +244,55 @@ async fn a_foreign_trace_that_stood_in_a_request_is_linked_and_not_lost() {
     assert_ne!(record.trace_id.to_string(), theirs[3..35]);
     assert_eq!(record.links.len(), 1);
     assert_eq!(format!("{:032x}", record.links[0].trace_id), theirs[3..35]);
+}
+
+/// An HTTP layer around gRPC's, which reads the same `traceparent`.
+#[tokio::test]
+async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_not_beside_it() {
+    static HTTP: Descriptor = Descriptor {
+        name: "http.server",
+        span_kind: obs_core::otel::trace::SpanKind::Server,
+        scope: &Scope {
+            name: "test",
+            version: "0",
+            schema_url: "",
+        },
+        labels: &[],
+        method: None,
+        errors: &[],
+        duration: None,
+        stages: &[],
+        measures: &[],
+        in_flight: None,
+        span_name: |_, name| name.push_str("POST"),
+    };
+    let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let capture = Capture::new();
+    let parent = Parent::Remote {
+        parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
+        tracestate: "",
+        trust: Trust::Trusted,
+    };
+    let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
+    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+    let request = request.body(Body::empty()).expect("a request");
+    let entered = around.enter();
+    let answering = server.oneshot(request);
+    let mut answering = std::pin::pin!(answering);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(answering.as_mut().poll(&mut cx).is_ready());
+    entered.leave();
+    around.end(Outcome::ANSWERED);
+    let records = capture.records();
+    let of = |name: &str| records.iter().find(|it| it.descriptor == name);
+    let (http, rpc) = (
+        of("http.server").expect("one"),
+        of("rpc.server").expect("one"),
+    );
+    assert_eq!(rpc.parent_span_id, Some(http.span_id));
+    assert_eq!(rpc.trace_id, http.trace_id);
 }
