@@ -5,7 +5,10 @@
 #[allow(dead_code, reason = "each test uses its part")]
 mod echo;
 
+use bytes::Bytes;
 use echo::{Echo, EchoClient, say};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use obs_core::propagation::traceparent;
 use obs_core::{Descriptor, Labels, Outcome, Parent, Scope, StatsLevel, Trust};
 use obs_rpc::client::RpcClient;
@@ -295,4 +298,43 @@ async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_n
     );
     assert_eq!(rpc.parent_span_id, Some(http.span_id));
     assert_eq!(rpc.trace_id, http.trace_id);
+}
+
+/// It says OK, and not what it answers. tonic tells a unary call's caller INTERNAL; of a stream's last part it says nothing.
+#[tokio::test]
+async fn an_answer_that_breaks_off_within_a_message_is_not_ok_whatever_its_trailers_say() {
+    for (data, status) in [
+        (&b"\0\0\0\0\x09a"[..], "INTERNAL"),
+        (b"\0\0\0", "INTERNAL"),
+        (b"\0\0\0\0\0\0", "INTERNAL"),
+        (b"\x07\0\0\0\x01a", "INTERNAL"),
+        (b"\0\0\0\0\0", "OK"),
+        (b"", "OK"),
+    ] {
+        let capture = Capture::new();
+        let answers = service_fn(move |_: http::Request<Body>| async move {
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+            let frames = [
+                Frame::data(Bytes::from_static(data)),
+                Frame::trailers(trailers),
+            ];
+            let frames = tokio_stream::iter(frames.map(Ok::<_, Status>));
+            let body = Body::new(StreamBody::new(frames));
+            Ok::<_, std::convert::Infallible>(http::Response::new(body))
+        });
+        let client = RpcClientLayer::new(capture.telemetry()).layer(answers);
+        let request = http::Request::post("/test.Echo/Unary").body(Body::empty());
+        let answer = client.oneshot(request.expect("a request")).await;
+        let read = answer.expect("a head").into_body().collect().await;
+        read.expect("whole");
+        let record = capture.record();
+        let error = (status != "OK").then_some("protocol_error");
+        let told = record.text("rpc.response.status_code");
+        assert_eq!(
+            (told, record.text("error.type")),
+            (Some(status), error),
+            "{data:?}"
+        );
+    }
 }

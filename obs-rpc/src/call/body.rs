@@ -216,6 +216,10 @@ fn end_with_trailers(
     match metadata::status(trailers) {
         Some(code) => {
             stamp_last(call, frames, server);
+            if !server && code == Code::OK && !frames.is_between() {
+                // A part of a message, or none: OK is not what came of it.
+                return call.end_as_no_grpc();
+            }
             call.end_with(code);
         }
         None => end_without_trailers(call, frames, status, server),
