@@ -16,8 +16,8 @@
 //! At [`Detailed`](obs_core::StatsLevel::Detailed), of calls that a layer of ours observes:
 //!
 //! - Events `encode_start`, `encode_finish`, `decode_start` and `decode_finish`, of the first message each way.
-//! - Points of `obs.rpc.stage.duration` with `obs.stage` `encode` and `decode`, in seconds: one per message. That of a call's
-//!   first message has all labels of the call. Those of later messages are recorded as they pass, when its status is not there
+//! - Points of `obs.rpc.stage.duration`, in seconds, one per message, with `obs.stage` `encode_request` and `decode_response`
+//!   on a client, `decode_request` and `encode_response` on a server. That of a call's first message has all labels of the call. Those of later messages are recorded as they pass, when its status is not there
 //!   yet: they have none, and on a server whose methods are not configured the first call of a method has not its name
 //!   either.
 //! - `server_handle_start` and `server_handle_finish`, and with them the stage `handle`. Where the request is one message the
@@ -33,7 +33,9 @@
 //! On a client one allocation per call, as the decoder must know later what the encoder finds out. On a server none. Where
 //! no layer of ours is around, or below Detailed, nothing is timed. A client's codec finds its call while the layer's body is
 //! polled, and a server's while its answer is: what stands in between and reads bodies ahead, or hands requests to another
-//! task (tower's `Buffer` within a server), leaves it without one. Channels and servers of tonic's do neither.
+//! task (tower's `Buffer` within a server), leaves it without one. Channels and servers of tonic's do neither;
+//! [`ReplayLayer`](crate::client::ReplayLayer) does read ahead, before there is an attempt, so attempts behind it have no times
+//! of their codec unless their request is a stream.
 
 pub(crate) mod scope;
 mod timings;

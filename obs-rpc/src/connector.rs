@@ -79,12 +79,11 @@ mod meter;
 mod records;
 pub(crate) mod waited;
 
-use crate::descriptor::RPC_CLIENT;
 use dial::{Other, Tcp};
 use http::Uri;
 use hyper::rt::{Read, Write};
 use line::Line;
-use meter::Meter;
+use meter::{DIALS, Meter};
 use obs_core::Telemetry;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -169,7 +168,7 @@ impl Connections {
     fn line(&self, endpoint: &Endpoint) -> Arc<Line> {
         waited::look_for();
         let meter = Meter::of(&self.telemetry, endpoint.uri());
-        Line::new(self.telemetry.kind(&RPC_CLIENT), meter)
+        Line::new(self.telemetry.kind(&DIALS), meter)
     }
 
     fn tcp(&self, line: &Arc<Line>, endpoint: &Endpoint) -> Tcp {

@@ -158,6 +158,20 @@ pub static RPC_CALL: Descriptor = call(&LABELS);
 /// [`RPC_CALL`] where the status is called as [`StatusKey::StatusCode`] says.
 pub static RPC_CALL_NEXT: Descriptor = call(&LABELS_NEXT);
 
+/// The kind of a layer that tells no status: by whichever key others of its telemetry go, or one metric would be two.
+#[cfg(feature = "volo-thrift")]
+pub(crate) fn without_status(
+    telemetry: &obs_core::Telemetry,
+    [now, next]: [&'static Descriptor; 2],
+) -> &'static obs_core::Kind {
+    let kinds = telemetry.kinds();
+    let is_next = |kind: &obs_core::Kind| std::ptr::eq(kind.descriptor().labels, &LABELS_NEXT[..]);
+    match kinds.iter().any(|kind| is_next(kind)) {
+        true => telemetry.kind(next),
+        false => telemetry.kind(now),
+    }
+}
+
 /// Both sides are one metric, and may have the same labels: so a stage is of one side by its name.
 const SERVER_STAGES: &[Stage] = &[
     stage("read_request", Event::READ_START, Event::READ_FINISH),

@@ -16,6 +16,18 @@ pub(crate) struct Failed {
     pub(crate) origin: Option<Origin>,
 }
 
+impl Failed {
+    /// A status that somebody said is to this side what it would be in the head of a response.
+    pub(crate) fn as_meant(mut self, outcome: impl FnOnce(Code) -> Outcome) -> Self {
+        if let Some(code) = self.code
+            && self.outcome == Outcome::failed(code.error())
+        {
+            self.outcome = outcome(code);
+        }
+        self
+    }
+}
+
 /// An error that can be looked into: of tonic, of Volo, or boxed.
 pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let error: &dyn Any = error;

@@ -42,7 +42,6 @@ impl Frames {
     }
 
     /// Whether the body may end here: between two messages.
-    #[cfg(test)]
     pub(crate) fn is_between(&self) -> bool {
         self.left == 0 && self.have == 0
     }

@@ -14,7 +14,8 @@ use obs_core::propagation::tracestate::TRACESTATE;
 use obs_core::propagation::{self, Propagator, Remote, TraceParent};
 // By these names a service tells who it is, as Kitex's own telemetry does.
 use obs_core::semconv::resource::{
-    DEPLOYMENT_ENVIRONMENT as ENVIRONMENT, SERVICE_NAME as SERVICE, SERVICE_NAMESPACE as NAMESPACE,
+    DEPLOYMENT_ENVIRONMENT as ENVIRONMENT, DEPLOYMENT_ENVIRONMENT_NAME as ENVIRONMENT_NAME,
+    SERVICE_NAME as SERVICE, SERVICE_NAMESPACE as NAMESPACE,
 };
 use obs_core::{Active, Kind, Parent, Telemetry, Trust};
 
@@ -192,7 +193,12 @@ impl Identity {
     pub(crate) fn of(telemetry: &Telemetry) -> Self {
         let resource = telemetry.resource();
         let said = |key: &'static str| {
-            let value = resource?.get(key)?.as_str();
+            let value = match resource?.get(key) {
+                // As the conventions call it by now.
+                None if key == ENVIRONMENT => resource?.get(ENVIRONMENT_NAME)?,
+                value => value?,
+            };
+            let value = value.as_str();
             // What stands there where nobody named the service.
             let named = !value.starts_with("unknown_service");
             named.then(|| (FastStr::from_static_str(key), FastStr::new(&*value)))
@@ -357,6 +363,17 @@ mod tests {
         for (key, name) in [("ab", "abc"), ("a.b", "a-b"), ("é", "e_")] {
             assert!(!same(key, name), "{key} {name}");
         }
+    }
+
+    #[test]
+    fn an_environment_goes_to_kitex_by_the_name_that_it_knows() {
+        let resource = obs_core::setup::resource::ResourceBuilder::empty()
+            .with_attribute(ENVIRONMENT_NAME, "staging");
+        let capture = Capture::builder()
+            .with(|builder| builder.with_resource(resource.build()))
+            .build();
+        let Identity(said) = Identity::of(capture.telemetry());
+        assert_eq!(said, [(ENVIRONMENT.into(), "staging".into())]);
     }
 
     #[tokio::test]

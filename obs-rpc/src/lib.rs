@@ -151,6 +151,9 @@
 //! | `obs.rpc.request.compressed`, `obs.rpc.response.compressed` | some messages were: how many | ours |
 //! | `obs.rpc.cancel.origin` | it was cancelled or late: `local`, `deadline`, `peer`, `cascaded`, `superseded` | ours |
 //! | `obs.rpc.attempt` | clients, from the second attempt on: 1, 2, … | ours |
+//! | `obs.rpc.connection.reused` | clients at Detailed, with the feature `connector` or Thrift's codec: whether a connection was there | ours |
+//! | `obs.rpc.peer.service` | on Volo: who is called, or who a trusted caller says it is | ours |
+//! | `obs.rpc.exception.kind`, `obs.rpc.biz.status` | on Thrift: the number of an application exception or a business error | ours |
 //! | `session.id`, `user.id`, other entries of the caller's baggage | allowed by name, from a trusted caller ([`with_baggage`](RpcServerLayer::with_baggage)) | development |
 //! | `obs.keep.reason`, `obs.trace.partial` | it was kept although the head decision left it out | ours |
 //!
@@ -164,6 +167,7 @@
 //! | `obs.rpc.server.active_calls`, `obs.rpc.client.active_calls` | {call} | in-flight gauge | `rpc.system.name` | ours |
 //! | `obs.rpc.stage.duration` | s | histogram, of calls at Detailed | the same as the duration, and `obs.stage` | ours |
 //! | `obs.rpc.call.duration` | s | histogram, of calls with all their attempts | the same as the duration | ours |
+//! | `obs.rpc.client.connect.duration` | s | histogram of dials, with the feature `connector` | `server.address`, `server.port`, `error.type` | ours |
 //! | `obs.rpc.call.attempts` | {attempt} | histogram, if [asked for](obs_core::Builder::with_measures) | the same | ours |
 //! | `obs.rpc.{server,client}.{request,response}.messages` | {message} | histograms, if asked for | the same | ours |
 //! | `obs.rpc.{server,client}.{request,response}.size` | By | histograms, if asked for | the same | ours |
@@ -250,9 +254,10 @@
 //!
 //! # Levels
 //!
-//! At `Base`, the default, a call is its span, its metrics and its ending. `Detailed` adds the events and the stages;
-//! `Disabled` is one branch. Both sides have a level each ([`RpcServerLayer::kind`], [`RpcClientLayer::kind`]), and services
-//! and methods one of their own ([`Kind::set_method_level`](obs_core::Kind::set_method_level)), changeable while calls run.
+//! At `Base`, the default, a call is its span, its metrics and its ending. `Detailed` adds the events and the stages; at
+//! `Disabled` one branch passes a call on, in the types that an observed one would have. Both sides have a level each
+//! ([`RpcServerLayer::kind`], [`RpcClientLayer::kind`]), and services and methods one of their own
+//! ([`Kind::set_method_level`](obs_core::Kind::set_method_level)), changeable while calls run.
 //!
 //! # What it never records
 //!

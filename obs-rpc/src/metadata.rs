@@ -9,7 +9,7 @@ use obs_core::otel::propagation::Extractor;
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::propagation::{self, Propagator, Remote, TraceParent};
 use obs_core::redact::{names::is_secret, urls};
-use obs_core::{Active, Key, Kind, Parent, Trust};
+use obs_core::{Active, Key, Kind, Parent, Trust, current};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
@@ -112,11 +112,22 @@ pub(crate) fn parent<'a>(
         kind.count_invalid_parent();
         return Parent::Current;
     };
+    if is_outside(parent) {
+        return Parent::Current;
+    }
     Parent::Remote {
         parent,
         tracestate: tracestate(found, metadata, kind, joined),
         trust: trust(),
     }
+}
+
+/// Whether what is current has read the same header: a layer of HTTP around this one, say. What sent the request from here, in
+/// memory, is the parent itself.
+#[inline]
+fn is_outside(parent: TraceParent) -> bool {
+    let outer = current::with(|outer| outer.trace_parent());
+    outer.is_some_and(|it| it.trace_id == parent.trace_id && it.span_id != parent.span_id)
 }
 
 #[inline(always)]
@@ -162,7 +173,7 @@ pub(crate) fn parent_by(propagator: &Propagator, head: CallHead<'_>, kind: &Kind
     }
     Strange {
         baggage: !remote.baggage.is_empty(),
-        parent: remote.parent.filter(|_| !kind.is_current()),
+        parent: { remote.parent }.filter(|parent| !kind.is_current() && !is_outside(*parent)),
         tracestate: remote
             .tracestate
             .map(|state| state.as_str().to_owned())

@@ -5,18 +5,24 @@
 #[allow(dead_code, reason = "each test uses its part")]
 mod echo;
 
+use bytes::Bytes;
 use echo::{Echo, EchoClient, say};
-use obs_core::StatsLevel;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use obs_core::propagation::traceparent;
+use obs_core::{Descriptor, Labels, Outcome, Parent, Scope, StatsLevel, Trust};
 use obs_rpc::client::RpcClient;
-use obs_rpc::{RpcClientLayer, RpcServerLayer};
+use obs_rpc::{Code, RpcClientLayer, RpcServerLayer};
 use obs_testing::{AttrValue, Capture, Kind};
 use std::net::SocketAddr;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tonic::Request;
+use tonic::body::Body;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tower::Layer;
+use tonic::{Request, Status};
+use tower::{Layer, ServiceExt, service_fn};
 
 async fn serve(capture: &Capture) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
@@ -219,5 +225,149 @@ async fn who_may_be_foreign_is_not_told_of_the_trace_unless_it_is_said() {
             .await
             .expect_err("answered so");
         assert_eq!(seen.recv(), Ok(told), "{server:?} {said:?}");
+    }
+}
+
+/// An interceptor, a layer inside: what they return in the place of a response is what the other side is told.
+#[tokio::test]
+async fn a_status_that_comes_as_an_error_is_one_where_it_is_one_to_this_side() {
+    let refuses = service_fn(|_: http::Request<Body>| async {
+        Err::<http::Response<Body>, _>(Status::not_found("no such thing"))
+    });
+    let capture = Capture::new();
+    let found = |code: Code| code.name() != "NOT_FOUND";
+    let telemetry = capture.telemetry();
+    for (server, meant, error) in [
+        (true, false, None),
+        (false, false, Some("NOT_FOUND")),
+        (false, true, None),
+    ] {
+        capture.clear();
+        let request = http::Request::post("/test.Echo/Unary").body(Body::empty());
+        let request = request.expect("a request");
+        let answered = if server {
+            let service = RpcServerLayer::new(telemetry).layer(refuses);
+            service.oneshot(request).await.map(drop)
+        } else {
+            let layer = RpcClientLayer::new(telemetry);
+            let layer = if meant {
+                layer.with_classify(found)
+            } else {
+                layer
+            };
+            layer.layer(refuses).oneshot(request).await.map(drop)
+        };
+        answered.expect_err("refused");
+        let record = capture.record();
+        assert_eq!(record.text("rpc.response.status_code"), Some("NOT_FOUND"));
+        assert_eq!(record.text("error.type"), error);
+    }
+}
+
+/// Of a caller who writes it by hand, or a request that is passed on.
+#[tokio::test]
+async fn a_foreign_trace_that_stood_in_a_request_is_linked_and_not_lost() {
+    let capture = Capture::new();
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+    let client = RpcClientLayer::new(capture.telemetry()).layer(answers);
+    let request = request.body(Body::empty()).expect("a request");
+    drop(client.oneshot(request).await);
+    let record = capture.record();
+    assert_ne!(record.trace_id.to_string(), theirs[3..35]);
+    assert_eq!(record.links.len(), 1);
+    assert_eq!(format!("{:032x}", record.links[0].trace_id), theirs[3..35]);
+}
+
+/// An HTTP layer around gRPC's, which reads the same `traceparent`.
+#[tokio::test]
+async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_not_beside_it() {
+    static HTTP: Descriptor = Descriptor {
+        name: "http.server",
+        span_kind: obs_core::otel::trace::SpanKind::Server,
+        scope: &Scope {
+            name: "test",
+            version: "0",
+            schema_url: "",
+        },
+        labels: &[],
+        method: None,
+        errors: &[],
+        duration: None,
+        stages: &[],
+        measures: &[],
+        in_flight: None,
+        span_name: |_, name| name.push_str("POST"),
+    };
+    let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let capture = Capture::new();
+    let parent = Parent::Remote {
+        parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
+        tracestate: "",
+        trust: Trust::Trusted,
+    };
+    let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
+    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+    let request = request.body(Body::empty()).expect("a request");
+    let entered = around.enter();
+    let answering = server.oneshot(request);
+    let mut answering = std::pin::pin!(answering);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(answering.as_mut().poll(&mut cx).is_ready());
+    entered.leave();
+    around.end(Outcome::ANSWERED);
+    let records = capture.records();
+    let of = |name: &str| records.iter().find(|it| it.descriptor == name);
+    let (http, rpc) = (
+        of("http.server").expect("one"),
+        of("rpc.server").expect("one"),
+    );
+    assert_eq!(rpc.parent_span_id, Some(http.span_id));
+    assert_eq!(rpc.trace_id, http.trace_id);
+}
+
+/// It says OK, and not what it answers. tonic tells a unary call's caller INTERNAL; of a stream's last part it says nothing.
+#[tokio::test]
+async fn an_answer_that_breaks_off_within_a_message_is_not_ok_whatever_its_trailers_say() {
+    for (data, status) in [
+        (&b"\0\0\0\0\x09a"[..], "INTERNAL"),
+        (b"\0\0\0", "INTERNAL"),
+        (b"\0\0\0\0\0\0", "INTERNAL"),
+        (b"\x07\0\0\0\x01a", "INTERNAL"),
+        (b"\0\0\0\0\0", "OK"),
+        (b"", "OK"),
+    ] {
+        let capture = Capture::new();
+        let answers = service_fn(move |_: http::Request<Body>| async move {
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+            let frames = [
+                Frame::data(Bytes::from_static(data)),
+                Frame::trailers(trailers),
+            ];
+            let frames = tokio_stream::iter(frames.map(Ok::<_, Status>));
+            let body = Body::new(StreamBody::new(frames));
+            Ok::<_, std::convert::Infallible>(http::Response::new(body))
+        });
+        let client = RpcClientLayer::new(capture.telemetry()).layer(answers);
+        let request = http::Request::post("/test.Echo/Unary").body(Body::empty());
+        let answer = client.oneshot(request.expect("a request")).await;
+        let read = answer.expect("a head").into_body().collect().await;
+        read.expect("whole");
+        let record = capture.record();
+        let error = (status != "OK").then_some("protocol_error");
+        let told = record.text("rpc.response.status_code");
+        assert_eq!(
+            (told, record.text("error.type")),
+            (Some(status), error),
+            "{data:?}"
+        );
     }
 }

@@ -17,12 +17,15 @@ mod tls;
 use echo::say;
 use hyper_util::client::legacy::connect::HttpConnector;
 use obs_rpc::connector::Connections;
+use obs_rpc::{RPC_CLIENT_NEXT, RpcClientLayer, StatusKey};
 use obs_testing::Capture;
 use peers::{Relay, at, check_dial, client, detailed, dials, endpoint, points, reused, serve};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tonic::Code;
+use tonic::transport::Endpoint;
+use tower::Layer;
 
 const TCP: [&str; 4] = [
     "client_conn_start",
@@ -277,4 +280,20 @@ async fn the_layer_of_another_telemetry_knows_nothing() {
         .expect("answered");
     assert_eq!(reused(&capture.record()), None);
     assert_eq!((dials(&capture, None), dials(&other, None)), (0, 1));
+}
+
+/// A channel comes before the layer around it.
+#[tokio::test]
+async fn a_channel_does_not_settle_what_the_status_is_called() {
+    let capture = Capture::new();
+    let endpoint = Endpoint::from_static("http://127.0.0.1:1");
+    let channel = Connections::new(capture.telemetry()).connect_lazy(&endpoint);
+    let layer = RpcClientLayer::new(capture.telemetry()).with_status_key(StatusKey::StatusCode);
+    let kind = layer.kind();
+    let _client = layer.layer(channel);
+    assert_eq!(capture.telemetry().warnings(), Vec::<String>::new());
+    assert!(std::ptr::eq(kind.descriptor(), &raw const RPC_CLIENT_NEXT));
+    let mut kinds = capture.telemetry().kinds();
+    kinds.retain(|kind| kind.descriptor().name == "rpc.client");
+    assert_eq!(kinds.len(), 1);
 }

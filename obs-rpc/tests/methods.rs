@@ -8,8 +8,10 @@ mod echo;
 #[allow(dead_code, reason = "each test uses its part")]
 mod host;
 
+use bytes::Bytes;
 use echo::{Echo, EchoClient, say};
 use host::{of, serve, until};
+use http_body_util::Full;
 use obs_rpc::{RPC_CLIENT, RPC_SERVER, RpcClientLayer, RpcServerLayer};
 use obs_testing::{Capture, CapturedRecord};
 use std::convert::Infallible;
@@ -109,6 +111,31 @@ async fn a_method_that_is_never_answered_has_no_name() {
         named(&record),
         ("grpc", Some("_OTHER"), Some("test.Echo/Unary"))
     );
+}
+
+/// A gate in front of the services, pages of HTTP: whoever has no business here names nothing.
+#[tokio::test]
+async fn strangers_that_are_turned_away_name_no_methods() {
+    let page = |status: u16| {
+        let page = Full::new(Bytes::from_static(b"<html>"));
+        let response = http::Response::builder().status(status);
+        response.body(Body::new(page)).expect("a response")
+    };
+    let gate = |code| move || Status::new(code, "who are you?").into_http::<Body>();
+    let answers: [Box<dyn Fn() -> http::Response<Body> + Send + Sync>; 3] = [
+        Box::new(gate(Code::Unauthenticated)),
+        Box::new(gate(Code::PermissionDenied)),
+        Box::new(move || page(405)),
+    ];
+    for answer in answers {
+        let capture = Capture::new();
+        let service = service_fn(|_| std::future::ready(Ok::<_, Infallible>(answer())));
+        let record = ask(&capture, server(&capture).layer(service), "/test.Echo/Junk").await;
+        assert_eq!(
+            named(&record),
+            ("grpc", Some("_OTHER"), Some("test.Echo/Junk"))
+        );
+    }
 }
 
 #[tokio::test]

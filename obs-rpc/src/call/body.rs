@@ -216,6 +216,10 @@ fn end_with_trailers(
     match metadata::status(trailers) {
         Some(code) => {
             stamp_last(call, frames, server);
+            if !server && code == Code::OK && !frames.is_between() {
+                // A part of a message, or none: OK is not what came of it.
+                return call.end_as_no_grpc();
+            }
             call.end_with(code);
         }
         None => end_without_trailers(call, frames, status, server),
@@ -249,8 +253,7 @@ pub(crate) fn of_http(status: StatusCode) -> Code {
 #[inline(never)]
 fn fail(call: &mut Call, frames: &Frames, error: Option<&(dyn Error + 'static)>, server: bool) {
     stamp_last(call, frames, server);
-    let end = failure::of_body(error, server);
-    call.end(end.code, end.outcome, end.origin);
+    call.end_failed(failure::of_body(error, server));
 }
 
 /// Ends the call as panicked if it is dropped: only an unwinding poll does.

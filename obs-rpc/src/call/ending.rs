@@ -7,6 +7,7 @@ use crate::descriptor::{
     METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
     STATUS,
 };
+use crate::failure::Failed;
 use crate::frames::Tally;
 use crate::status::Code;
 use obs_core::semconv::{obs, rpc};
@@ -73,12 +74,16 @@ impl Call {
         self.operation.is_recording()
     }
 
-    /// There is an answer: a method that is implemented is one, unless it is configured which there are.
+    /// There is an answer: a method that is implemented is one, unless it is configured which there are. Who may not ask is
+    /// told so before anybody looks whether there is what was asked for.
     #[inline(always)]
     pub(crate) fn name_method(&mut self, code: Option<Code>) {
         let unknown = self.unknown.as_ref();
         if unknown.is_some_and(|method| method.len() <= LONGEST)
-            && code != Some(Code::UNIMPLEMENTED)
+            && !matches!(
+                code,
+                Some(Code::UNIMPLEMENTED | Code::UNAUTHENTICATED | Code::PERMISSION_DENIED)
+            )
         {
             self.learn_method();
         }
@@ -138,6 +143,16 @@ impl Call {
             Some(late) if late.end() == End::TimedOut => (late, Some(Origin::Deadline)),
             _ => (outcome, Some(Origin::Peer)),
         }
+    }
+
+    /// Ended by an error, which may be a status.
+    #[cold]
+    pub(crate) fn end_failed(&mut self, failed: Failed) {
+        let failed = match self.common {
+            Some(common) => failed.as_meant(|code| common.outcome(code)),
+            None => failed,
+        };
+        self.end(failed.code, failed.outcome, failed.origin);
     }
 
     /// What came makes no sense: INTERNAL, as tonic's client says, too.

@@ -81,8 +81,14 @@ where
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(response)) => {
                 // No messages and no trailers.
-                let whole = response.body().is_end_stream().then(|| response.status());
-                at_head(this.call, response.headers(), whole);
+                let status = response.status();
+                let whole = response.body().is_end_stream().then_some(status);
+                at_head(
+                    this.call,
+                    response.headers(),
+                    whole,
+                    status == StatusCode::OK,
+                );
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
@@ -138,12 +144,18 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
             end
         }
     };
-    call.end(end.code, end.outcome, end.origin);
+    call.end_failed(end);
 }
 
-/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come; `is_grpc` is whether that is
+/// one that gRPC answers with.
 #[inline(always)]
-pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<StatusCode>) {
+pub(crate) fn at_head(
+    call: &mut Call,
+    metadata: &HeaderMap,
+    whole: Option<StatusCode>,
+    is_grpc: bool,
+) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
     match &call.flow {
@@ -171,7 +183,7 @@ pub(crate) fn at_head(call: &mut Call, metadata: &HeaderMap, whole: Option<Statu
         Some(code) => Some(code),
         None => whole.map(of_http),
     };
-    if server {
+    if server && is_grpc {
         call.name_method(code);
     }
     if let Some(code) = code {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::Active;
-use obs_core::propagation::Propagator;
+use obs_core::propagation::{Propagator, traceparent};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -11,7 +11,7 @@ const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// Writes what the receiver continues, in the place of what stands there.
 #[inline]
 pub(crate) fn write(active: &mut Active<'_>, propagator: &Propagator, metadata: &mut HeaderMap) {
-    let (mut replaced, mut has_tracestate) = (false, false);
+    let (mut replaced, mut has_tracestate) = (None, false);
     propagator.inject_operation(active, |name, value| {
         let Ok(mut value) = HeaderValue::from_str(value) else {
             return;
@@ -20,7 +20,7 @@ pub(crate) fn write(active: &mut Active<'_>, propagator: &Propagator, metadata: 
         // searched in vain each time. This is the one way to say so (RFC 7541, 6.2.3): 1,700 instructions of a call.
         value.set_sensitive(name == "traceparent");
         match name {
-            "traceparent" => replaced = metadata.insert(TRACEPARENT, value).is_some(),
+            "traceparent" => replaced = metadata.insert(TRACEPARENT, value),
             "tracestate" => {
                 has_tracestate = true;
                 metadata.insert(TRACESTATE, value);
@@ -36,7 +36,20 @@ pub(crate) fn write(active: &mut Active<'_>, propagator: &Propagator, metadata: 
             }
         }
     });
-    if replaced && !has_tracestate {
-        metadata.remove(TRACESTATE);
+    if let Some(replaced) = replaced {
+        if !has_tracestate {
+            metadata.remove(TRACESTATE);
+        }
+        link(active, &replaced);
+    }
+}
+
+/// What was replaced is not lost: within one trace the ancestors have it, and else a link does.
+#[cold]
+fn link(active: &mut Active<'_>, replaced: &HeaderValue) {
+    if let Ok(replaced) = traceparent::parse(replaced.as_bytes())
+        && replaced.trace_id != active.trace_parent().trace_id
+    {
+        active.add_link(replaced.to_span_context(Default::default()), Vec::new());
     }
 }

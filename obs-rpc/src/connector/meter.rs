@@ -3,8 +3,9 @@
 use super::line::Failure;
 use crate::descriptor::{SCOPE, STAGE_BOUNDS};
 use http::Uri;
+use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{http as conventions, network, obs};
-use obs_core::{BoundHistogram, Instrument, Label, Telemetry, Values};
+use obs_core::{BoundHistogram, Descriptor, Instrument, Label, Telemetry, Values};
 use std::time::Duration;
 
 /// In the order of [`Failure`].
@@ -35,6 +36,22 @@ static DURATION: Instrument = Instrument {
         },
     ],
     scope: &SCOPE,
+};
+
+/// Whose clock dials have. Nothing is ever started of it: a kind of calls would settle what the status is called, before the
+/// layer around the channel has said so.
+pub(super) static DIALS: Descriptor = Descriptor {
+    name: "rpc.connect",
+    span_kind: SpanKind::Client,
+    scope: &SCOPE,
+    labels: &[],
+    method: None,
+    errors: &[],
+    duration: None,
+    stages: &[],
+    measures: &[],
+    in_flight: None,
+    span_name: |_, name| name.push_str("connect"),
 };
 
 /// The metric of one channel: its labels are found once.

@@ -86,8 +86,8 @@ impl RpcServerLayer {
 
     /// The methods that there are, as `package.Service/Method`; all others are `_OTHER`. Without this and
     /// [`with_descriptor_set`](Self::with_descriptor_set) a method has a name from its first answer on that does not say
-    /// UNIMPLEMENTED, up to 1,024 of them and those of up to 512 bytes. What was asked for is `rpc.method_original` then, its
-    /// first 512 bytes.
+    /// UNIMPLEMENTED, UNAUTHENTICATED or PERMISSION_DENIED, nor is none of gRPC's, up to 1,024 of them and those of up to
+    /// 512 bytes. What was asked for is `rpc.method_original` then, its first 512 bytes.
     pub fn with_methods<'m>(mut self, methods: impl IntoIterator<Item = &'m str>) -> Self {
         let methods = methods.into_iter().map(|method| (METHOD, method.into()));
         self.told.known.extend(methods);

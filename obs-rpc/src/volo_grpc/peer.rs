@@ -95,8 +95,12 @@ impl Identity {
                 None if *key == ENVIRONMENT => resource?.get(ENVIRONMENT_NAME)?,
                 value => value?,
             };
-            let value = HeaderValue::from_str(&value.as_str()).ok()?;
-            Some((name.clone(), value))
+            let text = value.as_str();
+            // What stands there where nobody named the service.
+            if text.starts_with("unknown_service") {
+                return None;
+            }
+            Some((name.clone(), HeaderValue::from_str(&text).ok()?))
         };
         Self(IDENTITY.iter().filter_map(said).collect())
     }
@@ -162,6 +166,19 @@ mod tests {
         repeat(&mut metadata);
         assert_eq!(metadata["rpc-transit-traceparent"], "ours");
         assert!(!metadata.contains_key("rpc-transit-tracestate"));
+    }
+
+    #[test]
+    fn a_service_that_nobody_named_does_not_say_who_it_is() {
+        let resource = obs_core::setup::resource::ResourceBuilder::empty()
+            .with_attribute(ENVIRONMENT_NAME, "staging");
+        let capture = obs_testing::Capture::builder()
+            .with(|builder| builder.with_resource(resource.build()))
+            .build();
+        let mut metadata = HeaderMap::new();
+        Identity::of(capture.telemetry()).write(&mut metadata);
+        let expect = map(&[("rpc-transit-deployment.environment", "staging")]);
+        assert_eq!(metadata, expect);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::codec::ClientCodec;
 use super::outgoing::ClientCall;
 use super::polled::Polled;
 use super::settings::ClientSettings;
-use crate::descriptor::{METHOD, RPC_CALL, RPC_CLIENT};
+use crate::descriptor::{
+    METHOD, RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, without_status,
+};
 use crate::kitex::Identity;
 use ::volo_thrift::ClientError;
 use ::volo_thrift::context::ClientContext;
@@ -39,10 +41,13 @@ impl ThriftClientLayer {
     }
 
     fn of(telemetry: &Telemetry, logical: bool) -> Self {
-        let descriptor = if logical { &RPC_CALL } else { &RPC_CLIENT };
+        let descriptors = match logical {
+            true => [&RPC_CALL, &RPC_CALL_NEXT],
+            false => [&RPC_CLIENT, &RPC_CLIENT_NEXT],
+        };
         Self {
             settings: ClientSettings {
-                kind: telemetry.kind(descriptor),
+                kind: without_status(telemetry, descriptors),
                 propagator: telemetry.propagator(),
                 identity: Identity::of(telemetry),
                 injects: !logical,

@@ -299,6 +299,13 @@ fn describe<Cx: ThriftContext>(
     cx: &Cx,
     incoming: &Incoming,
 ) {
+    if !incoming.baggage.is_empty() {
+        carry_baggage(active, settings, &incoming.baggage);
+    }
+    // Both are what the caller says: Volo takes an address from the header before that of the socket.
+    if settings.trust != Trust::Trusted {
+        return;
+    }
     let caller = cx.rpc_info().caller();
     let names = [incoming.service.as_ref(), Some(&caller.service_name)];
     let mut names = names.into_iter().flatten().filter_map(checked);
@@ -313,9 +320,6 @@ fn describe<Cx: ThriftContext>(
     {
         active.set(network::PEER_ADDRESS, address.ip());
         active.set(network::PEER_PORT, address.port());
-    }
-    if !incoming.baggage.is_empty() {
-        carry_baggage(active, settings, &incoming.baggage);
     }
 }
 

@@ -3,15 +3,16 @@
 use super::failure::{self, Broke};
 use super::settings::{ClientSettings, named};
 use crate::descriptor::{
-    ADDRESS, ATTEMPTS, METHOD, PORT, REQUEST_SIZE, RESPONSE_SIZE, RPC_CALL, RPC_CLIENT, SYSTEM,
-    System,
+    ADDRESS, ATTEMPTS, METHOD, PORT, REQUEST_SIZE, RESPONSE_SIZE, RPC_CALL, RPC_CALL_NEXT,
+    RPC_CLIENT, RPC_CLIENT_NEXT, SYSTEM, System,
 };
 use crate::kitex::Outgoing;
 use ::volo_thrift::ClientError;
 use ::volo_thrift::context::{ClientContext, ThriftContext};
 use obs_core::semconv::obs;
 use obs_core::{
-    Active, End, Event, Kind, LabelId, Labels, Moment, Operation, Outcome, Parent, current,
+    Active, Descriptor, End, Event, Kind, LabelId, Labels, Moment, Operation, Outcome, Parent,
+    current,
 };
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -34,15 +35,20 @@ struct Asked(Moment);
 
 /// What is current here, if it is an attempt.
 pub(crate) fn with_attempt(work: impl FnOnce(&mut Active<'_>)) -> Option<()> {
-    current::with(|active| {
-        std::ptr::eq(active.kind().descriptor(), &RPC_CLIENT).then(|| work(active))
-    })
-    .flatten()
+    current::with(|active| is_thrift(active, [&RPC_CLIENT, &RPC_CLIENT_NEXT]).then(|| work(active)))
+        .flatten()
+}
+
+/// Whether it is of one of these kinds, and of Thrift: a call of gRPC's may well be current around one.
+fn is_thrift(active: &Active<'_>, kinds: [&'static Descriptor; 2]) -> bool {
+    let descriptor = active.kind().descriptor();
+    kinds.iter().any(|kind| std::ptr::eq(*kind, descriptor))
+        && active.label(SYSTEM) == LabelId::closed(System::Thrift as u16)
 }
 
 /// The number of an attempt that starts now, if what is current is a call around attempts.
 fn count_attempt(call: &mut Active<'_>) -> Option<u64> {
-    if !std::ptr::eq(call.kind().descriptor(), &RPC_CALL) {
+    if !is_thrift(call, [&RPC_CALL, &RPC_CALL_NEXT]) {
         return None;
     }
     let before = call.measure(ATTEMPTS).unwrap_or_default();

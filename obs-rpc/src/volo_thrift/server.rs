@@ -4,7 +4,7 @@ use super::codec::ServerCodec;
 use super::incoming::{Held, ServerCall};
 use super::polled::Polled;
 use super::settings::ServerSettings;
-use crate::descriptor::{METHOD, RPC_SERVER};
+use crate::descriptor::{METHOD, RPC_SERVER, RPC_SERVER_NEXT, without_status};
 use ::volo_thrift::ServerError;
 use ::volo_thrift::context::ServerContext;
 use obs_core::propagation::baggage::Allow;
@@ -31,7 +31,7 @@ impl ThriftServerLayer {
     pub fn new(telemetry: &Telemetry) -> Self {
         Self {
             settings: ServerSettings {
-                kind: telemetry.kind(&RPC_SERVER),
+                kind: without_status(telemetry, [&RPC_SERVER, &RPC_SERVER_NEXT]),
                 propagator: telemetry.propagator(),
                 trust: Trust::Trusted,
                 baggage: None,
@@ -61,7 +61,8 @@ impl ThriftServerLayer {
     }
 
     /// How far callers are believed: [`Trust::LinkOnly`] on public listeners. By default they are [`Trust::Trusted`]: the
-    /// trace context that came with a request is taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says.
+    /// trace context that came with a request is taken over, and baggage as far as [`with_baggage`](Self::with_baggage) says, and who
+    /// called, and from where, as far as its header says.
     pub fn with_trust(self, trust: Trust) -> Self {
         self.set(|settings| settings.trust = trust)
     }
@@ -72,7 +73,7 @@ impl ThriftServerLayer {
         self.set(|settings| settings.baggage = Some(allow))
     }
 
-    /// Whether addresses of peers are recorded. Default: yes.
+    /// Whether addresses of peers are recorded, of trusted callers. Default: yes.
     pub fn with_addresses(self, addresses: bool) -> Self {
         self.set(|settings| settings.addresses = addresses)
     }

@@ -501,3 +501,47 @@ async fn a_layer_within_a_layer_is_one() {
         .expect("answered");
     world.settled(1, 1, 1);
 }
+
+/// A telemetry of a service that speaks both.
+#[cfg(feature = "tonic")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_layers_of_grpc_no_metric_is_two_and_no_call_is_an_attempt_of_theirs() {
+    use obs_rpc::{RpcClientLayer, StatusKey};
+    use tonic::body::Body;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    let world = World::new();
+    let telemetry = world.capture.telemetry();
+    let key = StatusKey::StatusCode;
+    let around = RpcClientLayer::calls(telemetry).with_status_key(key);
+    let address = world.serve().await;
+    let here = around.kind();
+    let there = ShopClientBuilder::new("shop.volo")
+        .address(address)
+        .rpc_timeout(Some(PATIENCE))
+        .layer_inner(ThriftClientLayer::new(telemetry))
+        .build();
+    // Thrift within a call of gRPC's, for a token say, that has no attempts of its own.
+    let grpc = around.layer(service_fn(move |_: http::Request<Body>| {
+        let there = there.clone();
+        async move {
+            there.buy(order("book")).await.expect("answered");
+            let status = tonic::Status::not_found("so it is");
+            Ok::<_, std::convert::Infallible>(status.into_http::<Body>())
+        }
+    }));
+    let request = http::Request::post("/a.Shop/Buy").body(Body::empty());
+    drop(grpc.oneshot(request.expect("a request")).await);
+    let records = world.capture.records();
+    let calls = of(&records, "rpc.call");
+    let grpc = calls.iter().find(|call| call.name == "a.Shop/Buy");
+    let attempts = attribute(grpc.expect("a call"), "obs.rpc.call.attempts");
+    assert_eq!(attempts, None);
+    let kinds = telemetry.kinds();
+    let names: Vec<_> = kinds.iter().map(|it| it.descriptor().name).collect();
+    let mut one_each = names.clone();
+    one_each.sort_unstable();
+    one_each.dedup();
+    assert_eq!(one_each.len(), names.len(), "{names:?}");
+    assert!(kinds.iter().any(|kind| std::ptr::eq(*kind, here)));
+}

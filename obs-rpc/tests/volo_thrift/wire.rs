@@ -172,6 +172,24 @@ async fn a_strangers_trace_is_linked_and_its_baggage_left_alone() {
     assert_eq!(attribute(&record, "tenant"), None);
 }
 
+/// Volo believes the header: an address in it takes the place of the socket's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_says_neither_who_it_is_nor_from_where_it_calls() {
+    let keys: &[(&str, &[u8])] = &[
+        ("rip", b"10.9.8.7:1"),
+        ("RPC_TRANSIT_service.name", b"checkout"),
+    ];
+    for (trust, name, address) in [
+        (Trust::Trusted, Some("checkout"), Some("10.9.8.7")),
+        (Trust::LinkOnly, None, None),
+    ] {
+        let record = served(&World::new(), trust, keys).await;
+        let said = |key| attribute(&record, key);
+        assert_eq!(said("obs.rpc.peer.service").as_deref(), name);
+        assert_eq!(said("network.peer.address").as_deref(), address);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_text_hurts_nobody() {
     let world = World::new();
