@@ -158,6 +158,17 @@ pub static RPC_CALL: Descriptor = call(&LABELS);
 /// [`RPC_CALL`] where the status is called as [`StatusKey::StatusCode`] says.
 pub static RPC_CALL_NEXT: Descriptor = call(&LABELS_NEXT);
 
+/// Bytes of a method's name. What is longer is none, and is kept this far.
+#[cfg(any(feature = "tonic", feature = "volo-thrift"))]
+pub(crate) const LONGEST: usize = 512;
+
+#[cfg(any(feature = "tonic", feature = "volo-thrift"))]
+pub(crate) fn cut(method: &str) -> &str {
+    let ends = (0..=LONGEST.min(method.len())).rev();
+    let end = ends.into_iter().find(|end| method.is_char_boundary(*end));
+    &method[..end.unwrap_or_default()]
+}
+
 /// The kind of a layer that tells no status: by whichever key others of its telemetry go, or one metric would be two.
 #[cfg(feature = "volo-thrift")]
 pub(crate) fn without_status(

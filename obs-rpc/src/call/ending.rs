@@ -4,8 +4,8 @@ use super::flow::Flow;
 use super::settings::{Common, Role};
 use crate::attempts;
 use crate::descriptor::{
-    METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES, RESPONSE_SIZE,
-    STATUS,
+    LONGEST, METHOD, PROTOCOL_ERROR, REQUEST_MESSAGES, REQUEST_SIZE, RESPONSE_MESSAGES,
+    RESPONSE_SIZE, STATUS, cut,
 };
 use crate::failure::Failed;
 use crate::frames::Tally;
@@ -196,15 +196,6 @@ impl Call {
         }
         self.operation.end_in_place(outcome);
     }
-}
-
-/// Bytes of a method's name. What is longer is none, and is kept this far.
-const LONGEST: usize = 512;
-
-fn cut(method: &str) -> &str {
-    let ends = (0..=LONGEST.min(method.len())).rev();
-    let end = ends.into_iter().find(|end| method.is_char_boundary(*end));
-    &method[..end.unwrap_or_default()]
 }
 
 /// What was counted and seen elsewhere.

@@ -3,7 +3,7 @@
 use super::failure::{self, APPLICATION, BIZ};
 use super::settings::{ServerSettings, named};
 use super::watched::Seen;
-use crate::descriptor::{METHOD, REQUEST_SIZE, RESPONSE_SIZE, SYSTEM, System};
+use crate::descriptor::{LONGEST, METHOD, REQUEST_SIZE, RESPONSE_SIZE, SYSTEM, System, cut};
 use crate::kitex::{Incoming, checked};
 use ::volo_thrift::context::ThriftContext;
 use ::volo_thrift::error::{ApplicationException, ApplicationExceptionKind, BizError};
@@ -211,7 +211,7 @@ impl ServerCall {
         self.answered = true;
         if is_method
             && self.settings.learns
-            && let Some(method) = self.unknown.take()
+            && let Some(method) = self.unknown.take_if(|method| method.len() <= LONGEST)
             && let Some(mut active) = self.operation.active()
         {
             active.set_label_text(METHOD, &method);
@@ -250,7 +250,7 @@ impl ServerCall {
             && let Some(mut active) = self.operation.active()
         {
             active.set_label(METHOD, LabelId::OVERFLOW);
-            active.set(rpc::METHOD_ORIGINAL, &*method);
+            active.set(rpc::METHOD_ORIGINAL, cut(&method));
         }
         self.operation.end_in_place(outcome);
     }

@@ -191,6 +191,19 @@ async fn a_stranger_says_neither_who_it_is_nor_from_where_it_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_method_without_end_512_bytes_are_kept() {
+    let world = World::new();
+    let address = world.serve().await;
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    let request = request(&"x".repeat(3_000), "book", &[]);
+    stream.write_all(&request).await.expect("said");
+    stream.read_u8().await.expect("an answer");
+    world.settled(0, 0, 1);
+    let asked = attribute(&world.capture.record(), "rpc.method_original");
+    assert_eq!(asked.map(|asked| asked.len()), Some(512));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_text_hurts_nobody() {
     let world = World::new();
     let keys: &[(&str, &[u8])] = &[
