@@ -207,9 +207,9 @@ async fn who_may_be_foreign_is_not_told_of_the_trace_unless_it_is_said() {
     ] {
         let capture = Capture::new();
         let (sees, seen) = std::sync::mpsc::channel();
-        let service = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+        let service = service_fn(move |request: http::Request<Body>| {
             let _ = sees.send(request.headers().contains_key("traceparent"));
-            let status = tonic::Status::unavailable("").into_http::<tonic::body::Body>();
+            let status = Status::unavailable("").into_http::<Body>();
             std::future::ready(Ok::<_, std::convert::Infallible>(status))
         });
         let mut layer = RpcClientLayer::new(capture.telemetry());
