@@ -61,11 +61,15 @@ class Tree:
         return Emitted((self.root / "docs/emitted.md").read_text())
 
 
+def tables(section):
+    """The rows of each table of a section: each a list of cells."""
+    for table in re.findall(r"(?:^\|.*\n?)+", section, re.M):
+        yield [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
 def rows(section):
-    """The rows of the first table of a section: each a list of cells, code marks taken off."""
-    table = re.search(r"(?:^\|.*\n?)+", section, re.M)
-    lines = table[0].splitlines() if table else []
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    """Those of its first table."""
+    return next(tables(section), [])
 
 
 def code(cell):
@@ -80,6 +84,8 @@ class Emitted:
         self.metrics = {code(row[0])[0]: (row[1], row[2]) for row in rows(sections["Metrics"])}
         self.labels = {code(row[0])[0]: set(code(row[1])) for row in rows(sections["Attributes of metrics"])}
         self.resource = {code(row[0])[0] for row in rows(sections["Attributes of the resource"])}
-        self.spans = {code(row[0])[0] for row in rows(sections["Attributes of spans"])}
+        # Tables of operations and of their attributes take turns.
+        attributes = [row for table in [*tables(sections["Spans"])][1::2] for row in table]
+        self.spans = {code(row[0])[0] for row in attributes}
         want(len(self.metrics) > 20 and len(self.spans) > 20, "docs/emitted.md is not the page that it was")
         want(set(self.metrics) == set(self.labels), "docs/emitted.md: metrics and their attributes are not the same")

@@ -27,6 +27,7 @@ use self::names::Names;
 
 pub(super) mod answer;
 mod names;
+pub(super) mod told;
 
 /// Delivers to OTLP/HTTP endpoints with a blocking client. Needs no runtime.
 ///
@@ -319,7 +320,7 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
         };
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: { partial.message }.map(|said| answer::without_headers(said, &route.headers)),
+            message: { partial.message }.map(|said| told::without_headers(said, &route.headers)),
         };
     }
     let said = if protobuf {
@@ -327,7 +328,7 @@ fn understand(mut response: Response<Body>, route: &Route) -> Sent {
     } else {
         text_of_page(&body)
     };
-    let said = said.map(|said| answer::without_headers(said, &route.headers));
+    let said = said.map(|said| told::without_headers(said, &route.headers));
     let mut why = format!("{}: HTTP {status}", route.shown);
     if let Some(said) = said
         .as_deref()

@@ -9,6 +9,7 @@ use super::PREFIX;
 use super::exchange::Answer;
 use crate::courier::Sent;
 use crate::courier::http::answer::{self, RetryInfo};
+use crate::courier::http::told;
 
 /// `sent`: the metadata of the request.
 pub(super) fn understood(answer: Answer, shown: &str, sent: &HeaderMap) -> Sent {
@@ -21,13 +22,13 @@ pub(super) fn understood(answer: Answer, shown: &str, sent: &HeaderMap) -> Sent 
         let partial = answer::partial_success(message(&answer.data));
         return Sent::Delivered {
             rejected: partial.rejected,
-            message: { partial.message }.map(|said| answer::without_headers(said, sent)),
+            message: { partial.message }.map(|said| told::without_headers(said, sent)),
         };
     }
     let mut why = format!("{shown}: gRPC {:?}", status.code);
     if !status.message.is_empty() {
         why.push_str(": ");
-        why.push_str(&answer::without_headers(status.message.clone(), sent));
+        why.push_str(&told::without_headers(status.message.clone(), sent));
     }
     let after = status.info.and_then(|info| info.delay);
     let passes = match status.code {
