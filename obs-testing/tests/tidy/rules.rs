@@ -56,7 +56,7 @@ pub(crate) fn names_in_semconv(file: &File) -> Vec<Finding> {
             // `http.server` and its like name descriptors in settings; no attribute is called so.
             NAMESPACES.split_whitespace().any(|name| name == first)
                 && rest.starts_with(|c: char| c.is_ascii_lowercase())
-                && !matches!(rest, "server" | "client" | "call")
+                && !matches!(rest, "server" | "client" | "call" | "connect")
         })
     };
     let strings = file.library_source().map(|source| source.strings);
