@@ -13,6 +13,8 @@ use obs_core::{
     DURATION_BOUNDS, Descriptor, ErrorType, Event, Histogram, InFlight, Key, Label, Measure,
     Record, SIZE_BOUNDS, Scope, Stage, StatsLevel, Values,
 };
+#[cfg(feature = "tonic")]
+use obs_core::{LabelId, Labels};
 
 pub(crate) const METHOD: usize = 0;
 pub(crate) const SYSTEM: usize = 1;
@@ -33,6 +35,10 @@ pub(crate) enum System {
     )]
     Thrift = 1,
 }
+
+/// What is known of every call of gRPC's.
+#[cfg(feature = "tonic")]
+pub(crate) const OF_GRPC: Labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
 
 pub(crate) const REQUEST_MESSAGES: usize = 0;
 pub(crate) const RESPONSE_MESSAGES: usize = 1;

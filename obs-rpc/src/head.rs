@@ -95,6 +95,11 @@ const fn marks(step: [u8; 8]) -> u64 {
     word | (from_colon ^ past_at) | bracket.wrapping_sub(EACH)
 }
 
+/// A host as it is recorded and compared: without the brackets that an IPv6 address has in a URI.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Whether it is a service of gRPC's own, which load balancers and tools call.
 pub(crate) fn is_infrastructure(service: &str) -> bool {
     ["grpc.health.", "grpc.reflection.", "grpc.channelz."]

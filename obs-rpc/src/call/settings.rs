@@ -55,8 +55,20 @@ impl Common {
 
     /// Whether the filter lets it be observed; it is where there is none, or where the filter panics.
     #[inline(always)]
-    pub(crate) fn observes(&self, head: impl FnOnce() -> bool) -> bool {
-        self.filter.is_none() || self.kind.contain(true, head)
+    pub(crate) fn observes(&self, head: CallHead<'_>) -> bool {
+        match &self.filter {
+            Some(filter) => self.kind.contain(true, || filter(head)),
+            None => true,
+        }
+    }
+
+    /// The earlier of what is set and what the request says.
+    #[inline(always)]
+    pub(crate) fn deadline(&self, said: Option<Duration>) -> Option<Duration> {
+        match (self.deadline, said) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// What a status means to this side.

@@ -1,9 +1,10 @@
 //! The layer: settings by value.
 
-use super::service::{RpcClient, SYSTEM_ONLY, labels_to};
+use super::service::{RpcClient, labels_to};
 use super::settings::Settings;
 use crate::call::settings::{Common, Role, common_setters};
-use crate::descriptor::{ADDRESS, METHOD, StatusKey};
+use crate::descriptor::{ADDRESS, METHOD, OF_GRPC, StatusKey};
+use crate::head::without_brackets;
 use crate::kinds::{Told, none_yet};
 use http::Uri;
 use obs_core::propagation::hosts::is_inside;
@@ -51,7 +52,7 @@ impl RpcClientLayer {
                 common: Common::new(none_yet(role), role, telemetry.propagator()),
                 injects: (role != Role::Client).then_some(false),
                 server: None,
-                labels: SYSTEM_ONLY,
+                labels: OF_GRPC,
                 is_foreign: false,
             },
             leaked: Arc::default(),
@@ -75,7 +76,7 @@ impl RpcClientLayer {
     /// generated clients do not say it.
     pub fn with_server(mut self, uri: &Uri) -> Self {
         let Some(host) = uri.host() else { return self };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = without_brackets(host);
         let port = uri.port_u16().or(match uri.scheme_str() {
             Some("http") => Some(80),
             Some("https") => Some(443),

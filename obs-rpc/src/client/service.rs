@@ -9,17 +9,16 @@ use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
 use crate::call::settings::Role;
 use crate::call::waited;
-use crate::descriptor::{ADDRESS, METHOD, PORT, SYSTEM, System};
+use crate::descriptor::{ADDRESS, METHOD, OF_GRPC, PORT};
 use crate::frames::Tally;
 use crate::head::{CallHead, host_and_port};
 use crate::metadata;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use obs_core::semconv::obs;
-use obs_core::{Active, Kind, LabelId, Labels, Operation, Parent, current};
+use obs_core::{Kind, LabelId, Labels, Operation, Parent, current};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tonic::body::Body;
 use tower_service::Service;
 
@@ -115,8 +114,8 @@ pub(crate) fn begin(
 ) -> Option<Call> {
     let common = &settings.common;
     let mut operation = start(settings, head, to);
-    let flow = Flow::new(&operation.active()?);
-    let flow = (common.role != Role::Logical).then(|| Arc::new(flow));
+    let active = operation.active()?;
+    let flow = (common.role != Role::Logical).then(|| Arc::new(Flow::new(&active)));
     Some(Call {
         operation,
         flow,
@@ -144,7 +143,7 @@ fn start(
     let common = &settings.common;
     let kind = common.kind;
     // A delivery of telemetry, by a transport with this client beneath it, would be telemetry to deliver, without end.
-    if current::is_suppressed() || !common.observes(|| settings.filter(head)) {
+    if current::is_suppressed() || !common.observes(head) {
         return Operation::disabled();
     }
     // Of an attempt. Asked before it is the attempt that is current.
@@ -164,7 +163,9 @@ fn start(
     if attempt > 0 {
         active.set(obs::RPC_ATTEMPT, attempt as i64);
     }
-    set_deadline(&mut active, common.deadline, head.metadata);
+    if let Some(deadline) = common.deadline(metadata::caller_waits(head.metadata)) {
+        active.set_deadline(deadline);
+    }
     if !common.request_metadata.is_empty() {
         metadata::capture(&mut active, head.metadata, &common.request_metadata);
     }
@@ -173,26 +174,10 @@ fn start(
 
 /// The labels of calls to somebody; the system's is always there.
 pub(super) fn labels_to(kind: &'static Kind, host: &str, port: Option<u16>) -> Labels {
-    let labels = SYSTEM_ONLY.with(ADDRESS, kind.label(ADDRESS, host));
+    let labels = OF_GRPC.with(ADDRESS, kind.label(ADDRESS, host));
     match port {
         Some(port) => labels.with(PORT, LabelId::number(port)),
         None => labels,
-    }
-}
-
-pub(super) const SYSTEM_ONLY: Labels =
-    Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-
-/// The earlier of what is set and what the request says.
-#[inline(always)]
-fn set_deadline(active: &mut Active<'_>, set: Option<Duration>, metadata: &HeaderMap) {
-    let said = metadata::caller_waits(metadata);
-    let earlier = match (set, said) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
-    if let Some(deadline) = earlier {
-        active.set_deadline(deadline);
     }
 }
 

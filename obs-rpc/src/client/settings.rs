@@ -1,6 +1,7 @@
 //! What a client's layer was told.
 
 use crate::call::settings::Common;
+use crate::head::without_brackets;
 use http::Uri;
 use obs_core::Labels;
 use obs_core::propagation::hosts::is_inside;
@@ -25,15 +26,8 @@ impl Settings {
     #[inline]
     pub(crate) fn injects_to(&self, uri: &Uri) -> bool {
         self.injects.unwrap_or_else(|| match uri.host() {
-            Some(host) => is_inside(host.trim_matches(['[', ']'])),
+            Some(host) => is_inside(without_brackets(host)),
             None => !self.is_foreign,
         })
-    }
-
-    pub(crate) fn filter(&self, head: crate::CallHead<'_>) -> bool {
-        self.common
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter(head))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::line::Failure;
 use crate::descriptor::{SCOPE, STAGE_BOUNDS};
+use crate::head::without_brackets;
 use http::Uri;
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{http as conventions, network, obs};
@@ -64,8 +65,7 @@ pub(crate) struct Meter {
 impl Meter {
     pub(super) fn of(telemetry: &Telemetry, uri: &Uri) -> Self {
         let histogram = telemetry.histogram(&DURATION, STAGE_BOUNDS);
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = without_brackets(uri.host().unwrap_or_default());
         let port = match (uri.port_u16(), uri.scheme_str()) {
             (Some(port), _) => port.to_string(),
             (None, Some("http")) => "80".to_owned(),

@@ -6,7 +6,7 @@ use crate::call::StdError;
 use crate::call::ending::Call;
 use crate::call::flow::Flow;
 use crate::call::request::RequestBody;
-use crate::descriptor::{METHOD, SYSTEM, System};
+use crate::descriptor::{METHOD, OF_GRPC};
 use crate::frames::Tally;
 use crate::head::{CallHead, host_and_port};
 use crate::metadata::{self, Carrier};
@@ -15,7 +15,7 @@ use http::{Request, Response};
 use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::semconv::network;
-use obs_core::{Active, Event, LabelId, Labels, Operation, Parent, Trust};
+use obs_core::{Active, Event, Operation, Parent, Trust};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -118,13 +118,10 @@ pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<C
     })
 }
 
-/// Of every call.
-const LABELS: Labels = Labels::NONE.with(SYSTEM, LabelId::closed(System::Grpc as u16));
-
 #[inline(never)]
 fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<Box<str>>) {
     let common = &settings.common;
-    if !common.observes(|| settings.filter(head)) {
+    if !common.observes(head) {
         return (Operation::disabled(), None);
     }
     let kind = common.kind;
@@ -149,7 +146,7 @@ fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<
             }
         }
     };
-    let (mut operation, known) = kind.start_if_known(LABELS, (METHOD, head.method), parent);
+    let (mut operation, known) = kind.start_if_known(OF_GRPC, (METHOD, head.method), parent);
     if let Some(mut active) = operation.active() {
         active.stamp_all(&[Event::STREAM_START]);
         describe(&mut active, head, settings, found.timeout);
@@ -188,11 +185,7 @@ fn describe(
     if !common.request_metadata.is_empty() {
         metadata::capture(active, head.metadata, &common.request_metadata);
     }
-    let earlier = match (common.deadline, timeout) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
-    if let Some(deadline) = earlier {
+    if let Some(deadline) = common.deadline(timeout) {
         // It began before we were asked: in tonic around this layer, and at the client before the request was on its way. What
         // they give up when it is over must not look like a cancellation.
         let early = (deadline / 16).min(Duration::from_millis(10));

@@ -33,13 +33,6 @@ impl Settings {
             TrustRule::By(rule) => self.common.kind.contain(Trust::LinkOnly, || rule(head)),
         }
     }
-
-    pub(crate) fn filter(&self, head: CallHead<'_>) -> bool {
-        self.common
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter(head))
-    }
 }
 
 impl std::fmt::Debug for Settings {
