@@ -17,6 +17,8 @@ mod page;
 mod peer;
 mod resets;
 mod service;
+#[path = "../support/tables_of.rs"]
+mod tables_of;
 mod world;
 
 use expected::{Expect, Side, expected};

@@ -1,30 +1,16 @@
 //! The tables of `docs/rpc-endings.md`: what is expected, of which the other tests show that it is so.
 
 use crate::expected::{Expect, Side, expected};
+use crate::tables_of;
 use crate::{Ending, Kind};
 use std::fmt::Write;
-use std::path::PathBuf;
 
 const BEGIN: &str = "<!-- endings: written by `OBS_WRITE=1 cargo test -p obs-rpc --test endings`, which fails where this is stale -->\n";
-const END: &str = "<!-- endings end -->\n";
 
 /// Compares, or with `OBS_WRITE` in the environment writes.
 #[track_caller]
 pub(crate) fn is_up_to_date() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/rpc-endings.md");
-    let is = std::fs::read_to_string(&path).expect("the page");
-    let (before, rest) = is.split_once(BEGIN).expect("a mark before the tables");
-    let (_, after) = rest.split_once(END).expect("a mark after them");
-    let should = format!("{before}{BEGIN}{}{END}{after}", tables());
-    if is == should {
-        return;
-    }
-    if std::env::var_os("OBS_WRITE").is_some() {
-        return std::fs::write(path, should).expect("a page that can be written");
-    }
-    let mut lines = is.lines().zip(should.lines());
-    let differs = lines.find(|(is, should)| is != should);
-    panic!("the page is stale, OBS_WRITE=1 writes it: {differs:#?}");
+    tables_of::hold("rpc-endings.md", BEGIN, &tables());
 }
 
 fn tables() -> String {

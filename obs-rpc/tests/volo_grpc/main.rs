@@ -15,6 +15,8 @@ mod page;
 mod peers;
 mod raw;
 mod service;
+#[path = "../support/tables_of.rs"]
+mod tables_of;
 mod world;
 
 use std::time::Duration;

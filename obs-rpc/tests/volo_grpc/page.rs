@@ -2,29 +2,15 @@
 
 use crate::endings::{Ending, Kind};
 use crate::expected::{Expect, Part, expected};
+use crate::tables_of;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 const BEGIN: &str = "<!-- endings: written by `OBS_WRITE=1 cargo test -p obs-rpc --features volo-grpc --test volo_grpc`, which fails where this is stale -->\n";
-const END: &str = "<!-- endings end -->\n";
 
 /// Compares, or with `OBS_WRITE` in the environment writes.
 #[test]
 fn the_page_says_what_is_expected() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/rpc-volo-grpc.md");
-    let is = std::fs::read_to_string(&path).expect("the page");
-    let (before, rest) = is.split_once(BEGIN).expect("a mark before the tables");
-    let (_, after) = rest.split_once(END).expect("a mark after them");
-    let should = format!("{before}{BEGIN}{}{END}{after}", tables());
-    if is == should {
-        return;
-    }
-    if std::env::var_os("OBS_WRITE").is_some() {
-        return std::fs::write(path, should).expect("a page that can be written");
-    }
-    let mut lines = is.lines().zip(should.lines());
-    let differs = lines.find(|(is, should)| is != should);
-    panic!("the page is stale, OBS_WRITE=1 writes it: {differs:#?}");
+    tables_of::hold("rpc-volo-grpc.md", BEGIN, &tables());
 }
 
 fn tables() -> String {
