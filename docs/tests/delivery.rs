@@ -30,6 +30,7 @@ static WORK: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "work.active",
         unit: "{work}",

@@ -28,6 +28,8 @@ pub struct Descriptor {
     pub stages: &'static [Stage],
     /// Quantities of it: sizes, counts; at most four.
     pub measures: &'static [Measure],
+    /// What is recorded by hand, as often as there is something to record.
+    pub quantities: &'static [Quantity],
     /// How many of it are running.
     pub in_flight: Option<InFlight>,
     /// Writes the name of the span of one finished operation. Called in the background; where it panics, which is contained
@@ -72,6 +74,19 @@ pub struct Stage {
     pub to: Event,
     /// The level from which it is recorded.
     pub level: StatsLevel,
+    /// Whether [`Kind::record_stage`](crate::Kind::record_stage) alone records it, each time it is over and before anybody knows
+    /// how the operation ends. Else it is recorded at the end, by the events that were stamped.
+    pub by_hand: bool,
+}
+
+/// A number that [`Kind::record_quantity`](crate::Kind::record_quantity) records under labels of the kind: tokens, money. It is always a metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantity {
+    /// Where it is recorded; several quantities may share one metric, told apart by `attribute`. Without boundaries it is a
+    /// counter.
+    pub histogram: Histogram,
+    /// What tells it apart.
+    pub attribute: Option<(Key, &'static str)>,
 }
 
 /// A quantity of an operation: exported as an attribute of the span and, where asked for, as a histogram.

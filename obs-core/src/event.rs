@@ -80,6 +80,12 @@ predefined! {
     TLS_START = 26, "tls_start", Detailed;
     /// It is done, or failed.
     TLS_FINISH = 27, "tls_finish", Detailed;
+    /// The first piece of what was asked for is there: of a model, the first chunk with content, or the first token.
+    FIRST_OUTPUT = 28, "first_output", Base;
+    /// A further piece is there. There are many, so nobody stamps it: it is where stages [by hand](crate::Stage::by_hand) end.
+    OUTPUT = 29, "output", Base;
+    /// What waited for its turn is worked on.
+    SCHEDULED = 30, "scheduled", Base;
 }
 
 /// User-defined events begin here; below is room for predefined ones to come.

@@ -25,6 +25,7 @@
 //!     }),
 //!     stages: &[],
 //!     measures: &[],
+//!     quantities: &[],
 //!     in_flight: None,
 //!     span_name: |_, name| name.push_str("brew"),
 //! };
@@ -113,7 +114,7 @@ pub use attributes::{Key, Set, Value};
 pub use clock::{Clock, ManualClock};
 pub use context::{ContextMode, Entered};
 pub use descriptor::{
-    DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, SIZE_BOUNDS, Scope, Stage,
+    DURATION_BOUNDS, Descriptor, Histogram, InFlight, Measure, Quantity, SIZE_BOUNDS, Scope, Stage,
 };
 pub use engine::counts::EngineCounts;
 pub use engine::diagnostics::{Diagnostic, Problem};

@@ -15,6 +15,7 @@ macro_rules! names {
 pub mod code;
 pub(crate) mod db;
 pub mod exception;
+pub mod gen_ai;
 pub mod http;
 pub mod network;
 pub mod obs;

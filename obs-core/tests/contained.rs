@@ -91,6 +91,7 @@ static PANICS: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |record, into| {
         into.push_str("half a na");

@@ -53,8 +53,10 @@ static EXCHANGE: Descriptor = Descriptor {
         from: Event::RPC_START,
         to: Event::WRITE_START,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "test.exchange.active",
         unit: "{exchange}",
@@ -152,6 +154,7 @@ static MODEL_CALL: Descriptor = Descriptor {
         from: Event::RPC_START,
         to: Event::STREAM_RECV,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }],
     measures: &[
         Measure {
@@ -173,6 +176,7 @@ static MODEL_CALL: Descriptor = Descriptor {
             },
         },
     ],
+    quantities: &[],
     in_flight: None,
     span_name: |_, into| into.push_str("chat"),
 };
@@ -335,6 +339,7 @@ static STEP: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "test.agent.active",
         unit: "{step}",

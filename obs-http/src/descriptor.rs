@@ -85,6 +85,7 @@ pub static HTTP_SERVER: Descriptor = Descriptor {
         from: Event::RPC_START,
         to: Event::RESPONSE_HEAD,
         level: StatsLevel::Base,
+        by_hand: false,
     }],
     measures: &[
         size(
@@ -98,6 +99,7 @@ pub static HTTP_SERVER: Descriptor = Descriptor {
             "Size of HTTP server response bodies.",
         ),
     ],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: http::SERVER_ACTIVE_REQUESTS,
         unit: "{request}",

@@ -278,6 +278,7 @@ const fn server(labels: &'static [Label]) -> Descriptor {
         )),
         stages: SERVER_STAGES,
         measures: SERVER_MEASURES,
+        quantities: &[],
         in_flight: Some(InFlight {
             name: obs::RPC_SERVER_ACTIVE,
             unit: "{call}",
@@ -345,6 +346,7 @@ const fn client(labels: &'static [Label]) -> Descriptor {
         )),
         stages: CLIENT_STAGES,
         measures: CLIENT_MEASURES,
+        quantities: &[],
         in_flight: Some(InFlight {
             name: obs::RPC_CLIENT_ACTIVE,
             unit: "{call}",
@@ -377,6 +379,7 @@ const fn call(labels: &'static [Label]) -> Descriptor {
                 bounds: &[1.0, 2.0, 3.0, 5.0, 10.0],
             },
         }],
+        quantities: &[],
         in_flight: None,
         span_name,
     }
@@ -409,6 +412,7 @@ const fn stage(part: &'static str, from: Event, to: Event) -> Stage {
         from,
         to,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }
 }
 

@@ -299,6 +299,7 @@ async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_n
         duration: None,
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_name: |_, name| name.push_str("POST"),
     };

@@ -23,6 +23,7 @@
 //!     duration: None,
 //!     stages: &[],
 //!     measures: &[],
+//!     quantities: &[],
 //!     in_flight: Some(InFlight { name: "brews", unit: "{brew}", description: "Cups on their way.", labels: 0 }),
 //!     span_name: |_, name| name.push_str("brew"),
 //! };

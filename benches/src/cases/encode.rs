@@ -58,6 +58,7 @@ static SPAN: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("GET /v1/models/{model}"),
 };

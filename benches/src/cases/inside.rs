@@ -134,6 +134,7 @@ static CLIENT: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("get"),
 };

@@ -67,6 +67,7 @@ static TRIAL: Descriptor = Descriptor {
         from: Event::ENCODE_START,
         to: Event::ENCODE_FINISH,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }],
     measures: &[Measure {
         key: Key::new(&"interop.trial.size"),
@@ -77,6 +78,7 @@ static TRIAL: Descriptor = Descriptor {
             bounds: SIZE_BOUNDS,
         },
     }],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "interop.active_trials",
         unit: "{trial}",

@@ -43,7 +43,9 @@ impl Engine {
         self.check_labels(descriptor.name, descriptor.labels);
         let stages = descriptor.stages.iter().map(|stage| &stage.histogram);
         let measures = descriptor.measures.iter().map(|measure| &measure.histogram);
-        for histogram in descriptor.duration.iter().chain(stages).chain(measures) {
+        let quantities = { descriptor.quantities.iter() }.map(|quantity| &quantity.histogram);
+        let parts = stages.chain(measures).chain(quantities);
+        for histogram in descriptor.duration.iter().chain(parts) {
             if let Some(right) = put_right(histogram.bounds) {
                 self.diagnostics.warn(format!(
                     "boundaries of `{}` are not finite and ascending: {:?}; taken as {right:?}",

@@ -3,7 +3,7 @@
 use super::cells::Cells;
 
 /// Where one histogram's cells are, and how a duration finds its bucket.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TickHistogram {
     /// The sum's cell; the buckets' follow.
     offset: usize,

@@ -26,6 +26,7 @@ use std::time::Duration;
 mod further;
 mod groups;
 mod passages;
+mod quantities;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.
 pub struct Kind {
@@ -36,6 +37,10 @@ pub struct Kind {
     /// What `record` needs, beside each other.
     duration: Option<TickHistogram>,
     stages: Box<[HotStage]>,
+    /// Those of them that are recorded at the end.
+    at_end: Box<[HotStage]>,
+    /// Offset and shape of each.
+    quantities: Box<[quantities::Place]>,
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, Box<[f64]>)]>,
     /// Whether there is more to record than times by explicit boundaries.
@@ -72,8 +77,9 @@ impl std::fmt::Debug for Kind {
 }
 
 /// A stage as the hot path sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct HotStage {
+    by_hand: bool,
     level: StatsLevel,
     /// `None` is the operation's start.
     from: Option<Event>,
@@ -135,13 +141,16 @@ impl Kind {
         let stages = descriptor.stages.iter().map(|stage| {
             let histogram = push(&stage.histogram, stage.attribute, ticks);
             HotStage {
+                by_hand: stage.by_hand,
                 level: stage.level,
                 from: (stage.from != Event::RPC_START).then_some(stage.from),
                 to: (stage.to != Event::RPC_FINISH).then_some(stage.to),
                 histogram: hot(histogram),
             }
         });
-        let stages = stages.collect();
+        let stages: Box<[HotStage]> = stages.collect();
+        let at_end = stages.iter().filter(|stage| !stage.by_hand).cloned();
+        let at_end = at_end.collect();
         let asked = if engine.config.measures { 4 } else { 0 };
         let measures = descriptor
             .measures
@@ -149,6 +158,14 @@ impl Kind {
             .take(asked)
             .map(|measure| push(&measure.histogram, None, |bounds| Shape::Values { bounds }));
         let measures: Box<[_]> = measures.collect();
+        let quantities = descriptor.quantities.iter().map(|quantity| {
+            let shape = match quantity.histogram.bounds {
+                [] => |_| Shape::Sum { monotonic: true },
+                _ => |bounds| Shape::Values { bounds },
+            };
+            quantities::Place::of(push(&quantity.histogram, quantity.attribute, shape))
+        });
+        let quantities = quantities.collect();
         let gauge = descriptor.in_flight.map(|gauge| {
             let mut set = MetricSet::empty(engine, ids.1, descriptor.scope, spaces.clone());
             let mut shape = Shape::Sum { monotonic: false };
@@ -182,7 +199,9 @@ impl Kind {
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
             duration,
             stages,
+            at_end,
             measures,
+            quantities,
             context: engine.config.context,
             attaches: engine.config.context != ContextMode::Off || engine.config.recorder.is_sdk(),
             tracer: engine.config.recorder.tracer(descriptor.scope),
@@ -528,7 +547,7 @@ impl Kind {
         if let Some(duration) = &self.duration {
             duration.record(cells, ticks, owned);
         }
-        for stage in &self.stages {
+        for stage in &self.at_end {
             if let Some(took) = stage.took(live, ticks) {
                 stage.histogram.record(cells, took, owned);
             }

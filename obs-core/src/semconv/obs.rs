@@ -61,6 +61,34 @@ names! {
     TOKIO_WORKER = "obs.tokio.worker";
     /// What became of a method's raise to Detailed: `raised`, `refused_rate`, `refused_methods`.
     RAISE_OUTCOME = "obs.level.raise.outcome";
+    /// How many chunks with content an answer had.
+    LLM_CHUNKS = "obs.llm.response.chunks";
+    /// The longest time between two chunks, in seconds.
+    LLM_CHUNK_GAP_MAX = "obs.llm.response.chunk_gap.max";
+    /// Time for each token after the first: from the first chunk to the last over the tokens between, in seconds.
+    LLM_TIME_PER_OUTPUT_TOKEN_ATTRIBUTE = "obs.llm.response.time_per_output_token";
+    /// What a call cost, in US dollars, by the table of prices that was loaded.
+    LLM_COST_USD = "obs.llm.cost.usd";
+    /// Whether tokens were counted here and not told by the provider.
+    LLM_USAGE_ESTIMATED = "obs.llm.usage.estimated";
+    /// Tokens of the input as counted here.
+    LLM_ESTIMATED_INPUT_TOKENS = "obs.llm.usage.estimated.input_tokens";
+    /// Tokens of the output as counted here.
+    LLM_ESTIMATED_OUTPUT_TOKENS = "obs.llm.usage.estimated.output_tokens";
+    /// Which wire format it was: `openai_chat`, `anthropic_messages`, …
+    LLM_WIRE = "obs.llm.wire";
+    /// How long the input was: `0-1k`, `1k-4k`, `4k-16k`, `16k-64k`, `64k+`, `unknown`.
+    LLM_INPUT_CLASS = "obs.llm.input.class";
+    /// How long the output was: `0-64`, `64-256`, `256-1k`, `1k-4k`, `4k+`, `unknown`.
+    LLM_OUTPUT_CLASS = "obs.llm.output.class";
+    /// What was slow: `first_chunk`, `chunk_gap`.
+    LLM_SLOW_CAUSE = "obs.llm.slow.cause";
+    /// How long it took, in seconds.
+    LLM_SLOW_DURATION = "obs.llm.slow.duration";
+    /// From which duration it is slow, in seconds.
+    LLM_SLOW_THRESHOLD = "obs.llm.slow.threshold";
+    /// How many times it was slow in one call.
+    LLM_SLOW_COUNT = "obs.llm.slow.count";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -105,6 +133,24 @@ pub const RPC_CLIENT_RESPONSE_SIZE: &str = "obs.rpc.client.response.size";
 pub const RPC_CALL_DURATION: &str = "obs.rpc.call.duration";
 /// How many attempts logical calls took.
 pub const RPC_CALL_ATTEMPTS_METRIC: &str = "obs.rpc.call.attempts";
+/// Inferences that a client waits for.
+pub const LLM_CLIENT_ACTIVE: &str = "obs.llm.client.active_calls";
+/// Requests that a server of models has, waiting or running.
+pub const LLM_SERVER_ACTIVE: &str = "obs.llm.server.active_requests";
+/// Time to the first chunk by how long the input was, in seconds.
+pub const LLM_TIME_TO_FIRST_CHUNK: &str = "obs.llm.client.time_to_first_chunk";
+/// Time for each token after the first by how long the output was, in seconds.
+pub const LLM_TIME_PER_OUTPUT_TOKEN: &str = "obs.llm.client.time_per_output_token";
+/// Duration of calls by how long the output was, in seconds.
+pub const LLM_CLIENT_DURATION: &str = "obs.llm.client.duration";
+/// Parts of a server's requests, in seconds.
+pub const LLM_SERVER_STAGE_DURATION: &str = "obs.llm.server.stage.duration";
+/// What calls cost, in US dollars.
+pub const LLM_COST: &str = "obs.llm.cost";
+/// What could not be read, counted or priced, by what it was.
+pub const LLM_ANOMALIES: &str = "obs.llm.anomalies";
+/// The event of a call whose first chunk or a chunk after came late.
+pub const LLM_SLOW: &str = "obs.llm.slow";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// Of that, the items that were to be delivered.

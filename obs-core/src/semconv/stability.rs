@@ -1,6 +1,8 @@
 //! How far each name can be relied on, by the model of the conventions at the version of [`SCHEMA_URL`](super::SCHEMA_URL).
 
-use super::{code, exception, http, network, obs, otel, process, resource, rpc, session, user};
+use super::{
+    code, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session, user,
+};
 use crate::attributes::Key;
 
 /// What the conventions promise of a name.
@@ -42,6 +44,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (session::ALL, Development),
     (user::ALL, Development),
     (otel::ALL, Development),
+    (gen_ai::ALL, Development),
     (obs::ALL, Ours),
 ];
 
@@ -92,6 +95,23 @@ pub const METRICS: &[(&str, Stability)] = &[
     (otel::EXPORTER_METRIC_DATA_POINT_EXPORTED, Development),
     (otel::EXPORTER_OPERATION_DURATION, Development),
     (otel::METRIC_READER_COLLECTION_DURATION, Development),
+    (gen_ai::CLIENT_OPERATION_DURATION, Development),
+    (gen_ai::CLIENT_TIME_TO_FIRST_CHUNK, Development),
+    (gen_ai::CLIENT_TIME_PER_OUTPUT_CHUNK, Development),
+    (gen_ai::CLIENT_TOKEN_USAGE, Development),
+    (gen_ai::SERVER_REQUEST_DURATION, Development),
+    (gen_ai::SERVER_TIME_TO_FIRST_TOKEN, Development),
+    (gen_ai::SERVER_TIME_PER_OUTPUT_TOKEN, Development),
+    (gen_ai::MAIN_INFERENCE_DURATION, Development),
+    (gen_ai::MAIN_TIME_TO_FIRST_CHUNK, Development),
+    (gen_ai::MAIN_TIME_PER_OUTPUT_CHUNK, Development),
+    (gen_ai::MAIN_INPUT_TOKENS, Development),
+    (gen_ai::MAIN_OUTPUT_TOKENS, Development),
+    (gen_ai::MAIN_CACHE_READ_TOKENS, Development),
+    (gen_ai::MAIN_CACHE_WRITE_TOKENS, Development),
+    (gen_ai::MAIN_REASONING_TOKENS, Development),
+    (gen_ai::MAIN_OPERATION_INPUT_TOKENS, Development),
+    (gen_ai::MAIN_OPERATION_OUTPUT_TOKENS, Development),
     (obs::HTTP_SERVER_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_STAGE_DURATION, Ours),
@@ -113,6 +133,14 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::RPC_CALL_DURATION, Ours),
     (obs::RPC_CLIENT_CONNECT_DURATION, Ours),
     (obs::RPC_CALL_ATTEMPTS_METRIC, Ours),
+    (obs::LLM_CLIENT_ACTIVE, Ours),
+    (obs::LLM_SERVER_ACTIVE, Ours),
+    (obs::LLM_TIME_TO_FIRST_CHUNK, Ours),
+    (obs::LLM_TIME_PER_OUTPUT_TOKEN, Ours),
+    (obs::LLM_CLIENT_DURATION, Ours),
+    (obs::LLM_SERVER_STAGE_DURATION, Ours),
+    (obs::LLM_COST, Ours),
+    (obs::LLM_ANOMALIES, Ours),
     (obs::DROPPED, Ours),
     (obs::LOST, Ours),
     (obs::CREATED, Ours),

@@ -76,6 +76,7 @@ pub(crate) static SERVER: Descriptor = Descriptor {
         from: Event::WRITE_START,
         to: Event::WRITE_FINISH,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }],
     measures: &[
         Measure {
@@ -97,6 +98,7 @@ pub(crate) static SERVER: Descriptor = Descriptor {
             },
         },
     ],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "test.server.active",
         unit: "{request}",
@@ -123,6 +125,7 @@ pub(crate) const INTERNAL_AGAIN: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("internal"),
 };

@@ -208,6 +208,7 @@ fn a_kind_without_methods_is_raised_as_a_whole() {
         duration: None,
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_name: |_, into| into.push_str("plain"),
     };

@@ -159,6 +159,7 @@ fn a_kind_with_bad_bounds_or_too_many_labels_is_warned_about() {
         }),
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_kind: obs_core::otel::trace::SpanKind::Internal,
         scope: &SCOPE,
@@ -209,6 +210,7 @@ fn a_kinds_bad_boundaries_are_put_right_too() {
         errors: &[],
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_name: |_, name| name.push_str("bad"),
     };

@@ -68,6 +68,7 @@ pub static WORK: Descriptor = Descriptor {
         from: obs_core::Event::SERVER_HANDLE_START,
         to: obs_core::Event::SERVER_HANDLE_FINISH,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }],
     measures: &[Measure {
         key: CHUNKS,
@@ -78,6 +79,7 @@ pub static WORK: Descriptor = Descriptor {
             bounds: SIZE_BOUNDS,
         },
     }],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "test.work.active",
         unit: "{work}",

@@ -150,12 +150,14 @@ fn stages_that_share_a_metric_but_not_all_boundaries_are_merged_by_those_they_sh
             from,
             to,
             level: StatsLevel::Base,
+            by_hand: false,
         }
     }
     static UNEVEN: Descriptor = Descriptor {
         name: "test.uneven",
         duration: None,
         measures: &[],
+        quantities: &[],
         in_flight: None,
         stages: &[
             stage(Event::RPC_START, Event::RPC_FINISH, &[0.01, 0.05, 1.0]),

@@ -99,6 +99,7 @@ pub static HTTP_CLIENT: Descriptor = Descriptor {
             from: Event::RPC_START,
             to: Event::RESPONSE_HEAD,
             level: StatsLevel::Base,
+            by_hand: false,
         },
         stage(
             "connect",
@@ -121,6 +122,7 @@ pub static HTTP_CLIENT: Descriptor = Descriptor {
             "Size of HTTP client response bodies.",
         ),
     ],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: http::CLIENT_ACTIVE_REQUESTS,
         unit: "{request}",
@@ -142,6 +144,7 @@ const fn stage(part: &'static str, from: Event, to: Event) -> Stage {
         from,
         to,
         level: StatsLevel::Detailed,
+        by_hand: false,
     }
 }
 
@@ -182,6 +185,7 @@ pub static HTTP_CALL: Descriptor = Descriptor {
             },
         },
     ],
+    quantities: &[],
     in_flight: None,
     span_name: |record, name| span_name(record, TEMPLATE, name),
 };

@@ -48,6 +48,7 @@ pub(crate) static WORK: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "test.work.active",
         unit: "{work}",

@@ -144,6 +144,7 @@ mod given_up {
         duration: None,
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_name: |_, name| name.push_str("clean up"),
     };

@@ -51,6 +51,7 @@ pub(super) static DIALS: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("connect"),
 };

@@ -43,6 +43,7 @@ static BREW: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "brew.active",
         unit: "{brew}",

@@ -42,6 +42,7 @@ static SERVE: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: Some(InFlight {
         name: "serve.active",
         unit: "{request}",

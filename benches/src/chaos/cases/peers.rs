@@ -220,6 +220,7 @@ static WORK: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("work"),
 };

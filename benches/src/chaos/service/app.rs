@@ -124,6 +124,7 @@ const INSIDE: Descriptor = Descriptor {
     }),
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, name| name.push_str("search"),
 };

@@ -85,6 +85,7 @@ const PLAIN: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |_, _| {},
 };

@@ -40,7 +40,7 @@ impl Kind {
         let Some(cells) = local.shard.exponential(live.series, histograms) else {
             return;
         };
-        // In the order in which they were registered: duration, stages, measures.
+        // In the order in which they were registered: duration, stages, measures; quantities follow.
         let mut metrics = self.set.metrics.iter();
         let mut count = |value: Option<f64>| {
             let exponential = metrics
@@ -56,7 +56,8 @@ impl Kind {
             count(Some(seconds(ticks)));
         }
         for stage in &self.stages {
-            count(stage.took(live, ticks).map(seconds));
+            let took = stage.took(live, ticks).filter(|_| !stage.by_hand);
+            count(took.map(seconds));
         }
         for index in 0..self.measures.len() {
             count(live.measure(index));

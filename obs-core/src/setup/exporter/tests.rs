@@ -30,6 +30,7 @@ static NUMBERED: Descriptor = Descriptor {
     duration: None,
     stages: &[],
     measures: &[],
+    quantities: &[],
     in_flight: None,
     span_name: |record, into| {
         let LabelId(number) = record.label(0);

@@ -1,0 +1,110 @@
+//! An answer, in whatever pieces it comes.
+
+use super::{Content, Malformed, ServerPart, Wire};
+use crate::usage::Usage;
+
+/// How an answer is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Framing {
+    /// One JSON document, or several in a list.
+    Json,
+    /// Server-sent events: `text/event-stream`.
+    EventStream,
+    /// A JSON document on each line.
+    Lines,
+    /// Amazon's binary event stream: `application/vnd.amazon.eventstream`.
+    AmazonEventStream,
+}
+
+/// Who is told what stands in an answer, as it is met. Texts are cut at 64 bytes, but for those of [`text`](Self::text).
+pub trait ResponseSink {
+    /// The answer's id.
+    fn response_id(&mut self, id: &str) {
+        let _ = id;
+    }
+    /// The model that answers.
+    fn response_model(&mut self, model: &str) {
+        let _ = model;
+    }
+    /// An event, a line or a body brings content: once for each, by its first piece.
+    fn content(&mut self, content: Content) {
+        let _ = content;
+    }
+    /// Why a choice ended, as the provider says it.
+    fn finish_reason(&mut self, choice: u32, reason: &str) {
+        let _ = (choice, reason);
+    }
+    /// A report of tokens is complete: totals so far, by the provider's arithmetic.
+    fn usage(&mut self, usage: &Usage) {
+        let _ = usage;
+    }
+    /// The tier that serves.
+    fn service_tier(&mut self, tier: &str) {
+        let _ = tier;
+    }
+    /// What the model runs on.
+    fn system_fingerprint(&mut self, fingerprint: &str) {
+        let _ = fingerprint;
+    }
+    /// Where the answer is: `completed`, `incomplete`, `failed`, `cancelled`.
+    fn status(&mut self, status: &str) {
+        let _ = status;
+    }
+    /// The answer is an error, of this type or code.
+    fn error(&mut self, code: &str) {
+        let _ = code;
+    }
+    /// What the engine told of its own time.
+    fn server_time(&mut self, part: ServerPart, nanos: u64) {
+        let _ = (part, nanos);
+    }
+    /// What ends the answer by its format is there: `[DONE]`, `message_stop`, `response.completed`, `"done":true`, the end of a
+    /// body.
+    fn complete(&mut self) {}
+    /// Something made no sense.
+    fn malformed(&mut self, what: Malformed) {
+        let _ = what;
+    }
+    /// A piece of content, as it stands in JSON between its quotes; of media nothing. Told only by a scanner that was made
+    /// [to tell texts](ResponseScanner::with_texts).
+    fn text(&mut self, content: Content, choice: u32, piece: &str) {
+        let _ = (content, choice, piece);
+    }
+}
+
+/// Reads an answer.
+#[derive(Debug)]
+pub struct ResponseScanner {
+    wire: Wire,
+    framing: Framing,
+    texts: bool,
+}
+
+impl ResponseScanner {
+    /// For an answer of this format, divided so.
+    pub fn new(wire: Wire, framing: Framing) -> Self {
+        Self {
+            wire,
+            framing,
+            texts: false,
+        }
+    }
+
+    /// That tells pieces of content, too.
+    #[must_use]
+    pub fn with_texts(mut self) -> Self {
+        self.texts = true;
+        self
+    }
+
+    /// Reads the next bytes.
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
+        let _ = (bytes, sink, self.wire, self.framing, self.texts);
+    }
+
+    /// Nothing follows.
+    pub fn end(&mut self, sink: &mut impl ResponseSink) {
+        let _ = sink;
+    }
+}
