@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bill;
 mod dialect;
 mod provider;
 mod usage;
 pub mod wire;
 
+pub use bill::{Bill, CountTokens, Price};
 pub use dialect::Dialect;
 pub use provider::Provider;
 pub use usage::{Tokens, Usage};
