@@ -13,6 +13,8 @@ use crate::dialect::Dialect;
 use crate::llm::Shared;
 use crate::provider::Provider;
 use crate::usage::Usage;
+#[cfg(any(feature = "client", feature = "stream"))]
+use crate::wire::ResponseScanner;
 use crate::wire::{Content, Malformed, RequestSink, ResponseSink, ServerPart, Wire};
 use finish::FinishReasons;
 use obs_core::otel::KeyValue;
@@ -210,6 +212,13 @@ impl LlmCall {
             .chunks(active, (self.shared, self.kind), now, count);
     }
 
+    /// Reads the next bytes of the answer.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    #[inline]
+    pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        scanner.feed(bytes, self);
+    }
+
     /// Its usage so far.
     pub fn usage_so_far(&self) -> &Usage {
         &self.usage
@@ -243,7 +252,7 @@ impl LlmCall {
     }
 
     /// Whether whoever drops it now has all that was generated.
-    fn is_all_there(&self) -> bool {
+    pub(crate) fn is_all_there(&self) -> bool {
         self.complete || self.finish.len() as u32 >= self.choices
     }
 

@@ -10,6 +10,8 @@ mod descriptor;
 mod dialect;
 mod llm;
 mod provider;
+#[cfg(feature = "stream")]
+mod stream;
 mod usage;
 pub mod wire;
 
@@ -22,4 +24,6 @@ pub use descriptor::{
 pub use dialect::Dialect;
 pub use llm::{Llm, SLOW};
 pub use provider::Provider;
+#[cfg(feature = "stream")]
+pub use stream::{Bytes, InstrumentedStream, Observe};
 pub use usage::{Tokens, Usage};
