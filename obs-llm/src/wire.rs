@@ -4,9 +4,11 @@
 //! them; a [`RequestScanner`] does so for a request. Both hold a few hundred bytes whatever passes, allocate nothing, change
 //! nothing, and never fail: what makes no sense is told as [`Malformed`].
 
+mod path;
 mod request;
 mod response;
 
+pub use path::{Recognised, of_path};
 pub use request::{RequestScanner, RequestSink};
 pub use response::{Framing, ResponseScanner, ResponseSink};
 
