@@ -46,7 +46,7 @@ pub fn of_path<'a>(path: &'a str, query: Option<&str>) -> Option<Recognised<'a>>
     let (before, last) = path.rsplit_once('/')?;
     match last {
         "completions" | "embeddings" | "responses" => openai(before, last),
-        "messages" => versioned(before).then(|| Recognised {
+        "messages" => versioned(before).then_some(Recognised {
             wire: Wire::AnthropicMessages,
             operation: CHAT,
             model: None,
