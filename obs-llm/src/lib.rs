@@ -6,6 +6,8 @@
 mod anomaly;
 mod bill;
 mod call;
+#[cfg(feature = "client")]
+pub mod client;
 mod descriptor;
 mod dialect;
 mod llm;
@@ -17,6 +19,8 @@ pub mod wire;
 
 pub use bill::{Bill, CountTokens, Price};
 pub use call::LlmCall;
+#[cfg(feature = "client")]
+pub use client::LlmClientLayer;
 pub use descriptor::{
     BODY_ERROR, INCOMPLETE, LLM_CLIENT, LLM_CLIENT_MAIN, LLM_OPERATION_MAIN, LlmOperation,
     SERVICE_ERROR,
