@@ -4,8 +4,16 @@
 //! them; a [`RequestScanner`] does so for a request. Both hold a few hundred bytes whatever passes, allocate nothing, change
 //! nothing, and never fail: what makes no sense is told as [`Malformed`].
 
+mod document;
+mod framing;
+mod json;
+mod openai;
 mod request;
 mod response;
+mod responses;
+mod shape;
+mod string;
+mod table;
 
 pub use request::{RequestScanner, RequestSink};
 pub use response::{Framing, ResponseScanner, ResponseSink};
