@@ -27,7 +27,7 @@ pub(crate) enum Act {
     Model,
     Tier,
     Fingerprint,
-    /// Where the answer is; kept as the reason why it ended, if it has and no better one comes.
+    /// Where the answer is; of an ended one also [`Facts::ended`].
     Status,
     /// Content that is told in pieces.
     Content(Content),
@@ -96,6 +96,9 @@ pub(crate) enum Effect {
     Complete,
 }
 
+/// Where an answer is that has ended.
+const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
+
 /// Texts of this length are held back until it is known what they belong to; longer ones are cut.
 const HELD: usize = 40;
 
@@ -112,6 +115,8 @@ pub(crate) struct Facts {
     pub(crate) delta: Option<Content>,
     /// For the format's own use; zero at the beginning of each event.
     pub(crate) own: u16,
+    /// Of [`ENDED`].
+    ended: Option<u8>,
     /// How many choices the list had before.
     next_choice: u32,
     /// Why a choice ended or what an error is, and how good it is: 0 for none, 1 for one that any other replaces.
@@ -141,6 +146,7 @@ impl Facts {
             choice: 0,
             delta: None,
             own: 0,
+            ended: None,
             next_choice: 0,
             held: [0; HELD],
             held_len: 0,
@@ -150,7 +156,7 @@ impl Facts {
         }
     }
 
-    /// Holds a text, unless a better one is held.
+    /// Holds a text, unless a better one is held: one with a rank that is higher.
     pub(crate) fn hold(&mut self, rank: u8, text: &str) {
         if rank < self.rank || text.is_empty() {
             return;
@@ -171,6 +177,16 @@ impl Facts {
         super::string::cut(&self.held[..usize::from(self.held_len)], HELD)
     }
 
+    /// The status that an answer ended with.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        ENDED.get(usize::from(self.ended?)).copied()
+    }
+
+    /// It was told.
+    pub(crate) fn end_status(&mut self) {
+        self.ended = None;
+    }
+
     /// Holds none.
     pub(crate) fn let_go(&mut self) {
         self.held_len = 0;
@@ -181,6 +197,7 @@ impl Facts {
     fn begin_event(&mut self) {
         self.delta = None;
         self.own = 0;
+        self.ended = None;
         self.event = 0;
         self.choice = 0;
         self.next_choice = 0;
@@ -452,9 +469,10 @@ impl<S: ResponseSink> Telling<'_, S> {
             Act::Status => {
                 self.recorder.spoil();
                 self.sink.status(text);
-                if matches!(text, "completed" | "incomplete" | "failed" | "cancelled") {
-                    self.facts.hold(1, text);
-                }
+                self.facts.ended = ENDED
+                    .iter()
+                    .position(|ended| *ended == text)
+                    .map(|at| at as u8);
             }
             Act::Finish => {
                 self.recorder.spoil();
@@ -505,6 +523,7 @@ impl<S: ResponseSink> Telling<'_, S> {
             (Act::Event, true) => self.facts.begin_event(),
             (Act::Choices, true) => self.facts.next_choice = 0,
             (Act::NextChoice, true) => {
+                self.facts.let_go();
                 self.facts.choice = self.facts.next_choice;
                 self.facts.next_choice = self.facts.next_choice.saturating_add(1);
             }
