@@ -1,0 +1,6 @@
+//! The wires of Anthropic, Gemini, Ollama and Bedrock.
+
+mod amazon;
+mod corpus;
+
+mod told;
