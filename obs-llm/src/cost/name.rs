@@ -75,25 +75,33 @@ pub(super) fn keys<T>(
     mut each: impl FnMut(&str, bool) -> Option<T>,
 ) -> Option<T> {
     let prefix = house.prefix;
-    let mut both = |name: &str, exact: bool| {
-        let mut key = Key::default();
-        let prefixed = key
-            .join(&[prefix, "/", name])
-            .and_then(|key| each(key, exact));
-        prefixed.or_else(|| each(key.join(&[name])?, exact))
-    };
     let bare = bare(prefix, model);
     let regionless = |name| (prefix == "bedrock").then(|| regionless(name)).flatten();
     let undated = undated(bare, matches!(prefix, "gemini" | "vertex_ai"));
+    // A name that has the prefix has had it put there, or it is part of the name (`perplexity/glm` of Perplexity): the table
+    // rarely means the latter.
+    let prefixed = begins(prefix, model);
     let names = [
+        (Some(bare).filter(|_| prefixed), true),
         (Some(model), true),
-        (Some(bare).filter(|bare| *bare != model), true),
+        (Some(bare).filter(|bare| !prefixed && *bare != model), true),
         (regionless(bare), false),
         (undated, false),
         (undated.and_then(regionless), false),
     ];
     let mut names = names.into_iter();
-    names.find_map(|(name, exact)| both(name?, exact))
+    names.find_map(|(name, exact)| {
+        let mut key = Key::default();
+        let prefixed = key.join(&[prefix, "/", name?]);
+        let found = prefixed.and_then(|key| each(key, exact));
+        found.or_else(|| each(key.join(&[name?])?, exact))
+    })
+}
+
+fn begins(prefix: &str, model: &str) -> bool {
+    model
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A model's name without what interfaces put in front of it and behind it: `models/gemini-2.5-pro`, the resource names of Google
@@ -223,10 +231,10 @@ mod tests {
         ];
         check("azure.ai.openai", "gpt-4o-2024-08-06", &azure);
         let twice = [
-            ("xai/xai/grok-4", true),
-            ("xai/grok-4", true),
             ("xai/grok-4", true),
             ("grok-4", true),
+            ("xai/xai/grok-4", true),
+            ("xai/grok-4", true),
         ];
         check("x_ai", "xai/grok-4", &twice);
     }

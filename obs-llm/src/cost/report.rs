@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-/// How many entries that were left out are listed, and how many names of fields.
+/// How many entries that were left out are listed.
 const LISTED: usize = 64;
+/// How many names of fields: LiteLLM's table has some seventy that tokens do not tell.
+const FIELDS: usize = 256;
 /// What is kept of a name, in bytes.
 const NAME: usize = 128;
 
@@ -22,10 +24,11 @@ pub struct LoadReport {
     pub bad_entries: usize,
     /// The first of them, at most 64.
     pub bad: Vec<BadEntry>,
-    /// Fields that look like prices and are not understood, and in how many entries each is. A newer table may have them: what
+    /// Fields that look like prices and are not understood, and in how many entries each is; at most 256. A newer table may have them: what
     /// they price is charged as what it is a part of.
     pub unknown_fields: Vec<(String, usize)>,
-    /// Fields that price what tokens do not tell: searches, seconds, a region's surcharge. They are not part of a cost here.
+    /// Fields that price what tokens do not tell: searches, seconds, a region's surcharge; at most 256. They
+    /// are not part of a cost here.
     pub untold_fields: Vec<(String, usize)>,
 }
 
@@ -81,7 +84,7 @@ impl fmt::Display for LoadReport {
 fn count(fields: &mut Vec<(String, usize)>, name: &str) {
     if let Some((_, count)) = fields.iter_mut().find(|(known, _)| known == name) {
         *count += 1;
-    } else if fields.len() < LISTED {
+    } else if fields.len() < FIELDS {
         fields.push((short(name), 1));
     }
 }
