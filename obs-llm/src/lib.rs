@@ -144,6 +144,9 @@ mod call;
 #[cfg(feature = "client")]
 pub mod client;
 mod descriptor;
+#[cfg(feature = "cost")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
+pub mod cost;
 mod dialect;
 mod llm;
 mod provider;
