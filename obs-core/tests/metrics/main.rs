@@ -14,6 +14,7 @@ mod raises;
 mod readers;
 mod series;
 mod shutdown;
+mod sources;
 mod telemetries;
 mod threads;
 
