@@ -10,6 +10,9 @@ mod call;
 pub mod client;
 mod descriptor;
 mod dialect;
+#[cfg(feature = "engines")]
+#[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
+pub mod engines;
 mod llm;
 mod provider;
 #[cfg(feature = "stream")]
