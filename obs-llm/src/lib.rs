@@ -148,6 +148,9 @@ mod descriptor;
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
 mod dialect;
+#[cfg(feature = "engines")]
+#[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
+pub mod engines;
 mod llm;
 mod provider;
 #[cfg(feature = "stream")]

@@ -15,6 +15,7 @@ mod raises;
 mod readers;
 mod series;
 mod shutdown;
+mod sources;
 mod telemetries;
 mod threads;
 

@@ -1,0 +1,2 @@
+//! Engines.
+pub mod page;
