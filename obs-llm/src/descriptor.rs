@@ -14,6 +14,7 @@ pub(crate) const MODEL: usize = 2;
 pub(crate) const RESPONSE_MODEL: usize = 3;
 pub(crate) const ADDRESS: usize = 4;
 pub(crate) const PORT: usize = 5;
+pub(crate) const ERROR: usize = 6;
 
 /// Stages, in the order in which all kinds have them.
 pub(crate) const FIRST_CHUNK: usize = 0;
@@ -264,7 +265,10 @@ static STAGES_MAIN: [Stage; 2] = [
 
 const fn first_chunk(name: &'static str) -> Stage {
     by_hand(
-        seconds(name, "Time from the request to the first chunk with content."),
+        seconds(
+            name,
+            "Time from the request to the first chunk with content.",
+        ),
         Event::RPC_START,
         Event::FIRST_OUTPUT,
     )
@@ -372,21 +376,12 @@ const fn seconds(name: &'static str, description: &'static str) -> Histogram {
 
 /// `{operation} {model}`, as the conventions say.
 fn span_name(record: &Record<'_>, name: &mut String) {
-    let mut push = |label| {
-        if let Some(value) = record.label_value(label) {
-            name.push_str(&value.to_text());
-            return true;
-        }
-        false
-    };
-    push(OPERATION);
+    record.write_label(OPERATION, name);
+    let operation = name.len();
     name.push(' ');
-    let has_model = record.label_value(MODEL).is_some();
-    if has_model {
-        let value = record.label_value(MODEL);
-        name.push_str(&value.map(|value| value.to_text().into_owned()).unwrap_or_default());
-    } else {
-        name.pop();
+    record.write_label(MODEL, name);
+    if name.len() == operation + 1 {
+        name.truncate(operation);
     }
 }
 
@@ -404,8 +399,7 @@ pub(crate) mod by_length {
     pub(crate) const DURATION: usize = 1;
     pub(crate) const PER_TOKEN: usize = 0;
 
-    pub(crate) const INPUTS: &[&str] =
-        &["0-1k", "1k-4k", "4k-16k", "16k-64k", "64k+", "unknown"];
+    pub(crate) const INPUTS: &[&str] = &["0-1k", "1k-4k", "4k-16k", "16k-64k", "64k+", "unknown"];
     const INPUT_LIMITS: [u64; 4] = [1024, 4096, 16_384, 65_536];
     pub(crate) const OUTPUTS: &[&str] = &["0-64", "64-256", "256-1k", "1k-4k", "4k+", "unknown"];
     const OUTPUT_LIMITS: [u64; 4] = [64, 256, 1024, 4096];
@@ -508,7 +502,10 @@ mod tests {
     #[test]
     fn an_error_is_called_as_its_provider_calls_it() {
         assert_eq!(error_type("rate_limit_error"), ErrorType::own(7));
-        assert_eq!(error_type("throttlingException"), error_type("ThrottlingException"));
+        assert_eq!(
+            error_type("throttlingException"),
+            error_type("ThrottlingException")
+        );
         assert_ne!(error_type("ThrottlingException"), ErrorType::OTHER);
         assert_eq!(error_type(""), ErrorType::OTHER);
         assert_eq!(error_type("no such thing"), ErrorType::OTHER);
@@ -518,17 +515,38 @@ mod tests {
     fn quantities_stand_where_their_numbers_say() {
         let place = |index: usize| {
             let quantity = &QUANTITIES_MAIN[index];
-            (quantity.histogram.name, quantity.attribute.map(|(_, of)| of))
+            (
+                quantity.histogram.name,
+                quantity.attribute.map(|(_, of)| of),
+            )
         };
-        assert_eq!(place(MAIN_INPUT), (gen_ai::MAIN_INPUT_TOKENS, Some("unknown")));
-        assert_eq!(place(MAIN_OUTPUT), (gen_ai::MAIN_OUTPUT_TOKENS, Some("unknown")));
+        assert_eq!(
+            place(MAIN_INPUT),
+            (gen_ai::MAIN_INPUT_TOKENS, Some("unknown"))
+        );
+        assert_eq!(
+            place(MAIN_OUTPUT),
+            (gen_ai::MAIN_OUTPUT_TOKENS, Some("unknown"))
+        );
         assert_eq!(place(MAIN_CACHE_READ).0, gen_ai::MAIN_CACHE_READ_TOKENS);
         assert_eq!(place(MAIN_CACHE_WRITE).0, gen_ai::MAIN_CACHE_WRITE_TOKENS);
         assert_eq!(place(MAIN_REASONING).0, gen_ai::MAIN_REASONING_TOKENS);
-        assert_eq!(place(MAIN_CALL_INPUT).0, gen_ai::MAIN_OPERATION_INPUT_TOKENS);
-        assert_eq!(place(MAIN_CALL_OUTPUT).0, gen_ai::MAIN_OPERATION_OUTPUT_TOKENS);
-        assert_eq!(QUANTITIES[INPUT_USAGE].attribute.map(|(_, of)| of), Some("input"));
-        assert_eq!(QUANTITIES[OUTPUT_USAGE].attribute.map(|(_, of)| of), Some("output"));
+        assert_eq!(
+            place(MAIN_CALL_INPUT).0,
+            gen_ai::MAIN_OPERATION_INPUT_TOKENS
+        );
+        assert_eq!(
+            place(MAIN_CALL_OUTPUT).0,
+            gen_ai::MAIN_OPERATION_OUTPUT_TOKENS
+        );
+        assert_eq!(
+            QUANTITIES[INPUT_USAGE].attribute.map(|(_, of)| of),
+            Some("input")
+        );
+        assert_eq!(
+            QUANTITIES[OUTPUT_USAGE].attribute.map(|(_, of)| of),
+            Some("output")
+        );
         assert_eq!(QUANTITIES[COST].histogram.name, obs::LLM_COST);
         assert_eq!(QUANTITIES_MAIN[COST].histogram.name, obs::LLM_COST);
     }
@@ -542,6 +560,9 @@ mod tests {
         assert_eq!(name(Some(1 << 40)), "64k+");
         assert_eq!(name(None), "unknown");
         let name = |count| by_length::OUTPUTS[usize::from(by_length::output(count))];
-        assert_eq!((name(Some(64)), name(Some(65)), name(None)), ("0-64", "64-256", "unknown"));
+        assert_eq!(
+            (name(Some(64)), name(Some(65)), name(None)),
+            ("0-64", "64-256", "unknown")
+        );
     }
 }
