@@ -168,6 +168,8 @@ pub const LLM_SERVER_WAITING: &str = "obs.llm.server.waiting_requests";
 pub const LLM_SERVER_SLOTS: &str = "obs.llm.server.slots";
 /// Requests that one step of a server of models advanced.
 pub const LLM_SERVER_BATCH_SIZE: &str = "obs.llm.server.batch_size";
+/// Time from one token of a request to the next as the server of the model has it, in seconds.
+pub const LLM_SERVER_TOKEN_GAP: &str = "obs.llm.server.token_gap";
 /// How much of a server's cache of keys and values is in use, from 0 to 1.
 pub const LLM_SERVER_KV_CACHE_USAGE: &str = "obs.llm.server.kv_cache.usage";
 /// Tokens of inputs that a server of models read, or found in its cache.

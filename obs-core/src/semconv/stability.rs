@@ -142,6 +142,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::LLM_SERVER_WAITING, Ours),
     (obs::LLM_SERVER_SLOTS, Ours),
     (obs::LLM_SERVER_BATCH_SIZE, Ours),
+    (obs::LLM_SERVER_TOKEN_GAP, Ours),
     (obs::LLM_SERVER_KV_CACHE_USAGE, Ours),
     (obs::LLM_SERVER_INPUT_TOKENS, Ours),
     (obs::LLM_SERVER_CACHED_TOKENS, Ours),
