@@ -153,6 +153,7 @@ mod dialect;
 pub mod engines;
 mod llm;
 mod provider;
+pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
 mod usage;
@@ -169,6 +170,7 @@ pub use descriptor::{
 pub use dialect::Dialect;
 pub use llm::{Llm, SLOW};
 pub use provider::Provider;
+pub use server::{InferenceRequest, ModelServer};
 #[cfg(feature = "stream")]
 pub use stream::{Bytes, InstrumentedStream, Observe};
 pub use usage::{Tokens, Usage};

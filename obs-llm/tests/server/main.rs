@@ -1,0 +1,9 @@
+//! The recorder of a server of models, driven by hand on a clock that stands still until it is moved.
+
+mod endings;
+mod kinds;
+mod labels;
+mod life;
+mod support;
+mod threads;
+mod tokens;
