@@ -4,9 +4,24 @@
 //! them; a [`RequestScanner`] does so for a request. Both hold a few hundred bytes whatever passes, allocate nothing, change
 //! nothing, and never fail: what makes no sense is told as [`Malformed`].
 
+mod document;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "read by the scanner of Bedrock, which follows")
+)]
+mod eventstream;
+mod framing;
+mod json;
+mod openai;
+mod path;
 mod request;
 mod response;
+mod responses;
+mod shape;
+mod string;
+mod table;
 
+pub use path::{Recognised, of_path};
 pub use request::{RequestScanner, RequestSink};
 pub use response::{Framing, ResponseScanner, ResponseSink};
 

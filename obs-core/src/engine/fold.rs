@@ -306,6 +306,11 @@ fn points(
             else {
                 continue;
             };
+            // One of several in a group that has not counted yet, as a histogram of which nothing was recorded.
+            let counts = matches!(metric.shape, Shape::Sum { monotonic: true });
+            if counts && set.metrics.len() > 1 && series.cells[metric.offset] == 0 {
+                continue;
+            }
             let mut attributes = attributes.clone();
             if let Some((key, value)) = metric.attribute {
                 attributes.push((key.as_str().into(), LabelValue::Static(value)));

@@ -81,6 +81,14 @@ names! {
     LLM_INPUT_CLASS = "obs.llm.input.class";
     /// How long the output was: `0-64`, `64-256`, `256-1k`, `1k-4k`, `4k+`, `unknown`.
     LLM_OUTPUT_CLASS = "obs.llm.output.class";
+    /// What an engine says loading the model took, in seconds.
+    LLM_SERVER_LOAD = "obs.llm.server.load.duration";
+    /// What an engine says reading the prompt took, in seconds.
+    LLM_SERVER_PREFILL = "obs.llm.server.prefill.duration";
+    /// What an engine says writing the answer took, in seconds.
+    LLM_SERVER_DECODE = "obs.llm.server.decode.duration";
+    /// What an engine says all of it took, in seconds.
+    LLM_SERVER_TOTAL = "obs.llm.server.total.duration";
     /// What was slow: `first_chunk`, `chunk_gap`.
     LLM_SLOW_CAUSE = "obs.llm.slow.cause";
     /// How long it took, in seconds.

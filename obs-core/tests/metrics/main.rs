@@ -4,6 +4,7 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod by_hand;
 mod duplicates;
 mod groups;
 mod instruments;

@@ -1,6 +1,12 @@
 //! An answer, in whatever pieces it comes.
 
-use super::{Content, Malformed, ServerPart, Wire};
+use super::{
+    Content, Malformed, ServerPart, Wire,
+    document::{Document, Format},
+    framing::{Events, Lines},
+    openai, responses,
+    shape::Recorder,
+};
 use crate::usage::Usage;
 
 /// How an answer is divided.
@@ -76,35 +82,76 @@ pub trait ResponseSink {
 /// Reads an answer.
 #[derive(Debug)]
 pub struct ResponseScanner {
-    wire: Wire,
-    framing: Framing,
-    texts: bool,
+    document: Document,
+    reader: Reader,
+}
+
+/// Divides it.
+#[derive(Debug)]
+enum Reader {
+    Json,
+    Events(Events),
+    Lines(Lines),
+    /// A framing that the format has not: nothing is read.
+    Nothing,
 }
 
 impl ResponseScanner {
     /// For an answer of this format, divided so.
     pub fn new(wire: Wire, framing: Framing) -> Self {
+        let reader = match framing {
+            Framing::Json => Reader::Json,
+            Framing::EventStream => Reader::Events(Events::new()),
+            Framing::Lines => Reader::Lines(Lines::new()),
+            Framing::AmazonEventStream => Reader::Nothing,
+        };
         Self {
-            wire,
-            framing,
-            texts: false,
+            document: Document::new(format_of(wire)),
+            reader,
         }
     }
 
     /// That tells pieces of content, too.
     #[must_use]
     pub fn with_texts(mut self) -> Self {
-        self.texts = true;
+        self.document.tell_texts();
         self
     }
 
     /// Reads the next bytes.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
-        let _ = (bytes, sink, self.wire, self.framing, self.texts);
+        match &mut self.reader {
+            Reader::Json => self.document.feed(bytes, sink),
+            Reader::Events(events) => events.feed(bytes, &mut self.document, sink),
+            Reader::Lines(lines) => lines.feed(bytes, &mut self.document, sink),
+            Reader::Nothing => {}
+        }
     }
 
     /// Nothing follows.
     pub fn end(&mut self, sink: &mut impl ResponseSink) {
-        let _ = sink;
+        match &mut self.reader {
+            Reader::Json => {
+                let is_done = self.document.is_done();
+                self.document
+                    .finish(Malformed::Cut, sink, &mut Recorder::off());
+                if is_done {
+                    self.document.complete(sink);
+                }
+            }
+            Reader::Events(events) => events.end(&mut self.document, sink),
+            Reader::Lines(lines) => lines.end(&mut self.document, sink),
+            Reader::Nothing => {}
+        }
+    }
+}
+
+/// What the documents of a format hold.
+fn format_of(wire: Wire) -> &'static Format {
+    match wire {
+        Wire::OpenAiChat => &openai::CHAT,
+        Wire::OpenAiResponses => &responses::RESPONSES,
+        // The others' tables come with their files.
+        _ => &openai::CHAT,
     }
 }

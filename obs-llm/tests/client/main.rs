@@ -1,0 +1,4 @@
+//! The layer around HTTP clients.
+
+mod answers;
+mod support;
