@@ -1,4 +1,5 @@
 //! The layer around HTTP clients.
 
 mod answers;
+mod injection;
 mod support;
