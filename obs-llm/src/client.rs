@@ -2,6 +2,7 @@
 
 mod asked;
 mod body;
+mod coding;
 mod future;
 mod inject;
 mod injected;
