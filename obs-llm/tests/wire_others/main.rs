@@ -2,5 +2,6 @@
 
 mod amazon;
 mod corpus;
-
+mod hostile;
+mod oracle;
 mod told;
