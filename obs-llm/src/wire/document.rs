@@ -291,13 +291,13 @@ impl Document {
         self.json.feed(nodes, bytes, &mut telling);
     }
 
-    /// The document is over: one that is not whole is malformed, in this way; none at all is none.
+    /// The document is over, and whether it was whole: one that was not is malformed, in this way; none at all is none.
     pub(crate) fn finish(
         &mut self,
         cut: Malformed,
         sink: &mut impl ResponseSink,
         recorder: &mut Recorder,
-    ) {
+    ) -> bool {
         let nodes = self.format.nodes;
         let is_new = self.json.is_new();
         let mut telling = Telling {
@@ -308,7 +308,8 @@ impl Document {
             recorder,
         };
         self.json.finish(nodes, &mut telling);
-        if !is_new && !self.json.is_done() && !self.json.is_bad() {
+        let is_done = self.json.is_done();
+        if !is_new && !is_done && !self.json.is_bad() {
             telling.recorder.spoil();
             telling.sink.malformed(cut);
         }
@@ -316,11 +317,7 @@ impl Document {
             telling.complete();
         }
         self.begin();
-    }
-
-    /// Whether the document is whole.
-    pub(crate) fn is_done(&self) -> bool {
-        self.json.is_done()
+        is_done
     }
 
     /// Whether nothing of the document was there yet.
@@ -410,16 +407,19 @@ impl<S: ResponseSink> Telling<'_, S> {
 
     fn own(&mut self, id: u8, value: Value<'_>) {
         let effect = (self.format.own)(self.facts, id, value);
-        if effect != Effect::Nothing {
-            self.recorder.spoil();
-        }
         match effect {
             Effect::Nothing => {}
-            Effect::Content(content) => self.content(content),
+            Effect::Content(content) => {
+                self.recorder.spoil();
+                self.content(content);
+            }
             Effect::Usage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
-            Effect::Complete => self.facts.event |= IS_LAST,
+            Effect::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
         }
     }
 
