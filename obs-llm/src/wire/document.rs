@@ -27,7 +27,7 @@ pub(crate) enum Act {
     Model,
     Tier,
     Fingerprint,
-    /// Where the answer is; kept as the reason why it ended, if it has and no better one comes.
+    /// Where the answer is; of an ended one also [`Facts::ended`].
     Status,
     /// Content that is told in pieces.
     Content(Content),
@@ -86,8 +86,6 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Nothing,
-    /// Content is there.
-    Content(Content),
     /// What was unsure is [`Facts::delta`]; if that says nothing, this.
     Settled(Content),
     /// [`Facts::usage`] is whole.
@@ -99,6 +97,9 @@ pub(crate) enum Effect {
     /// The answer is over.
     Complete,
 }
+
+/// Where an answer is that has ended.
+const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
 
 /// Texts of this length are held back until it is known what they belong to; longer ones are cut.
 const HELD: usize = 40;
@@ -118,6 +119,8 @@ pub(crate) struct Facts {
     unsure: u32,
     /// For the format's own use; zero at the beginning of each event.
     pub(crate) own: u16,
+    /// Of [`ENDED`].
+    ended: Option<u8>,
     /// How many choices the list had before.
     next_choice: u32,
     /// Why a choice ended or what an error is, and how good it is: 0 for none, 1 for one that any other replaces.
@@ -149,6 +152,7 @@ impl Facts {
             delta: None,
             unsure: 0,
             own: 0,
+            ended: None,
             next_choice: 0,
             held: [0; HELD],
             held_len: 0,
@@ -158,7 +162,7 @@ impl Facts {
         }
     }
 
-    /// Holds a text, unless a better one is held.
+    /// Holds a text, unless a better one is held: one with a rank that is higher.
     pub(crate) fn hold(&mut self, rank: u8, text: &str) {
         if rank < self.rank || text.is_empty() {
             return;
@@ -179,6 +183,16 @@ impl Facts {
         super::string::cut(&self.held[..usize::from(self.held_len)], HELD)
     }
 
+    /// The status that an answer ended with.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        ENDED.get(usize::from(self.ended?)).copied()
+    }
+
+    /// It was told.
+    pub(crate) fn end_status(&mut self) {
+        self.ended = None;
+    }
+
     /// Holds none.
     pub(crate) fn let_go(&mut self) {
         self.held_len = 0;
@@ -195,6 +209,7 @@ impl Facts {
         self.delta = None;
         self.unsure = 0;
         self.own = 0;
+        self.ended = None;
         self.event = 0;
         self.choice = 0;
         self.next_choice = 0;
@@ -231,11 +246,6 @@ impl Document {
 
     pub(crate) fn texts(&self) -> bool {
         self.texts
-    }
-
-    /// What format it is; [`begin`](Self::begin) has to follow where it changes.
-    pub(crate) fn set_format(&mut self, format: &'static Format) {
-        self.format = format;
     }
 
     /// A document begins.
@@ -288,13 +298,13 @@ impl Document {
         self.json.feed(nodes, bytes, &mut telling);
     }
 
-    /// The document is over: one that is not whole is malformed, in this way; none at all is none.
+    /// The document is over, and whether it was whole: one that was not is malformed, in this way; none at all is none.
     pub(crate) fn finish(
         &mut self,
         cut: Malformed,
         sink: &mut impl ResponseSink,
         recorder: &mut Recorder,
-    ) {
+    ) -> bool {
         let nodes = self.format.nodes;
         let is_new = self.json.is_new();
         let mut telling = Telling {
@@ -305,7 +315,8 @@ impl Document {
             recorder,
         };
         self.json.finish(nodes, &mut telling);
-        if !is_new && !self.json.is_done() && !self.json.is_bad() {
+        let is_done = self.json.is_done();
+        if !is_new && !is_done && !self.json.is_bad() {
             telling.recorder.spoil();
             telling.sink.malformed(cut);
         }
@@ -313,11 +324,7 @@ impl Document {
             telling.complete();
         }
         self.begin();
-    }
-
-    /// Whether the document is whole.
-    pub(crate) fn is_done(&self) -> bool {
-        self.json.is_done()
+        is_done
     }
 
     /// Whether nothing of the document was there yet.
@@ -407,21 +414,21 @@ impl<S: ResponseSink> Telling<'_, S> {
 
     fn own(&mut self, id: u8, value: Value<'_>) {
         let effect = (self.format.own)(self.facts, id, value);
-        if effect != Effect::Nothing {
-            self.recorder.spoil();
-        }
         match effect {
             Effect::Nothing => {}
-            Effect::Content(content) => self.content(content),
             Effect::Settled(content) => self.settle(content),
             Effect::Usage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
-            Effect::Complete => self.facts.event |= IS_LAST,
+            Effect::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
         }
     }
 
     fn settle(&mut self, default: Content) {
+        self.recorder.spoil();
         let content = self.facts.delta.take().unwrap_or(default);
         if self.facts.event & UNKNOWN_DELTA != 0 {
             self.facts.event &= !UNKNOWN_DELTA;
@@ -481,9 +488,10 @@ impl<S: ResponseSink> Telling<'_, S> {
             Act::Status => {
                 self.recorder.spoil();
                 self.sink.status(text);
-                if matches!(text, "completed" | "incomplete" | "failed" | "cancelled") {
-                    self.facts.hold(1, text);
-                }
+                self.facts.ended = ENDED
+                    .iter()
+                    .position(|ended| *ended == text)
+                    .map(|at| at as u8);
             }
             Act::Finish => {
                 self.recorder.spoil();
@@ -534,6 +542,7 @@ impl<S: ResponseSink> Telling<'_, S> {
             (Act::Event, true) => self.facts.begin_event(),
             (Act::Choices, true) => self.facts.next_choice = 0,
             (Act::NextChoice, true) => {
+                self.facts.let_go();
                 self.facts.choice = self.facts.next_choice;
                 self.facts.next_choice = self.facts.next_choice.saturating_add(1);
             }

@@ -56,11 +56,6 @@ fn is_text(value: Option<&Value>) -> bool {
         .is_some_and(|text| !text.is_empty())
 }
 
-/// An object, or a list, which closes as one does.
-fn is_node(value: &Value) -> bool {
-    value.is_object() || value.is_array()
-}
-
 fn count(object: &Value, key: &str) -> Option<u64> {
     let value = object.get(key)?;
     let real = value.as_f64().filter(|real| *real >= 0.0)?;
@@ -98,7 +93,7 @@ fn anthropic(answer: &Value) -> Expect {
             .unwrap_or_default();
         expect.has_content |= matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use");
     }
-    if let Some(error) = answer.get("error").filter(|error| is_node(error)) {
+    if let Some(error) = answer.get("error").filter(|error| error.is_object()) {
         let kind = error
             .get("type")
             .and_then(Value::as_str)
@@ -156,7 +151,7 @@ fn gemini(answer: &Value) -> Expect {
     expect.text("id", answer.get("responseId"));
     expect.text("model", answer.get("modelVersion"));
     for (place, choice) in items(answer.get("candidates"))
-        .filter(|item| is_node(item))
+        .filter(|item| item.is_object())
         .enumerate()
     {
         let index = choice.get("index").filter(|index| index.is_number());
@@ -171,13 +166,13 @@ fn gemini(answer: &Value) -> Expect {
             expect.content(part.get("text"));
             expect.content(part.get("inlineData").and_then(|data| data.get("data")));
             expect.content(part.get("executableCode").and_then(|code| code.get("code")));
-            expect.has_content |= part.get("functionCall").is_some_and(is_node);
+            expect.has_content |= part.get("functionCall").is_some_and(Value::is_object);
         }
     }
     if let Some(feedback) = answer.get("promptFeedback") {
         expect.text("finish 0", feedback.get("blockReason"));
     }
-    if let Some(error) = answer.get("error").filter(|error| is_node(error)) {
+    if let Some(error) = answer.get("error").filter(|error| error.is_object()) {
         let status = error.get("status").filter(|status| is_text(Some(status)));
         let code = error
             .get("code")
@@ -266,7 +261,7 @@ fn ollama(answer: &Value) -> Expect {
         expect.content(message.and_then(|message| message.get(key)));
     }
     for from in [Some(answer), message].into_iter().flatten() {
-        expect.has_content |= items(from.get("tool_calls")).any(is_node);
+        expect.has_content |= items(from.get("tool_calls")).any(Value::is_object);
     }
     let images = items(message.and_then(|message| message.get("images")));
     expect.has_content |= images.fold(false, |any, image| any | is_text(Some(image)));
@@ -332,7 +327,7 @@ fn converse(answer: &Value) -> Expect {
     for block in blocks.chain(answer.get("delta")).chain(answer.get("start")) {
         expect.content(block.get("text"));
         for key in ["image", "audio"] {
-            expect.has_content |= block.get(key).is_some_and(is_node);
+            expect.has_content |= block.get(key).is_some_and(Value::is_object);
         }
         let within = |node, key| block.get(node).and_then(|node: &Value| node.get(key));
         expect.content(within("toolUse", "input"));
