@@ -408,7 +408,10 @@ impl<const KEPT: usize> Json<KEPT> {
         let level = self.here(nodes).node;
         let list = byte == b'[';
         let node = nodes.get(usize::from(level));
-        let node = node.filter(|node| node.serves(list) && usize::from(self.depth) < LEVELS);
+        // The outermost is read in any case, so that what is no JSON at all is found.
+        let node = node.filter(|node| {
+            usize::from(self.depth) < LEVELS && (node.serves(list) || self.depth == 0)
+        });
         let Some(node) = node else {
             self.inside = 1;
             self.state = State::Inside;
