@@ -1,7 +1,8 @@
-//! The wires of Anthropic, Gemini, Ollama and Bedrock.
+//! The formats of Anthropic, Gemini, Ollama and Bedrock.
 
 mod amazon;
 mod corpus;
 mod hostile;
 mod oracle;
-mod told;
+#[path = "../wire/properties.rs"]
+mod properties;

@@ -2,8 +2,8 @@
 //!
 //! What is told is compared without its order, which is the document's, and content by whether there is any.
 
-use super::told::read_without_texts;
-use obs_llm::wire::{Framing, Wire};
+use super::properties::{Log, read};
+use obs_llm::wire::{Framing, ResponseSink, Wire};
 use obs_llm::{Tokens, Usage};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value};
@@ -36,16 +36,16 @@ impl Expect {
 
     fn usage(&mut self, usage: &Usage) {
         if !usage.is_empty() {
-            let mut told = super::told::Told::default();
-            obs_llm::wire::ResponseSink::usage(&mut told, usage);
-            self.lines.push(told.lines.trim_end().to_owned());
+            let mut told = Log::default();
+            told.usage(usage);
+            self.lines.extend(told.lines);
         }
     }
 
     fn millis(&mut self, part: &str, value: Option<&Value>, nanos: f64) {
         let time = value.and_then(Value::as_f64).map(|time| time * nanos);
         if let Some(time) = time.filter(|time| *time >= 0.0) {
-            self.lines.push(format!("server {part} {}", time as u64));
+            self.lines.push(format!("time {part} {}", time as u64));
         }
     }
 }
@@ -269,10 +269,10 @@ fn ollama(answer: &Value) -> Expect {
         expect.lines.push("error _OTHER".to_owned());
     }
     for (part, key) in [
-        ("total", "total_duration"),
-        ("load", "load_duration"),
-        ("prefill", "prompt_eval_duration"),
-        ("decode", "eval_duration"),
+        ("Total", "total_duration"),
+        ("Load", "load_duration"),
+        ("Prefill", "prompt_eval_duration"),
+        ("Decode", "eval_duration"),
     ] {
         expect.millis(part, answer.get(key), 1.0);
     }
@@ -340,7 +340,7 @@ fn converse(answer: &Value) -> Expect {
     }
     let metrics = answer.get("metrics");
     let latency = metrics.and_then(|metrics| metrics.get("latencyMs"));
-    expect.millis("total", latency, 1e6);
+    expect.millis("Total", latency, 1e6);
     let tier = answer.get("serviceTier");
     expect.text("tier", tier.and_then(|tier| tier.get("type")));
     if let Some(told) = answer.get("usage") {
@@ -473,12 +473,13 @@ fn answer(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
 #[track_caller]
 fn holds(wire: Wire, answer: &Value, expect: Expect) {
     let text = serde_json::to_string(answer).expect("JSON");
-    let told = read_without_texts(wire, Framing::Json, [text.as_bytes()]);
-    let pieces = read_without_texts(wire, Framing::Json, text.as_bytes().chunks(3));
+    let told = read(wire, Framing::Json, false, [text.as_bytes()]);
+    let pieces = read(wire, Framing::Json, false, text.as_bytes().chunks(3));
     assert_eq!(pieces, told, "{text}");
     let (content, mut lines): (Vec<_>, Vec<_>) = told
         .lines
-        .lines()
+        .iter()
+        .map(String::as_str)
         .partition(|line| line.starts_with("content "));
     lines.sort_unstable();
     let mut expected = expect.lines;
