@@ -8,6 +8,7 @@ mod bill;
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
 mod dialect;
+pub mod estimate;
 mod provider;
 mod usage;
 pub mod wire;

@@ -1,0 +1,2 @@
+//! Tokens counted here.
+fn main() {}
