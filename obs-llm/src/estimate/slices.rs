@@ -26,7 +26,14 @@ pub(super) fn count(text: &str, each: impl Fn(&str) -> Option<usize>) -> Option<
     while !rest.is_empty() {
         let (slice, tail) = rest.split_at(cut(rest));
         let counted = std::panic::AssertUnwindSafe(|| each(slice));
-        sum += std::panic::catch_unwind(counted).ok().flatten()? as u64;
+        sum += match std::panic::catch_unwind(counted) {
+            Ok(tokens) => tokens? as u64,
+            // What was thrown may panic again when it is dropped: it is not.
+            Err(thrown) => {
+                std::mem::forget(thrown);
+                return None;
+            }
+        };
         rest = tail;
     }
     Some(sum)
