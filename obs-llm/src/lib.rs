@@ -152,6 +152,7 @@ mod dialect;
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
 pub mod engines;
 mod llm;
+pub mod estimate;
 mod provider;
 pub mod server;
 #[cfg(feature = "stream")]
