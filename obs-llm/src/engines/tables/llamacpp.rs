@@ -18,7 +18,11 @@ pub const LLAMACPP: Mapping = Mapping {
         Row::approximate(
             "llamacpp:prompt_tokens_total",
             Target::InputTokens,
-            "those that were processed, so without those from the cache",
+            "those that were processed, so without those from the cache, which are counted beside them",
+        ),
+        Row::exact(
+            "llamacpp:prompt_tokens_cached_total",
+            Target::PrefixCacheHits,
         ),
         Row::exact("llamacpp:tokens_predicted_total", Target::OutputTokens),
     ],
@@ -42,7 +46,6 @@ pub const LLAMACPP: Mapping = Mapping {
         (Target::Finished, SILENT),
         (Target::Preemptions, SILENT),
         (Target::PrefixCacheQueries, SILENT),
-        (Target::PrefixCacheHits, "in each answer's usage only"),
         (Target::FirstTokenQuantile, SILENT),
         (Target::InterTokenQuantile, SILENT),
         (Target::RequestQuantile, SILENT),
