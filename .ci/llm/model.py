@@ -10,10 +10,24 @@ import struct
 import sys
 
 WIDTH, LAYERS, HEADS, SHARED, HEAD, INNER, CONTEXT = 256, 2, 4, 2, 64, 512, 4096
-SPECIAL = ["<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>"]
+# The last one opens a call of a tool. Nothing leans to it, but a caller can.
+SPECIAL = ["<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<tool_call>"]
 BEGIN, END = 0, 1
-TEMPLATE = ("<|begin|>{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
-            "{% if add_generation_prompt %}<|assistant|>{% endif %}")
+# Where a caller says `think`, all of the answer is thought.
+TEMPLATE = (
+    "<|begin|>"
+    "{% if tools %}<|system|>{% for tool in tools %}{{ tool | tojson }}{% endfor %}<|end|>{% endif %}"
+    "{% for message in messages %}"
+    "<|{{ message.role }}|>"
+    "{% if message.reasoning_content %}<think>{{ message.reasoning_content }}</think>{% endif %}"
+    "{{ message.content }}"
+    "{% for call in message.tool_calls %}"
+    '<tool_call>{"name": {{ call.function.name | tojson }}, "arguments": {{ call.function.arguments | tojson }}}</tool_call>'
+    "{% endfor %}"
+    "<|end|>"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% if think %}<think>{% endif %}{% endif %}"
+)
 # What a text is of after a step of GPT-2's tokenizer: each byte is a letter that can be printed, a space is this one.
 PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
 LETTERS = {**{byte: chr(byte) for byte in PRINTED},
