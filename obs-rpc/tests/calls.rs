@@ -371,3 +371,29 @@ async fn an_answer_that_breaks_off_within_a_message_is_not_ok_whatever_its_trail
         );
     }
 }
+
+/// Both sides, and whoever says it in another way, name the same host: or one server is two series.
+#[tokio::test]
+async fn an_address_of_version_6_is_recorded_without_the_brackets_that_a_url_has() {
+    let capture = Capture::new();
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
+    let url = "http://[::1]:50051/test.Echo/Unary";
+    for (to, by_layer) in [(url, false), ("/test.Echo/Unary", true)] {
+        capture.clear();
+        let mut layer = RpcClientLayer::new(capture.telemetry());
+        if by_layer {
+            layer = layer.with_server(&url.parse().expect("a URL"));
+        }
+        let request = http::Request::post(to).body(Body::empty());
+        let asked = layer.layer(server.clone());
+        drop(asked.oneshot(request.expect("a request")).await);
+        for record in capture.records() {
+            let said = record.text("server.address");
+            let expect = (record.kind == Kind::Client || !by_layer).then_some("::1");
+            assert_eq!(said, expect, "{to}, {:?}", record.kind);
+        }
+    }
+}
