@@ -303,34 +303,46 @@ async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_n
         span_name: |_, name| name.push_str("POST"),
     };
     let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let capture = Capture::new();
-    let parent = Parent::Remote {
-        parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
-        tracestate: "",
-        trust: Trust::Trusted,
-    };
-    let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
     let answers = service_fn(|_: http::Request<Body>| async {
         Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
     });
-    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
-    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
-    let request = request.body(Body::empty()).expect("a request");
-    let entered = around.enter();
-    let answering = server.oneshot(request);
-    let mut answering = std::pin::pin!(answering);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(answering.as_mut().poll(&mut cx).is_ready());
-    entered.leave();
-    around.end(Outcome::ANSWERED);
-    let records = capture.records();
-    let of = |name: &str| records.iter().find(|it| it.descriptor == name);
-    let (http, rpc) = (
-        of("http.server").expect("one"),
-        of("rpc.server").expect("one"),
-    );
-    assert_eq!(rpc.parent_span_id, Some(http.span_id));
-    assert_eq!(rpc.trace_id, http.trace_id);
+    // Of a stranger the one outside makes a trace of its own, with a link.
+    for (trust, inside) in [
+        (Trust::Trusted, Trust::Trusted),
+        (Trust::LinkOnly, Trust::LinkOnly),
+        (Trust::LinkOnly, Trust::Trusted),
+    ] {
+        let capture = Capture::new();
+        let parent = Parent::Remote {
+            parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
+            tracestate: "",
+            trust,
+        };
+        let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
+        let layer = RpcServerLayer::new(capture.telemetry()).with_trust(inside);
+        let server = layer.layer(answers);
+        let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+        let request = request.body(Body::empty()).expect("a request");
+        let entered = around.enter();
+        let answering = server.oneshot(request);
+        let mut answering = std::pin::pin!(answering);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(answering.as_mut().poll(&mut cx).is_ready());
+        entered.leave();
+        around.end(Outcome::ANSWERED);
+        let records = capture.records();
+        let of = |name: &str| records.iter().find(|it| it.descriptor == name);
+        let (http, rpc) = (
+            of("http.server").expect("one"),
+            of("rpc.server").expect("one"),
+        );
+        let told = (rpc.trace_id, rpc.parent_span_id);
+        assert_eq!(
+            told,
+            (http.trace_id, Some(http.span_id)),
+            "{trust:?}, {inside:?}"
+        );
+    }
 }
 
 /// It says OK, and not what it answers. tonic tells a unary call's caller INTERNAL; of a stream's last part it says nothing.
