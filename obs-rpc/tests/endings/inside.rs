@@ -106,3 +106,18 @@ async fn a_service_that_unwinds_while_it_is_called_has_panicked() {
     let events = record.event_names();
     assert_eq!(events.last(), Some(&"server_handle_finish"), "{events:?}");
 }
+
+/// Of axum and of hyper: their errors are not tonic's.
+#[tokio::test]
+async fn a_client_that_goes_away_within_a_foreign_body_has_cancelled_too() {
+    let capture = capture();
+    let lost = io::Error::from(io::ErrorKind::ConnectionReset);
+    let parts = [Ok(Frame::data(Bytes::from_static(b"\0\0"))), Err(lost)];
+    let body = StreamBody::new(tokio_stream::iter(parts));
+    let request = Request::post("/test.Echo/Unary").body(body);
+    let mut service = RpcServerLayer::new(capture.telemetry()).layer(crate::echo::Echo);
+    let answer = service.call(request.expect("a request")).await;
+    drop(answer.expect("what the handler makes of it"));
+    let gone = (Some("CANCELLED"), Some("cancelled"), Some("peer"));
+    assert_eq!(ended(&capture.record()), gone);
+}
