@@ -28,7 +28,7 @@ impl Failed {
     }
 }
 
-/// An error that can be looked into: of tonic, of Volo, or boxed.
+/// An error that can be looked into: of tonic, of hyper beneath it, of Volo, or boxed.
 pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let error: &dyn Any = error;
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
@@ -36,6 +36,10 @@ pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     }
     if let Some(transport) = error.downcast_ref::<tonic::transport::Error>() {
         return Some(transport);
+    }
+    // Of a client of hyper's own in the place of a channel.
+    if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
+        return Some(hyper);
     }
     #[cfg(feature = "volo-grpc")]
     if let Some(status) = error.downcast_ref::<::volo_grpc::Status>() {
@@ -205,6 +209,8 @@ mod tests {
     use super::*;
     use std::fmt;
     use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
 
     type Boxed = Box<dyn Error + Send + Sync>;
 
@@ -258,6 +264,58 @@ mod tests {
         assert!(
             chain(&fmt::Error).is_none(),
             "not one that can be looked into"
+        );
+    }
+
+    /// A connection that is closed, and tasks that nobody needs then.
+    #[derive(Clone)]
+    struct Closed;
+
+    impl<F: Future> hyper::rt::Executor<F> for Closed {
+        fn execute(&self, _: F) {}
+    }
+
+    type Polled<T> = Poll<io::Result<T>>;
+
+    fn closed<T>() -> Polled<T> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    impl hyper::rt::Read for Closed {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: hyper::rt::ReadBufCursor<'_>,
+        ) -> Polled<()> {
+            closed()
+        }
+    }
+
+    impl hyper::rt::Write for Closed {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Polled<usize> {
+            closed()
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+            closed()
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+            closed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_of_a_client_of_hypers_own_is_the_transports() {
+        let asked =
+            hyper::client::conn::http2::handshake::<_, _, tonic::body::Body>(Closed, Closed);
+        let Err(lost) = asked.await else {
+            panic!("it is closed")
+        };
+        let failed = of_client(chain(&lost));
+        assert_eq!(
+            (failed.code, failed.outcome.error()),
+            (Some(Code::UNKNOWN), TRANSPORT_ERROR)
         );
     }
 
