@@ -409,3 +409,40 @@ async fn an_address_of_version_6_is_recorded_without_the_brackets_that_a_url_has
         }
     }
 }
+
+/// A timeout outside began before this layer was asked.
+#[tokio::test]
+async fn a_call_that_is_given_up_a_moment_before_its_deadline_is_late_and_not_cancelled() {
+    let hangs = service_fn(|_: http::Request<Body>| {
+        std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
+    });
+    let deadline = Duration::from_millis(100);
+    for (passed, origins) in [(99, ["deadline"; 2]), (90, ["peer", "local"])] {
+        for said in [true, false] {
+            let capture = Capture::new();
+            let mut server = RpcServerLayer::new(capture.telemetry());
+            let mut client = RpcClientLayer::new(capture.telemetry());
+            let mut request = http::Request::post("/test.Echo/Unary");
+            if said {
+                request = request.header("grpc-timeout", "100m");
+            } else {
+                server = server.with_deadline(deadline);
+                client = client.with_deadline(deadline);
+            }
+            let service = client.layer(server.layer(hangs));
+            let request = request.body(Body::empty()).expect("a request");
+            let mut call = Box::pin(service.oneshot(request));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(call.as_mut().poll(&mut cx).is_pending());
+            capture.clock().advance(Duration::from_millis(passed));
+            drop(call);
+            let records = capture.records();
+            let origin = |side| {
+                let mut of_side = records.iter().filter(|record| record.kind == side);
+                of_side.next().expect("one").text("obs.rpc.cancel.origin")
+            };
+            let told = [origin(Kind::Server), origin(Kind::Client)];
+            assert_eq!(told, origins.map(Some), "{passed} ms, {said}");
+        }
+    }
+}

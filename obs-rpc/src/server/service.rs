@@ -206,10 +206,7 @@ fn describe(
         metadata::capture(active, head.metadata, &common.request_metadata);
     }
     if let Some(deadline) = common.deadline(timeout) {
-        // It began before we were asked: in tonic around this layer, and at the client before the request was on its way. What
-        // they give up when it is over must not look like a cancellation.
-        let early = (deadline / 16).min(Duration::from_millis(10));
-        active.set_deadline(deadline.saturating_sub(early));
+        active.set_deadline(deadline);
     }
 }
 
