@@ -62,6 +62,12 @@ pub(crate) fn status(metadata: &HeaderMap) -> Option<Code> {
     Some(Code::parse(value.as_bytes()))
 }
 
+/// Whether a head says that it is gRPC's.
+pub(crate) fn is_grpc(metadata: &HeaderMap) -> bool {
+    let said = first(metadata, "content-type");
+    said.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
 /// How long the caller waits, as a request says.
 #[inline(always)]
 pub(crate) fn caller_waits(metadata: &HeaderMap) -> Option<Duration> {

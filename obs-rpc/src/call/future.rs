@@ -83,12 +83,7 @@ where
                 // No messages and no trailers.
                 let status = response.status();
                 let whole = response.body().is_end_stream().then_some(status);
-                at_head(
-                    this.call,
-                    response.headers(),
-                    whole,
-                    status == StatusCode::OK,
-                );
+                at_head(this.call, response.headers(), whole, status);
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
@@ -147,14 +142,13 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end_failed(end);
 }
 
-/// The head of the response is there. `whole` is its HTTP status, where there is no more to come; `is_grpc` is whether that is
-/// one that gRPC answers with.
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(always)]
 pub(crate) fn at_head(
     call: &mut Call,
     metadata: &HeaderMap,
     whole: Option<StatusCode>,
-    is_grpc: bool,
+    status: StatusCode,
 ) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
@@ -183,7 +177,8 @@ pub(crate) fn at_head(
         Some(code) => Some(code),
         None => whole.map(of_http),
     };
-    if server && is_grpc {
+    // A page is no answer, which a front may have for any path.
+    if call.unknown.is_some() && status == StatusCode::OK && metadata::is_grpc(metadata) {
         call.name_method(code);
     }
     if let Some(code) = code {

@@ -20,7 +20,10 @@ type Answer = Result<Response<Parts>, io::Error>;
 
 fn answer(status: u16, parts: Vec<Part>) -> Answer {
     let body = StreamBody::new(tokio_stream::iter(parts));
-    let response = Response::builder().status(status).body(body);
+    let response = Response::builder().status(status);
+    let response = response
+        .header("content-type", "application/grpc")
+        .body(body);
     Ok(response.expect("a response"))
 }
 
