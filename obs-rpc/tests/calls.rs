@@ -228,6 +228,21 @@ async fn who_may_be_foreign_is_not_told_of_the_trace_unless_it_is_said() {
     }
 }
 
+/// Its attempts write their own, as far as they may.
+#[tokio::test]
+async fn a_call_around_attempts_tells_nobody_of_the_trace_whatever_is_said() {
+    let capture = Capture::new();
+    let layer = RpcClientLayer::calls(capture.telemetry()).with_injection(true);
+    let service = layer.layer(service_fn(|request: http::Request<Body>| {
+        assert!(!request.headers().contains_key("traceparent"));
+        let status = Status::unavailable("").into_http::<Body>();
+        std::future::ready(Ok::<_, std::convert::Infallible>(status))
+    }));
+    let answer = EchoClient::new(service).unary(say("hello", 0)).await;
+    answer.expect_err("answered so");
+    assert_eq!(capture.count("obs.rpc.call.duration"), 1);
+}
+
 /// An interceptor, a layer inside: what they return in the place of a response is what the other side is told.
 #[tokio::test]
 async fn a_status_that_comes_as_an_error_is_one_where_it_is_one_to_this_side() {
