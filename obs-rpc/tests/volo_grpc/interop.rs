@@ -292,6 +292,19 @@ async fn a_transport_of_the_users_is_made_once_and_watched_as_well() {
     served.abort();
 }
 
+/// As between two messages: the attempt goes with its call.
+#[tokio::test]
+async fn a_response_that_is_dropped_unread_takes_its_attempt_with_it() {
+    let world = World::new(None).await;
+    let answers = world.client.server_stream(say("well", 2)).await;
+    drop(answers.expect("a response"));
+    let records = world.recorded().await;
+    let origins = records.map(|it| it.text("obs.rpc.cancel.origin").map(str::to_owned));
+    let [call, attempt, _] = origins;
+    assert_eq!(call.as_deref(), Some("local"));
+    assert_eq!(attempt.as_deref(), Some("cascaded"));
+}
+
 #[tokio::test]
 async fn nobody_listens() {
     let capture = capture();
