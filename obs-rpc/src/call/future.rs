@@ -9,6 +9,7 @@ use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::{self, capture};
+use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
@@ -172,17 +173,19 @@ pub(crate) fn at_head(
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match metadata::status(metadata) {
-        // The whole answer: its body, if anybody gave it one, is never read.
-        Some(code) => Some(code),
-        None => whole.map(of_http),
-    };
+    let code = metadata::status(metadata).or_else(|| whole.map(of_http));
     // A page is no answer, which a front may have for any path.
     if call.unknown.is_some() && status == StatusCode::OK && metadata::is_grpc(metadata) {
         call.name_method(code);
     }
-    if let Some(code) = code {
-        call.operation.stamp(Event::STREAM_FINISH);
-        call.end_with(code);
+    match code {
+        // No server of gRPC's says so before its messages, but tonic reads them.
+        Some(Code::OK) if whole.is_none() => call.said_ok = true,
+        // The whole answer: its body, if anybody gave it one, is never read.
+        Some(code) => {
+            call.operation.stamp(Event::STREAM_FINISH);
+            call.end_with(code);
+        }
+        None => {}
     }
 }

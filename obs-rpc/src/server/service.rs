@@ -133,6 +133,7 @@ pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<C
         flow: Some(Arc::new(flow)),
         tally: Tally::NONE,
         answered_early: false,
+        said_ok: false,
         common: Some(&settings.common),
         unknown,
     })

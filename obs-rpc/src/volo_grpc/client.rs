@@ -13,6 +13,7 @@ use crate::client::service::{begin, inject};
 use crate::client::settings::Settings;
 use crate::head::CallHead;
 use crate::metadata;
+use crate::status::Code;
 use ::http::{StatusCode, Uri};
 use ::volo_grpc::client::MetaService;
 use ::volo_grpc::context::ClientContext;
@@ -333,6 +334,7 @@ fn hand_over(call: Call, handover: Option<&Handover>, put: fn(&Handover, Call) -
         None => Some(call),
     };
     if let Some(mut call) = left {
-        call.end(None, Outcome::ANSWERED, None);
+        let code = call.said_ok.then_some(Code::OK);
+        call.end(code, Outcome::ANSWERED, None);
     }
 }
