@@ -85,7 +85,11 @@ pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>, server: bool) -> Fa
 /// answered then.
 #[cold]
 pub(crate) fn is_of_peer(error: &(dyn Error + 'static)) -> bool {
-    matches!(found(error), Some(Found::Reset(_) | Found::Transport(_)))
+    let found = found(error);
+    matches!(
+        found,
+        Some(Found::Reset(_) | Found::Unsent(_) | Found::Transport(_))
+    )
 }
 
 const fn failed(code: Option<Code>, error: ErrorType) -> Failed {
@@ -105,6 +109,8 @@ enum Found {
     Late,
     /// The peer reset the stream because it wants no more of it.
     Reset(Code),
+    /// It was reset by us, because what was to be sent failed.
+    Unsent(Code),
     /// By what lies between, or by the peer's transport.
     Transport(Code),
 }
@@ -124,6 +130,7 @@ impl Found {
                 outcome: Outcome::cancelled(Code::CANCELLED.error()),
                 origin: Some(Origin::Peer),
             },
+            Self::Unsent(code) => failed(Some(code), BODY_ERROR),
             Self::Transport(code) => failed(Some(code), TRANSPORT_ERROR),
         }
     }
@@ -154,10 +161,11 @@ fn found(error: &(dyn Error + 'static)) -> Option<Found> {
             return Some(Found::Transport(told.unwrap_or(Code::UNAVAILABLE)));
         } else if let Some(error) = error.downcast_ref::<h2::Error>() {
             let code = told.unwrap_or(of_h2(error.reason()));
-            let given_up = error.is_remote() && error.reason() == Some(h2::Reason::CANCEL);
-            return Some(match given_up {
-                true => Found::Reset(code),
-                false => Found::Transport(code),
+            let by_us = error.is_reset() && !error.is_remote() && !error.is_library();
+            return Some(match error.reason() {
+                Some(h2::Reason::CANCEL) if error.is_remote() => Found::Reset(code),
+                Some(h2::Reason::INTERNAL_ERROR) if by_us => Found::Unsent(code),
+                _ => Found::Transport(code),
             });
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_timeout() {
