@@ -23,6 +23,19 @@ pub(crate) fn count(call: &mut Active<'_>, method: &str) -> Option<u64> {
 
 thread_local! {
     static DECIDED: Cell<bool> = const { Cell::new(false) };
+    static ANSWERS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// An attempt has its answer, or an error in its place.
+#[inline(always)]
+pub(crate) fn answered() {
+    ANSWERS.set(ANSWERS.get().wrapping_add(1));
+}
+
+/// How many had, on this thread: a call that is over without a further one was decided by none of them, but by a timeout, say.
+#[inline(always)]
+pub(crate) fn answers() -> u32 {
+    ANSWERS.get()
 }
 
 /// Runs `work`, in which is dropped what a call that has its answer no longer needs: attempts that are under way in it were

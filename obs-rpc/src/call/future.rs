@@ -75,6 +75,7 @@ where
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
         }
+        let answers = attempts::answers();
         let entered = this.call.operation.enter();
         let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
         entered.leave();
@@ -88,12 +89,13 @@ where
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
-        if this
-            .call
-            .common
-            .is_some_and(|common| common.role == Role::Logical)
-        {
-            attempts::decided(|| this.inner.set(None));
+        match this.call.common.map(|common| common.role) {
+            Some(Role::Client) => attempts::answered(),
+            Some(Role::Logical) if attempts::answers() != answers => {
+                attempts::decided(|| this.inner.set(None));
+            }
+            Some(Role::Logical) => current::giving_up(|| this.inner.set(None)),
+            _ => {}
         }
         let call = std::mem::replace(this.call, Call::unobserved());
         polled.map_ok(|response| {
