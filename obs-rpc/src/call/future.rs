@@ -34,9 +34,14 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.call.is_recording() {
+                let is_attempt = this.call.common.is_some_and(|common| common.role == Role::Client);
+                let has_lost = is_attempt && attempts::has_lost();
                 let entered = this.call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
+                if has_lost {
+                    attempts::decided(|| drop(std::mem::replace(this.call, Call::unobserved())));
+                }
             }
         }
     }
@@ -75,9 +80,15 @@ where
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
         }
-        let answers = attempts::answers();
+        let role = this.call.common.map(|common| common.role);
         let entered = this.call.operation.enter();
-        let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
+        let (polled, is_decided) = match role {
+            Some(Role::Logical) => attempts::around(|| inner.poll(cx)),
+            _ => (
+                scope::handler(this.call.flow.as_ref(), || inner.poll(cx)),
+                false,
+            ),
+        };
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
@@ -89,11 +100,9 @@ where
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
-        match this.call.common.map(|common| common.role) {
+        match role {
             Some(Role::Client) => attempts::answered(),
-            Some(Role::Logical) if attempts::answers() != answers => {
-                attempts::decided(|| this.inner.set(None));
-            }
+            Some(Role::Logical) if is_decided => attempts::decided(|| this.inner.set(None)),
             Some(Role::Logical) => current::giving_up(|| this.inner.set(None)),
             _ => {}
         }
