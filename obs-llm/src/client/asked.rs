@@ -39,6 +39,11 @@ impl Asked {
         scan(&mut Gathered(&mut facts));
     }
 
+    /// Nothing is known: the request is sent anew.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Facts::default();
+    }
+
     /// Tells the call what has come to be known, and forgets it.
     pub(crate) fn tell(&self, call: &mut LlmCall) {
         let facts = {

@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// The body of a request that a model may be asked by.
+    /// The body of a request that a model may be asked by. Layers that retry clone a request before they send it: the clone of a
+    /// body of which nothing was sent is read anew as it passes, in the place of the one before.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         #[pin]
@@ -21,7 +22,9 @@ pin_project! {
 #[derive(Debug)]
 struct Scan {
     scanner: RequestScanner,
+    wire: Wire,
     asked: Asked,
+    sent: bool,
 }
 
 impl<B> RequestBody<B> {
@@ -32,7 +35,9 @@ impl<B> RequestBody<B> {
     pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked) -> Self {
         let scan = Scan {
             scanner: RequestScanner::new(wire),
+            wire,
             asked,
+            sent: false,
         };
         Self {
             inner,
@@ -43,6 +48,16 @@ impl<B> RequestBody<B> {
     /// The body inside.
     pub fn get_ref(&self) -> &B {
         &self.inner
+    }
+}
+
+impl<B: Clone> Clone for RequestBody<B> {
+    fn clone(&self) -> Self {
+        let inner = self.inner.clone();
+        match &self.scan {
+            Some(scan) if !scan.sent => Self::scanned(inner, scan.wire, scan.asked.clone()),
+            _ => Self::unobserved(inner),
+        }
     }
 }
 
@@ -79,6 +94,10 @@ impl<B: Body> Body for RequestBody<B> {
 impl Scan {
     fn read(&mut self, data: &impl Buf) {
         let scanner = &mut self.scanner;
+        if !std::mem::replace(&mut self.sent, true) {
+            // Of an attempt before, which may have said half of it.
+            self.asked.forget();
+        }
         // What is read from it is not taken from it: only the first piece is seen of data in several.
         self.asked.gather(|sink| scanner.feed(data.chunk(), sink));
     }
