@@ -139,13 +139,12 @@ pub(crate) enum Value {
     Histogram(Buckets),
 }
 
-/// The most samples of a page that rows are about.
-pub(crate) const MAX_SAMPLES: usize = 100_000;
-
 /// Collects what a page says.
 #[derive(Debug)]
 pub(crate) struct Reading<'p> {
     plan: &'p Plan,
+    /// The most samples that are read.
+    most: usize,
     numbers: HashMap<(usize, SeriesId), Number>,
     /// By series, and within it by the labels of the source.
     histograms: HashMap<(usize, SeriesId), HashMap<u64, Raw>>,
@@ -174,9 +173,10 @@ pub(crate) struct Said {
 }
 
 impl<'p> Reading<'p> {
-    pub(crate) fn new(plan: &'p Plan) -> Self {
+    pub(crate) fn new(plan: &'p Plan, most: usize) -> Self {
         Self {
             plan,
+            most,
             numbers: HashMap::new(),
             histograms: HashMap::new(),
             created: HashMap::new(),
@@ -197,7 +197,7 @@ impl<'p> Reading<'p> {
             return;
         };
         for (row, part) in parts {
-            if self.seen.len() >= MAX_SAMPLES {
+            if self.seen.len() >= self.most {
                 self.too_many = true;
                 return;
             }
