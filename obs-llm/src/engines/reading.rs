@@ -115,7 +115,7 @@ impl Plan {
 }
 
 /// What tells series of one target apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SeriesId {
     pub(crate) target: Target,
     pub(crate) model: Option<String>,
@@ -307,6 +307,8 @@ impl<'p> Reading<'p> {
             *place = (*place).min(*row);
         }
         found.retain(|(row, _)| first.get(&rows[*row].place()) == Some(row));
+        // In the same order each time.
+        found.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
         Said {
             series: found.into_iter().map(|(_, series)| series).collect(),
             anomalies: self.anomalies,
