@@ -119,8 +119,8 @@ pub use descriptor::{
 pub use engine::counts::EngineCounts;
 pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
-    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter,
-    FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
+    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundTally, BoundUpDownCounter,
+    Counter, FloatCounter, Gauge, Instrument, Tally, UpDownCounter, ValueHistogram,
 };
 pub use engine::kind::Kind;
 pub use engine::lent::{MethodLevel, RaiseRule};

@@ -22,9 +22,13 @@ pub(crate) enum Anomaly {
     Unpriced,
     /// A request that was to be rewritten and could not be.
     NotInjected,
+    /// A server of a model told a share that is none.
+    OutOfRange,
+    /// A server of a model told a request's life in an order that there is not.
+    OutOfOrder,
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "malformed_json",
     "malformed_frame",
     "cut",
@@ -32,6 +36,8 @@ const NAMES: [&str; 7] = [
     "unreadable",
     "unpriced",
     "not_injected",
+    "out_of_range",
+    "out_of_order",
 ];
 
 static COUNTER: Instrument = Instrument {

@@ -1,7 +1,7 @@
 //! A call of a model, from the request to the end of the answer.
 
-mod ending;
-mod finish;
+pub(crate) mod ending;
+pub(crate) mod finish;
 mod pace;
 
 use crate::anomaly::Anomaly;

@@ -165,7 +165,7 @@ pub(crate) static SCOPE_MAIN: Scope = Scope {
     schema_url: gen_ai::SCHEMA_URL_MAIN,
 };
 
-static LABELS: [Label; 7] = [
+pub(crate) static LABELS: [Label; 7] = [
     Label {
         key: gen_ai::OPERATION_NAME,
         values: Values::Closed(OPERATIONS),
@@ -375,7 +375,7 @@ const fn seconds(name: &'static str, description: &'static str) -> Histogram {
 }
 
 /// `{operation} {model}`, as the conventions say.
-fn span_name(record: &Record<'_>, name: &mut String) {
+pub(crate) fn span_name(record: &Record<'_>, name: &mut String) {
     record.write_label(OPERATION, name);
     let operation = name.len();
     name.push(' ');

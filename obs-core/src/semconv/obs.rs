@@ -45,7 +45,8 @@ names! {
     RPC_BIZ_STATUS = "obs.rpc.biz.status";
     /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also, on the client,
     /// `encode_request`, `write_request`, `wait_response`, `read_response`, `decode_response`, and on the server
-    /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`.
+    /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`; of a server of models `queue`, `prefill`,
+    /// `decode`.
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
@@ -105,6 +106,14 @@ names! {
     LLM_ENGINE_FINISH_REASON = "obs.llm.engine.finish_reason";
     /// Which quantile of a distribution an engine says, from 0 to 1.
     LLM_ENGINE_QUANTILE = "obs.llm.engine.quantile";
+    /// How long a request waited for its turn the first time, in seconds.
+    LLM_SERVER_QUEUE = "obs.llm.server.queue.duration";
+    /// Time from a request to its first token as the server of the model has it, in seconds.
+    LLM_SERVER_FIRST_TOKEN = "obs.llm.server.time_to_first_token";
+    /// The longest time between two tokens of a request, in seconds.
+    LLM_SERVER_TOKEN_GAP_MAX = "obs.llm.server.token_gap.max";
+    /// How many times a request was put back into the queue; there if it was.
+    LLM_SERVER_PREEMPTIONS = "obs.llm.server.preemptions";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -161,6 +170,24 @@ pub const LLM_TIME_PER_OUTPUT_TOKEN: &str = "obs.llm.client.time_per_output_toke
 pub const LLM_CLIENT_DURATION: &str = "obs.llm.client.duration";
 /// Parts of a server's requests, in seconds.
 pub const LLM_SERVER_STAGE_DURATION: &str = "obs.llm.server.stage.duration";
+/// Requests that wait for a server of models to begin with them, or to go on.
+pub const LLM_SERVER_WAITING: &str = "obs.llm.server.waiting_requests";
+/// How many requests a server of models can work on at once.
+pub const LLM_SERVER_SLOTS: &str = "obs.llm.server.slots";
+/// Requests that one step of a server of models advanced.
+pub const LLM_SERVER_BATCH_SIZE: &str = "obs.llm.server.batch_size";
+/// Time from one token of a request to the next as the server of the model has it, in seconds.
+pub const LLM_SERVER_TOKEN_GAP: &str = "obs.llm.server.token_gap";
+/// How much of a server's cache of keys and values is in use, from 0 to 1.
+pub const LLM_SERVER_KV_CACHE_USAGE: &str = "obs.llm.server.kv_cache.usage";
+/// Tokens of inputs that a server of models read, or found in its cache.
+pub const LLM_SERVER_INPUT_TOKENS: &str = "obs.llm.server.input_tokens";
+/// Of these, those that it found in its cache.
+pub const LLM_SERVER_CACHED_TOKENS: &str = "obs.llm.server.cached_tokens";
+/// Tokens that a server of models wrote.
+pub const LLM_SERVER_OUTPUT_TOKENS: &str = "obs.llm.server.output_tokens";
+/// How many times a server of models put a request that it had begun with back into the queue.
+pub const LLM_SERVER_PREEMPTIONS_METRIC: &str = "obs.llm.server.preemptions";
 /// What calls cost, in US dollars.
 pub const LLM_COST: &str = "obs.llm.cost";
 /// What could not be read, counted or priced, by what it was.

@@ -13,7 +13,7 @@ use crate::engine::counts::EngineCounts;
 use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{
-    Counter, FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
+    Counter, FloatCounter, Gauge, Instrument, Tally, UpDownCounter, ValueHistogram,
 };
 use crate::engine::kind::Kind;
 use crate::engine::log_queue::Queued;
@@ -137,6 +137,14 @@ impl Telemetry {
     /// A sum that goes up and down and is set, mirrored from elsewhere: bytes in use, threads.
     pub fn absolute_up_down_counter(&self, instrument: &Instrument) -> UpDownCounter {
         UpDownCounter(self.engine.instrument(instrument, Shape::Level))
+    }
+
+    /// A sum that goes up and down by what is added here: requests that wait, connections that are open.
+    pub fn tally(&self, instrument: &Instrument) -> Tally {
+        Tally(
+            self.engine
+                .instrument(instrument, Shape::Sum { monotonic: false }),
+        )
     }
 
     /// A gauge.

@@ -222,12 +222,12 @@ impl LlmCall {
     }
 }
 
-fn list(key: Key, texts: Vec<StringValue>) -> KeyValue {
+pub(crate) fn list(key: Key, texts: Vec<StringValue>) -> KeyValue {
     KeyValue::new(key.as_str(), Value::Array(Array::String(texts)))
 }
 
 /// The attribute of a count of tokens; main has more of them.
-fn key(tokens: Tokens, dialect: Dialect) -> Option<Key> {
+pub(crate) fn key(tokens: Tokens, dialect: Dialect) -> Option<Key> {
     let main = |key| (dialect == Dialect::Main).then_some(key);
     match tokens {
         Tokens::Input => Some(gen_ai::USAGE_INPUT_TOKENS),

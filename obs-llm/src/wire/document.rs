@@ -27,12 +27,14 @@ pub(crate) enum Act {
     Model,
     Tier,
     Fingerprint,
-    /// Where the answer is; kept as the reason why it ended, if it has and no better one comes.
+    /// Where the answer is; of an ended one also [`Facts::ended`].
     Status,
     /// Content that is told in pieces.
     Content(Content),
     /// The same, of the kind that the event's type or name said: see [`Facts::delta`].
     Delta,
+    /// The same, of a kind that may stand behind it: text, until [`Effect::Settled`] or [`Facts::delta`] says otherwise.
+    Unsure,
     /// Content of which no piece is told: a text that is not empty, `true`, an object or a list that opens.
     Brings(Content),
     /// Tokens: this many; or this many more than what the same report told before.
@@ -84,8 +86,8 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Nothing,
-    /// Content is there.
-    Content(Content),
+    /// What was unsure is [`Facts::delta`]; if that says nothing, this.
+    Settled(Content),
     /// [`Facts::usage`] is whole.
     Usage,
     /// [`Facts::held`] is why the choice ended.
@@ -95,6 +97,9 @@ pub(crate) enum Effect {
     /// The answer is over.
     Complete,
 }
+
+/// Where an answer is that has ended.
+const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
 
 /// Texts of this length are held back until it is known what they belong to; longer ones are cut.
 const HELD: usize = 40;
@@ -110,8 +115,12 @@ pub(crate) struct Facts {
     pub(crate) choice: u32,
     /// What the event's delta is.
     pub(crate) delta: Option<Content>,
+    /// So many bytes of text were told of which it is not sure that they are text.
+    unsure: u32,
     /// For the format's own use; zero at the beginning of each event.
     pub(crate) own: u16,
+    /// Of [`ENDED`].
+    ended: Option<u8>,
     /// How many choices the list had before.
     next_choice: u32,
     /// Why a choice ended or what an error is, and how good it is: 0 for none, 1 for one that any other replaces.
@@ -128,6 +137,7 @@ const MODEL: u8 = 1 << 1;
 const TIER: u8 = 1 << 2;
 const FINGERPRINT: u8 = 1 << 3;
 const COMPLETE: u8 = 1 << 4;
+const USAGE: u8 = 1 << 5;
 // Of an event.
 const CONTENT: u8 = 1;
 const IS_LAST: u8 = 1 << 1;
@@ -140,7 +150,9 @@ impl Facts {
             total: 0,
             choice: 0,
             delta: None,
+            unsure: 0,
             own: 0,
+            ended: None,
             next_choice: 0,
             held: [0; HELD],
             held_len: 0,
@@ -150,7 +162,7 @@ impl Facts {
         }
     }
 
-    /// Holds a text, unless a better one is held.
+    /// Holds a text, unless a better one is held: one with a rank that is higher.
     pub(crate) fn hold(&mut self, rank: u8, text: &str) {
         if rank < self.rank || text.is_empty() {
             return;
@@ -171,16 +183,33 @@ impl Facts {
         super::string::cut(&self.held[..usize::from(self.held_len)], HELD)
     }
 
+    /// The status that an answer ended with.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        ENDED.get(usize::from(self.ended?)).copied()
+    }
+
+    /// It was told.
+    pub(crate) fn end_status(&mut self) {
+        self.ended = None;
+    }
+
     /// Holds none.
     pub(crate) fn let_go(&mut self) {
         self.held_len = 0;
         self.rank = 0;
     }
 
+    /// Whether tokens were told, by whichever document of the answer.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.told & USAGE != 0
+    }
+
     #[inline]
     fn begin_event(&mut self) {
         self.delta = None;
+        self.unsure = 0;
         self.own = 0;
+        self.ended = None;
         self.event = 0;
         self.choice = 0;
         self.next_choice = 0;
@@ -217,11 +246,6 @@ impl Document {
 
     pub(crate) fn texts(&self) -> bool {
         self.texts
-    }
-
-    /// What format it is; [`begin`](Self::begin) has to follow where it changes.
-    pub(crate) fn set_format(&mut self, format: &'static Format) {
-        self.format = format;
     }
 
     /// A document begins.
@@ -274,13 +298,13 @@ impl Document {
         self.json.feed(nodes, bytes, &mut telling);
     }
 
-    /// The document is over: one that is not whole is malformed, in this way; none at all is none.
+    /// The document is over, and whether it was whole: one that was not is malformed, in this way; none at all is none.
     pub(crate) fn finish(
         &mut self,
         cut: Malformed,
         sink: &mut impl ResponseSink,
         recorder: &mut Recorder,
-    ) {
+    ) -> bool {
         let nodes = self.format.nodes;
         let is_new = self.json.is_new();
         let mut telling = Telling {
@@ -291,7 +315,8 @@ impl Document {
             recorder,
         };
         self.json.finish(nodes, &mut telling);
-        if !is_new && !self.json.is_done() && !self.json.is_bad() {
+        let is_done = self.json.is_done();
+        if !is_new && !is_done && !self.json.is_bad() {
             telling.recorder.spoil();
             telling.sink.malformed(cut);
         }
@@ -299,11 +324,7 @@ impl Document {
             telling.complete();
         }
         self.begin();
-    }
-
-    /// Whether the document is whole.
-    pub(crate) fn is_done(&self) -> bool {
-        self.json.is_done()
+        is_done
     }
 
     /// Whether nothing of the document was there yet.
@@ -361,7 +382,7 @@ impl<S: ResponseSink> Telling<'_, S> {
     fn content_of(&self, act: Act) -> Option<Content> {
         match act {
             Act::Content(content) | Act::Brings(content) => Some(content),
-            Act::Delta => self.facts.delta,
+            Act::Delta | Act::Unsure => self.facts.delta,
             _ => None,
         }
     }
@@ -393,22 +414,37 @@ impl<S: ResponseSink> Telling<'_, S> {
 
     fn own(&mut self, id: u8, value: Value<'_>) {
         let effect = (self.format.own)(self.facts, id, value);
-        if effect != Effect::Nothing {
-            self.recorder.spoil();
-        }
         match effect {
             Effect::Nothing => {}
-            Effect::Content(content) => self.content(content),
+            Effect::Settled(content) => self.settle(content),
             Effect::Usage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
-            Effect::Complete => self.facts.event |= IS_LAST,
+            Effect::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
+        }
+    }
+
+    fn settle(&mut self, default: Content) {
+        self.recorder.spoil();
+        let content = self.facts.delta.take().unwrap_or(default);
+        if self.facts.event & UNKNOWN_DELTA != 0 {
+            self.facts.event &= !UNKNOWN_DELTA;
+            self.content(content);
+        }
+        let unsure = std::mem::take(&mut self.facts.unsure);
+        if unsure > 0 && content != default {
+            self.sink
+                .text_was(content, self.facts.choice, unsure as usize);
         }
     }
 
     fn report(&mut self) {
         self.recorder.spoil();
         if !self.facts.usage.is_empty() {
+            self.facts.told |= USAGE;
             self.sink.usage(&self.facts.usage);
         }
         self.facts.usage = Usage::new();
@@ -452,9 +488,10 @@ impl<S: ResponseSink> Telling<'_, S> {
             Act::Status => {
                 self.recorder.spoil();
                 self.sink.status(text);
-                if matches!(text, "completed" | "incomplete" | "failed" | "cancelled") {
-                    self.facts.hold(1, text);
-                }
+                self.facts.ended = ENDED
+                    .iter()
+                    .position(|ended| *ended == text)
+                    .map(|at| at as u8);
             }
             Act::Finish => {
                 self.recorder.spoil();
@@ -505,6 +542,7 @@ impl<S: ResponseSink> Telling<'_, S> {
             (Act::Event, true) => self.facts.begin_event(),
             (Act::Choices, true) => self.facts.next_choice = 0,
             (Act::NextChoice, true) => {
+                self.facts.let_go();
                 self.facts.choice = self.facts.next_choice;
                 self.facts.next_choice = self.facts.next_choice.saturating_add(1);
             }
@@ -532,8 +570,8 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
             Act::Content(Content::Media) | Act::Brings(_) => Want::Presence,
             Act::Delta if self.facts.delta == Some(Content::Media) => Want::Presence,
             Act::Delta if self.facts.delta.is_none() => Want::Presence,
-            Act::Content(_) | Act::Delta if self.texts => Want::Pieces,
-            Act::Content(_) | Act::Delta => Want::Presence,
+            Act::Content(_) | Act::Delta | Act::Unsure if self.texts => Want::Pieces,
+            Act::Content(_) | Act::Delta | Act::Unsure => Want::Presence,
             Act::Status
             | Act::Finish
             | Act::ErrorCode
@@ -569,6 +607,9 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     }
 
     fn begins(&mut self, act: Act) {
+        if matches!(act, Act::Unsure) {
+            self.recorder.spoil();
+        }
         match self.content_of(act) {
             Some(content) => self.content(content),
             None => self.facts.event |= UNKNOWN_DELTA,
@@ -578,6 +619,10 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     fn piece(&mut self, act: Act, piece: &str) {
         if let Some(content) = self.content_of(act) {
             self.sink.text(content, self.facts.choice, piece);
+        } else if matches!(act, Act::Unsure) {
+            let len = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            self.facts.unsure = self.facts.unsure.saturating_add(len);
+            self.sink.text(Content::Text, self.facts.choice, piece);
         }
     }
 

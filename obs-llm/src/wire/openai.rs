@@ -3,7 +3,7 @@
 use super::{
     Content::{Media, Reasoning, Text, ToolCall},
     ServerPart,
-    document::{Act, Effect, Facts, Format},
+    document::{Act, Effect, Facts, Format, Word},
     json::Value,
     table::{At, Node},
 };
@@ -35,18 +35,22 @@ const TIMINGS: u8 = 16;
 const ERROR: u8 = 17;
 
 // The format's own acts.
-const REPORT: u8 = 0;
-const ERROR_TEXT: u8 = 1;
-const CACHED: u8 = 2;
-const PREDICTED: u8 = 3;
-const PROMPT: u8 = 4;
-const TIMED: u8 = 5;
+const END: u8 = 0;
+const REPORT: u8 = 1;
+const IS_ERROR: u8 = 2;
+const CACHED: u8 = 3;
+const PREDICTED: u8 = 4;
+const PROMPT: u8 = 5;
+const TIMED: u8 = 6;
+const SAYS_ERROR: u8 = 7;
+
+/// Of [`Facts::own`]: the document is an error.
+const ERRED: u16 = 1;
 
 static NODES: [Node<Act>; 18] = [
     Node::object(&[
         ("id", At::act(Act::Id)),
         ("model", At::act(Act::Model)),
-        ("created", At::act(Act::Varies)),
         ("service_tier", At::act(Act::Tier)),
         ("system_fingerprint", At::act(Act::Fingerprint)),
         ("obfuscation", At::act(Act::Varies)),
@@ -54,8 +58,18 @@ static NODES: [Node<Act>; 18] = [
         ("usage", At::node(USAGE)),
         ("x_groq", At::node(GROQ)),
         ("timings", At::node(TIMINGS)),
-        ("error", At::either(ERROR, Act::Own(ERROR_TEXT))),
-    ]),
+        ("error", At::either(ERROR, Act::Own(IS_ERROR))),
+        // TGI's, beside a text.
+        ("error_type", At::act(Act::ErrorType)),
+        // Engines' that have the error's parts at the outermost.
+        (
+            "object",
+            At::act(Act::Words(&[("error", Word::Own(SAYS_ERROR))])),
+        ),
+        ("type", At::act(Act::ErrorType)),
+        ("code", At::act(Act::ErrorCode)),
+    ])
+    .closes(Act::Own(END)),
     Node::list(At::node(CHOICE)).opens(Act::Choices),
     Node::object(&[
         ("index", At::act(Act::Choice)),
@@ -135,7 +149,7 @@ static NODES: [Node<Act>; 18] = [
     ]),
     Node::object(&[
         ("usage", At::node(USAGE)),
-        ("error", At::act(Act::Own(ERROR_TEXT))),
+        ("error", At::act(Act::Own(IS_ERROR))),
     ]),
     // llama.cpp's, in milliseconds. Its prompt is what was not in the cache.
     Node::object(&[
@@ -163,7 +177,8 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
             with_reasoning(facts);
             return Effect::Usage;
         }
-        (ERROR_TEXT, Value::Text(_)) => return Effect::Error,
+        (IS_ERROR, Value::Text(_)) | (SAYS_ERROR, _) => facts.own |= ERRED,
+        (END, Value::Close) if facts.own & ERRED != 0 => return Effect::Error,
         (TIMED, Value::Close) => {
             // Without what was in the cache, the input is not known.
             if let Some(cached) = facts.usage.get(Tokens::CacheRead) {

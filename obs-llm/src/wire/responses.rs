@@ -42,13 +42,27 @@ const EVENTS: &[(&str, Word)] = &[
     ("response.audio.delta", Word::Delta(Media)),
     (
         "response.image_generation_call.partial_image",
-        Word::Own(IMAGE),
+        Word::Brings(Media),
     ),
     ("response.completed", Word::Complete),
     ("response.incomplete", Word::Complete),
     ("response.failed", Word::Complete),
     ("response.cancelled", Word::Complete),
     ("error", Word::Own(IS_ERROR)),
+];
+
+/// Items that are calls.
+const CALLS: &[(&str, Word)] = &[
+    ("function_call", Word::Brings(ToolCall)),
+    ("custom_tool_call", Word::Brings(ToolCall)),
+    ("mcp_call", Word::Brings(ToolCall)),
+    ("computer_call", Word::Brings(ToolCall)),
+    ("code_interpreter_call", Word::Brings(ToolCall)),
+    ("file_search_call", Word::Brings(ToolCall)),
+    ("web_search_call", Word::Brings(ToolCall)),
+    ("local_shell_call", Word::Brings(ToolCall)),
+    ("shell_call", Word::Brings(ToolCall)),
+    ("apply_patch_call", Word::Brings(ToolCall)),
 ];
 
 const RESPONSE: u8 = 1;
@@ -69,7 +83,15 @@ const END: u8 = 0;
 const REASON: u8 = 1;
 const REPORT: u8 = 2;
 const IS_ERROR: u8 = 3;
-const IMAGE: u8 = 4;
+const CODE: u8 = 4;
+const END_ERROR: u8 = 5;
+const BEGIN_PART: u8 = 6;
+
+// Of `Facts::own`: the event is an error, and the error was told.
+const ERRED: u16 = 1;
+const TOLD: u16 = 1 << 1;
+/// What is held is a code.
+const HAS_CODE: u16 = 1 << 2;
 
 static NODES: [Node<Act>; 13] = [
     // An event, or the response itself.
@@ -85,6 +107,8 @@ static NODES: [Node<Act>; 13] = [
         ("status", At::act(Act::Status)),
         ("usage", At::node(USAGE)),
         ("error", At::node(ERROR)),
+        // Of an event that is an error; others have other codes.
+        ("code", At::act(Act::Own(CODE))),
         ("incomplete_details", At::node(INCOMPLETE)),
         ("output", At::node(ITEMS)),
     ])
@@ -123,11 +147,12 @@ static NODES: [Node<Act>; 13] = [
         ("code", At::act(Act::ErrorCode)),
         ("type", At::act(Act::ErrorType)),
     ])
-    .closes(Act::EndError),
+    .closes(Act::Own(END_ERROR)),
     Node::object(&[("reason", At::act(Act::Own(REASON)))]),
     Node::list(At::node(ITEM)),
     // A message has content, reasoning a summary, and calls what they are called with.
     Node::object(&[
+        ("type", At::act(Act::Words(CALLS))),
         ("content", At::node(PARTS)),
         ("summary", At::node(THOUGHTS)),
         ("name", At::act(Act::Content(ToolCall))),
@@ -138,25 +163,56 @@ static NODES: [Node<Act>; 13] = [
     ]),
     Node::list(At::node(PART)),
     Node::object(&[
-        ("text", At::act(Act::Content(Text))),
+        (
+            "type",
+            At::act(Act::Words(&[("reasoning_text", Word::Delta(Reasoning))])),
+        ),
+        ("text", At::act(Act::Delta)),
         ("refusal", At::act(Act::Content(Text))),
         ("transcript", At::act(Act::Content(Text))),
-    ]),
+    ])
+    .opens(Act::Own(BEGIN_PART)),
     Node::list(At::node(THOUGHT)),
     Node::object(&[("text", At::act(Act::Content(Reasoning)))]),
 ];
 
 fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
     match (id, value) {
-        (END, Value::Close) => Effect::Finish,
-        (REASON, Value::Text(reason)) => {
-            facts.hold(2, reason);
-            Effect::Nothing
-        }
+        (END, Value::Close) => return end(facts),
+        (REASON, Value::Text(reason)) => facts.hold(2, reason),
         (REPORT, Value::Close) => {
             openai::with_reasoning(facts);
-            Effect::Usage
+            return Effect::Usage;
         }
-        _ => Effect::Nothing,
+        (IS_ERROR, _) => facts.own |= ERRED,
+        (CODE, Value::Text(code)) => {
+            facts.own |= HAS_CODE;
+            facts.hold(3, code);
+        }
+        (END_ERROR, Value::Close) => {
+            facts.own |= TOLD;
+            return Effect::Error;
+        }
+        (BEGIN_PART, Value::Open) => facts.delta = Some(Text),
+        _ => {}
     }
+    Effect::Nothing
+}
+
+/// An event or a response closes.
+fn end(facts: &mut Facts) -> Effect {
+    if facts.own & ERRED != 0 && facts.own & TOLD == 0 {
+        return Effect::Error;
+    }
+    if facts.own & HAS_CODE != 0 {
+        facts.let_go();
+    }
+    if facts.rank() == 0
+        && let Some(status) = facts.ended()
+    {
+        facts.hold(1, status);
+    }
+    // So that the event does not tell it again after its response.
+    facts.end_status();
+    Effect::Finish
 }

@@ -53,14 +53,25 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// The end of a string in the same line.
+/// The end of a string in the same line. Most are short: of the others, more is asked elsewhere.
 #[inline]
 pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
+    if let Some(eight) = bytes.get(from..from.wrapping_add(8)) {
+        let found = no_plain(eight);
+        let at = from + found.trailing_zeros() as usize / 8;
+        if found != 0 && bytes.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+    }
+    end_of_long_in_line(bytes, from)
+}
+
+#[inline(never)]
+fn end_of_long_in_line(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         while let Some(eight) = bytes.get(at..at + 8) {
-            let word = eight.try_into().map_or(0, u64::from_le_bytes);
-            let found = specials(word) | controls(word);
+            let found = no_plain(eight);
             if found != 0 {
                 at += found.trailing_zeros() as usize / 8;
                 break;
@@ -79,6 +90,13 @@ pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
             _ => at += 1,
         }
     }
+}
+
+/// Marks the lowest of eight bytes that is a quote, a backslash or a control character; above it also others.
+#[inline]
+fn no_plain(eight: &[u8]) -> u64 {
+    let word = eight.try_into().map_or(0, u64::from_le_bytes);
+    specials(word) | controls(word)
 }
 
 /// How a string went on.
@@ -114,6 +132,16 @@ pub(crate) fn number_end(bytes: &[u8], from: usize) -> usize {
     let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
     let mut at = from;
     while bytes.get(at).is_some_and(is_part) {
+        at += 1;
+    }
+    at
+}
+
+/// The end of a number without sign or fraction.
+#[inline]
+pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
         at += 1;
     }
     at
