@@ -96,7 +96,7 @@ impl<S> RpcServer<S> {
             };
         };
         let request = request.map(|body| match call.flow.clone() {
-            Some(flow) => Body::new(RequestBody::new(body, flow)),
+            Some(flow) => RequestBody::boxed(body, flow),
             None => Body::new(body),
         });
         ResponseFuture::start(call, || self.inner.call(request))
