@@ -12,7 +12,7 @@ use crate::metadata::{self, capture};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use obs_core::{Event, Outcome, current};
+use obs_core::{Event, Outcome, StatsLevel, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +24,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         pub(crate) inner: Option<F>,
-        pub(crate) call: Call,
+        // Until it goes on into the body, and where the call is observed.
+        pub(crate) call: Option<Call>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -32,8 +33,8 @@ pin_project! {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.call.is_recording() {
-                let entered = this.call.operation.enter();
+            if let Some(call) = this.call {
+                let entered = call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
             }
@@ -50,7 +51,16 @@ impl<F> ResponseFuture<F> {
         entered.leave();
         Self {
             inner: Some(inner),
-            call,
+            call: Some(call),
+        }
+    }
+
+    /// Passed on as if we were not there.
+    #[inline(always)]
+    pub(crate) fn unobserved(inner: F) -> Self {
+        Self {
+            inner: Some(inner),
+            call: None,
         }
     }
 }
@@ -70,12 +80,12 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        if !this.call.is_recording() {
+        let Some(call) = this.call else {
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
-        }
-        let entered = this.call.operation.enter();
-        let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
+        };
+        let entered = call.operation.enter();
+        let polled = scope::handler(call.flow.as_ref(), || inner.poll(cx));
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
@@ -83,23 +93,17 @@ where
                 // No messages and no trailers.
                 let status = response.status();
                 let whole = response.body().is_end_stream().then_some(status);
-                at_head(
-                    this.call,
-                    response.headers(),
-                    whole,
-                    status == StatusCode::OK,
-                );
+                at_head(call, response.headers(), whole, status == StatusCode::OK);
             }
-            Poll::Ready(Err(error)) => failed(this.call, error),
+            Poll::Ready(Err(error)) => failed(call, error),
         }
-        if this
-            .call
+        if call
             .common
             .is_some_and(|common| common.role == Role::Logical)
         {
             attempts::decided(|| this.inner.set(None));
         }
-        let call = std::mem::replace(this.call, Call::unobserved());
+        let call = this.call.take().unwrap_or(const { Call::unobserved() });
         polled.map_ok(|response| {
             let status = response.status();
             let current = call.common.is_some_and(|common| common.current_in_body);
@@ -168,13 +172,15 @@ pub(crate) fn at_head(
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    // Around the attempts there is no request that is over.
-    let waited = !call.answered_early && common.role != Role::Logical;
-    active.stamp_all(match (server, waited) {
-        (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, false) => &[Event::STREAM_RECV_HEADER],
-    });
+    if active.level() == StatsLevel::Detailed {
+        // Around the attempts there is no request that is over.
+        let waited = !call.answered_early && common.role != Role::Logical;
+        active.stamp_all(match (server, waited) {
+            (true, _) => &[Event::SERVER_HANDLE_FINISH],
+            (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+            (false, false) => &[Event::STREAM_RECV_HEADER],
+        });
+    }
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }
