@@ -36,6 +36,8 @@ pub struct Kind {
     /// What `record` needs, beside each other.
     duration: Option<TickHistogram>,
     stages: Box<[HotStage]>,
+    /// By the level: up to where among them there are some that it records. Each lies in cache lines of its own.
+    staged: [u16; 3],
     /// Offset and boundaries of each measure that is a histogram too.
     measures: Box<[(usize, Box<[f64]>)]>,
     /// Whether there is more to record than times by explicit boundaries.
@@ -141,7 +143,11 @@ impl Kind {
                 histogram: hot(histogram),
             }
         });
-        let stages = stages.collect();
+        let stages: Box<[HotStage]> = stages.collect();
+        let staged = [StatsLevel::Disabled, StatsLevel::Base, StatsLevel::Detailed].map(|level| {
+            let last = stages.iter().rposition(|stage| stage.level <= level);
+            last.map_or(0, |last| last as u16 + 1)
+        });
         let asked = if engine.config.measures { 4 } else { 0 };
         let measures = descriptor
             .measures
@@ -182,6 +188,7 @@ impl Kind {
             slow_methods: (0..methods).map(|_| AtomicU64::new(0)).collect(),
             duration,
             stages,
+            staged,
             measures,
             context: engine.config.context,
             attaches: engine.config.context != ContextMode::Off || engine.config.recorder.is_sdk(),
@@ -528,7 +535,8 @@ impl Kind {
         if let Some(duration) = &self.duration {
             duration.record(cells, ticks, owned);
         }
-        for stage in &self.stages {
+        let staged = usize::from(self.staged[live.level as usize]);
+        for stage in self.stages.get(..staged).unwrap_or_default() {
             if let Some(took) = stage.took(live, ticks) {
                 stage.histogram.record(cells, took, owned);
             }
