@@ -44,7 +44,12 @@ fn entries_that_make_no_sense_are_left_out_and_listed() {
         ),
         ("bad-text", "input_cost_per_token is not a number"),
         ("bad-provider", "litellm_provider is not a text"),
+        (
+            "bad-factor",
+            "regional_endpoint_uplift_multiplier is not a factor from 0.1 to 10",
+        ),
         ("bad-shape", "is not an object"),
+        // Names of names come last: they are followed when all is read.
         (
             "bad-alias",
             "alias_of \"nobody\", which is not in the table",
@@ -82,7 +87,6 @@ fn fields_that_are_not_priced_are_told() {
         "input_cost_per_character",
         "input_cost_per_video_per_second",
         "search_context_cost_per_query",
-        "regional_endpoint_uplift_multiplier",
         "provider_specific_entry",
         "cache_read_input_audio_token_cost",
         // Its ranges are of something else than tokens; the hours are told in a calendar that is not known.
