@@ -22,6 +22,10 @@ const ABOUT: [&str; 2] = ["sample_spec", "fallback_generalizations"];
 /// More than a dollar for a token is a price for a million of them, in the wrong field.
 const DEAREST: f64 = 1.0;
 
+/// The most prices that an entry may have, and the most ranges: four times what the longest of LiteLLM's has. All their
+/// combinations are worked out when a table is read.
+const PRICES: usize = 256;
+
 /// How deep names of names may go.
 const ALIASES: usize = 8;
 
@@ -132,6 +136,9 @@ impl Loading {
                     if let Some(price) = price(name, value)? {
                         prices.push((rate, above, tier, price));
                     }
+                    if prices.len() > PRICES {
+                        return Err(format!("it has more than {PRICES} prices"));
+                    }
                 }
                 Field::Uplift(_) => {}
                 // These two are read by themselves.
@@ -153,6 +160,9 @@ impl Loading {
         let Some(list) = fields.get(TIERED).and_then(Value::as_array) else {
             return Ok(None);
         };
+        if list.len() > PRICES {
+            return Err(format!("{TIERED} has more than {PRICES} ranges"));
+        }
         let output = at(flat, Rate::Output, 0, Tier::Standard);
         let mut schemes = Vec::new();
         for range in list {

@@ -157,3 +157,26 @@ fn of_two_entries_with_one_name_the_later_counts() {
     );
     assert_eq!(prices.len(), 1);
 }
+
+#[test]
+fn an_entry_with_prices_without_end_is_left_out() {
+    let thresholds = |n: usize| {
+        let fields = (1..=n).map(|n| format!("\"input_cost_per_token_above_{n}k_tokens\": 1e-6"));
+        fields.collect::<Vec<_>>().join(",")
+    };
+    let ranges = r#"{"range": [0, 1], "input_cost_per_token": 1e-6},"#.repeat(257);
+    let ranges = ranges.trim_end_matches(',');
+    let table = format!(
+        r#"{{"few": {{{}}}, "many": {{{}}}, "ranges": {{"tiered_pricing": [{ranges}]}}}}"#,
+        thresholds(256),
+        thresholds(257),
+    );
+    let (_, report) = Prices::from_json(&table).expect("a table");
+    let bad: Vec<_> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
+    let expect = [
+        "it has more than 256 prices",
+        "tiered_pricing has more than 256 ranges",
+    ];
+    assert_eq!(bad, expect);
+    assert_eq!(report.models, 1);
+}
