@@ -57,6 +57,13 @@ impl LabelId {
     }
 }
 
+impl From<crate::ErrorType> for LabelId {
+    /// An error label's value.
+    fn from(error: crate::ErrorType) -> Self {
+        Self(error.0)
+    }
+}
+
 /// Up to eight labels in one 128-bit key: two words of four numbers each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(pub(crate) [u64; 2]);

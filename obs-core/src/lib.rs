@@ -119,11 +119,12 @@ pub use descriptor::{
 pub use engine::counts::EngineCounts;
 pub use engine::diagnostics::{Diagnostic, Problem};
 pub use engine::instruments::{
-    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter,
-    FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
+    BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundTally, BoundUpDownCounter,
+    Counter, FloatCounter, Gauge, Instrument, Tally, UpDownCounter, ValueHistogram,
 };
 pub use engine::kind::Kind;
 pub use engine::lent::{MethodLevel, RaiseRule};
+pub use engine::sources::PointSource;
 pub use error::Error;
 pub use event::Event;
 #[doc(hidden)]

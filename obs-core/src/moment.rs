@@ -26,6 +26,12 @@ impl Moment {
             None => None,
         }
     }
+
+    /// Ticks since an earlier one; none if it is later. [`Kind::ticks`] says how many a duration has.
+    #[inline(always)]
+    pub const fn ticks_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
 }
 
 impl Kind {
@@ -34,6 +40,23 @@ impl Kind {
     pub fn now(&self) -> Moment {
         let ticks = self.clock.ticks();
         Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// How many ticks of its clock a duration has, to compare with [`Moment::ticks_since`] again and again. Saturates.
+    pub fn ticks(&self, duration: Duration) -> u64 {
+        self.engine.ticks(duration)
+    }
+
+    /// How many ticks its clock has in a second, as well as known by now. To know it better the machine's clock is read: who has
+    /// several times to tell asks once.
+    pub fn ticks_per_second(&self) -> f64 {
+        self.clock.ticks_per_second()
+    }
+
+    /// How many seconds so many ticks are.
+    #[inline]
+    pub fn seconds(&self, ticks: u64) -> f64 {
+        ticks as f64 / self.clock.ticks_per_second()
     }
 
     /// Whether moments of the two can be compared: they are of one telemetry.

@@ -10,7 +10,7 @@ use crate::engine::live::{Flags, Live, Reason};
 use crate::engine::local::Local;
 use crate::event::Event;
 use crate::handle::OpRef;
-use crate::label::{LabelId, Labels};
+use crate::label::{LabelId, LabelValue, Labels};
 use crate::level::StatsLevel;
 use crate::outcome::Outcome;
 use crate::parent::Parent;
@@ -290,6 +290,19 @@ impl Active<'_> {
         if let Some(slot) = self.0.measures.get_mut(index) {
             *slot = value;
             self.0.measured |= 1 << index;
+        }
+    }
+
+    /// A label as it is exported: see [`Record::label_value`](crate::Record::label_value). For the end of an operation: it takes a
+    /// lock and hold of the text.
+    pub fn label_value(&self, index: usize) -> Option<LabelValue> {
+        let id = self.0.labels.get(index);
+        let kept = { self.0.side.as_deref() }
+            .filter(|_| id == LabelId::OVERFLOW)
+            .and_then(|side| side.label(index));
+        match kept {
+            Some(text) => Some(LabelValue::Text(text.clone())),
+            None => self.0.kind.set.spaces.get(index)?.resolve(id),
         }
     }
 

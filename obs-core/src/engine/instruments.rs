@@ -333,6 +333,8 @@ handles! {
     FloatCounter, BoundFloatCounter;
     /// A whole sum that goes up and down, mirrored from elsewhere.
     UpDownCounter, BoundUpDownCounter;
+    /// A whole sum that goes up and down by what is added, from any thread: what waits, what is held.
+    Tally, BoundTally;
     /// A histogram of values: explicit boundaries, and [exponential buckets](crate::HistogramAggregation) where asked for.
     ValueHistogram, BoundHistogram;
 }
@@ -354,6 +356,16 @@ impl BoundCounter {
     /// The same, after shutdown too: for what is told about the end.
     pub(crate) fn mirror(&self, total: u64) {
         self.0.place_always(total);
+    }
+}
+
+impl BoundTally {
+    /// Adds; what is taken away is negative. It may be taken away by another thread than it was added by: the sum is right, and
+    /// never shown as less than none.
+    #[inline]
+    pub fn add(&self, by: i64) {
+        self.0
+            .write(|_, cells, local| cells.add(0, by.cast_unsigned(), local.owned));
     }
 }
 

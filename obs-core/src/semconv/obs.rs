@@ -45,7 +45,8 @@ names! {
     RPC_BIZ_STATUS = "obs.rpc.biz.status";
     /// Which part of an operation a duration is of: `connect`, `dns`, `tcp`, `tls`; of RPCs also, on the client,
     /// `encode_request`, `write_request`, `wait_response`, `read_response`, `decode_response`, and on the server
-    /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`.
+    /// `read_request`, `decode_request`, `handle`, `encode_response`, `write_response`; of a server of models `queue`, `prefill`,
+    /// `decode`.
     STAGE = "obs.stage";
     /// Which signal: `traces`, `metrics`, `logs`.
     SIGNAL = "obs.signal";
@@ -81,6 +82,14 @@ names! {
     LLM_INPUT_CLASS = "obs.llm.input.class";
     /// How long the output was: `0-64`, `64-256`, `256-1k`, `1k-4k`, `4k+`, `unknown`.
     LLM_OUTPUT_CLASS = "obs.llm.output.class";
+    /// What an engine says loading the model took, in seconds.
+    LLM_SERVER_LOAD = "obs.llm.server.load.duration";
+    /// What an engine says reading the prompt took, in seconds.
+    LLM_SERVER_PREFILL = "obs.llm.server.prefill.duration";
+    /// What an engine says writing the answer took, in seconds.
+    LLM_SERVER_DECODE = "obs.llm.server.decode.duration";
+    /// What an engine says all of it took, in seconds.
+    LLM_SERVER_TOTAL = "obs.llm.server.total.duration";
     /// What was slow: `first_chunk`, `chunk_gap`.
     LLM_SLOW_CAUSE = "obs.llm.slow.cause";
     /// How long it took, in seconds.
@@ -89,6 +98,22 @@ names! {
     LLM_SLOW_THRESHOLD = "obs.llm.slow.threshold";
     /// How many times it was slow in one call.
     LLM_SLOW_COUNT = "obs.llm.slow.count";
+    /// Which inference engine a number was scraped from: `vllm`, `sglang`, …
+    LLM_ENGINE = "obs.llm.engine";
+    /// Which of several engines behind one page of metrics, as that page says it: a rank of data parallelism.
+    LLM_ENGINE_INDEX = "obs.llm.engine.index";
+    /// Why an engine was done with a request, in the engine's own word.
+    LLM_ENGINE_FINISH_REASON = "obs.llm.engine.finish_reason";
+    /// Which quantile of a distribution an engine says, from 0 to 1.
+    LLM_ENGINE_QUANTILE = "obs.llm.engine.quantile";
+    /// How long a request waited for its turn the first time, in seconds.
+    LLM_SERVER_QUEUE = "obs.llm.server.queue.duration";
+    /// Time from a request to its first token as the server of the model has it, in seconds.
+    LLM_SERVER_FIRST_TOKEN = "obs.llm.server.time_to_first_token";
+    /// The longest time between two tokens of a request, in seconds.
+    LLM_SERVER_TOKEN_GAP_MAX = "obs.llm.server.token_gap.max";
+    /// How many times a request was put back into the queue; there if it was.
+    LLM_SERVER_PREEMPTIONS = "obs.llm.server.preemptions";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -145,12 +170,70 @@ pub const LLM_TIME_PER_OUTPUT_TOKEN: &str = "obs.llm.client.time_per_output_toke
 pub const LLM_CLIENT_DURATION: &str = "obs.llm.client.duration";
 /// Parts of a server's requests, in seconds.
 pub const LLM_SERVER_STAGE_DURATION: &str = "obs.llm.server.stage.duration";
+/// Requests that wait for a server of models to begin with them, or to go on.
+pub const LLM_SERVER_WAITING: &str = "obs.llm.server.waiting_requests";
+/// How many requests a server of models can work on at once.
+pub const LLM_SERVER_SLOTS: &str = "obs.llm.server.slots";
+/// Requests that one step of a server of models advanced.
+pub const LLM_SERVER_BATCH_SIZE: &str = "obs.llm.server.batch_size";
+/// Time from one token of a request to the next as the server of the model has it, in seconds.
+pub const LLM_SERVER_TOKEN_GAP: &str = "obs.llm.server.token_gap";
+/// How much of a server's cache of keys and values is in use, from 0 to 1.
+pub const LLM_SERVER_KV_CACHE_USAGE: &str = "obs.llm.server.kv_cache.usage";
+/// Tokens of inputs that a server of models read, or found in its cache.
+pub const LLM_SERVER_INPUT_TOKENS: &str = "obs.llm.server.input_tokens";
+/// Of these, those that it found in its cache.
+pub const LLM_SERVER_CACHED_TOKENS: &str = "obs.llm.server.cached_tokens";
+/// Tokens that a server of models wrote.
+pub const LLM_SERVER_OUTPUT_TOKENS: &str = "obs.llm.server.output_tokens";
+/// How many times a server of models put a request that it had begun with back into the queue.
+pub const LLM_SERVER_PREEMPTIONS_METRIC: &str = "obs.llm.server.preemptions";
 /// What calls cost, in US dollars.
 pub const LLM_COST: &str = "obs.llm.cost";
 /// What could not be read, counted or priced, by what it was.
 pub const LLM_ANOMALIES: &str = "obs.llm.anomalies";
 /// The event of a call whose first chunk or a chunk after came late.
 pub const LLM_SLOW: &str = "obs.llm.slow";
+/// Scraped from an engine: whether its page could be read last: 1 or 0.
+pub const LLM_ENGINE_UP: &str = "obs.llm.engine.up";
+/// How long scrapes of engines take, in seconds.
+pub const LLM_ENGINE_SCRAPE_DURATION: &str = "obs.llm.engine.scrape.duration";
+/// Scrapes of engines that failed, by why.
+pub const LLM_ENGINE_SCRAPE_ERRORS: &str = "obs.llm.engine.scrape.errors";
+/// What was wrong on pages of engines that could be read, and was left out.
+pub const LLM_ENGINE_SCRAPE_ANOMALIES: &str = "obs.llm.engine.scrape.anomalies";
+/// Scraped: time between one token and the next, in seconds.
+pub const LLM_ENGINE_INTER_TOKEN_DURATION: &str = "obs.llm.engine.inter_token.duration";
+/// Scraped: time that requests wait before they run, in seconds.
+pub const LLM_ENGINE_QUEUE_DURATION: &str = "obs.llm.engine.queue.duration";
+/// Scraped: time from when a request runs to its first token, in seconds.
+pub const LLM_ENGINE_PREFILL_DURATION: &str = "obs.llm.engine.prefill.duration";
+/// Scraped: time from a request's first token to its last, in seconds.
+pub const LLM_ENGINE_DECODE_DURATION: &str = "obs.llm.engine.decode.duration";
+/// Scraped: requests that an engine works on.
+pub const LLM_ENGINE_RUNNING: &str = "obs.llm.engine.requests.running";
+/// Scraped: requests that wait for an engine.
+pub const LLM_ENGINE_WAITING: &str = "obs.llm.engine.requests.waiting";
+/// Scraped: requests that an engine is done with, by why.
+pub const LLM_ENGINE_FINISHED: &str = "obs.llm.engine.requests.finished";
+/// Scraped: how often an engine took a running request's memory for another one.
+pub const LLM_ENGINE_PREEMPTIONS: &str = "obs.llm.engine.preemptions";
+/// Scraped: the part of the KV cache that is in use, from 0 to 1.
+pub const LLM_ENGINE_KV_CACHE_USAGE: &str = "obs.llm.engine.kv_cache.usage";
+/// Scraped: tokens of prompts that were looked for in the prefix cache.
+pub const LLM_ENGINE_PREFIX_CACHE_QUERIES: &str = "obs.llm.engine.prefix_cache.queries";
+/// Scraped: of those the tokens that were there.
+pub const LLM_ENGINE_PREFIX_CACHE_HITS: &str = "obs.llm.engine.prefix_cache.hits";
+/// Scraped: tokens of prompts, those from a cache among them.
+pub const LLM_ENGINE_INPUT_TOKENS: &str = "obs.llm.engine.input_tokens";
+/// Scraped: tokens that an engine generated.
+pub const LLM_ENGINE_OUTPUT_TOKENS: &str = "obs.llm.engine.output_tokens";
+/// Scraped: a quantile of the time to the first token that an engine says itself, in seconds.
+pub const LLM_ENGINE_FIRST_TOKEN_QUANTILE: &str = "obs.llm.engine.time_to_first_token.quantile";
+/// Scraped: a quantile of the time between tokens that an engine says itself, in seconds.
+pub const LLM_ENGINE_INTER_TOKEN_QUANTILE: &str = "obs.llm.engine.inter_token.quantile";
+/// Scraped: a quantile of the duration of requests that an engine says itself, in seconds.
+pub const LLM_ENGINE_REQUEST_QUANTILE: &str = "obs.llm.engine.request.quantile";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// Of that, the items that were to be delivered.

@@ -13,11 +13,12 @@ use crate::engine::counts::EngineCounts;
 use crate::engine::diagnostics::Problem;
 use crate::engine::fold::ReaderState;
 use crate::engine::instruments::{
-    Counter, FloatCounter, Gauge, Instrument, UpDownCounter, ValueHistogram,
+    Counter, FloatCounter, Gauge, Instrument, Tally, UpDownCounter, ValueHistogram,
 };
 use crate::engine::kind::Kind;
 use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
+use crate::engine::sources::PointSource;
 use crate::engine::{self, Engine};
 use crate::error::Error;
 use crate::fork::{Anew, PerProcess};
@@ -138,6 +139,14 @@ impl Telemetry {
         UpDownCounter(self.engine.instrument(instrument, Shape::Level))
     }
 
+    /// A sum that goes up and down by what is added here: requests that wait, connections that are open.
+    pub fn tally(&self, instrument: &Instrument) -> Tally {
+        Tally(
+            self.engine
+                .instrument(instrument, Shape::Sum { monotonic: false }),
+        )
+    }
+
     /// A gauge.
     pub fn gauge(&self, instrument: &Instrument) -> Gauge {
         Gauge(self.engine.instrument(instrument, Shape::Gauge))
@@ -158,6 +167,21 @@ impl Telemetry {
     /// [its deadline](Builder::with_observable_deadline) is waited for no longer: what was set last is shown.
     pub fn observe(&self, observe: impl FnMut() + Send + 'static) {
         self.engine.observe(Box::new(observe));
+    }
+
+    /// A place for points that somebody else counted: what a page that was scraped says, what a device counts itself.
+    pub fn point_source(&self) -> PointSource {
+        PointSource::new(self.engine)
+    }
+
+    /// How long an [observable](Self::observe) may [take](Builder::with_observable_deadline).
+    pub fn observable_deadline(&self) -> Duration {
+        self.engine.config.observable_deadline
+    }
+
+    /// Whether it has [no threads](Builder::manual): whoever adds something to it must not start one either.
+    pub fn is_manual(&self) -> bool {
+        !self.engine.config.threads
     }
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.

@@ -1,0 +1,495 @@
+//! A call of a model, from the request to the end of the answer.
+
+pub(crate) mod ending;
+pub(crate) mod finish;
+mod pace;
+
+use crate::anomaly::Anomaly;
+use crate::descriptor::by_length;
+use crate::descriptor::{
+    ADDRESS, LlmOperation, MODEL, OPERATION, PORT, PROVIDER, RESPONSE_MODEL, error_type,
+};
+use crate::dialect::Dialect;
+use crate::llm::Shared;
+use crate::provider::Provider;
+use crate::usage::Usage;
+#[cfg(any(feature = "client", feature = "stream"))]
+use crate::wire::ResponseScanner;
+use crate::wire::{Content, Malformed, RequestSink, ResponseSink, ServerPart, Wire};
+use finish::FinishReasons;
+use obs_core::otel::KeyValue;
+use obs_core::semconv::{gen_ai, obs};
+use obs_core::{
+    Active, ErrorType, Kind, LabelId, Labels, Moment, OpRef, Operation, Outcome, Parent, Session,
+    current,
+};
+use pace::Pace;
+
+/// A call of a model. It is told of its request through [`RequestSink`] and of its answer through [`ResponseSink`], by whoever
+/// knows: a scanner of the bytes, an adapter of a client library, the caller itself. It ends once: [`end`](Self::end),
+/// [`fail`](Self::fail), or by being dropped, which is cancelled with what is known by then.
+///
+/// It is `Send`; who polls the answer tells it on whichever thread that is.
+#[derive(Debug)]
+#[must_use = "dropping it records a cancelled call"]
+pub struct LlmCall {
+    operation: Operation,
+    shared: &'static Shared,
+    kind: &'static Kind,
+    pace: Pace,
+    usage: Usage,
+    finish: FinishReasons,
+    /// How many answers were asked for.
+    choices: u32,
+    error: ErrorType,
+    asked: LlmOperation,
+    /// Labels of the metrics by length, as far as they are known.
+    by_length: Labels,
+    streams: bool,
+    complete: bool,
+    tier: Option<Box<str>>,
+    stops: Option<Vec<Box<str>>>,
+}
+
+impl Shared {
+    pub(crate) fn start(
+        &'static self,
+        asked: LlmOperation,
+        provider: &Provider,
+        parent: Parent<'_>,
+    ) -> LlmCall {
+        let kind = self.kind(asked);
+        if kind.is_disabled() || current::is_suppressed() {
+            return LlmCall::of(self, kind, asked, Operation::disabled());
+        }
+        let operation = LabelId::closed(asked as u16);
+        let labels = Labels::NONE
+            .with(OPERATION, operation)
+            .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
+        let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        if self.settings.by_length && call.is_recording() {
+            let provider = self.by_length.label(by_length::PROVIDER, provider.as_str());
+            call.by_length = Labels::NONE
+                .with(OPERATION, operation)
+                .with(by_length::PROVIDER, provider);
+        }
+        call
+    }
+}
+
+impl LlmCall {
+    fn of(
+        shared: &'static Shared,
+        kind: &'static Kind,
+        asked: LlmOperation,
+        operation: Operation,
+    ) -> Self {
+        Self {
+            operation,
+            shared,
+            kind,
+            pace: Pace::default(),
+            usage: Usage::new(),
+            finish: FinishReasons::default(),
+            choices: 1,
+            error: ErrorType::NONE,
+            asked,
+            by_length: Labels::NONE,
+            streams: false,
+            complete: false,
+            tier: None,
+            stops: None,
+        }
+    }
+
+    /// Whether it records anything: not at [`Disabled`](obs_core::StatsLevel::Disabled), and not after its end.
+    #[inline(always)]
+    pub fn is_recording(&self) -> bool {
+        self.operation.is_recording()
+    }
+
+    /// What can be said about any operation: attributes, events, links, session. `None` where nothing is recorded.
+    #[inline]
+    pub fn active(&mut self) -> Option<Active<'_>> {
+        self.operation.active()
+    }
+
+    /// A handle for other tasks and threads, and for children that start there. `None` where nothing is recorded.
+    pub fn handle(&mut self) -> Option<OpRef> {
+        self.operation.handle()
+    }
+
+    /// Runs `work` as part of the call: what is started in it becomes its child.
+    pub fn scope<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.operation.scope(work)
+    }
+
+    /// For a service that wraps a poll: current until the guard is left.
+    #[cfg(feature = "client")]
+    #[inline]
+    pub(crate) fn enter(&mut self) -> obs_core::Entered<'_> {
+        self.operation.enter()
+    }
+
+    /// Whom it asks: `server.address`, `server.port`.
+    pub fn set_server(&mut self, address: &str, port: Option<u16>) {
+        let Some(mut active) = self.operation.active() else {
+            return;
+        };
+        active.set_label_text(ADDRESS, address);
+        if let Some(port) = port {
+            active.set_label(PORT, LabelId::number(port));
+        }
+    }
+
+    /// Which format the answer comes in, where one is read.
+    pub fn set_wire(&mut self, wire: Wire) {
+        self.operation.set(obs::LLM_WIRE, wire.as_str());
+        let kind = match wire {
+            Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
+            Wire::OpenAiResponses => "responses",
+            _ => return,
+        };
+        // Of who speaks OpenAI's format only OpenAI has its interfaces.
+        let is_openai = self.operation.active().is_some_and(|active| {
+            let provider = active.label(PROVIDER);
+            provider == self.kind.label(PROVIDER, Provider::OPENAI.as_str())
+                || provider
+                    == self
+                        .kind
+                        .label(PROVIDER, Provider::AZURE_AI_OPENAI.as_str())
+        });
+        if is_openai {
+            self.operation.set(gen_ai::OPENAI_API_TYPE, kind);
+        }
+    }
+
+    /// The session, and the user, that it is done for.
+    pub fn set_session(&mut self, session: Session) {
+        if let Some(mut active) = self.operation.active() {
+            active.set_session(session);
+        }
+    }
+
+    /// The prompt template that was used.
+    pub fn set_prompt(&mut self, name: &str, version: Option<&str>) {
+        self.operation.set(gen_ai::PROMPT_NAME, name);
+        if let (Some(version), Dialect::Main) = (version, self.shared.settings.dialect) {
+            self.operation.set(gen_ai::PROMPT_VERSION, version);
+        }
+    }
+
+    /// The answer is streamed, whatever the request said: its chunks have times.
+    pub fn set_streams(&mut self) {
+        self.streams = true;
+    }
+
+    /// A chunk with content is there; of the first one the time since the request counts, of each further one the time since
+    /// the one before.
+    #[inline]
+    pub fn chunk(&mut self) {
+        self.chunks(1);
+    }
+
+    /// So many chunks with content came at once. A reader of single chunks has them one after another, with no time between.
+    #[inline]
+    pub fn chunks(&mut self, count: u32) {
+        if count > 0 && self.is_recording() {
+            self.pace_at(self.kind.now(), count);
+        }
+    }
+
+    #[inline]
+    fn pace_at(&mut self, now: Moment, count: u32) {
+        if !self.streams {
+            self.pace.count(count);
+            return;
+        }
+        let Some(active) = self.operation.active() else {
+            return;
+        };
+        self.pace
+            .chunks(active, (self.shared, self.kind), now, count);
+    }
+
+    /// Reads the next bytes of the answer.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    #[inline]
+    pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        scanner.feed(bytes, self);
+    }
+
+    /// Its usage so far.
+    pub fn usage_so_far(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Whether what ends an answer by its format has come.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// It failed with an HTTP status, unless the answer says itself how it failed.
+    pub fn set_status(&mut self, status: u16) {
+        if status >= 400 && (self.error.is_none() || self.error == ErrorType::OTHER) {
+            self.error = ErrorType::code(status);
+        }
+    }
+
+    /// It is a failure of this type, unless one is known already.
+    pub fn set_error(&mut self, error: ErrorType) {
+        if self.error.is_none() {
+            self.error = error;
+        }
+    }
+
+    /// The outcome as far as it is known.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.error.is_none() {
+            true => Outcome::ANSWERED,
+            false => Outcome::failed(self.error),
+        }
+    }
+
+    /// Whether whoever drops it now has all that was generated.
+    pub(crate) fn is_all_there(&self) -> bool {
+        self.complete || self.finish.len() as u32 >= self.choices
+    }
+
+    /// Ends it: answered, or failed where an error was told.
+    pub fn end(mut self) {
+        self.end_in_place(self.outcome());
+    }
+
+    /// Ends it as failed.
+    pub fn fail(mut self, error: ErrorType) {
+        self.set_error(error);
+        self.end_in_place(self.outcome());
+    }
+
+    /// Ends it as `outcome` says.
+    pub fn end_with(mut self, outcome: Outcome) {
+        self.end_in_place(outcome);
+    }
+
+    /// Counts what could not be read.
+    pub(crate) fn count_anomaly(&self, anomaly: Anomaly) {
+        if self.is_recording() {
+            self.shared.anomalies.count(anomaly);
+        }
+    }
+}
+
+impl Drop for LlmCall {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_recording() {
+            self.end_dropped();
+        }
+    }
+}
+
+impl RequestSink for LlmCall {
+    fn model(&mut self, model: &str) {
+        let by_length = self.shared.by_length;
+        let Some(mut active) = self.operation.active() else {
+            return;
+        };
+        active.set_label_text(MODEL, model);
+        if self.shared.settings.by_length {
+            let id = by_length.label(by_length::MODEL, model);
+            self.by_length = self.by_length.with(by_length::MODEL, id);
+        }
+    }
+
+    fn stream(&mut self, stream: bool) {
+        // Only if it is.
+        if stream {
+            self.streams = true;
+            self.operation.set(gen_ai::REQUEST_STREAM, true);
+        }
+    }
+
+    fn max_tokens(&mut self, tokens: u64) {
+        self.set_count(gen_ai::REQUEST_MAX_TOKENS, tokens);
+    }
+
+    fn temperature(&mut self, value: f64) {
+        self.operation.set(gen_ai::REQUEST_TEMPERATURE, value);
+    }
+
+    fn top_p(&mut self, value: f64) {
+        self.operation.set(gen_ai::REQUEST_TOP_P, value);
+    }
+
+    fn top_k(&mut self, value: f64) {
+        match self.shared.settings.dialect {
+            Dialect::V1_41 => self.operation.set(gen_ai::REQUEST_TOP_K, value),
+            Dialect::Main => self.operation.set(gen_ai::REQUEST_TOP_K, value as i64),
+        }
+    }
+
+    fn frequency_penalty(&mut self, value: f64) {
+        self.operation.set(gen_ai::REQUEST_FREQUENCY_PENALTY, value);
+    }
+
+    fn presence_penalty(&mut self, value: f64) {
+        self.operation.set(gen_ai::REQUEST_PRESENCE_PENALTY, value);
+    }
+
+    fn seed(&mut self, seed: i64) {
+        self.operation.set(gen_ai::REQUEST_SEED, seed);
+    }
+
+    fn choice_count(&mut self, count: u64) {
+        if count != 1 {
+            self.choices = u32::try_from(count).unwrap_or(u32::MAX);
+            self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
+        }
+    }
+
+    fn stop_sequence(&mut self, text: &str) {
+        /// OpenAI takes four, Anthropic thousands.
+        const MOST: usize = 8;
+        if self.is_recording() {
+            let stops = self.stops.get_or_insert_default();
+            if stops.len() < MOST {
+                stops.push(text.into());
+            }
+        }
+    }
+
+    fn service_tier(&mut self, tier: &str) {
+        self.operation
+            .set(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
+    }
+
+    fn reasoning_level(&mut self, level: &str) {
+        if self.shared.settings.dialect == Dialect::Main {
+            self.operation.set(gen_ai::REQUEST_REASONING_LEVEL, level);
+        }
+    }
+
+    fn output_type(&mut self, kind: &'static str) {
+        self.operation.set(gen_ai::OUTPUT_TYPE, kind);
+    }
+
+    fn encoding_format(&mut self, format: &str) {
+        if let Some(mut active) = self.operation.active() {
+            let list = vec![format.to_owned().into()];
+            let value = obs_core::otel::Value::Array(obs_core::otel::Array::String(list));
+            active.set_dynamic(KeyValue::new(
+                gen_ai::REQUEST_ENCODING_FORMATS.as_str(),
+                value,
+            ));
+        }
+    }
+
+    fn dimensions(&mut self, dimensions: u64) {
+        self.set_count(gen_ai::EMBEDDINGS_DIMENSION_COUNT, dimensions);
+    }
+
+    fn previous_response(&mut self, id: &str) {
+        if self.shared.settings.dialect == Dialect::Main {
+            self.operation.set(gen_ai::REQUEST_PREVIOUS_RESPONSE_ID, id);
+        }
+    }
+
+    fn conversation(&mut self, id: &str) {
+        self.operation.set(gen_ai::CONVERSATION_ID, id);
+    }
+}
+
+impl ResponseSink for LlmCall {
+    fn response_id(&mut self, id: &str) {
+        self.operation.set(gen_ai::RESPONSE_ID, id);
+    }
+
+    fn response_model(&mut self, model: &str) {
+        if let Some(mut active) = self.operation.active() {
+            active.set_label_text(RESPONSE_MODEL, model);
+        }
+    }
+
+    #[inline]
+    fn content(&mut self, _: Content) {
+        self.chunk();
+    }
+
+    fn finish_reason(&mut self, choice: u32, reason: &str) {
+        if self.is_recording() {
+            self.finish.set(choice, reason);
+            self.foresee();
+        }
+    }
+
+    fn usage(&mut self, usage: &Usage) {
+        self.usage.update(usage);
+    }
+
+    fn service_tier(&mut self, tier: &str) {
+        if self.is_recording() {
+            self.operation
+                .set(gen_ai::OPENAI_RESPONSE_SERVICE_TIER, tier);
+            // Its price depends on it.
+            if self.shared.settings.prices.is_some() {
+                self.tier = Some(tier.into());
+            }
+        }
+    }
+
+    fn system_fingerprint(&mut self, fingerprint: &str) {
+        self.operation
+            .set(gen_ai::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, fingerprint);
+    }
+
+    fn status(&mut self, status: &str) {
+        if self.shared.settings.dialect == Dialect::Main {
+            self.operation.set(gen_ai::RESPONSE_STATUS, status);
+        }
+    }
+
+    fn error(&mut self, code: &str) {
+        let told = error_type(code);
+        // What is not in the list says less than a status.
+        if self.error.is_none() || told != ErrorType::OTHER {
+            self.error = told;
+        }
+    }
+
+    fn server_time(&mut self, part: ServerPart, nanos: u64) {
+        let key = match part {
+            ServerPart::Load => obs::LLM_SERVER_LOAD,
+            ServerPart::Prefill => obs::LLM_SERVER_PREFILL,
+            ServerPart::Decode => obs::LLM_SERVER_DECODE,
+            ServerPart::Total => obs::LLM_SERVER_TOTAL,
+        };
+        self.operation.set(key, nanos as f64 / 1e9);
+    }
+
+    fn complete(&mut self) {
+        self.complete = true;
+        self.foresee();
+    }
+
+    fn malformed(&mut self, what: Malformed) {
+        self.count_anomaly(what.into());
+    }
+}
+
+impl LlmCall {
+    fn set_count(&mut self, key: obs_core::Key, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.operation.set(key, count);
+    }
+
+    /// Clients stop reading at the end of the format, not at that of the body.
+    fn foresee(&mut self) {
+        if self.is_all_there() {
+            let outcome = self.outcome();
+            if let Some(mut active) = self.operation.active() {
+                active.set_dropped(outcome);
+            }
+        }
+    }
+}

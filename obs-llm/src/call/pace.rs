@@ -1,0 +1,166 @@
+//! When chunks came.
+
+use super::super::llm::Shared;
+use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK, SCOPE};
+use obs_core::otel::KeyValue;
+use obs_core::semconv::obs;
+use obs_core::{Active, Body, Event, Kind, LogEvent, Moment, Severity};
+
+/// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    first: Option<Moment>,
+    last: Option<Moment>,
+    /// The longest gap, in ticks.
+    longest: u64,
+    chunks: u32,
+    slow: u32,
+}
+
+impl Pace {
+    /// Chunks whose times say nothing: those of an answer in one piece.
+    pub(crate) fn count(&mut self, count: u32) {
+        self.chunks = self.chunks.saturating_add(count);
+    }
+
+    pub(crate) fn counted(&self) -> u32 {
+        self.chunks
+    }
+
+    pub(crate) fn first(&self) -> Option<Moment> {
+        self.first
+    }
+
+    /// From the first to the last.
+    pub(crate) fn spread(&self) -> Option<(Moment, Moment)> {
+        Some((self.first?, self.last?))
+    }
+
+    /// The longest gap in ticks, if there was one.
+    pub(crate) fn longest(&self) -> Option<u64> {
+        (self.first.is_some() && self.chunks > 1).then_some(self.longest)
+    }
+
+    /// How many gaps were slow.
+    pub(crate) fn slow(&self) -> u32 {
+        self.slow
+    }
+
+    #[inline]
+    pub(crate) fn chunks(
+        &mut self,
+        active: Active<'_>,
+        of: (&'static Shared, &'static Kind),
+        now: Moment,
+        count: u32,
+    ) {
+        let (_, kind) = of;
+        let labels = active.labels();
+        self.chunks = self.chunks.saturating_add(count);
+        let mut gaps = count;
+        match self.last {
+            Some(last) => {
+                gaps -= 1;
+                kind.record_stage(labels, CHUNK_GAP, last, now);
+                let took = now.ticks_since(last);
+                self.longest = self.longest.max(took);
+                if took >= of.0.slow_chunk_gap {
+                    self.slow_gap(active, of, took);
+                }
+            }
+            None => {
+                gaps -= 1;
+                self.first = Some(now);
+                self.first_chunk(active, of, now);
+            }
+        }
+        for _ in 0..gaps {
+            kind.record_stage(labels, CHUNK_GAP, now, now);
+        }
+        self.last = Some(now);
+    }
+
+    #[inline(never)]
+    fn first_chunk(
+        &mut self,
+        mut active: Active<'_>,
+        (shared, kind): (&'static Shared, &'static Kind),
+        now: Moment,
+    ) {
+        active.stamp_at(Event::FIRST_OUTPUT, now);
+        let started = active.started();
+        kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
+        let took = now.ticks_since(started);
+        if took >= shared.slow_first_chunk {
+            slow(
+                active,
+                (shared, kind),
+                "first_chunk",
+                took,
+                shared.slow_first_chunk,
+            );
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow_gap(
+        &mut self,
+        active: Active<'_>,
+        (shared, kind): (&'static Shared, &'static Kind),
+        took: u64,
+    ) {
+        self.slow = self.slow.saturating_add(1);
+        // A stream that stutters says so once.
+        if self.slow == 1 {
+            slow(
+                active,
+                (shared, kind),
+                "chunk_gap",
+                took,
+                shared.slow_chunk_gap,
+            );
+        }
+    }
+}
+
+/// Told at once: whoever is to be woken is not to wait for the end.
+#[cold]
+#[inline(never)]
+fn slow(
+    mut active: Active<'_>,
+    (shared, kind): (&'static Shared, &'static Kind),
+    cause: &'static str,
+    took: u64,
+    threshold: u64,
+) {
+    use crate::descriptor::{MODEL, OPERATION, PROVIDER, RESPONSE_MODEL};
+    if shared.settings.keeps_slow {
+        active.force_keep();
+    }
+    let session = active.handle().session();
+    let mut event = LogEvent::new(obs::LLM_SLOW, Body::Empty)
+        .with_scope(&SCOPE)
+        .with_severity(Severity::Warn)
+        .of(active.trace_parent())
+        .with_attribute(KeyValue::new(obs::LLM_SLOW_CAUSE.as_str(), cause))
+        .with_attribute(KeyValue::new(
+            obs::LLM_SLOW_DURATION.as_str(),
+            kind.seconds(took),
+        ))
+        .with_attribute(KeyValue::new(
+            obs::LLM_SLOW_THRESHOLD.as_str(),
+            kind.seconds(threshold),
+        ));
+    for label in [OPERATION, PROVIDER, MODEL, RESPONSE_MODEL] {
+        if let Some(value) = active.label_value(label) {
+            let key = kind.descriptor().labels[label].key;
+            let value = value.to_text().into_owned();
+            event = event.with_attribute(KeyValue::new(key.as_str(), value));
+        }
+    }
+    if let Some(session) = session {
+        event = event.with_session(session);
+    }
+    shared.telemetry.emit(event);
+}
