@@ -250,7 +250,8 @@
 //! [counted](obs_core::EngineCounts::panics), and the call is observed as if it were not there.
 //!
 //! What never comes to the layer is not seen: calls that `concurrency_limit_per_connection` with `load_shed` refuses, since
-//! tonic puts those outside.
+//! tonic puts those outside. gRPC-Web's layer (`tonic_web`) belongs outside, too: what it makes of trailers is a part of the body,
+//! in which no status is found.
 //!
 //! # Levels
 //!

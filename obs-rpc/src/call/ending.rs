@@ -23,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) tally: Tally,
     /// The head of the response came while the request was still being sent: nobody waited for it. Known at Detailed.
     pub(crate) answered_early: bool,
+    /// The head said OK, and messages follow: what trailers say then is not asked for.
+    pub(crate) said_ok: bool,
     /// `None` where nothing is observed.
     pub(crate) common: Option<&'static Common>,
     /// What a server was asked for and has not answered yet. Anybody can ask for anything: only what is configured, or was
@@ -64,6 +66,7 @@ impl Call {
             flow: None,
             tally: Tally::NONE,
             answered_early: false,
+            said_ok: false,
             common: None,
             unknown: None,
         }

@@ -9,6 +9,7 @@ use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::{self, capture};
+use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
@@ -33,9 +34,14 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.call.is_recording() {
+                let is_attempt = this.call.common.is_some_and(|common| common.role == Role::Client);
+                let has_lost = is_attempt && attempts::has_lost();
                 let entered = this.call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
+                if has_lost {
+                    attempts::decided(|| drop(std::mem::replace(this.call, Call::unobserved())));
+                }
             }
         }
     }
@@ -74,8 +80,15 @@ where
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
         }
+        let role = this.call.common.map(|common| common.role);
         let entered = this.call.operation.enter();
-        let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
+        let (polled, is_decided) = match role {
+            Some(Role::Logical) => attempts::around(|| inner.poll(cx)),
+            _ => (
+                scope::handler(this.call.flow.as_ref(), || inner.poll(cx)),
+                false,
+            ),
+        };
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
@@ -83,21 +96,15 @@ where
                 // No messages and no trailers.
                 let status = response.status();
                 let whole = response.body().is_end_stream().then_some(status);
-                at_head(
-                    this.call,
-                    response.headers(),
-                    whole,
-                    status == StatusCode::OK,
-                );
+                at_head(this.call, response.headers(), whole, status);
             }
             Poll::Ready(Err(error)) => failed(this.call, error),
         }
-        if this
-            .call
-            .common
-            .is_some_and(|common| common.role == Role::Logical)
-        {
-            attempts::decided(|| this.inner.set(None));
+        match role {
+            Some(Role::Client) => attempts::answered(),
+            Some(Role::Logical) if is_decided => attempts::decided(|| this.inner.set(None)),
+            Some(Role::Logical) => current::giving_up(|| this.inner.set(None)),
+            _ => {}
         }
         let call = std::mem::replace(this.call, Call::unobserved());
         polled.map_ok(|response| {
@@ -147,14 +154,13 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end_failed(end);
 }
 
-/// The head of the response is there. `whole` is its HTTP status, where there is no more to come; `is_grpc` is whether that is
-/// one that gRPC answers with.
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(always)]
 pub(crate) fn at_head(
     call: &mut Call,
     metadata: &HeaderMap,
     whole: Option<StatusCode>,
-    is_grpc: bool,
+    status: StatusCode,
 ) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
@@ -178,16 +184,19 @@ pub(crate) fn at_head(
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match metadata::status(metadata) {
-        // The whole answer: its body, if anybody gave it one, is never read.
-        Some(code) => Some(code),
-        None => whole.map(of_http),
-    };
-    if server && is_grpc {
+    let code = metadata::status(metadata).or_else(|| whole.map(of_http));
+    // A page is no answer, which a front may have for any path.
+    if call.unknown.is_some() && status == StatusCode::OK && metadata::is_grpc(metadata) {
         call.name_method(code);
     }
-    if let Some(code) = code {
-        call.operation.stamp(Event::STREAM_FINISH);
-        call.end_with(code);
+    match code {
+        // No server of gRPC's says so before its messages, but tonic reads them.
+        Some(Code::OK) if whole.is_none() => call.said_ok = true,
+        // The whole answer: its body, if anybody gave it one, is never read.
+        Some(code) => {
+            call.operation.stamp(Event::STREAM_FINISH);
+            call.end_with(code);
+        }
+        None => {}
     }
 }

@@ -62,13 +62,16 @@ impl Common {
         }
     }
 
-    /// The earlier of what is set and what the request says.
+    /// The earlier of what is set and what the request says, and a little less: it began before we were asked, in a layer or
+    /// an application around this one, and for a server at the client. What they give up when it is over must not look like a
+    /// cancellation.
     #[inline(always)]
     pub(crate) fn deadline(&self, said: Option<Duration>) -> Option<Duration> {
-        match (self.deadline, said) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let deadline = match (self.deadline, said) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => one.or(other)?,
+        };
+        Some(deadline.saturating_sub((deadline / 16).min(Duration::from_millis(10))))
     }
 
     /// What a status means to this side.
@@ -144,8 +147,8 @@ macro_rules! common_setters {
             }
 
             /// When a call that is dropped without a status counts as timed out and not as cancelled: the timeout of a layer
-            /// outside this one. What `grpc-timeout` says counts without; the earlier of the two does. Nothing is enforced
-            /// here.
+            /// outside this one, which began before: the last sixteenth, at most 10 ms, counts as over. What `grpc-timeout`
+            /// says counts without; the earlier of the two does. Nothing is enforced here.
             pub fn with_deadline(self, deadline: std::time::Duration) -> Self {
                 self.set(|settings| settings.common.deadline = Some(deadline))
             }

@@ -121,6 +121,7 @@ pub(crate) fn begin(
         flow,
         tally: Tally::NONE,
         answered_early: false,
+        said_ok: false,
         common: Some(common),
         unknown: None,
     })
