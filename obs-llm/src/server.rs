@@ -58,6 +58,10 @@
 //!
 //! Where a request has several choices (`n`), the time per output token is one choice's: a step writes a token of each at once.
 //!
+//! Where somebody else's engine runs the model (mistral.rs), and only its answers are seen, the request is what is asked of the
+//! engine: each chunk is a [`token`](InferenceRequest::token), and the [`usage`](crate::wire::ResponseSink::usage) that it ends with
+//! says how many there were.
+//!
 //! # The span
 //!
 //! `{operation} {model}`, as on the side that asks: the two ends of one inference have one name. Its kind is SERVER, as that of

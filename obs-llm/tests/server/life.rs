@@ -20,7 +20,7 @@ fn each_part_of_a_request_has_its_time() {
     rig.pass(50);
     request.token();
     near(rig.stage("prefill").unwrap().sum, 0.050);
-    for gap in [10, 10, 40] {
+    for gap in [10, 40, 10] {
         rig.pass(gap);
         request.token();
     }

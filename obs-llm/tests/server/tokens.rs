@@ -114,6 +114,22 @@ fn the_time_per_token_of_several_answers_is_one_answers() {
 }
 
 #[test]
+fn answers_of_a_token_each_take_no_time_after_it() {
+    let rig = Rig::new();
+    let mut request = rig.request();
+    request.choice_count(4);
+    request.scheduled();
+    rig.pass(10);
+    request.tokens(2);
+    rig.pass(10);
+    request.tokens(2);
+    request.end(Outcome::ANSWERED);
+    assert_eq!(rig.stage("decode"), None);
+    assert_eq!(rig.capture.count(gen_ai::SERVER_TIME_PER_OUTPUT_TOKEN), 0);
+    near(rig.point(gen_ai::SERVER_TIME_TO_FIRST_TOKEN).sum, 0.010);
+}
+
+#[test]
 fn one_that_is_put_back_waits_again_and_its_stages_go_on() {
     let rig = Rig::new();
     let mut request = rig.request();
