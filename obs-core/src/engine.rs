@@ -38,6 +38,7 @@ pub(crate) mod registry;
 pub(crate) mod ring;
 pub(crate) mod shard;
 pub(crate) mod shards;
+pub(crate) mod sources;
 pub(crate) mod views;
 pub(crate) mod waiting;
 
@@ -65,6 +66,7 @@ use recorded::Recorded;
 use registry::Registry;
 use shard::Shard;
 use shards::Shards;
+use sources::Sources;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
@@ -86,6 +88,7 @@ pub(crate) struct Engine {
     pub(crate) instruments: Instruments,
     pub(crate) recorded: Recorded,
     pub(crate) observables: Observables,
+    pub(crate) sources: Sources,
     pub(crate) views: Views,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
@@ -136,6 +139,7 @@ impl Engine {
             instruments: Instruments::default(),
             recorded: Recorded::default(),
             observables: Observables::default(),
+            sources: Sources::default(),
             lent: Lent::default(),
             kinds: Kept::default(),
             next_set: AtomicU16::new(0),
@@ -205,9 +209,10 @@ impl Engine {
         (duration.as_secs_f64() * self.clock.ticks_per_second()) as u64
     }
 
-    /// Values that found their label's set full, and records that found no room for their labels.
+    /// Values that found their label's set full, records that found no room for their labels, and points of others for which
+    /// there was none.
     pub(crate) fn overflowed_labels(&self) -> u64 {
-        let mut sum = 0;
+        let mut sum = self.sources.over();
         let mut count = |set: &MetricSet| {
             sum += set.overflowed.load(Ordering::Relaxed);
             sum += set

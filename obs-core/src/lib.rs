@@ -124,6 +124,7 @@ pub use engine::instruments::{
 };
 pub use engine::kind::Kind;
 pub use engine::lent::{MethodLevel, RaiseRule};
+pub use engine::sources::PointSource;
 pub use error::Error;
 pub use event::Event;
 #[doc(hidden)]

@@ -35,6 +35,25 @@ pub struct Metric {
     pub data: Data,
 }
 
+impl Metric {
+    /// One for a [`PointSource`](crate::PointSource) to show.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        unit: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+        scope: &'static Scope,
+        data: Data,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            unit: unit.into(),
+            description: description.into(),
+            scope,
+            data,
+        }
+    }
+}
+
 /// The points of a metric.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -102,6 +121,37 @@ pub struct HistogramPoint {
     pub exponential: Option<ExponentialBuckets>,
 }
 
+impl HistogramPoint {
+    /// One with explicit buckets that were counted elsewhere. `times`: from when it counts and until when, in nanoseconds since
+    /// the Unix epoch. `None` where `bounds` are not finite and ascending, where there is not one bucket more than there
+    /// are bounds, or where the sum is no number.
+    pub fn explicit(
+        attributes: PointAttributes,
+        times: (u64, u64),
+        bounds: Vec<f64>,
+        buckets: Vec<u64>,
+        sum: f64,
+    ) -> Option<Self> {
+        let ascending = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        let finite = bounds.iter().all(|bound| bound.is_finite()) && sum.is_finite();
+        if !ascending || !finite || buckets.len() != bounds.len() + 1 {
+            return None;
+        }
+        let count = { buckets.iter() }.try_fold(0_u64, |sum, bucket| sum.checked_add(*bucket))?;
+        Some(Self {
+            attributes,
+            start_unix_nanos: times.0.min(times.1),
+            unix_nanos: times.1,
+            count,
+            sum,
+            bounds,
+            buckets,
+            exemplars: Vec::new(),
+            exponential: None,
+        })
+    }
+}
+
 /// What a base-2 exponential histogram counted (`metrics/data-model.md` of the specification, §ExponentialHistogram). The
 /// sum is the point's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,6 +212,19 @@ pub struct NumberPoint {
     pub unix_nanos: u64,
     /// The number.
     pub value: Number,
+}
+
+impl NumberPoint {
+    /// One that was counted or read elsewhere. `times`: from when it counts and until when, in nanoseconds since the Unix epoch;
+    /// the first is 0 for a gauge.
+    pub fn new(attributes: PointAttributes, times: (u64, u64), value: Number) -> Self {
+        Self {
+            attributes,
+            start_unix_nanos: times.0.min(times.1),
+            unix_nanos: times.1,
+            value,
+        }
+    }
 }
 
 /// A whole or a floating-point number.

@@ -33,6 +33,8 @@ pub struct Bill<'a> {
     pub usage: &'a Usage,
     /// The call is one of a batch, which providers sell at another price.
     pub batch: bool,
+    /// When it was made, in seconds since the Unix epoch, for prices that depend on the hour; unknown means the dearer hours.
+    pub unix_seconds: Option<u64>,
 }
 
 impl<'a> Bill<'a> {
@@ -46,6 +48,7 @@ impl<'a> Bill<'a> {
             service_tier: None,
             usage,
             batch: false,
+            unix_seconds: None,
         }
     }
 
@@ -74,6 +77,13 @@ impl<'a> Bill<'a> {
     #[must_use]
     pub const fn with_batch(mut self, batch: bool) -> Self {
         self.batch = batch;
+        self
+    }
+
+    /// With the time at which it was made, in seconds since the Unix epoch.
+    #[must_use]
+    pub const fn with_unix_seconds(mut self, seconds: Option<u64>) -> Self {
+        self.unix_seconds = seconds;
         self
     }
 }

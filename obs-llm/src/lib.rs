@@ -1,14 +1,158 @@
 //! What a service sees of the LLM calls that it makes, passes on or answers: time to the first chunk, time between chunks, tokens
-//! and cost, for any provider and any way of ending.
+//! and cost, for any provider and any way of ending, by the OpenTelemetry conventions for generative AI.
+//!
+//! A client for HTTP has the layer around it, whichever client it is and whichever library uses it:
+//!
+//! ```
+//! # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+//! use obs_core::Telemetry;
+//! use obs_llm::LlmClientLayer;
+//! use tower::{Layer, Service, ServiceExt};
+//! # use http_body_util::Full;
+//! # let inner = tower::service_fn(|_: http::Request<obs_llm::client::RequestBody<Full<bytes::Bytes>>>| async {
+//! #     Ok::<_, std::io::Error>(http::Response::new(Full::<bytes::Bytes>::default()))
+//! # });
+//!
+//! let telemetry = Telemetry::builder().with_otlp().build()?;
+//! let mut client = LlmClientLayer::new(&telemetry).layer(inner);
+//!
+//! let body = r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+//! let request = http::Request::post("https://api.openai.com/v1/chat/completions").body(Full::from(body))?;
+//! let answer = client.ready().await?.call(request).await?;
+//! // Whatever reads the body now reads it as it came; the call ends with it.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It stands outside of layers that retry: one call, whose attempts are spans of `obs-http`'s client layer within it. No byte is
+//! changed or held up on either way.
+//!
+//! Where there is no HTTP to look at (a client library with types of its own, a model in the process), the call is told by hand,
+//! through the same two traits that the scanners of bytes use:
+//!
+//! ```
+//! use obs_llm::wire::{Content, RequestSink, ResponseSink};
+//! use obs_llm::{Llm, LlmOperation, Provider, Tokens, Usage};
+//! use obs_testing::{Capture, assert_tree};
+//! use std::time::Duration;
+//!
+//! let capture = Capture::new();
+//! let llm = Llm::new(capture.telemetry());
+//!
+//! let mut call = llm.call(LlmOperation::Chat, &Provider::ANTHROPIC);
+//! call.model("claude-sonnet-4-5");
+//! call.stream(true);
+//! for ms in [180, 20, 20] {
+//!     capture.clock().advance(Duration::from_millis(ms));
+//!     call.content(Content::Text);
+//! }
+//! call.usage(&Usage::new().with(Tokens::Input, 12).with(Tokens::Output, 41));
+//! call.finish_reason(0, "end_turn");
+//! call.end();
+//!
+//! assert_tree(capture.tree(), r#"
+//!     trace 1
+//!       chat claude-sonnet-4-5 [client]
+//!         - gen_ai.operation.name: "chat"
+//!         - gen_ai.provider.name: "anthropic"
+//!         - gen_ai.request.model: "claude-sonnet-4-5"
+//!         - gen_ai.request.stream: true
+//!         - gen_ai.response.finish_reasons: ["end_turn"]
+//!         - gen_ai.response.time_to_first_chunk: 0.18
+//!         - gen_ai.usage.input_tokens: 12
+//!         - gen_ai.usage.output_tokens: 41
+//!         - obs.llm.response.chunk_gap.max: 0.02
+//!         - obs.llm.response.chunks: 3
+//!         - obs.llm.response.time_per_output_token: 0.001
+//! "#);
+//! assert_eq!(capture.count("gen_ai.client.operation.time_to_first_chunk"), 1);
+//! assert_eq!(capture.count("gen_ai.client.operation.time_per_output_chunk"), 2);
+//! ```
+//!
+//! # What it emits
+//!
+//! A **span** for each call, `{operation} {model}`, of kind client, from just before the request to the end of the answer. Its status
+//! is an error where the outcome is one, and unset otherwise. All that is of the conventions for generative AI is in development.
+//!
+//! | attribute | when |
+//! |---|---|
+//! | `gen_ai.operation.name` | always: `chat`, `generate_content`, `text_completion`, `embeddings` |
+//! | `gen_ai.provider.name` | always: by the host or as it is said; `_OTHER` |
+//! | `gen_ai.request.model`, `gen_ai.response.model` | the request or its path says it; the answer says it |
+//! | `server.address`, `server.port` | the request says it, or the layer was told |
+//! | `gen_ai.request.max_tokens`, `.temperature`, `.top_p`, `.top_k`, `.frequency_penalty`, `.presence_penalty`, `.seed`, `.stop_sequences`, `.choice.count` (not one), `.stream` (if it is), `.encoding_formats` | the request says it |
+//! | `gen_ai.output.type`, `gen_ai.embeddings.dimension.count`, `gen_ai.conversation.id`, `openai.request.service_tier` | the request says it |
+//! | `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `openai.response.service_tier`, `openai.response.system_fingerprint` | the answer says it; what was cut finishes with `error` |
+//! | `openai.api.type` | OpenAI or Azure is asked: `chat_completions`, `responses` |
+//! | `gen_ai.usage.input_tokens`, `.output_tokens`, `.cache_read.input_tokens`, `.cache_creation.input_tokens`, `.reasoning.output_tokens` | told, by the arithmetic of its provider: caches are parts of the input, reasoning is part of the output |
+//! | `gen_ai.response.time_to_first_chunk` | streams: to the first chunk **with content** |
+//! | `obs.llm.response.chunks`, `obs.llm.response.chunk_gap.max`, `obs.llm.response.time_per_output_token` | chunks with content; the longest time between two; from the first to the last over the tokens after the first |
+//! | `obs.llm.server.load.duration`, `.prefill.duration`, `.decode.duration`, `.total.duration` | the engine told its own times (llama.cpp, Ollama) |
+//! | `obs.llm.cost.usd` | there are prices, and one for this model |
+//! | `obs.llm.slow.count` | streams: some chunks came late |
+//! | `obs.llm.wire` | bytes were read: in which format |
+//! | `error.type` | the outcome is an error: see below |
+//!
+//! **Metrics**, which do not depend on sampling:
+//!
+//! | metric | unit | kind | attributes beside operation, provider, models and server |
+//! |---|---|---|---|
+//! | `gen_ai.client.operation.duration` | s | histogram | `error.type` |
+//! | `gen_ai.client.operation.time_to_first_chunk` | s | histogram, when the chunk comes | – |
+//! | `gen_ai.client.operation.time_per_output_chunk` | s | histogram, a point for each chunk after the first | – |
+//! | `gen_ai.client.token.usage` | {token} | histogram | `gen_ai.token.type`: `input`, `output` |
+//! | `obs.llm.cost` | {USD} | histogram, of calls that have a price | – |
+//! | `obs.llm.client.active_calls` | {call} | in-flight gauge | operation and provider alone |
+//! | `obs.llm.client.time_to_first_chunk` | s | histogram | `obs.llm.input.class`; no server |
+//! | `obs.llm.client.duration`, `obs.llm.client.time_per_output_token` | s | histograms | `obs.llm.output.class`; no server |
+//! | `obs.llm.anomalies` | {anomaly} | counter | `obs.anomaly` alone: what could not be read, counted or priced |
+//!
+//! **Events**: `obs.llm.slow`, once for a first chunk and once for a gap that took longer than [is set](Llm::with_slow), at the moment
+//! when it is known, with the ids of the trace.
+//!
+//! By `main` of the conventions ([`Dialect::Main`]) the first three metrics are `gen_ai.client.inference.{duration,
+//! time_to_first_chunk, time_per_output_chunk}`, tokens are counters `gen_ai.client.inference.usage.*` by modality with histograms
+//! `gen_ai.client.inference.operation.{input,output}_tokens`, and spans say more of tokens, reasoning and status. It is one or the
+//! other, under a scope with its own schema URL.
+//!
+//! # How a call ends
+//!
+//! Exactly once, whatever happens:
+//!
+//! | what happens | outcome | `error.type` |
+//! |---|---|---|
+//! | the answer comes to the end of its format, or its reader drops it when every choice has its reason | answered | – |
+//! | the provider says it is an error: a body, or an event in a stream | failed | its code or type if it is known, else the HTTP status |
+//! | an HTTP status from 400 on without such a body | failed | the status |
+//! | the answer ends, but not as its format ends | failed | `incomplete_response` |
+//! | the connection breaks; the service inside returns an error | failed | `body_error`, `service_error` |
+//! | it is dropped: by its reader, with the operation around it | cancelled | `cancelled` |
+//! | the same after its deadline | timed out | `timeout` |
+//! | the service or the body inside panics | panicked | `panic` |
+//!
+//! Whichever it is: what was told of tokens by then is recorded, and so are the times of the chunks that came.
+//!
+//! # What it never records
+//!
+//! Prompts, outputs, arguments of tools, texts of errors, keys, headers. Users, sessions, prompts and ids as attributes of metrics.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod anomaly;
 mod bill;
 mod call;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "cost")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
+pub mod cost;
 mod descriptor;
 mod dialect;
+#[cfg(feature = "engines")]
+#[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
+pub mod engines;
 mod llm;
+pub mod estimate;
 mod provider;
 pub mod server;
 #[cfg(feature = "stream")]
@@ -18,6 +162,8 @@ pub mod wire;
 
 pub use bill::{Bill, CountTokens, Price};
 pub use call::LlmCall;
+#[cfg(feature = "client")]
+pub use client::LlmClientLayer;
 pub use descriptor::{
     BODY_ERROR, INCOMPLETE, LLM_CLIENT, LLM_CLIENT_MAIN, LLM_OPERATION_MAIN, LlmOperation,
     SERVICE_ERROR,

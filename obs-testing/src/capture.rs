@@ -7,7 +7,7 @@
 //! # static SCOPE: Scope = Scope { name: "docs", version: "1", schema_url: "" };
 //! # static BREW: Descriptor = Descriptor {
 //! #     name: "brew", span_kind: SpanKind::Internal, scope: &SCOPE, labels: &[], method: None, errors: &[],
-//! #     duration: None, stages: &[], measures: &[], in_flight: None,
+//! #     duration: None, stages: &[], measures: &[], quantities: &[], in_flight: None,
 //! #     span_name: |_, name| name.push_str("brew"),
 //! # };
 //!

@@ -12,7 +12,7 @@
 //! # static SCOPE: Scope = Scope { name: "docs", version: "1", schema_url: "" };
 //! # static MY_SERVER: Descriptor = Descriptor {
 //! #     name: "my.server", span_kind: SpanKind::Server, scope: &SCOPE, labels: &[], method: None, errors: &[],
-//! #     duration: None, stages: &[], measures: &[], in_flight: None,
+//! #     duration: None, stages: &[], measures: &[], quantities: &[], in_flight: None,
 //! #     span_name: |_, name| name.push_str("serve"),
 //! # };
 //! # fn my_layer<S>(_: &obs_core::Telemetry, inner: S) -> S { inner }

@@ -6,6 +6,7 @@ use super::exponential::Counted;
 use super::metric_set::{MetricSet, Shape};
 use super::registry::OVERFLOW;
 use super::shard::Shard;
+use super::sources::Seen;
 use super::views;
 use crate::label::{LabelId, LabelValue, Labels};
 use crate::metrics::{
@@ -60,6 +61,8 @@ pub(crate) struct ReaderState {
     last_counted: HashMap<u32, Vec<Counted>>,
     /// What cumulative counters showed last, and since when they count: a mirrored one may start again.
     counters: HashMap<u32, (u64, u64)>,
+    /// The last totals of what sources show, for deltas.
+    seen: Seen,
     /// When the last collection was, in nanoseconds since the Unix epoch; 0 before the first.
     last_nanos: u64,
     /// The batches whose exemplars it has had.
@@ -73,6 +76,7 @@ impl ReaderState {
             last: HashMap::new(),
             last_counted: HashMap::new(),
             counters: HashMap::new(),
+            seen: Seen::default(),
             last_nanos: 0,
             exemplars_seen: 0,
         }
@@ -81,6 +85,18 @@ impl ReaderState {
     /// One that has seen nothing.
     pub(crate) fn anew(&self) -> Self {
         Self::new(self.preference)
+    }
+
+    pub(crate) fn preference(&self) -> Preference {
+        self.preference
+    }
+
+    pub(crate) fn last_nanos(&self) -> u64 {
+        self.last_nanos
+    }
+
+    pub(crate) fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
     }
 
     /// Since when a cumulative counter counts: a total that went down began again after the last collection.
@@ -122,6 +138,7 @@ impl Engine {
             self.fold_all(&shards, &by_set, exemplars, reader, now, &mut metrics);
             exemplars.round()
         });
+        self.add_sources(reader, &mut metrics);
         reader.last_nanos = now;
         metrics
     }
@@ -154,6 +171,7 @@ impl Engine {
     /// Every metric that is registered, under the names it is exported with, whether or not it has a point by now.
     pub(crate) fn each_metric(&self, mut visit: impl FnMut(&str, &str, &Shape)) {
         self.each_set(|set| set.each_exported(&mut visit));
+        self.each_of_sources(&mut visit);
     }
 
     /// Every group of cells.
@@ -306,6 +324,11 @@ fn points(
             else {
                 continue;
             };
+            // One of several in a group that has not counted yet, as a histogram of which nothing was recorded.
+            let counts = matches!(metric.shape, Shape::Sum { monotonic: true });
+            if counts && set.metrics.len() > 1 && series.cells[metric.offset] == 0 {
+                continue;
+            }
             let mut attributes = attributes.clone();
             if let Some((key, value)) = metric.attribute {
                 attributes.push((key.as_str().into(), LabelValue::Static(value)));

@@ -98,6 +98,14 @@ names! {
     LLM_SLOW_THRESHOLD = "obs.llm.slow.threshold";
     /// How many times it was slow in one call.
     LLM_SLOW_COUNT = "obs.llm.slow.count";
+    /// Which inference engine a number was scraped from: `vllm`, `sglang`, …
+    LLM_ENGINE = "obs.llm.engine";
+    /// Which of several engines behind one page of metrics, as that page says it: a rank of data parallelism.
+    LLM_ENGINE_INDEX = "obs.llm.engine.index";
+    /// Why an engine was done with a request, in the engine's own word.
+    LLM_ENGINE_FINISH_REASON = "obs.llm.engine.finish_reason";
+    /// Which quantile of a distribution an engine says, from 0 to 1.
+    LLM_ENGINE_QUANTILE = "obs.llm.engine.quantile";
     /// How long a request waited for its turn the first time, in seconds.
     LLM_SERVER_QUEUE = "obs.llm.server.queue.duration";
     /// Time from a request to its first token as the server of the model has it, in seconds.
@@ -186,6 +194,46 @@ pub const LLM_COST: &str = "obs.llm.cost";
 pub const LLM_ANOMALIES: &str = "obs.llm.anomalies";
 /// The event of a call whose first chunk or a chunk after came late.
 pub const LLM_SLOW: &str = "obs.llm.slow";
+/// Scraped from an engine: whether its page could be read last: 1 or 0.
+pub const LLM_ENGINE_UP: &str = "obs.llm.engine.up";
+/// How long scrapes of engines take, in seconds.
+pub const LLM_ENGINE_SCRAPE_DURATION: &str = "obs.llm.engine.scrape.duration";
+/// Scrapes of engines that failed, by why.
+pub const LLM_ENGINE_SCRAPE_ERRORS: &str = "obs.llm.engine.scrape.errors";
+/// What was wrong on pages of engines that could be read, and was left out.
+pub const LLM_ENGINE_SCRAPE_ANOMALIES: &str = "obs.llm.engine.scrape.anomalies";
+/// Scraped: time between one token and the next, in seconds.
+pub const LLM_ENGINE_INTER_TOKEN_DURATION: &str = "obs.llm.engine.inter_token.duration";
+/// Scraped: time that requests wait before they run, in seconds.
+pub const LLM_ENGINE_QUEUE_DURATION: &str = "obs.llm.engine.queue.duration";
+/// Scraped: time from when a request runs to its first token, in seconds.
+pub const LLM_ENGINE_PREFILL_DURATION: &str = "obs.llm.engine.prefill.duration";
+/// Scraped: time from a request's first token to its last, in seconds.
+pub const LLM_ENGINE_DECODE_DURATION: &str = "obs.llm.engine.decode.duration";
+/// Scraped: requests that an engine works on.
+pub const LLM_ENGINE_RUNNING: &str = "obs.llm.engine.requests.running";
+/// Scraped: requests that wait for an engine.
+pub const LLM_ENGINE_WAITING: &str = "obs.llm.engine.requests.waiting";
+/// Scraped: requests that an engine is done with, by why.
+pub const LLM_ENGINE_FINISHED: &str = "obs.llm.engine.requests.finished";
+/// Scraped: how often an engine took a running request's memory for another one.
+pub const LLM_ENGINE_PREEMPTIONS: &str = "obs.llm.engine.preemptions";
+/// Scraped: the part of the KV cache that is in use, from 0 to 1.
+pub const LLM_ENGINE_KV_CACHE_USAGE: &str = "obs.llm.engine.kv_cache.usage";
+/// Scraped: tokens of prompts that were looked for in the prefix cache.
+pub const LLM_ENGINE_PREFIX_CACHE_QUERIES: &str = "obs.llm.engine.prefix_cache.queries";
+/// Scraped: of those the tokens that were there.
+pub const LLM_ENGINE_PREFIX_CACHE_HITS: &str = "obs.llm.engine.prefix_cache.hits";
+/// Scraped: tokens of prompts, those from a cache among them.
+pub const LLM_ENGINE_INPUT_TOKENS: &str = "obs.llm.engine.input_tokens";
+/// Scraped: tokens that an engine generated.
+pub const LLM_ENGINE_OUTPUT_TOKENS: &str = "obs.llm.engine.output_tokens";
+/// Scraped: a quantile of the time to the first token that an engine says itself, in seconds.
+pub const LLM_ENGINE_FIRST_TOKEN_QUANTILE: &str = "obs.llm.engine.time_to_first_token.quantile";
+/// Scraped: a quantile of the time between tokens that an engine says itself, in seconds.
+pub const LLM_ENGINE_INTER_TOKEN_QUANTILE: &str = "obs.llm.engine.inter_token.quantile";
+/// Scraped: a quantile of the duration of requests that an engine says itself, in seconds.
+pub const LLM_ENGINE_REQUEST_QUANTILE: &str = "obs.llm.engine.request.quantile";
 /// What the telemetry let go of.
 pub const DROPPED: &str = "obs.telemetry.dropped";
 /// Of that, the items that were to be delivered.

@@ -18,6 +18,7 @@ use crate::engine::instruments::{
 use crate::engine::kind::Kind;
 use crate::engine::log_queue::Queued;
 use crate::engine::metric_set::Shape;
+use crate::engine::sources::PointSource;
 use crate::engine::{self, Engine};
 use crate::error::Error;
 use crate::fork::{Anew, PerProcess};
@@ -166,6 +167,21 @@ impl Telemetry {
     /// [its deadline](Builder::with_observable_deadline) is waited for no longer: what was set last is shown.
     pub fn observe(&self, observe: impl FnMut() + Send + 'static) {
         self.engine.observe(Box::new(observe));
+    }
+
+    /// A place for points that somebody else counted: what a page that was scraped says, what a device counts itself.
+    pub fn point_source(&self) -> PointSource {
+        PointSource::new(self.engine)
+    }
+
+    /// How long an [observable](Self::observe) may [take](Builder::with_observable_deadline).
+    pub fn observable_deadline(&self) -> Duration {
+        self.engine.config.observable_deadline
+    }
+
+    /// Whether it has [no threads](Builder::manual): whoever adds something to it must not start one either.
+    pub fn is_manual(&self) -> bool {
+        !self.engine.config.threads
     }
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.

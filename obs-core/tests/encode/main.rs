@@ -8,6 +8,7 @@ mod metrics;
 mod prometheus;
 mod said;
 mod script;
+mod sources;
 mod support;
 mod traces;
 mod tree;

@@ -14,4 +14,5 @@ mod ids;
 mod inert;
 mod others;
 mod received;
+mod sources;
 mod whole;

@@ -4,6 +4,7 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod by_hand;
 mod duplicates;
 mod groups;
 mod instruments;
@@ -14,6 +15,7 @@ mod raises;
 mod readers;
 mod series;
 mod shutdown;
+mod sources;
 mod telemetries;
 mod threads;
 

@@ -1,6 +1,13 @@
 //! An answer, in whatever pieces it comes.
 
-use super::{Content, Malformed, ServerPart, Wire};
+use super::{
+    Content, Malformed, ServerPart, Wire, anthropic,
+    bedrock::{self, Messages},
+    document::{Document, Format},
+    framing::{Events, Lines},
+    gemini, ollama, openai, responses,
+    shape::Recorder,
+};
 use crate::usage::Usage;
 
 /// How an answer is divided.
@@ -71,40 +78,94 @@ pub trait ResponseSink {
     fn text(&mut self, content: Content, choice: u32, piece: &str) {
         let _ = (content, choice, piece);
     }
+    /// The last so many bytes that were told as text of this choice are of this kind: Gemini says only after a text that it was
+    /// thought.
+    fn text_was(&mut self, content: Content, choice: u32, bytes: usize) {
+        let _ = (content, choice, bytes);
+    }
 }
 
 /// Reads an answer.
 #[derive(Debug)]
 pub struct ResponseScanner {
-    wire: Wire,
-    framing: Framing,
-    texts: bool,
+    document: Document,
+    reader: Reader,
+}
+
+/// Divides it.
+#[derive(Debug)]
+enum Reader {
+    Json,
+    Events(Events),
+    Lines(Lines),
+    Messages(Messages),
+    /// A framing that the format has not: nothing is read.
+    Nothing,
 }
 
 impl ResponseScanner {
     /// For an answer of this format, divided so.
     pub fn new(wire: Wire, framing: Framing) -> Self {
+        let reader = match framing {
+            Framing::Json => Reader::Json,
+            Framing::EventStream => Reader::Events(Events::new()),
+            Framing::Lines => Reader::Lines(Lines::new()),
+            Framing::AmazonEventStream => match wire {
+                Wire::BedrockConverse => Reader::Messages(Messages::conversed()),
+                Wire::BedrockInvoke => Reader::Messages(Messages::invoked()),
+                _ => Reader::Nothing,
+            },
+        };
         Self {
-            wire,
-            framing,
-            texts: false,
+            document: Document::new(format_of(wire)),
+            reader,
         }
     }
 
     /// That tells pieces of content, too.
     #[must_use]
     pub fn with_texts(mut self) -> Self {
-        self.texts = true;
+        self.document.tell_texts();
         self
     }
 
     /// Reads the next bytes.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
-        let _ = (bytes, sink, self.wire, self.framing, self.texts);
+        match &mut self.reader {
+            Reader::Json => self.document.feed(bytes, sink),
+            Reader::Events(events) => events.feed(bytes, &mut self.document, sink),
+            Reader::Lines(lines) => lines.feed(bytes, &mut self.document, sink),
+            Reader::Messages(messages) => messages.feed(bytes, &mut self.document, sink),
+            Reader::Nothing => {}
+        }
     }
 
     /// Nothing follows.
     pub fn end(&mut self, sink: &mut impl ResponseSink) {
-        let _ = sink;
+        match &mut self.reader {
+            Reader::Json => {
+                let mut recorder = Recorder::off();
+                if self.document.finish(Malformed::Cut, sink, &mut recorder) {
+                    self.document.complete(sink);
+                }
+            }
+            Reader::Events(events) => events.end(&mut self.document, sink),
+            Reader::Lines(lines) => lines.end(&mut self.document, sink),
+            Reader::Messages(messages) => messages.end(&mut self.document, sink),
+            Reader::Nothing => {}
+        }
+    }
+}
+
+/// What the documents of a format hold.
+fn format_of(wire: Wire) -> &'static Format {
+    match wire {
+        Wire::OpenAiChat => &openai::CHAT,
+        Wire::OpenAiResponses => &responses::RESPONSES,
+        Wire::AnthropicMessages => &anthropic::MESSAGES,
+        Wire::Gemini => &gemini::GENERATED,
+        Wire::Ollama => &ollama::OLLAMA,
+        Wire::BedrockConverse => &bedrock::CONVERSED,
+        Wire::BedrockInvoke => &bedrock::INVOKED,
     }
 }

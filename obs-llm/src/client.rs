@@ -1,0 +1,20 @@
+//! A tower layer around a client for HTTP: what it sends to models is seen, whichever client it is.
+
+mod asked;
+mod body;
+mod coding;
+mod future;
+mod inject;
+mod injected;
+mod layer;
+mod request;
+mod service;
+mod settings;
+
+pub use body::ResponseBody;
+pub use future::ResponseFuture;
+pub use inject::{INJECTION_LIMIT, InjectionFuture, UsageInjection, UsageInjectionLayer};
+pub use injected::{Data, InjectedBody};
+pub use layer::LlmClientLayer;
+pub use request::RequestBody;
+pub use service::LlmClient;

@@ -1,0 +1,89 @@
+//! The layer: settings by value.
+
+use super::service::LlmClient;
+use super::settings::{Settings, Told};
+use crate::descriptor::LlmOperation;
+use crate::llm::Llm;
+use crate::provider::Provider;
+use crate::wire::Wire;
+use obs_core::Telemetry;
+use std::sync::{Arc, OnceLock};
+use tower_layer::Layer;
+
+/// Wraps a service that sends HTTP requests: those that ask a model for something become [calls](crate::LlmCall), all others pass
+/// untouched.
+///
+/// It stands **outside** of layers that retry, redirect or hedge: one call, whose attempts are spans of an HTTP client's layer
+/// within. Make one per client at start-up and clone it: its settings are leaked once, at its first use.
+///
+/// Which requests it takes, it knows by their paths ([`of_path`](crate::wire::of_path)), or [is told](Self::with_wire). Who
+/// answers, it knows by the host where that is a public one of a provider's, or [is told](Self::with_provider); else the
+/// provider is `_OTHER`. A format tells nobody who speaks it.
+///
+/// Within a call that is observed already, by an adapter of a client library, it does nothing: no inference counts twice.
+#[derive(Clone, Debug)]
+pub struct LlmClientLayer {
+    llm: Llm,
+    told: Told,
+    leaked: Arc<OnceLock<&'static Settings>>,
+}
+
+impl LlmClientLayer {
+    /// A layer that reports to `telemetry`, with an [`Llm`] as it is by default.
+    pub fn new(telemetry: &Telemetry) -> Self {
+        Self::of(&Llm::new(telemetry))
+    }
+
+    /// A layer whose calls are those of `llm`.
+    pub fn of(llm: &Llm) -> Self {
+        Self {
+            llm: llm.clone(),
+            told: Told::default(),
+            leaked: Arc::default(),
+        }
+    }
+
+    /// Who answers: of an engine or a gateway under a name of one's own.
+    #[must_use]
+    pub fn with_provider(self, provider: Provider) -> Self {
+        self.set(|told| told.provider = Some(provider))
+    }
+
+    /// What requests are whose paths tell nothing: this format, asking for this. Without it they pass unobserved.
+    #[must_use]
+    pub fn with_wire(self, wire: Wire, operation: LlmOperation) -> Self {
+        self.set(|told| told.wire = Some((wire, operation)))
+    }
+
+    /// Whom the client asks (`server.address`, `server.port`), where requests do not say it.
+    #[must_use]
+    pub fn with_server(self, address: &str, port: Option<u16>) -> Self {
+        self.set(|told| told.address = Some((address.into(), port)))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Told)) -> Self {
+        change(&mut self.told);
+        self.leaked = Arc::default();
+        self
+    }
+
+    pub(crate) fn leak(&self) -> &'static Settings {
+        self.leaked.get_or_init(|| {
+            Box::leak(Box::new(Settings {
+                llm: self.llm.shared(),
+                told: self.told.clone(),
+            }))
+        })
+    }
+}
+
+impl<S> Layer<S> for LlmClientLayer {
+    type Service = LlmClient<S>;
+
+    fn layer(&self, inner: S) -> LlmClient<S> {
+        LlmClient {
+            inner,
+            settings: self.leak(),
+        }
+    }
+}

@@ -1,0 +1,662 @@
+//! What the documents of an answer tell, by the table of its format.
+
+use super::{
+    Content, Malformed, ResponseSink, ServerPart,
+    json::{Json, Told, Value, Want},
+    shape::Recorder,
+    table::Node,
+};
+use crate::usage::{Tokens, Usage};
+
+/// A format: what its documents hold, and what is special about it.
+#[derive(Debug)]
+pub(crate) struct Format {
+    /// The first is the document's own.
+    pub(crate) nodes: &'static [Node<Act>],
+    /// What the names of events say, where the framing has them.
+    pub(crate) events: &'static [(&'static str, Word)],
+    /// Does what only this format needs: [`Act::Own`], and [`Word::Own`] with [`Value::Null`].
+    pub(crate) own: fn(&mut Facts, u8, Value<'_>) -> Effect,
+}
+
+/// What is done with a value. What does not fit (a number where a text should be) is passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// The answer's id, its model, its tier and its fingerprint: told by the first that is not empty.
+    Id,
+    Model,
+    Tier,
+    Fingerprint,
+    /// Where the answer is; of an ended one also [`Facts::ended`].
+    Status,
+    /// Content that is told in pieces.
+    Content(Content),
+    /// The same, of the kind that the event's type or name said: see [`Facts::delta`].
+    Delta,
+    /// The same, of a kind that may stand behind it: text, until [`Effect::Settled`] or [`Facts::delta`] says otherwise.
+    Unsure,
+    /// Content of which no piece is told: a text that is not empty, `true`, an object or a list that opens.
+    Brings(Content),
+    /// Tokens: this many; or this many more than what the same report told before.
+    Count(Tokens),
+    CountMore(Tokens),
+    /// Tokens of all kinds, kept in [`Facts::total`].
+    Total,
+    /// A node of tokens closes: what it told is told on.
+    Report,
+    /// So many nanoseconds for each one.
+    Time(ServerPart, f64),
+    /// The document's own node opens, where a document is a list of them: an event begins.
+    Event,
+    /// A list of choices opens, one of them does, and says its number, and why it ended, and closes.
+    Choices,
+    NextChoice,
+    Choice,
+    Finish,
+    EndChoice,
+    /// An error's code and its type, of which the code is told if it is a text, else the type, else the number; and its end,
+    /// where it is told.
+    ErrorCode,
+    ErrorType,
+    EndError,
+    /// The answer is over where the value is `true`.
+    Complete,
+    /// A text that is one of these says more.
+    Words(&'static [(&'static str, Word)]),
+    /// Tells nothing, and differs from one event to the next: a time, a number of the event, padding.
+    Varies,
+    /// The format's own.
+    Own(u8),
+}
+
+/// What a word says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Word {
+    /// The event, or what stands around it, brings content.
+    Brings(Content),
+    /// What the event's delta is.
+    Delta(Content),
+    /// The answer is over.
+    Complete,
+    /// The format's own.
+    Own(u8),
+}
+
+/// What comes of what is the format's own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Effect {
+    Nothing,
+    /// What was unsure is [`Facts::delta`]; if that says nothing, this.
+    Settled(Content),
+    /// [`Facts::usage`] is whole.
+    Usage,
+    /// [`Facts::held`] is why the choice ended.
+    Finish,
+    /// [`Facts::held`] is the error's code.
+    Error,
+    /// The answer is over.
+    Complete,
+}
+
+/// Where an answer is that has ended.
+const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
+
+/// Texts of this length are held back until it is known what they belong to; longer ones are cut.
+const HELD: usize = 40;
+
+/// What is known while a document is read.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// The report of tokens that is being read.
+    pub(crate) usage: Usage,
+    /// What it told of all tokens together.
+    pub(crate) total: u32,
+    /// Which choice is being read.
+    pub(crate) choice: u32,
+    /// What the event's delta is.
+    pub(crate) delta: Option<Content>,
+    /// So many bytes of text were told of which it is not sure that they are text.
+    unsure: u32,
+    /// For the format's own use; zero at the beginning of each event.
+    pub(crate) own: u16,
+    /// Of [`ENDED`].
+    ended: Option<u8>,
+    /// How many choices the list had before.
+    next_choice: u32,
+    /// Why a choice ended or what an error is, and how good it is: 0 for none, 1 for one that any other replaces.
+    held: [u8; HELD],
+    held_len: u8,
+    rank: u8,
+    told: u8,
+    event: u8,
+}
+
+// Told once in an answer.
+const ID: u8 = 1;
+const MODEL: u8 = 1 << 1;
+const TIER: u8 = 1 << 2;
+const FINGERPRINT: u8 = 1 << 3;
+const COMPLETE: u8 = 1 << 4;
+const USAGE: u8 = 1 << 5;
+// Of an event.
+const CONTENT: u8 = 1;
+const IS_LAST: u8 = 1 << 1;
+const UNKNOWN_DELTA: u8 = 1 << 2;
+
+impl Facts {
+    const fn new() -> Self {
+        Self {
+            usage: Usage::new(),
+            total: 0,
+            choice: 0,
+            delta: None,
+            unsure: 0,
+            own: 0,
+            ended: None,
+            next_choice: 0,
+            held: [0; HELD],
+            held_len: 0,
+            rank: 0,
+            told: 0,
+            event: 0,
+        }
+    }
+
+    /// Holds a text, unless a better one is held: one with a rank that is higher.
+    pub(crate) fn hold(&mut self, rank: u8, text: &str) {
+        if rank < self.rank || text.is_empty() {
+            return;
+        }
+        let text = super::string::cut(text.as_bytes(), HELD);
+        self.held[..text.len()].copy_from_slice(text.as_bytes());
+        self.held_len = text.len() as u8;
+        self.rank = rank;
+    }
+
+    /// How good the text is that is held: 0, where there is none.
+    pub(crate) fn rank(&self) -> u8 {
+        self.rank
+    }
+
+    /// The text that is held.
+    pub(crate) fn held(&self) -> &str {
+        super::string::cut(&self.held[..usize::from(self.held_len)], HELD)
+    }
+
+    /// The status that an answer ended with.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        ENDED.get(usize::from(self.ended?)).copied()
+    }
+
+    /// It was told.
+    pub(crate) fn end_status(&mut self) {
+        self.ended = None;
+    }
+
+    /// Holds none.
+    pub(crate) fn let_go(&mut self) {
+        self.held_len = 0;
+        self.rank = 0;
+    }
+
+    /// Whether tokens were told, by whichever document of the answer.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.told & USAGE != 0
+    }
+
+    #[inline]
+    fn begin_event(&mut self) {
+        self.delta = None;
+        self.unsure = 0;
+        self.own = 0;
+        self.ended = None;
+        self.event = 0;
+        self.choice = 0;
+        self.next_choice = 0;
+        self.rank = 0;
+        self.held_len = 0;
+        self.usage = Usage::new();
+        self.total = 0;
+    }
+}
+
+/// One document after the other.
+#[derive(Debug)]
+pub(crate) struct Document {
+    json: Json,
+    facts: Facts,
+    format: &'static Format,
+    texts: bool,
+}
+
+impl Document {
+    pub(crate) fn new(format: &'static Format) -> Self {
+        Self {
+            json: Json::new(),
+            facts: Facts::new(),
+            format,
+            texts: false,
+        }
+    }
+
+    /// Tells pieces of content, too.
+    pub(crate) fn tell_texts(&mut self) {
+        self.texts = true;
+    }
+
+    pub(crate) fn texts(&self) -> bool {
+        self.texts
+    }
+
+    /// A document begins.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.json.restart();
+        self.facts.begin_event();
+    }
+
+    /// The name of an event is to come, in pieces; not, if parts of a document are being kept.
+    pub(crate) fn begin_name(&mut self) -> bool {
+        self.json.begin_name()
+    }
+
+    /// A piece of it, and whether it is the last.
+    pub(crate) fn name(&mut self, piece: &[u8], is_last: bool, sink: &mut impl ResponseSink) {
+        self.json.push_some(piece);
+        if is_last && self.json.is_new() {
+            let (name, len) = self.json.kept_name();
+            self.event(super::string::cut(&name[..len], len), sink);
+        }
+    }
+
+    /// The name of the event that the document is of.
+    pub(crate) fn event(&mut self, name: &str, sink: &mut impl ResponseSink) {
+        let mut recorder = Recorder::off();
+        let mut telling = self.telling(sink, &mut recorder);
+        telling.word(telling.format.events, name);
+    }
+
+    /// The next bytes of the document.
+    pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
+        self.feed_recorded(bytes, sink, &mut Recorder::off());
+    }
+
+    pub(crate) fn feed_recorded(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
+    ) {
+        let nodes = self.format.nodes;
+        let mut telling = Telling {
+            facts: &mut self.facts,
+            format: self.format,
+            texts: self.texts,
+            sink,
+            recorder,
+        };
+        self.json.feed(nodes, bytes, &mut telling);
+    }
+
+    /// The document is over, and whether it was whole: one that was not is malformed, in this way; none at all is none.
+    pub(crate) fn finish(
+        &mut self,
+        cut: Malformed,
+        sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
+    ) -> bool {
+        let nodes = self.format.nodes;
+        let is_new = self.json.is_new();
+        let mut telling = Telling {
+            facts: &mut self.facts,
+            format: self.format,
+            texts: self.texts,
+            sink,
+            recorder,
+        };
+        self.json.finish(nodes, &mut telling);
+        let is_done = self.json.is_done();
+        if !is_new && !is_done && !self.json.is_bad() {
+            telling.recorder.spoil();
+            telling.sink.malformed(cut);
+        }
+        if telling.facts.event & IS_LAST != 0 {
+            telling.complete();
+        }
+        self.begin();
+        is_done
+    }
+
+    /// Whether nothing of the document was there yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.json.is_new()
+    }
+
+    /// The answer is over.
+    pub(crate) fn complete(&mut self, sink: &mut impl ResponseSink) {
+        let mut recorder = Recorder::off();
+        self.telling(sink, &mut recorder).complete();
+    }
+
+    fn telling<'a, S: ResponseSink>(
+        &'a mut self,
+        sink: &'a mut S,
+        recorder: &'a mut Recorder,
+    ) -> Telling<'a, S> {
+        Telling {
+            facts: &mut self.facts,
+            format: self.format,
+            texts: self.texts,
+            sink,
+            recorder,
+        }
+    }
+}
+
+/// A document tells a sink.
+struct Telling<'a, S> {
+    facts: &'a mut Facts,
+    format: &'static Format,
+    texts: bool,
+    sink: &'a mut S,
+    recorder: &'a mut Recorder,
+}
+
+impl<S: ResponseSink> Telling<'_, S> {
+    fn content(&mut self, content: Content) {
+        if self.facts.event & CONTENT == 0 {
+            self.facts.event |= CONTENT;
+            self.sink.content(content);
+        }
+    }
+
+    fn complete(&mut self) {
+        self.recorder.spoil();
+        if self.facts.told & COMPLETE == 0 {
+            self.facts.told |= COMPLETE;
+            self.sink.complete();
+        }
+    }
+
+    /// What an act's content is.
+    fn content_of(&self, act: Act) -> Option<Content> {
+        match act {
+            Act::Content(content) | Act::Brings(content) => Some(content),
+            Act::Delta | Act::Unsure => self.facts.delta,
+            _ => None,
+        }
+    }
+
+    fn word(&mut self, words: &[(&str, Word)], text: &str) {
+        let Some((_, word)) = words.iter().find(|(word, _)| *word == text) else {
+            return;
+        };
+        match *word {
+            Word::Brings(content) => {
+                self.recorder.spoil();
+                self.content(content);
+            }
+            Word::Delta(content) => {
+                self.facts.delta = Some(content);
+                // The delta stood before its type.
+                if self.facts.event & UNKNOWN_DELTA != 0 {
+                    self.recorder.spoil();
+                    self.content(content);
+                }
+            }
+            Word::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
+            Word::Own(id) => self.own(id, Value::Null),
+        }
+    }
+
+    fn own(&mut self, id: u8, value: Value<'_>) {
+        let effect = (self.format.own)(self.facts, id, value);
+        match effect {
+            Effect::Nothing => {}
+            Effect::Settled(content) => self.settle(content),
+            Effect::Usage => self.report(),
+            Effect::Finish => self.finish(),
+            Effect::Error => self.error(),
+            Effect::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
+        }
+    }
+
+    fn settle(&mut self, default: Content) {
+        self.recorder.spoil();
+        let content = self.facts.delta.take().unwrap_or(default);
+        if self.facts.event & UNKNOWN_DELTA != 0 {
+            self.facts.event &= !UNKNOWN_DELTA;
+            self.content(content);
+        }
+        let unsure = std::mem::take(&mut self.facts.unsure);
+        if unsure > 0 && content != default {
+            self.sink
+                .text_was(content, self.facts.choice, unsure as usize);
+        }
+    }
+
+    fn report(&mut self) {
+        self.recorder.spoil();
+        if !self.facts.usage.is_empty() {
+            self.facts.told |= USAGE;
+            self.sink.usage(&self.facts.usage);
+        }
+        self.facts.usage = Usage::new();
+        self.facts.total = 0;
+    }
+
+    fn finish(&mut self) {
+        if self.facts.rank() > 0 {
+            self.recorder.spoil();
+            self.sink
+                .finish_reason(self.facts.choice, self.facts.held());
+            self.facts.let_go();
+        }
+    }
+
+    fn error(&mut self) {
+        self.recorder.spoil();
+        let code = match self.facts.rank() {
+            0 => "_OTHER",
+            _ => self.facts.held(),
+        };
+        self.sink.error(code);
+        self.facts.let_go();
+    }
+
+    /// Tells a text of which the first that is not empty is told.
+    fn once(&mut self, bit: u8, text: &str, tell: impl FnOnce(&mut S, &str)) {
+        if !text.is_empty() && self.facts.told & bit == 0 {
+            self.facts.told |= bit;
+            self.recorder.spoil();
+            tell(self.sink, text);
+        }
+    }
+
+    fn text(&mut self, act: Act, text: &str) {
+        match act {
+            Act::Id => self.once(ID, text, S::response_id),
+            Act::Model => self.once(MODEL, text, S::response_model),
+            Act::Tier => self.once(TIER, text, S::service_tier),
+            Act::Fingerprint => self.once(FINGERPRINT, text, S::system_fingerprint),
+            Act::Status => {
+                self.recorder.spoil();
+                self.sink.status(text);
+                self.facts.ended = ENDED
+                    .iter()
+                    .position(|ended| *ended == text)
+                    .map(|at| at as u8);
+            }
+            Act::Finish => {
+                self.recorder.spoil();
+                self.facts.hold(2, text);
+            }
+            Act::ErrorCode => self.facts.hold(3, text),
+            Act::ErrorType => self.facts.hold(2, text),
+            Act::Words(words) => self.word(words, text),
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, act: Act, number: &str) {
+        match act {
+            Act::Choice => self.facts.choice = whole(number).unwrap_or(0) as u32,
+            Act::ErrorCode => self.facts.hold(1, number),
+            Act::Count(tokens) => {
+                if let Some(count) = whole(number) {
+                    self.facts.usage.set(tokens, count);
+                }
+            }
+            Act::CountMore(tokens) => {
+                if let Some(count) = whole(number) {
+                    let before = self.facts.usage.get(tokens).unwrap_or(0);
+                    self.facts.usage.set(tokens, before.saturating_add(count));
+                }
+            }
+            Act::Total => {
+                self.facts.total = whole(number).unwrap_or(0).try_into().unwrap_or(u32::MAX)
+            }
+            Act::Time(part, nanos) => {
+                let time = number.parse::<f64>().unwrap_or(-1.0) * nanos;
+                if time >= 0.0 {
+                    self.recorder.spoil();
+                    self.sink.server_time(part, time as u64);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn node(&mut self, act: Act, is_opening: bool) {
+        match (act, is_opening) {
+            (Act::Brings(content), true) => {
+                self.recorder.spoil();
+                self.content(content);
+            }
+            (Act::Event, true) => self.facts.begin_event(),
+            (Act::Choices, true) => self.facts.next_choice = 0,
+            (Act::NextChoice, true) => {
+                self.facts.let_go();
+                self.facts.choice = self.facts.next_choice;
+                self.facts.next_choice = self.facts.next_choice.saturating_add(1);
+            }
+            (Act::EndChoice, false) => self.finish(),
+            (Act::Report, false) => self.report(),
+            (Act::EndError, false) => self.error(),
+            _ => {}
+        }
+    }
+}
+
+impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
+    #[inline]
+    fn wants(&mut self, act: Act) -> Want {
+        let once = |bit| match self.facts.told & bit {
+            0 => Want::Value,
+            _ => Want::Nothing,
+        };
+        match act {
+            Act::Id => once(ID),
+            Act::Model => once(MODEL),
+            Act::Tier => once(TIER),
+            Act::Fingerprint => once(FINGERPRINT),
+            Act::Varies => Want::Varies,
+            Act::Content(Content::Media) | Act::Brings(_) => Want::Presence,
+            Act::Delta if self.facts.delta == Some(Content::Media) => Want::Presence,
+            Act::Delta if self.facts.delta.is_none() => Want::Presence,
+            Act::Content(_) | Act::Delta | Act::Unsure if self.texts => Want::Pieces,
+            Act::Content(_) | Act::Delta | Act::Unsure => Want::Presence,
+            Act::Status
+            | Act::Finish
+            | Act::ErrorCode
+            | Act::ErrorType
+            | Act::Words(_)
+            | Act::Own(_) => Want::Value,
+            _ => Want::Nothing,
+        }
+    }
+
+    fn value(&mut self, act: Act, value: Value<'_>) {
+        if let Act::Own(id) = act {
+            return self.own(id, value);
+        }
+        match value {
+            Value::Text(text) => self.text(act, text),
+            Value::Number(number) => self.number(act, number),
+            Value::Bool(true) => match act {
+                Act::Brings(content) => {
+                    self.recorder.spoil();
+                    self.content(content);
+                }
+                Act::Complete => {
+                    self.recorder.spoil();
+                    self.facts.event |= IS_LAST;
+                }
+                _ => {}
+            },
+            Value::Open => self.node(act, true),
+            Value::Close => self.node(act, false),
+            Value::Bool(false) | Value::Null => {}
+        }
+    }
+
+    fn begins(&mut self, act: Act) {
+        if matches!(act, Act::Unsure) {
+            self.recorder.spoil();
+        }
+        match self.content_of(act) {
+            Some(content) => self.content(content),
+            None => self.facts.event |= UNKNOWN_DELTA,
+        }
+    }
+
+    fn piece(&mut self, act: Act, piece: &str) {
+        if let Some(content) = self.content_of(act) {
+            self.sink.text(content, self.facts.choice, piece);
+        } else if matches!(act, Act::Unsure) {
+            let len = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            self.facts.unsure = self.facts.unsure.saturating_add(len);
+            self.sink.text(Content::Text, self.facts.choice, piece);
+        }
+    }
+
+    fn whole(&mut self, act: Act, is_text: bool, from: usize, to: usize) {
+        if matches!(act, Act::Varies) {
+            return match is_text {
+                true => self.recorder.varies(from, to),
+                false => self.recorder.digits(from, to),
+            };
+        }
+        match self.content_of(act) {
+            Some(content) => {
+                let is_told = self.texts && !matches!(act, Act::Brings(_));
+                let is_told = is_told && content != Content::Media;
+                self.recorder
+                    .text(content, is_told, self.facts.choice, from, to);
+            }
+            // A delta of which the kind comes later.
+            None if matches!(act, Act::Delta) => self.recorder.spoil(),
+            None => {}
+        }
+    }
+
+    fn malformed(&mut self) {
+        self.recorder.spoil();
+        self.sink.malformed(Malformed::Json);
+    }
+}
+
+/// A number of things: a fraction is cut off, and what is less than none is not told.
+pub(crate) fn whole(number: &str) -> Option<u64> {
+    if let Ok(whole) = number.parse() {
+        return Some(whole);
+    }
+    let number = number.parse::<f64>().ok()?;
+    (number >= 0.0).then_some(number as u64)
+}

@@ -1,0 +1,328 @@
+//! How an answer is divided into documents: events, lines, or none at all.
+
+use super::{
+    Malformed, ResponseSink,
+    document::Document,
+    shape::{Recorder, Shape},
+};
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What ends a stream of OpenAI's format, in the place of a document.
+const LAST: &[u8] = b"[DONE]";
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Field {
+    Data,
+    Event,
+}
+
+impl Field {
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Data => b"data",
+            Self::Event => b"event",
+        }
+    }
+}
+
+/// Where in its line an event is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Line {
+    /// At the very beginning, after so much of a byte order mark.
+    Bom(u8),
+    Start,
+    /// Within a field's name, of which so many bytes were there.
+    Name(Field, u8),
+    /// After its colon.
+    Colon(Field),
+    Data,
+    /// Within what may be the last word, of which so many bytes were there.
+    Last(u8),
+    EventName,
+    /// In a comment, or in a field that nobody reads.
+    Ignored,
+}
+
+/// Server-sent events, as the HTML standard has them, but that the last one needs no empty line at its end: servers forget it.
+#[derive(Debug)]
+pub(crate) struct Events {
+    line: Line,
+    /// The line before ended in a carriage return, to which a line feed may belong.
+    after_return: bool,
+    /// No line of the event was there yet.
+    is_new: bool,
+    shape: Shape,
+}
+
+impl Events {
+    pub(crate) const fn new() -> Self {
+        Self {
+            line: Line::Bom(0),
+            after_return: false,
+            is_new: true,
+            shape: Shape::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) {
+        let mut at = 0;
+        if self.after_return && !bytes.is_empty() {
+            self.after_return = false;
+            at = usize::from(bytes[0] == b'\n');
+        }
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.is_new
+                && self.line == Line::Start
+                && let Some(len) = self.shape.read(rest, document.texts(), sink)
+            {
+                at = self.after(bytes, at + len);
+                continue;
+            }
+            at = self.feed_event(bytes, at, document, sink);
+        }
+    }
+
+    /// Reads one event, or what there is of it: up to where.
+    #[inline(never)]
+    fn feed_event(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        let mut at = from;
+        let mut recorder = Recorder::off();
+        if self.is_new && self.line == Line::Start {
+            recorder = self.shape.recorder();
+        }
+        while let Some(&byte) = bytes.get(at) {
+            match self.line {
+                Line::Start => {
+                    self.is_new = false;
+                    at = self.start(bytes, at, byte);
+                    if matches!(byte, b'\n' | b'\r') {
+                        document.finish(Malformed::Json, sink, &mut recorder);
+                        if recorder.is_on() {
+                            self.shape.keep(&recorder, &bytes[from..at]);
+                        }
+                        self.is_new = true;
+                        return at;
+                    }
+                }
+                Line::Data => {
+                    let end = line_end(bytes, at);
+                    recorder.base = at - from;
+                    document.feed_recorded(&bytes[at..end], sink, &mut recorder);
+                    at = self.end_line(bytes, end);
+                    if self.line == Line::Start {
+                        // Lines of data are joined by a line feed.
+                        document.feed(b"\n", sink);
+                    }
+                }
+                Line::EventName => at = self.event_name(bytes, at, document, sink),
+                Line::Ignored => at = self.end_line(bytes, line_end(bytes, at)),
+                Line::Last(len) => at = self.last(len, byte, bytes, at, document, sink),
+                Line::Bom(len) => {
+                    self.line = match BOM.get(usize::from(len)) {
+                        Some(mark) if *mark == byte => {
+                            at += 1;
+                            Line::Bom(len + 1)
+                        }
+                        None => Line::Start,
+                        Some(_) if len == 0 => Line::Start,
+                        Some(_) => Line::Ignored,
+                    };
+                }
+                Line::Name(field, len) => {
+                    self.line = match field.name().get(usize::from(len)) {
+                        Some(next) if *next == byte => Line::Name(field, len + 1),
+                        None if byte == b':' => Line::Colon(field),
+                        _ => Line::Ignored,
+                    };
+                    if self.line != Line::Ignored {
+                        at += 1;
+                    }
+                }
+                Line::Colon(field) => {
+                    at += usize::from(byte == b' ');
+                    self.begin_value(field, document);
+                }
+            }
+        }
+        at
+    }
+
+    /// Nothing follows.
+    pub(crate) fn end(&mut self, document: &mut Document, sink: &mut impl ResponseSink) {
+        if let Line::Last(len) = self.line {
+            match LAST.get(usize::from(len)..) {
+                Some([]) => document.complete(sink),
+                _ => document.feed(&LAST[..usize::from(len)], sink),
+            }
+        }
+        document.finish(Malformed::Cut, sink, &mut Recorder::off());
+        self.line = Line::Start;
+        self.is_new = true;
+    }
+
+    /// A line begins: an empty one ends the event.
+    #[inline]
+    fn start(&mut self, bytes: &[u8], at: usize, byte: u8) -> usize {
+        match byte {
+            b'\n' | b'\r' => return self.end_line(bytes, at),
+            b'd' => {
+                if bytes[at..].starts_with(b"data: ") {
+                    self.line = Line::Colon(Field::Data);
+                    return at + 5;
+                }
+                self.line = Line::Name(Field::Data, 1);
+            }
+            b'e' => self.line = Line::Name(Field::Event, 1),
+            _ => self.line = Line::Ignored,
+        }
+        at + 1
+    }
+
+    fn begin_value(&mut self, field: Field, document: &mut Document) {
+        self.line = match field {
+            Field::Data if document.is_new() => Line::Last(0),
+            Field::Data => Line::Data,
+            Field::Event if document.begin_name() => Line::EventName,
+            // A name in the midst of a document would have to be kept where parts of that are.
+            Field::Event => Line::Ignored,
+        };
+    }
+
+    /// The end of a line, if it is there.
+    #[inline]
+    fn end_line(&mut self, bytes: &[u8], at: usize) -> usize {
+        let Some(byte) = bytes.get(at) else {
+            return at;
+        };
+        self.line = Line::Start;
+        if *byte == b'\r' {
+            return self.after(bytes, at + 1);
+        }
+        at + 1
+    }
+
+    /// A line feed that belongs to the carriage return before it.
+    #[inline]
+    fn after(&mut self, bytes: &[u8], at: usize) -> usize {
+        if bytes[at - 1] != b'\r' {
+            return at;
+        }
+        match bytes.get(at) {
+            Some(b'\n') => at + 1,
+            Some(_) => at,
+            None => {
+                self.after_return = true;
+                at
+            }
+        }
+    }
+
+    fn event_name(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        let end = line_end(bytes, at);
+        document.name(&bytes[at..end], end < bytes.len(), sink);
+        self.end_line(bytes, end)
+    }
+
+    fn last(
+        &mut self,
+        len: u8,
+        byte: u8,
+        bytes: &[u8],
+        at: usize,
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        match LAST.get(usize::from(len)) {
+            Some(next) if *next == byte => {
+                self.line = Line::Last(len + 1);
+                at + 1
+            }
+            None if matches!(byte, b'\n' | b'\r') => {
+                document.complete(sink);
+                self.end_line(bytes, at)
+            }
+            // What looked like the last word is a document.
+            _ => {
+                document.feed(&LAST[..usize::from(len)], sink);
+                self.line = Line::Data;
+                at
+            }
+        }
+    }
+}
+
+/// Documents on lines of their own.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    is_new: bool,
+    shape: Shape,
+}
+
+impl Lines {
+    pub(crate) const fn new() -> Self {
+        Self {
+            is_new: true,
+            shape: Shape::new(),
+        }
+    }
+
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let begin = at;
+            let mut recorder = Recorder::off();
+            if self.is_new {
+                if let Some(len) = self.shape.read(&bytes[at..], document.texts(), sink) {
+                    at += len;
+                    continue;
+                }
+                recorder = self.shape.recorder();
+            }
+            let end = memchr::memchr(b'\n', &bytes[at..]).map(|more| at + more);
+            document.feed_recorded(&bytes[at..end.unwrap_or(bytes.len())], sink, &mut recorder);
+            self.is_new = end.is_some();
+            let Some(end) = end else {
+                return;
+            };
+            at = end + 1;
+            document.finish(Malformed::Json, sink, &mut recorder);
+            if recorder.is_on() {
+                self.shape.keep(&recorder, &bytes[begin..at]);
+            }
+        }
+    }
+
+    /// Nothing follows.
+    pub(crate) fn end(&mut self, document: &mut Document, sink: &mut impl ResponseSink) {
+        document.finish(Malformed::Cut, sink, &mut Recorder::off());
+        self.is_new = true;
+    }
+}
+
+#[inline]
+fn line_end(bytes: &[u8], from: usize) -> usize {
+    memchr::memchr2(b'\n', b'\r', &bytes[from..]).map_or(bytes.len(), |more| from + more)
+}
