@@ -151,8 +151,8 @@ mod dialect;
 #[cfg(feature = "engines")]
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
 pub mod engines;
-mod llm;
 pub mod estimate;
+mod llm;
 mod provider;
 pub mod server;
 #[cfg(feature = "stream")]

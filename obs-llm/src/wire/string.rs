@@ -12,7 +12,7 @@ const fn zeros(word: u64) -> u64 {
 /// Marks the lowest quote or backslash; above it also others.
 #[inline]
 const fn specials(word: u64) -> u64 {
-    zeros(word ^ ONES * 0x22) | zeros(word ^ ONES * 0x5c)
+    zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c))
 }
 
 /// Marks the lowest byte that is a control character; above it also others.
@@ -156,8 +156,8 @@ pub(crate) fn bracket(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
         while let Some(eight) = bytes.get(at..at + 8) {
             let word = eight.try_into().map_or(0, u64::from_le_bytes);
             // Six bits apart: `[` and `{`, `]` and `}`.
-            let brackets = zeros((word | ONES * 0x26) ^ ONES * 0x7f);
-            let found = brackets | zeros(word ^ ONES * 0x22);
+            let brackets = zeros((word | (ONES * 0x26)) ^ (ONES * 0x7f));
+            let found = brackets | zeros(word ^ (ONES * 0x22));
             if found != 0 {
                 at += found.trailing_zeros() as usize / 8;
                 break;
@@ -352,7 +352,7 @@ impl Unescape {
             (0, 0xd800..0xdc00) => {
                 self.high = self.unit;
                 self.step = Self::PAIR_BACKSLASH;
-                return Step::More;
+                Step::More
             }
             (0, unit) => {
                 *self = Self::NONE;
