@@ -41,6 +41,13 @@ fn all_that_a_step_advanced_have_its_moment() {
 }
 
 #[test]
+fn a_request_is_small_whatever_the_length_of_its_answer() {
+    // All of it but the record, which is the operation's.
+    let bytes = size_of::<InferenceRequest>();
+    assert!(bytes <= 384, "{bytes} bytes");
+}
+
+#[test]
 fn a_step_that_advanced_none_is_no_step() {
     let rig = Rig::new();
     let _ = rig.server.step(0);
