@@ -4,6 +4,7 @@ use super::Shared;
 use super::descriptor::{CACHED, INPUT, OUTPUT, PREEMPTIONS, PREFILL, QUEUE, TOKEN_GAP};
 use crate::anomaly::Anomaly;
 use crate::call::finish::FinishReasons;
+use crate::slow::Slow;
 use crate::usage::Usage;
 use obs_core::{Active, Event, Labels, Moment, OpRef, Operation, Outcome, Session};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct InferenceRequest {
     pub(super) last: Option<Moment>,
     /// The longest time between two tokens, in ticks.
     pub(super) longest: u64,
+    /// How many of them were slow.
+    pub(super) slow: u32,
     /// Tokens so far, and of them those that the metric has.
     pub(super) output: u32,
     counted: u32,
@@ -72,6 +75,7 @@ impl InferenceRequest {
             first: None,
             last: None,
             longest: 0,
+            slow: 0,
             output: 0,
             counted: 0,
             input: 0,
@@ -215,6 +219,9 @@ impl InferenceRequest {
         }
         let took = at.ticks_since(last);
         self.longest = self.longest.max(took);
+        if took >= self.shared.slow_token_gap {
+            self.slow_gap(took);
+        }
         self.last = Some(at.max(last));
         self.output = self.output.saturating_add(count);
         if self.output - self.counted >= COUNTED_AT_ONCE {
@@ -248,9 +255,35 @@ impl InferenceRequest {
             let kind = self.shared.kind;
             kind.record_stage(labels, PREFILL, scheduled, at);
         }
+        let took = at.ticks_since(active.started());
+        let threshold = self.shared.slow_first_token;
+        if took >= threshold {
+            let slow = Slow {
+                cause: "first_token",
+                took,
+                threshold,
+            };
+            slow.tell(active, &self.shared.telemetry, self.shared.keeps_slow);
+        }
         self.first = Some(at);
         self.last = Some(at);
         self.output = count;
+    }
+
+    /// One that stutters says so once.
+    #[cold]
+    #[inline(never)]
+    fn slow_gap(&mut self, took: u64) {
+        self.slow = self.slow.saturating_add(1);
+        let Some(active) = self.operation.active().filter(|_| self.slow == 1) else {
+            return;
+        };
+        let slow = Slow {
+            cause: "token_gap",
+            took,
+            threshold: self.shared.slow_token_gap,
+        };
+        slow.tell(active, &self.shared.telemetry, self.shared.keeps_slow);
     }
 
     /// Of several at once one took the time, and the others none.
