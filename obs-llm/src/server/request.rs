@@ -33,7 +33,9 @@ pub struct InferenceRequest {
     /// Tokens so far, and of them those that the metric has.
     pub(super) output: u32,
     counted: u32,
+    /// Tokens of the prompt that were read, and those since it was put back the last time.
     pub(super) input: u64,
+    read: u64,
     pub(super) cached: u64,
     pub(super) preemptions: u32,
     /// How many answers were asked for.
@@ -79,6 +81,7 @@ impl InferenceRequest {
             output: 0,
             counted: 0,
             input: 0,
+            read: 0,
             cached: 0,
             preemptions: 0,
             choices: 1,
@@ -166,22 +169,28 @@ impl InferenceRequest {
         self.shared.waiting.add(1);
         self.phase = Phase::Waiting;
         self.preemptions = self.preemptions.saturating_add(1);
+        self.read = 0;
         self.count(PREEMPTIONS, 1);
     }
 
     /// So many tokens of its prompt were read; called for each part where it is read in parts. What is read again after it was
     /// [put back](Self::preempted) is not counted again.
     pub fn prefilled(&mut self, tokens: u64) {
-        if self.is_recording() && self.preemptions == 0 {
-            self.input = self.input.saturating_add(tokens);
-            self.count(INPUT, tokens);
+        // With its first token all of the prompt was read, and what is read after that is also what was written.
+        if !self.is_recording() || self.preemptions > 0 && self.first.is_some() {
+            return;
         }
+        self.read = self.read.saturating_add(tokens);
+        let new = self.read.saturating_sub(self.input);
+        self.input += new;
+        self.count(INPUT, new);
     }
 
-    /// So many tokens of its prompt were found in the cache, and need not be read: they are tokens of the input, too.
+    /// So many tokens of its prompt were found in the cache, and need not be read: they are tokens of the input, too. What is found
+    /// after it was [put back](Self::preempted) is its own.
     pub fn cached(&mut self, tokens: u64) {
+        self.prefilled(tokens);
         if self.is_recording() && self.preemptions == 0 {
-            self.prefilled(tokens);
             self.cached = self.cached.saturating_add(tokens);
             self.count(CACHED, tokens);
         }

@@ -172,6 +172,28 @@ fn one_that_is_put_back_waits_again_and_its_stages_go_on() {
 }
 
 #[test]
+fn a_prompt_that_is_read_again_from_its_beginning_is_read_once() {
+    let rig = Rig::new();
+    let mut request = rig.request();
+    request.scheduled();
+    request.cached(10);
+    request.prefilled(30);
+    request.preempted();
+    request.scheduled();
+    // What it has in the cache now are its own 32.
+    request.cached(32);
+    request.prefilled(68);
+    assert_eq!(rig.total(obs::LLM_SERVER_INPUT_TOKENS), 100);
+    assert_eq!(rig.total(obs::LLM_SERVER_CACHED_TOKENS), 10);
+    request.token();
+    request.end(Outcome::ANSWERED);
+    let record = rig.capture.record();
+    let count = |key| record.attr(key).and_then(AttrValue::as_i64);
+    assert_eq!(count("gen_ai.usage.input_tokens"), Some(100));
+    assert_eq!(count("gen_ai.usage.cache_read.input_tokens"), Some(10));
+}
+
+#[test]
 fn one_that_is_put_back_before_its_first_token_waited_once() {
     let rig = Rig::new();
     let mut request = rig.request();
