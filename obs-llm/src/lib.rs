@@ -143,10 +143,10 @@ mod bill;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;
-mod descriptor;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
+mod descriptor;
 mod dialect;
 #[cfg(feature = "engines")]
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
