@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// A falsehood about a call; `None` where it would be none.
 type Lie = fn(&mut Told, &mut Saw) -> Option<()>;
 
+/// A falsehood about all of them.
+type LieOfAll = fn(&mut Evidence);
+
 const LIES: &[(&str, Lie)] = &[
     ("one token more", |told, _| {
         told.output.as_mut().map(|it| *it += 1)
@@ -94,7 +97,7 @@ pub(crate) fn all(truth: &Evidence) -> Result<usize> {
             }
         }
     }
-    let totals: &[(&str, fn(&mut Evidence))] = &[
+    let totals: &[(&str, LieOfAll)] = &[
         ("a call more", |it| it.totals.calls += 1),
         ("a cut less", |it| {
             *it.totals.errors.entry("cancelled".into()).or_default() -= 1
