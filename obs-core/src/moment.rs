@@ -47,6 +47,12 @@ impl Kind {
         self.engine.ticks(duration)
     }
 
+    /// How many ticks its clock has in a second, as well as known by now. To know it better the machine's clock is read: who has
+    /// several times to tell asks once.
+    pub fn ticks_per_second(&self) -> f64 {
+        self.clock.ticks_per_second()
+    }
+
     /// How many seconds so many ticks are.
     #[inline]
     pub fn seconds(&self, ticks: u64) -> f64 {

@@ -2,7 +2,10 @@
 
 mod asked;
 mod body;
+mod coding;
 mod future;
+mod inject;
+mod injected;
 mod layer;
 mod request;
 mod service;
@@ -10,6 +13,8 @@ mod settings;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
+pub use inject::{INJECTION_LIMIT, InjectionFuture, UsageInjection, UsageInjectionLayer};
+pub use injected::{Data, InjectedBody};
 pub use layer::LlmClientLayer;
 pub use request::RequestBody;
 pub use service::LlmClient;

@@ -151,6 +151,7 @@ mod dialect;
 #[cfg(feature = "engines")]
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
 pub mod engines;
+pub mod estimate;
 mod llm;
 mod provider;
 pub mod server;

@@ -20,6 +20,8 @@ mod responses;
 mod shape;
 mod string;
 mod table;
+#[cfg(feature = "client")]
+pub(crate) mod usage_wanted;
 
 pub use bedrock::usage_of_bedrock_headers;
 pub use path::{Recognised, of_path};

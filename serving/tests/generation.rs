@@ -3,11 +3,11 @@
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{End, Key, Outcome, Parent};
 use obs_llm::{Dialect, Llm, LlmOperation, ModelServer, Provider};
-use obs_serving::{Answer, Asked, Between, Engine, Inbox, Journal, Life, Step, TinyLlama};
+use obs_serving::{Answer, Asked, Engine, Inbox, Journal, Life, Step, TinyLlama};
 use obs_testing::metrics::HistogramPoint;
 use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 const SEED: u64 = 7;
 const SLOTS: usize = 2;
@@ -324,18 +324,30 @@ fn the_cache_fills_and_is_empty_again() {
 
 #[test]
 fn whoever_goes_away_cancels_what_waits_for_them_and_what_runs() {
+    const READ: usize = 4;
     let capture = capture();
-    let (seen, watch) = watched(&capture);
+    let (seen, mut watch) = watched(&capture);
+    let (gone, is_gone) = mpsc::channel::<()>();
+    let mut steps = 0;
+    let watch = move |step| {
+        watch(step);
+        steps += 1;
+        // Whoever reads is as slow as the machine has it: the engine waits for them here, and nowhere else.
+        if steps == READ {
+            is_gone.recv().expect("they go away");
+        }
+    };
     let (engine, inbox) = Engine::new(model(), &server(&capture), SLOTS, watch);
     let running = inbox.ask(asked(0, 60), Parent::Root);
     let whole = inbox.ask(asked(1, 30), Parent::Root);
     let queued = inbox.ask(asked(2, 5), Parent::Root);
     drop(inbox);
     let engine = engine.start();
-    for _ in 0..4 {
+    for _ in 0..READ {
         running.next().expect("a token");
     }
     drop((running, queued));
+    gone.send(()).expect("the engine waits");
     assert_eq!(whole.rest().len(), 30);
     let journal = engine.join().expect("the engine ends");
     let records = capture.records();
@@ -353,10 +365,12 @@ fn whoever_goes_away_cancels_what_waits_for_them_and_what_runs() {
     }
     let first = point(&capture, gen_ai::SERVER_TIME_TO_FIRST_TOKEN);
     assert_eq!(first.count, 1, "of the one that was answered");
-    let cut = { journal.lives.iter() }
-        .find(|life| life.id == "r-0")
-        .unwrap();
-    assert!((4..60).contains(&cut.tokens.len()), "{}", cut.tokens.len());
+    let tokens = |id: &str| {
+        let mut lives = journal.lives.iter();
+        lives.find(|life| life.id == id).unwrap().tokens.len()
+    };
+    // The token that nobody took was written all the same.
+    assert_eq!((tokens("r-0"), tokens("r-2")), (READ + 1, 0));
 }
 
 #[test]
@@ -398,10 +412,10 @@ fn a_request_is_the_child_of_the_call_that_asks_for_it() {
         Parent::Root,
     );
     let parent = call.handle().expect("it records");
-    let (_, took) = Between::of(|| {
-        let answer = inbox.ask(asked(0, 6), Parent::Operation(&parent));
-        answer.rest()
-    });
+    let begin = Instant::now();
+    let answer = inbox.ask(asked(0, 6), Parent::Operation(&parent));
+    assert_eq!(answer.rest(), alone(&asked(0, 6)));
+    let took = begin.elapsed();
     call.end();
     drop(inbox);
     running.join().expect("the engine ends");
@@ -415,7 +429,7 @@ fn a_request_is_the_child_of_the_call_that_asks_for_it() {
     );
     let records = capture.records();
     let served = { records.iter() }.find(|record| record.descriptor == "llm.server");
-    let (_, most) = took.since(took);
-    let found = served.expect("the server's side").duration;
-    assert!(found <= most.mul_f64(1.001), "{found:?} of {most:?}");
+    let served = served.expect("the server's side");
+    let first = seconds(served, obs::LLM_SERVER_FIRST_TOKEN).expect("a first token");
+    assert!(first < took.as_secs_f64(), "{first} s of {took:?}");
 }

@@ -100,6 +100,14 @@ impl PointSource {
         drop(before);
     }
 
+    /// How long the telemetry has been there, by its clock: whoever fills a source and wants to know how long something took
+    /// subtracts two of these.
+    pub fn uptime(&self) -> Duration {
+        let clock = &self.engine.clock;
+        let ticks = clock.ticks().saturating_sub(self.engine.started);
+        Duration::from_secs_f64(ticks as f64 / clock.ticks_per_second())
+    }
+
     /// Now, in nanoseconds since the Unix epoch, by the clock of the telemetry.
     pub fn unix_nanos(&self) -> u64 {
         self.engine.clock.unix_nanos()

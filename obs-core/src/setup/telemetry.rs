@@ -174,6 +174,11 @@ impl Telemetry {
         PointSource::new(self.engine)
     }
 
+    /// How long an [observable](Self::observe) may [take](Builder::with_observable_deadline).
+    pub fn observable_deadline(&self) -> Duration {
+        self.engine.config.observable_deadline
+    }
+
     /// Whether it has [no threads](Builder::manual): whoever adds something to it must not start one either.
     pub fn is_manual(&self) -> bool {
         !self.engine.config.threads

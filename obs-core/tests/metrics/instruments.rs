@@ -70,6 +70,39 @@ fn a_mirrored_counter_follows_its_source_through_a_restart() {
 }
 
 #[test]
+fn what_one_thread_adds_to_a_tally_another_takes_away() {
+    let rig = rig(false);
+    let held = rig.telemetry.tally(&CALLS).bind(&["p"]);
+    let (delta, whole) = (
+        rig.telemetry.reader(Temporality::Delta),
+        rig.telemetry.reader(Temporality::Cumulative),
+    );
+    let both = || [&delta, &whole].map(|reader| number(&reader.collect(), "test.calls", &[]));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1_000).for_each(|_| held.add(3)));
+        }
+    });
+    // It is a level whatever the reader's temporality.
+    assert_eq!(both(), [12_000.0; 2]);
+    std::thread::scope(|scope| scope.spawn(|| held.add(-11_999)).join()).expect("no panic");
+    assert_eq!(both(), [1.0; 2]);
+    held.add(-1);
+    assert_eq!(both(), [0.0; 2]);
+    // As between the two halves of a move from one thread to the next.
+    held.add(-1);
+    assert_eq!(both(), [0.0; 2], "never less than none");
+    let metrics = all(&rig.telemetry);
+    assert!(matches!(
+        find(&metrics, "test.calls").map(|metric| &metric.data),
+        Some(Data::Sum {
+            monotonic: false,
+            ..
+        })
+    ));
+}
+
+#[test]
 fn a_gauge_says_what_was_set_last_on_any_thread() {
     let rig = rig(false);
     let gauge = rig.telemetry.gauge(&CALLS).bind(&["p"]);

@@ -1,6 +1,8 @@
 //! The body of an answer: the call lasts as long as it does, and ends with it exactly once.
 
 use super::asked::Asked;
+use super::coding::{Coding, Unreadable};
+use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::{BODY_ERROR, INCOMPLETE};
 use crate::wire::ResponseScanner;
@@ -8,6 +10,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use obs_core::Outcome;
 use pin_project_lite::pin_project;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,9 +28,16 @@ pin_project! {
 #[derive(Debug)]
 struct Observed {
     call: LlmCall,
-    /// `None` is an answer that is not looked into.
-    scanner: Option<ResponseScanner>,
+    /// `None` is an answer that is not looked into, or no more.
+    reader: Option<Reader>,
     asked: Asked,
+}
+
+/// Decodes an answer and scans it.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) coding: Coding,
+    pub(crate) scanner: ResponseScanner,
 }
 
 impl<B> ResponseBody<B> {
@@ -38,15 +48,10 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    pub(crate) fn observed(
-        inner: B,
-        call: LlmCall,
-        scanner: Option<ResponseScanner>,
-        asked: Asked,
-    ) -> Self {
+    pub(crate) fn observed(inner: B, call: LlmCall, reader: Option<Reader>, asked: Asked) -> Self {
         let observed = Observed {
             call,
-            scanner,
+            reader,
             asked,
         };
         Self {
@@ -93,7 +98,7 @@ impl<B: Body> Body for ResponseBody<B> {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    observed.read(data.chunk());
+                    observed.read(data);
                 }
                 if this.inner.is_end_stream() {
                     observed.over();
@@ -118,24 +123,38 @@ impl<B: Body> Body for ResponseBody<B> {
 
 impl Observed {
     #[inline]
-    fn read(&mut self, bytes: &[u8]) {
-        let Some(scanner) = &mut self.scanner else {
+    fn read(&mut self, data: &impl Buf) {
+        let Some(reader) = &mut self.reader else {
             return;
         };
         if !self.call.is_recording() {
             return;
         }
-        self.call.read(scanner, bytes);
+        let bytes = data.chunk();
+        let read = match bytes.len() == data.remaining() {
+            true => reader.read(bytes, &mut self.call),
+            false => reader.read_pieces(data, &mut self.call),
+        };
+        if read.is_err() {
+            self.unreadable();
+        }
         // Clients of streams read no further.
         if self.call.is_complete() {
             self.end();
         }
     }
 
+    /// From here on it is measured without being looked into.
+    #[cold]
+    fn unreadable(&mut self) {
+        self.reader = None;
+        self.call.count_anomaly(Anomaly::Unreadable);
+    }
+
     #[inline(never)]
     fn over(&mut self) {
-        if let (true, Some(scanner)) = (self.call.is_recording(), &mut self.scanner) {
-            scanner.end(&mut self.call);
+        if let (true, Some(reader)) = (self.call.is_recording(), &mut self.reader) {
+            reader.scanner.end(&mut self.call);
             if !self.call.is_all_there() {
                 self.call.set_error(INCOMPLETE);
             }
@@ -154,6 +173,27 @@ impl Observed {
         self.asked.tell(&mut self.call);
         let outcome = self.call.outcome();
         self.call.end_in_place(outcome);
+    }
+}
+
+impl Reader {
+    #[inline]
+    fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
+        let scanner = &mut self.scanner;
+        self.coding.feed(bytes, |bytes| call.read(scanner, bytes))
+    }
+
+    /// Data in several pieces is not taken from, so all of it has to be shown at once.
+    #[cold]
+    fn read_pieces(&mut self, data: &impl Buf, call: &mut LlmCall) -> Result<(), Unreadable> {
+        let mut pieces = [IoSlice::new(&[]); 64];
+        let count = data.chunks_vectored(&mut pieces);
+        let pieces = pieces.get(..count).unwrap_or_default();
+        let shown: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if shown < data.remaining() {
+            return Err(Unreadable);
+        }
+        pieces.iter().try_for_each(|piece| self.read(piece, call))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The future: the call is current in each poll, and goes on into the body.
 
 use super::asked::Asked;
-use super::body::ResponseBody;
-use crate::anomaly::Anomaly;
+use super::body::{Reader, ResponseBody};
+use super::coding::Coding;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
 use crate::wire::{Framing, ResponseScanner, Wire};
@@ -112,20 +112,32 @@ fn at_head<R: Body>(
     if framing != Framing::Json && status.is_success() {
         call.set_streams();
     }
-    // What is coded is not looked into.
-    let is_coded = response.headers().contains_key(header::CONTENT_ENCODING);
-    if is_coded {
-        call.count_anomaly(Anomaly::Unreadable);
-    }
-    let scanner = (!is_coded).then(|| ResponseScanner::new(reading.wire, framing));
-    response.map(|inner| ResponseBody::observed(inner, call, scanner, reading.asked))
+    // A page of a proxy's is no error of the provider's.
+    let is_json = is_json(response.headers());
+    let reader = (status.is_success() || is_json).then(|| Reader {
+        coding: Coding::of(response.headers()),
+        scanner: ResponseScanner::new(reading.wire, framing),
+    });
+    response.map(|inner| ResponseBody::observed(inner, call, reader, reading.asked))
+}
+
+/// Whether the answer says that it is JSON, or says nothing.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = kind(headers);
+    let has_suffix = kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case("+json");
+    kind.is_empty() || has_suffix || kind.eq_ignore_ascii_case("application/json")
+}
+
+/// Its type, without parameters.
+fn kind(headers: &HeaderMap) -> &str {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim()
 }
 
 /// How the answer is divided: its type says it, else what was asked for.
 fn framing(headers: &HeaderMap, reading: &Reading) -> Framing {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind(headers);
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
     if is("text/event-stream") {
         Framing::EventStream

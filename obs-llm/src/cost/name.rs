@@ -52,7 +52,7 @@ impl House<'_> {
             Some(start) => provider.starts_with(start),
             None => provider == *entry,
         };
-        provider.is_empty() || self.entries.iter().any(|entry| is(&entry))
+        provider.is_empty() || self.entries.iter().any(is)
     }
 }
 

@@ -46,11 +46,16 @@ impl InferenceRequest {
     }
 
     fn record_times(&mut self, outcome: Outcome, output: u64) {
+        if self.scheduled.or(self.first).is_none() {
+            return;
+        }
         let Some(mut active) = self.operation.active() else {
             return;
         };
         let (kind, labels, started) = (self.shared.kind, active.labels(), active.started());
-        let seconds = |from, to: Moment| kind.seconds(to.ticks_since(from));
+        let rate = kind.ticks_per_second();
+        let in_seconds = |ticks: u64| ticks as f64 / rate;
+        let seconds = |from, to: Moment| in_seconds(to.ticks_since(from));
         let answered = outcome.end() == End::Answered && !outcome.is_error();
         if let Some(scheduled) = self.scheduled {
             active.set(obs::LLM_SERVER_QUEUE, seconds(started, scheduled));
@@ -70,14 +75,11 @@ impl InferenceRequest {
         }
         kind.record_stage(labels, DECODE, first, last);
         active.set(obs::LLM_SERVER_DECODE, seconds(first, last));
-        active.set(obs::LLM_SERVER_TOKEN_GAP_MAX, kind.seconds(self.longest));
+        active.set(obs::LLM_SERVER_TOKEN_GAP_MAX, in_seconds(self.longest));
         let Some(ticks) = per_token(last.ticks_since(first), output, self.choices) else {
             return;
         };
-        active.set(
-            obs::LLM_TIME_PER_OUTPUT_TOKEN_ATTRIBUTE,
-            kind.seconds(ticks),
-        );
+        active.set(obs::LLM_TIME_PER_OUTPUT_TOKEN_ATTRIBUTE, in_seconds(ticks));
         if answered && let Some(then) = Moment::from_bits(first.to_bits().saturating_add(ticks)) {
             kind.record_stage(labels, PER_TOKEN, first, then);
         }

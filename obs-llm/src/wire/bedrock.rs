@@ -127,7 +127,9 @@ impl Messages {
                     None => document.feed(piece, sink),
                 },
                 Part::Payload(_) => {}
-                Part::End => document.finish(Malformed::Json, sink, &mut Recorder::off()),
+                Part::End => {
+                    document.finish(Malformed::Json, sink, &mut Recorder::off());
+                }
                 Part::Broken => {
                     document.begin();
                     sink.malformed(Malformed::Frame);

@@ -86,8 +86,6 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Nothing,
-    /// Content is there.
-    Content(Content),
     /// What was unsure is [`Facts::delta`]; if that says nothing, this.
     Settled(Content),
     /// [`Facts::usage`] is whole.
@@ -250,11 +248,6 @@ impl Document {
         self.texts
     }
 
-    /// What format it is; [`begin`](Self::begin) has to follow where it changes.
-    pub(crate) fn set_format(&mut self, format: &'static Format) {
-        self.format = format;
-    }
-
     /// A document begins.
     #[inline]
     pub(crate) fn begin(&mut self) {
@@ -305,13 +298,13 @@ impl Document {
         self.json.feed(nodes, bytes, &mut telling);
     }
 
-    /// The document is over: one that is not whole is malformed, in this way; none at all is none.
+    /// The document is over, and whether it was whole: one that was not is malformed, in this way; none at all is none.
     pub(crate) fn finish(
         &mut self,
         cut: Malformed,
         sink: &mut impl ResponseSink,
         recorder: &mut Recorder,
-    ) {
+    ) -> bool {
         let nodes = self.format.nodes;
         let is_new = self.json.is_new();
         let mut telling = Telling {
@@ -322,7 +315,8 @@ impl Document {
             recorder,
         };
         self.json.finish(nodes, &mut telling);
-        if !is_new && !self.json.is_done() && !self.json.is_bad() {
+        let is_done = self.json.is_done();
+        if !is_new && !is_done && !self.json.is_bad() {
             telling.recorder.spoil();
             telling.sink.malformed(cut);
         }
@@ -330,11 +324,7 @@ impl Document {
             telling.complete();
         }
         self.begin();
-    }
-
-    /// Whether the document is whole.
-    pub(crate) fn is_done(&self) -> bool {
-        self.json.is_done()
+        is_done
     }
 
     /// Whether nothing of the document was there yet.
@@ -424,21 +414,21 @@ impl<S: ResponseSink> Telling<'_, S> {
 
     fn own(&mut self, id: u8, value: Value<'_>) {
         let effect = (self.format.own)(self.facts, id, value);
-        if effect != Effect::Nothing {
-            self.recorder.spoil();
-        }
         match effect {
             Effect::Nothing => {}
-            Effect::Content(content) => self.content(content),
             Effect::Settled(content) => self.settle(content),
             Effect::Usage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
-            Effect::Complete => self.facts.event |= IS_LAST,
+            Effect::Complete => {
+                self.recorder.spoil();
+                self.facts.event |= IS_LAST;
+            }
         }
     }
 
     fn settle(&mut self, default: Content) {
+        self.recorder.spoil();
         let content = self.facts.delta.take().unwrap_or(default);
         if self.facts.event & UNKNOWN_DELTA != 0 {
             self.facts.event &= !UNKNOWN_DELTA;

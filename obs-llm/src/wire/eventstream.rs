@@ -147,6 +147,12 @@ impl EventStream {
                     // Summed in one piece: a header is read in five.
                     let before = *bytes;
                     let mut right = true;
+                    if self.at == At::HeaderLength
+                        && let Some((block, rest)) = bytes.split_at_checked(self.headers as usize)
+                        && self.block(block)
+                    {
+                        *bytes = rest;
+                    }
                     while right && self.at != At::Payload && !bytes.is_empty() {
                         right = self.header(bytes);
                     }
@@ -213,6 +219,39 @@ impl EventStream {
             0 => At::Payload,
             _ => At::HeaderLength,
         };
+        true
+    }
+
+    /// All headers that are left, as they mostly come: whether they make sense. If not, or if one is of a type that Bedrock does
+    /// not send, nothing happened.
+    fn block(&mut self, block: &[u8]) -> bool {
+        let (mut message, mut name) = (self.message, None);
+        let mut rest = block;
+        while let Some((&length, after)) = rest.split_first() {
+            let Some((key, after)) = after.split_at_checked(length.into()) else {
+                return false;
+            };
+            let Some((&[7, high, low], after)) = after.split_first_chunk::<3>() else {
+                return false;
+            };
+            let length = u16::from_be_bytes([high, low]);
+            let Some((value, after)) = after.split_at_checked(length.into()) else {
+                return false;
+            };
+            match wanted(key) {
+                Wanted::No if key.is_empty() => return false,
+                Wanted::No => {}
+                Wanted::MessageType => message = kind(value),
+                Wanted::Name => name = Some(value),
+            }
+            rest = after;
+        }
+        self.message = message;
+        if let Some(name) = name {
+            self.named = append(&mut self.name, 0, name);
+        }
+        self.headers = 0;
+        self.at = At::Payload;
         true
     }
 
@@ -306,12 +345,11 @@ impl EventStream {
             return true;
         }
         if self.wanted == Wanted::MessageType {
-            self.message = match self.held.get(..usize::from(self.filled)) {
-                Some(b"event") => Message::Event,
-                Some(b"exception") => Message::Exception,
-                Some(b"error") => Message::Error,
-                _ => Message::Other,
-            };
+            self.message = kind(
+                self.held
+                    .get(..usize::from(self.filled))
+                    .unwrap_or_default(),
+            );
         }
         self.filled = 0;
         self.at = match self.headers {
@@ -370,12 +408,22 @@ fn wanted(name: &[u8]) -> Wanted {
     }
 }
 
+/// What a message is, by its type.
+fn kind(value: &[u8]) -> Message {
+    match value {
+        b"event" => Message::Event,
+        b"exception" => Message::Exception,
+        b"error" => Message::Error,
+        _ => Message::Other,
+    }
+}
+
 /// Appends what there is room for: how much there is then.
 fn append(buffer: &mut [u8], filled: u8, piece: &[u8]) -> u8 {
     let room = buffer.get_mut(usize::from(filled)..).unwrap_or_default();
     let fits = room.len().min(piece.len());
-    for (to, from) in room.iter_mut().zip(piece) {
-        *to = *from;
+    if let (Some(to), Some(from)) = (room.get_mut(..fits), piece.get(..fits)) {
+        to.copy_from_slice(from);
     }
     filled + fits as u8
 }

@@ -4,7 +4,6 @@ use super::{
     Malformed, ResponseSink,
     document::Document,
     shape::{Recorder, Shape},
-    string,
 };
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -65,6 +64,7 @@ impl Events {
         }
     }
 
+    #[inline]
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
@@ -72,39 +72,53 @@ impl Events {
         sink: &mut impl ResponseSink,
     ) {
         let mut at = 0;
-        // Where the event begins that is being noted.
-        let mut begin = 0;
-        let mut recorder = Recorder::off();
         if self.after_return && !bytes.is_empty() {
             self.after_return = false;
             at = usize::from(bytes[0] == b'\n');
         }
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.is_new
+                && self.line == Line::Start
+                && let Some(len) = self.shape.read(rest, document.texts(), sink)
+            {
+                at = self.after(bytes, at + len);
+                continue;
+            }
+            at = self.feed_event(bytes, at, document, sink);
+        }
+    }
+
+    /// Reads one event, or what there is of it: up to where.
+    #[inline(never)]
+    fn feed_event(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        let mut at = from;
+        let mut recorder = Recorder::off();
+        if self.is_new && self.line == Line::Start {
+            recorder = self.shape.recorder();
+        }
         while let Some(&byte) = bytes.get(at) {
             match self.line {
                 Line::Start => {
-                    if self.is_new {
-                        if let Some(end) = read_by_shape(&mut self.shape, bytes, at, document, sink)
-                        {
-                            at = self.after(bytes, end);
-                            continue;
-                        }
-                        recorder = self.shape.recorder();
-                        begin = at;
-                        self.is_new = false;
-                    }
+                    self.is_new = false;
                     at = self.start(bytes, at, byte);
                     if matches!(byte, b'\n' | b'\r') {
                         document.finish(Malformed::Json, sink, &mut recorder);
                         if recorder.is_on() {
-                            self.shape.keep(&recorder, &bytes[begin..at]);
+                            self.shape.keep(&recorder, &bytes[from..at]);
                         }
-                        recorder = Recorder::off();
                         self.is_new = true;
+                        return at;
                     }
                 }
                 Line::Data => {
                     let end = line_end(bytes, at);
-                    recorder.base = at.wrapping_sub(begin);
+                    recorder.base = at - from;
                     document.feed_recorded(&bytes[at..end], sink, &mut recorder);
                     at = self.end_line(bytes, end);
                     if self.line == Line::Start {
@@ -142,6 +156,7 @@ impl Events {
                 }
             }
         }
+        at
     }
 
     /// Nothing follows.
@@ -280,8 +295,8 @@ impl Lines {
             let begin = at;
             let mut recorder = Recorder::off();
             if self.is_new {
-                if let Some(end) = read_by_shape(&mut self.shape, bytes, at, document, sink) {
-                    at = end;
+                if let Some(len) = self.shape.read(&bytes[at..], document.texts(), sink) {
+                    at += len;
                     continue;
                 }
                 recorder = self.shape.recorder();
@@ -305,29 +320,6 @@ impl Lines {
         document.finish(Malformed::Cut, sink, &mut Recorder::off());
         self.is_new = true;
     }
-}
-
-/// Reads an event that has the shape of one before it: where it ends, if it has.
-#[inline]
-fn read_by_shape(
-    shape: &mut Shape,
-    bytes: &[u8],
-    from: usize,
-    document: &Document,
-    sink: &mut impl ResponseSink,
-) -> Option<usize> {
-    let found = shape.find(bytes, from)?;
-    let mut is_first = true;
-    for (content, is_told, text) in shape.contents(&found, bytes) {
-        if is_first {
-            sink.content(content);
-            is_first = false;
-        }
-        if is_told && document.texts() {
-            string::lossy(text, |piece| sink.text(content, shape.choice(), piece));
-        }
-    }
-    Some(found.end)
 }
 
 #[inline]

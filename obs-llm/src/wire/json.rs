@@ -406,17 +406,17 @@ impl<const KEPT: usize> Json<KEPT> {
 
     fn open<A: Copy, T: Told<A>>(&mut self, nodes: &[Node<A>], byte: u8, told: &mut T) {
         let level = self.here(nodes).node;
-        let Some(node) = nodes.get(usize::from(level)) else {
+        let list = byte == b'[';
+        let node = nodes.get(usize::from(level));
+        // The outermost is read in any case, so that what is no JSON at all is found.
+        let node = node.filter(|node| {
+            usize::from(self.depth) < LEVELS && (node.serves(list) || self.depth == 0)
+        });
+        let Some(node) = node else {
             self.inside = 1;
             self.state = State::Inside;
             return;
         };
-        if usize::from(self.depth) >= LEVELS {
-            self.inside = 1;
-            self.state = State::Inside;
-            return;
-        }
-        let list = byte == b'[';
         self.levels[usize::from(self.depth)] = level | if list { LIST } else { 0 };
         self.depth += 1;
         self.state = if list {

@@ -51,7 +51,6 @@ static NODES: [Node<Act>; 18] = [
     Node::object(&[
         ("id", At::act(Act::Id)),
         ("model", At::act(Act::Model)),
-        ("created", At::act(Act::Varies)),
         ("service_tier", At::act(Act::Tier)),
         ("system_fingerprint", At::act(Act::Fingerprint)),
         ("obfuscation", At::act(Act::Varies)),

@@ -144,10 +144,8 @@ impl ResponseScanner {
     pub fn end(&mut self, sink: &mut impl ResponseSink) {
         match &mut self.reader {
             Reader::Json => {
-                let is_done = self.document.is_done();
-                self.document
-                    .finish(Malformed::Cut, sink, &mut Recorder::off());
-                if is_done {
+                let mut recorder = Recorder::off();
+                if self.document.finish(Malformed::Cut, sink, &mut recorder) {
                     self.document.complete(sink);
                 }
             }

@@ -8,117 +8,126 @@
 //! The sum has 64 bits. It stands for the bytes as long as nobody looks for two texts with the same one; who did would gain
 //! nothing, as an event that tells what is not so is as easily sent without.
 
-use super::{Content, string};
+use super::{Content, ResponseSink, string};
 
-/// So many places may differ.
-const PLACES: usize = 3;
+/// So many parts that are the same: one place fewer may differ. A power of two.
+const PLACES: usize = 4;
 /// After so many events in a row that had other shapes, some are read without a look at the shape.
 const PATIENCE: u8 = 3;
 /// So many.
 const PAUSE: u8 = 24;
 
-/// What may stand at a place.
+/// What may stand at a place: the rest of a string, which is content of this kind or none, and is told or not; or digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    /// The rest of a string.
-    Text,
-    /// The same, which is content, and is told or not.
-    Content(Content, bool),
     Digits,
+    Text,
+    Content(Content),
+    Told(Content),
+}
+
+impl Place {
+    /// Where what stands there ends.
+    #[inline]
+    fn end(self, bytes: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::Digits => Some(string::digits_end(bytes, from)),
+            _ => string::end_in_line(bytes, from),
+        }
+    }
 }
 
 /// What is kept of an event.
 #[derive(Debug)]
 pub(crate) struct Shape {
     sum: u64,
-    /// How long what is the same is: before each place and after the last; no event was kept where the first is 0.
-    same: [u16; PLACES + 1],
+    /// How long what is the same is: before each place and after the last.
+    same: [u16; PLACES],
     places: [Place; PLACES],
+    /// How many places there are, and which of them are content, a bit each.
     len: u8,
+    contents: u8,
     choice: u8,
+    is_kept: bool,
     /// How many events in a row had other shapes, and how many more are not to be looked at.
     misses: u8,
     pause: u8,
-}
-
-/// An event of the kept shape.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Match {
-    /// Where it ends.
-    pub(crate) end: usize,
-    places: [(usize, usize); PLACES],
 }
 
 impl Shape {
     pub(crate) const fn new() -> Self {
         Self {
             sum: 0,
-            same: [0; PLACES + 1],
+            same: [0; PLACES],
             places: [Place::Text; PLACES],
             len: 0,
+            contents: 0,
             choice: 0,
+            is_kept: false,
             misses: 0,
             pause: 0,
         }
     }
 
-    /// Whether the event that begins there has this shape.
+    /// Reads the event that `bytes` begin with, if it has this shape: where it ends.
     #[inline]
-    pub(crate) fn find(&mut self, bytes: &[u8], from: usize) -> Option<Match> {
-        if self.pause > 0 || self.same[0] == 0 {
+    pub(crate) fn read(
+        &mut self,
+        bytes: &[u8],
+        texts: bool,
+        sink: &mut impl ResponseSink,
+    ) -> Option<usize> {
+        if !self.is_kept || self.pause > 0 {
             return None;
         }
-        let found = self.compare(bytes, from);
-        if found.is_some() {
-            self.misses = 0;
+        let (end, filled) = self.compare(bytes)?;
+        self.misses = 0;
+        let brings = filled & self.contents;
+        if brings != 0 {
+            let first = brings.trailing_zeros() as usize % PLACES;
+            if let Place::Content(content) | Place::Told(content) = self.places[first] {
+                sink.content(content);
+            }
+            if texts {
+                self.tell(bytes, sink);
+            }
         }
-        found
+        Some(end)
     }
 
+    /// Whether what begins has this shape: where it ends, and which of its places are not empty, a bit each.
     #[inline]
-    fn compare(&self, bytes: &[u8], from: usize) -> Option<Match> {
-        let mut found = Match {
-            end: from,
-            places: [(0, 0); PLACES],
-        };
-        let mut sum = SEED;
-        for index in 0..=PLACES {
-            let len = usize::from(self.same[index]);
-            let same = bytes.get(found.end..found.end + len)?;
-            sum = add(sum, same);
-            found.end += len;
+    fn compare(&self, bytes: &[u8]) -> Option<(usize, u8)> {
+        let mut sum = Sum::NEW;
+        let (mut end, mut filled) = (0, 0);
+        let mut index = 0;
+        loop {
+            let from = end;
+            end += usize::from(self.same[index % PLACES]);
+            sum.add(bytes.get(from..end)?);
             if index == usize::from(self.len) {
                 break;
             }
-            let end = match self.places[index] {
-                Place::Digits => digits_end(bytes, found.end),
-                _ => string::end_in_line(bytes, found.end)?,
-            };
-            found.places[index] = (found.end, end);
-            found.end = end;
+            let from = end;
+            end = self.places[index % PLACES].end(bytes, from)?;
+            filled |= u8::from(end > from) << index;
+            index += 1;
         }
-        (sum == self.sum).then_some(found)
+        (sum.get() == self.sum).then_some((end, filled))
     }
 
-    /// What the event brings: content that is not empty, and whether its piece is told; and the piece.
-    #[inline]
-    pub(crate) fn contents<'a>(
-        &self,
-        found: &Match,
-        bytes: &'a [u8],
-    ) -> impl Iterator<Item = (Content, bool, &'a [u8])> {
-        let places = self.places.into_iter().take(usize::from(self.len));
-        places.zip(found.places).filter_map(|(place, (from, to))| {
-            let text = bytes.get(from..to).filter(|text| !text.is_empty())?;
-            match place {
-                Place::Content(content, is_told) => Some((content, is_told, text)),
-                _ => None,
+    /// Tells the texts of an event that has this shape.
+    #[inline(never)]
+    fn tell(&self, bytes: &[u8], sink: &mut impl ResponseSink) {
+        let mut at = 0;
+        for (len, place) in self.same.iter().zip(self.places).take(self.len.into()) {
+            let from = at + usize::from(*len);
+            at = place.end(bytes, from).unwrap_or(from);
+            if let (Place::Told(content), Some(text)) = (place, bytes.get(from..at)) {
+                let choice = self.choice.into();
+                string::lossy(text, |piece| sink.text(content, choice, piece));
             }
-        })
-    }
-
-    pub(crate) fn choice(&self) -> u32 {
-        self.choice.into()
+        }
     }
 
     /// Whether the event that begins, which has another shape, is to be kept.
@@ -141,7 +150,7 @@ impl Shape {
             return;
         }
         let mut at = 0;
-        let mut sum = SEED;
+        let mut sum = Sum::NEW;
         for index in 0..=recorder.len {
             let (from, to) = match index < recorder.len {
                 true => recorder.found[index],
@@ -150,25 +159,29 @@ impl Shape {
             let Some(same) = event.get(at..from) else {
                 return self.forget();
             };
-            sum = add(sum, same);
+            sum.add(same);
             self.same[index] = same.len() as u16;
-            if index < recorder.len {
-                self.places[index] = recorder.places[index];
-            }
             at = to;
         }
-        self.sum = sum;
+        self.sum = sum.get();
+        self.places = recorder.places;
+        self.contents = 0;
+        for (index, place) in recorder.places[..recorder.len].iter().enumerate() {
+            let is_content = matches!(place, Place::Content(_) | Place::Told(_));
+            self.contents |= u8::from(is_content) << index;
+        }
         self.len = recorder.len as u8;
         self.choice = recorder.choice;
-        // What was kept has to find itself: a place that another one lies in, or a text that runs over lines, does not.
-        match self.compare(event, 0) {
-            Some(found) if found.end == event.len() => {}
+        self.is_kept = true;
+        // What was kept has to find itself: a text that runs over lines, or a number that is not whole, does not.
+        match self.compare(event) {
+            Some((end, _)) if end == event.len() => {}
             _ => self.forget(),
         }
     }
 
     fn forget(&mut self) {
-        self.same[0] = 0;
+        self.is_kept = false;
     }
 }
 
@@ -180,7 +193,7 @@ pub(crate) struct Recorder {
     pub(crate) base: usize,
     len: usize,
     places: [Place; PLACES],
-    found: [(usize, usize); PLACES],
+    found: [(usize, usize); PLACES - 1],
     choice: u8,
     has_content: bool,
 }
@@ -194,7 +207,7 @@ impl Recorder {
             base: 0,
             len: 0,
             places: [Place::Text; PLACES],
-            found: [(0, 0); PLACES],
+            found: [(0, 0); PLACES - 1],
             choice: 0,
             has_content: false,
         }
@@ -232,7 +245,11 @@ impl Recorder {
         };
         self.choice = choice;
         self.has_content = true;
-        self.note(Place::Content(content, is_told), from, to);
+        let place = match is_told {
+            true => Place::Told(content),
+            false => Place::Content(content),
+        };
+        self.note(place, from, to);
     }
 
     pub(crate) fn varies(&mut self, from: usize, to: usize) {
@@ -258,45 +275,51 @@ impl Recorder {
     }
 }
 
-fn digits_end(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
+/// A sum of bytes: each two words are added to the two halves of the sum, and their product is the next sum.
+#[derive(Clone, Copy, Debug)]
+struct Sum(u128);
+
+impl Sum {
+    const NEW: Self = Self(0xd1b5_ca92_d192_ed83_c2b2_ae9d_a7d4_eb8f);
+
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        let mut sum = self.0;
+        let (fours, rest) = bytes.as_chunks::<32>();
+        for four in fours {
+            let [one, other] = four.as_chunks::<16>().0 else {
+                break;
+            };
+            sum = fold(sum, u128::from_le_bytes(*one));
+            sum = fold(sum, u128::from_le_bytes(*other));
+        }
+        let (two, rest) = rest.as_chunks::<16>();
+        if let [two] = two {
+            sum = fold(sum, u128::from_le_bytes(*two));
+        }
+        if !rest.is_empty() {
+            // The last sixteen bytes, of which some were added before; of fewer, all.
+            let last = match bytes.last_chunk::<16>() {
+                Some(last) => *last,
+                None => {
+                    let mut last = [0; 16];
+                    last[..rest.len()].copy_from_slice(rest);
+                    last
+                }
+            };
+            sum = fold(sum, u128::from_le_bytes(last));
+        }
+        self.0 = sum;
     }
-    at
+
+    #[inline]
+    fn get(self) -> u64 {
+        self.0 as u64 ^ (self.0 >> 64) as u64
+    }
 }
 
-/// No text of JSON holds these bytes, so that no word of one cancels a factor.
-const SEED: u64 = 0xd1b5_4a32_d192_ed03;
-const ONE: u64 = 0xaef1_7502_b3a5_8dcb;
-const OTHER: u64 = 0x9fb2_1c65_1e98_df25;
-
-/// Adds bytes to a sum: their length, and each two words as the two halves of their product.
 #[inline]
-fn add(sum: u64, bytes: &[u8]) -> u64 {
-    let mut sum = sum ^ bytes.len() as u64;
-    let (twos, rest) = bytes.as_chunks::<16>();
-    for two in twos {
-        sum = fold(sum, u128::from_le_bytes(*two));
-    }
-    if rest.is_empty() {
-        return sum;
-    }
-    // The last sixteen bytes, of which some were added before; of fewer, all.
-    let last = match bytes.last_chunk::<16>() {
-        Some(last) => u128::from_le_bytes(*last),
-        None => rest
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u128::from(*byte)),
-    };
-    fold(sum, last)
-}
-
-#[inline]
-fn fold(sum: u64, two: u128) -> u64 {
-    let one = two as u64 ^ ONE;
-    let other = (two >> 64) as u64 ^ sum;
-    let product = u128::from(one) * u128::from(other);
-    product as u64 ^ (product >> 64) as u64 ^ OTHER
+fn fold(sum: u128, two: u128) -> u128 {
+    let sum = sum ^ two;
+    u128::from(sum as u64) * u128::from((sum >> 64) as u64)
 }

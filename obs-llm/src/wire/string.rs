@@ -12,7 +12,7 @@ const fn zeros(word: u64) -> u64 {
 /// Marks the lowest quote or backslash; above it also others.
 #[inline]
 const fn specials(word: u64) -> u64 {
-    zeros(word ^ ONES * 0x22) | zeros(word ^ ONES * 0x5c)
+    zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c))
 }
 
 /// Marks the lowest byte that is a control character; above it also others.
@@ -53,14 +53,25 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// The end of a string in the same line.
+/// The end of a string in the same line. Most are short: of the others, more is asked elsewhere.
 #[inline]
 pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
+    if let Some(eight) = bytes.get(from..from.wrapping_add(8)) {
+        let found = no_plain(eight);
+        let at = from + found.trailing_zeros() as usize / 8;
+        if found != 0 && bytes.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+    }
+    end_of_long_in_line(bytes, from)
+}
+
+#[inline(never)]
+fn end_of_long_in_line(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         while let Some(eight) = bytes.get(at..at + 8) {
-            let word = eight.try_into().map_or(0, u64::from_le_bytes);
-            let found = specials(word) | controls(word);
+            let found = no_plain(eight);
             if found != 0 {
                 at += found.trailing_zeros() as usize / 8;
                 break;
@@ -79,6 +90,13 @@ pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
             _ => at += 1,
         }
     }
+}
+
+/// Marks the lowest of eight bytes that is a quote, a backslash or a control character; above it also others.
+#[inline]
+fn no_plain(eight: &[u8]) -> u64 {
+    let word = eight.try_into().map_or(0, u64::from_le_bytes);
+    specials(word) | controls(word)
 }
 
 /// How a string went on.
@@ -119,6 +137,16 @@ pub(crate) fn number_end(bytes: &[u8], from: usize) -> usize {
     at
 }
 
+/// The end of a number without sign or fraction.
+#[inline]
+pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    at
+}
+
 /// The next quote or bracket.
 #[inline]
 pub(crate) fn bracket(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
@@ -128,8 +156,8 @@ pub(crate) fn bracket(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
         while let Some(eight) = bytes.get(at..at + 8) {
             let word = eight.try_into().map_or(0, u64::from_le_bytes);
             // Six bits apart: `[` and `{`, `]` and `}`.
-            let brackets = zeros((word | ONES * 0x26) ^ ONES * 0x7f);
-            let found = brackets | zeros(word ^ ONES * 0x22);
+            let brackets = zeros((word | (ONES * 0x26)) ^ (ONES * 0x7f));
+            let found = brackets | zeros(word ^ (ONES * 0x22));
             if found != 0 {
                 at += found.trailing_zeros() as usize / 8;
                 break;
@@ -324,7 +352,7 @@ impl Unescape {
             (0, 0xd800..0xdc00) => {
                 self.high = self.unit;
                 self.step = Self::PAIR_BACKSLASH;
-                return Step::More;
+                Step::More
             }
             (0, unit) => {
                 *self = Self::NONE;

@@ -14,7 +14,7 @@
 //! ];
 //! ```
 //!
-//! A node serves an object by its keys and a list by its item, whichever comes. Where a document may be a list of documents, the
+//! A node serves an object by its keys, a list by its item, or both, whichever comes; what it does not serve is skipped. Where a document may be a list of documents, the
 //! first node's item is the first node.
 
 /// At most so many keys has a node: a test of each table's making.
@@ -71,6 +71,8 @@ pub(crate) struct Node<A: 'static> {
     /// With which no two keys of this node share a slot.
     factor: u64,
     item: At<A>,
+    is_object: bool,
+    is_list: bool,
     pub(crate) opens: Option<A>,
     pub(crate) closes: Option<A>,
 }
@@ -99,6 +101,8 @@ impl<A: Copy> Node<A> {
                     slots,
                     factor,
                     item: At::SKIP,
+                    is_object: true,
+                    is_list: false,
                     opens: None,
                     closes: None,
                 };
@@ -111,12 +115,15 @@ impl<A: Copy> Node<A> {
 
     /// A list of such items.
     pub(crate) const fn list(item: At<A>) -> Self {
-        Self::object(&[]).items(item)
+        let mut node = Self::object(&[]).items(item);
+        node.is_object = false;
+        node
     }
 
     /// That may be a list of such items as well.
     pub(crate) const fn items(mut self, item: At<A>) -> Self {
         self.item = item;
+        self.is_list = true;
         self
     }
 
@@ -165,6 +172,16 @@ impl<A: Copy> Node<A> {
         match self.keys.get(usize::from(place)) {
             Some((_, at)) => *at,
             None => At::SKIP,
+        }
+    }
+
+    /// Whether it is one of an object, or of a list.
+    #[inline]
+    pub(crate) fn serves(&self, is_list: bool) -> bool {
+        if is_list {
+            self.is_list
+        } else {
+            self.is_object
         }
     }
 

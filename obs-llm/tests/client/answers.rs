@@ -5,9 +5,9 @@ use http_body_util::BodyExt;
 use obs_llm::{Dialect, Llm, LlmClientLayer};
 use obs_testing::{Capture, assert_tree};
 
-const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi","model":"no"}],"model":"gpt-4o","stream":true,"max_tokens":64,"stream_options":{"include_usage":true}}"#;
+pub(crate) const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi","model":"no"}],"model":"gpt-4o","stream":true,"max_tokens":64,"stream_options":{"include_usage":true}}"#;
 
-const STREAM: &[&str] = &[
+pub(crate) const STREAM: &[&str] = &[
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
     "data: {\"id\":\"c1\",\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel",
     "lo\"},\"finish_reason\":null}]}\n\ndata: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"!\"},\"finish_reason\":null}]}\n\n",
@@ -16,7 +16,7 @@ const STREAM: &[&str] = &[
     "data: [DONE]\n\n",
 ];
 
-fn layer(capture: &Capture) -> LlmClientLayer {
+pub(crate) fn layer(capture: &Capture) -> LlmClientLayer {
     let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
     LlmClientLayer::of(&llm)
 }

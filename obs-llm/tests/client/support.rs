@@ -18,8 +18,8 @@ use tower::{Layer, ServiceExt};
 pub(crate) struct Frames(VecDeque<Bytes>);
 
 impl Frames {
-    pub(crate) fn of(pieces: &[&str]) -> Self {
-        let copied = pieces.iter().map(|piece| piece.as_bytes().to_vec().into());
+    pub(crate) fn of(pieces: &[impl AsRef<[u8]>]) -> Self {
+        let copied = pieces.iter().map(|piece| piece.as_ref().to_vec().into());
         Self(copied.collect())
     }
 }

@@ -1,2 +1,10 @@
-//! What calls cost.
-fn main() {}
+//! What calls cost, by tables of prices in LiteLLM's format.
+
+mod allocations;
+mod charges;
+mod load;
+mod lookup;
+mod oracle;
+mod published;
+mod reload;
+mod support;

@@ -1,1 +1,225 @@
-//! x
+//! How answers are divided: what is an event, a line, a document, and what is none.
+
+use obs_llm::wire::{Content, Framing, Wire};
+
+use crate::properties::{check as check_cuts, read};
+
+const A: &str = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+
+#[track_caller]
+fn check(framing: Framing, input: impl AsRef<[u8]>, expect: &[&str]) {
+    let bytes = input.as_ref();
+    let log = read(Wire::OpenAiChat, framing, true, [bytes]);
+    assert_eq!(
+        log.lines,
+        expect,
+        "{framing:?} {}",
+        String::from_utf8_lossy(bytes)
+    );
+    check_cuts(
+        |wire, framing, texts, pieces| read(wire, framing, texts, pieces.iter().copied()),
+        Wire::OpenAiChat,
+        framing,
+        bytes,
+        &[3, 1, 5],
+    );
+}
+
+#[track_caller]
+fn events(input: impl AsRef<[u8]>, expect: &[&str]) {
+    check(Framing::EventStream, input, expect);
+}
+
+#[test]
+fn a_value_may_stand_with_or_without_a_space() {
+    events(format!("data: {A}\n\n"), &["content Text"]);
+    events(format!("data:{A}\n\n"), &["content Text"]);
+    // A second one is white space of the document.
+    events(format!("data:  {A}\n\n"), &["content Text"]);
+}
+
+#[test]
+fn an_event_ends_with_an_empty_line_or_with_the_answer() {
+    events(format!("data: {A}"), &["content Text"]);
+    events(format!("data: {A}\n"), &["content Text"]);
+    events(format!("data: {A}\r"), &["content Text"]);
+    events(format!("data: {A}\r\n\r"), &["content Text"]);
+    events(format!("data: {A}\r\n\r\n"), &["content Text"]);
+    let two = format!("data: {A}\r\rdata: {A}\r\n\ndata: {A}\n\r\n");
+    events(two, &["content Text"; 3]);
+}
+
+#[test]
+fn two_documents_in_one_event_are_none() {
+    let two = format!("data: {A}\ndata: {A}\n\n");
+    events(two, &["content Text", "malformed Json"]);
+}
+
+#[test]
+fn several_lines_of_data_are_one_document() {
+    // Joined by a line feed, which a literal cannot hold.
+    events("data: {\"x\":tr\ndata: ue}\n\n", &["malformed Json"]);
+    let (one, other) = A.split_at(11);
+    let lines = format!("data: {one}\n: a comment\nid: 3\ndata: {other}\ndata:\n\n");
+    events(lines, &["content Text"]);
+}
+
+#[test]
+fn what_is_no_data_is_passed_over() {
+    events("", &[]);
+    events("\n\n\r\n\r\r", &[]);
+    events(": ping\n\n:\n\nevent: ping\n\n", &[]);
+    events("data\n\ndata:\n\ndata: \n\nevent\n\n", &[]);
+    let others = format!("dat: {A}\n\ndatas: {A}\n\nDATA: {A}\n\n data: {A}\n\nda\nta: {A}\n\n");
+    events(others, &[]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    events(format!("\u{feff}data: {A}\n\n"), &["content Text"]);
+    // In any other place it is.
+    events(format!("\u{feff}\u{feff}data: {A}\n\n"), &[]);
+    events(format!("\n\u{feff}data: {A}\n\n"), &[]);
+    events(b"\xef\xbbdata: {}\n\n", &[]);
+}
+
+#[test]
+fn the_last_word_completes_the_answer_once() {
+    events("data: [DONE]\n\n", &["complete"]);
+    events("data:[DONE]", &["complete"]);
+    events("data: [DONE]\n\ndata: [DONE]\n\n", &["complete"]);
+    events("data: [DON]\n\n", &["malformed Json"]);
+    events("data: [DONE\n\n", &["malformed Json"]);
+    events("data: [DONE\ndata: ]\n\n", &["malformed Json"]);
+    events("data: [DONE]x\n\n", &["malformed Json"]);
+    events("data: [DONE", &["malformed Json"]);
+    events("data: [", &["malformed Cut"]);
+    events("data: []\n\n", &[]);
+}
+
+#[test]
+fn what_is_told_once_is_told_by_the_first_that_is_not_empty() {
+    let first = r#"{"id":"","model":null,"choices":[]}"#;
+    let then = r#"{"id":"i","model":"m","choices":[]}"#;
+    let other = r#"{"id":"j","model":"n","choices":[]}"#;
+    let input = format!("data: {first}\n\ndata: {then}\n\ndata: {other}\n\n");
+    events(input, &["id i", "model m"]);
+}
+
+#[test]
+fn lines_hold_a_document_each() {
+    let lines = format!("{A}\n\n{A}\r\n  \n{{\n{A}");
+    let expect = [
+        "content Text",
+        "content Text",
+        "malformed Json",
+        "content Text",
+    ];
+    check(Framing::Lines, lines, &expect);
+    check(Framing::Lines, "{\"choices\":[", &["malformed Cut"]);
+}
+
+#[test]
+fn a_body_is_one_document() {
+    check(Framing::Json, A, &["content Text", "complete"]);
+    check(
+        Framing::Json,
+        format!(" \n{A}\n"),
+        &["content Text", "complete"],
+    );
+    let (one, _) = A.split_at(A.len() - 1);
+    check(Framing::Json, one, &["content Text", "malformed Cut"]);
+    check(
+        Framing::Json,
+        format!("{A}x"),
+        &["content Text", "malformed Json"],
+    );
+    check(Framing::Json, "", &[]);
+    check(Framing::Json, "17", &["complete"]);
+    check(Framing::Json, "<html>", &["malformed Json"]);
+}
+
+/// A format has no frames of a framing that is not its own.
+#[test]
+fn a_framing_that_the_format_has_not_is_not_read() {
+    check(Framing::AmazonEventStream, format!("data: {A}\n\n"), &[]);
+}
+
+/// An event like the one before is read by its shape, which must not be taken for that of another.
+#[test]
+fn events_that_differ_in_anything_but_their_text_are_read_as_they_are() {
+    let event = |head: &str, delta: &str, tail: &str| {
+        format!(
+            "data: {{\"id\":\"{head}\",\"model\":\"m\",\"created\":17,\"choices\":[{{\"index\":0,\"delta\":{delta}}}]{tail}}}\n\n"
+        )
+    };
+    let mut input = String::new();
+    let mut expect = vec!["id i", "model m"];
+    let mut say = |event: String, told: &[&'static str]| {
+        input.push_str(&event);
+        expect.extend(told);
+    };
+    for _ in 0..3 {
+        say(event("i", "{\"content\":\"x\"}", ""), &["content Text"]);
+        say(event("i", "{\"content\":\"x\"}", ""), &["content Text"]);
+        // Nothing, an escape, a character of more bytes, a quote.
+        say(event("i", "{\"content\":\"\"}", ""), &[]);
+        say(event("i", "{\"content\":\"\\\"\"}", ""), &["content Text"]);
+        say(event("i", "{\"content\":\"\\\\\"}", ""), &["content Text"]);
+        say(event("i", "{\"content\":\"é\"}", ""), &["content Text"]);
+        // What looks like the end of the text, and is not.
+        let nested = "{\"content\":\"x\\\"}}],\\\"usage\\\":{}}\"}";
+        say(event("i", nested, ""), &["content Text"]);
+        // Another id, another kind, another end.
+        say(event("j", "{\"content\":\"x\"}", ""), &["content Text"]);
+        say(event("i", "{\"refusal\":\"x\"}", ""), &["content Text"]);
+        say(
+            event("i", "{\"reasoning\":\"x\"}", ""),
+            &["content Reasoning"],
+        );
+        let usage = ",\"usage\":{\"prompt_tokens\":3}";
+        say(
+            event("i", "{\"content\":\"x\"}", usage),
+            &["content Text", "usage Input=3"],
+        );
+        say(
+            event("i", "{\"content\":\"x\",\"content\":\"\"}", ""),
+            &["content Text"],
+        );
+        // A line that ends within the text is an event that is none.
+        let broken = event("i", "{\"content\":\"x\n\"}", "");
+        say(broken, &["content Text", "malformed Json"]);
+        say(
+            event("i", "{\"content\":\"x", ""),
+            &["content Text", "malformed Json"],
+        );
+    }
+    events(&input, &expect);
+    let log = read(
+        Wire::OpenAiChat,
+        Framing::EventStream,
+        true,
+        [input.as_bytes()],
+    );
+    let third = "xx\\\"\\\\éx\\\"}}],\\\"usage\\\":{}}xx";
+    assert!(log.said(Content::Text, 0).starts_with(third));
+}
+
+/// Each of these events differs in one byte only, at every place.
+#[test]
+fn one_other_byte_anywhere_is_another_event() {
+    let event =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"some text\"}}],\"x\":1}\n\n";
+    for at in 0..event.len() - 2 {
+        for byte in [b'"', b'}', b'\\', b'0', b'z'] {
+            let mut other = event.as_bytes().to_vec();
+            other[at] = byte;
+            let twice = [event.as_bytes(), event.as_bytes(), &other].concat();
+            let mut alone = read(Wire::OpenAiChat, Framing::EventStream, true, [&*other]);
+            let mut lines = vec!["content Text".to_owned(); 2];
+            lines.append(&mut alone.lines);
+            let log = read(Wire::OpenAiChat, Framing::EventStream, true, [&*twice]);
+            assert_eq!(log.lines, lines, "{}", String::from_utf8_lossy(&other));
+        }
+    }
+}

@@ -49,16 +49,16 @@ pub(crate) fn message(kind: &str, name: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The stream that a file of the corpus stands for, of which each line is a message: its type, its name, its payload.
-pub(crate) fn stream(lines: &str) -> Vec<u8> {
-    let messages = lines.lines().flat_map(|line| {
-        let mut words = line.splitn(3, ' ');
-        let (kind, name) = (words.next(), words.next());
-        let payload = words.next().expect("a type, a name and a payload");
-        message(
-            kind.expect("a type"),
-            name.expect("a name"),
-            payload.as_bytes(),
-        )
-    });
-    messages.collect()
+pub(crate) fn stream(lines: &[u8]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (kind, name, payload) = (word(), word(), word());
+        if !line.is_empty() {
+            let kind = String::from_utf8_lossy(kind);
+            stream.extend(message(&kind, &String::from_utf8_lossy(name), payload));
+        }
+    }
+    stream
 }

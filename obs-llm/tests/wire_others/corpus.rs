@@ -1,142 +1,159 @@
-//! Answers as the providers' documentation has them, each beside what it must tell.
+//! Answers as the providers' documentation has them, each beside what it must tell: `NAME.sse`, `NAME.json`, `NAME.ndjson` or
+//! `NAME.messages` (see [`amazon`]), and `NAME.told`, of which the corpus of OpenAI's formats says how it is written.
 
 use super::{
     amazon,
-    told::{Told, read, read_without_texts},
+    properties::{Log, check, cut, read},
 };
-use obs_llm::wire::{Framing, Wire};
+use obs_llm::wire::{Content, Framing, Wire};
 use proptest::prelude::*;
 use std::{fs, path::Path, sync::LazyLock};
 
-pub(crate) struct Answer {
+pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) wire: Wire,
     pub(crate) framing: Framing,
     pub(crate) bytes: Vec<u8>,
-    expect: String,
+    told: String,
 }
 
-pub(crate) static ANSWERS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut answers = Vec::new();
-    for entry in fs::read_dir(folder).expect("the corpus") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_str().expect("UTF-8");
-        let wire = match name {
-            _ if name.starts_with("anthropic_") => Wire::AnthropicMessages,
-            _ if name.starts_with("gemini_") => Wire::Gemini,
-            _ if name.starts_with("ollama_") => Wire::Ollama,
-            _ if name.starts_with("bedrock_invoke_") => Wire::BedrockInvoke,
-            _ if name.starts_with("bedrock_") => Wire::BedrockConverse,
-            _ => continue,
-        };
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let framing = match extension.unwrap_or_default() {
-            "json" => Framing::Json,
-            "sse" => Framing::EventStream,
-            "ndjson" => Framing::Lines,
-            "messages" => Framing::AmazonEventStream,
-            "told" => continue,
-            other => panic!("{name}.{other}"),
-        };
-        let mut bytes = fs::read(&path).expect("a file");
-        if framing == Framing::AmazonEventStream {
-            bytes = amazon::stream(&String::from_utf8(bytes).expect("UTF-8"));
+/// Each folder, and how many answers it has at least, so that a name that nobody reads is no success.
+const FOLDERS: [(&str, Wire, usize); 5] = [
+    ("anthropic", Wire::AnthropicMessages, 10),
+    ("gemini", Wire::Gemini, 11),
+    ("ollama", Wire::Ollama, 8),
+    ("bedrock_converse", Wire::BedrockConverse, 6),
+    ("bedrock_invoke", Wire::BedrockInvoke, 8),
+];
+
+pub(crate) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let mut cases = Vec::new();
+    for (folder, wire, least) in FOLDERS {
+        let before = cases.len();
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+        for entry in fs::read_dir(corpus.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let framing = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("json") => Framing::Json,
+                Some("sse") => Framing::EventStream,
+                Some("ndjson") => Framing::Lines,
+                Some("messages") => Framing::AmazonEventStream,
+                _ => continue,
+            };
+            let mut bytes = fs::read(&path).unwrap();
+            if framing == Framing::AmazonEventStream {
+                bytes = amazon::stream(&bytes);
+            }
+            cases.push(Case {
+                name: path.display().to_string(),
+                wire,
+                framing,
+                bytes,
+                told: fs::read_to_string(path.with_extension("told")).unwrap(),
+            });
         }
-        answers.push(Answer {
-            name: name.to_owned(),
-            wire,
-            framing,
-            bytes,
-            expect: fs::read_to_string(path.with_extension("told")).expect("what it tells"),
-        });
+        assert!(cases.len() >= before + least, "{folder}");
     }
-    answers
+    cases
 });
 
-/// Each of them, so that a folder that is not there, or a name that nobody reads, is no success.
-#[test]
-fn each_wire_has_its_answers() {
-    let count = |wire| ANSWERS.iter().filter(|answer| answer.wire == wire).count();
-    assert!(count(Wire::AnthropicMessages) >= 10);
-    assert!(count(Wire::Gemini) >= 11);
-    assert!(count(Wire::Ollama) >= 8);
-    assert!(count(Wire::BedrockConverse) >= 6);
-    assert!(count(Wire::BedrockInvoke) >= 8);
+/// As the files beside the answers have it.
+pub(crate) fn page(log: &Log) -> String {
+    let mut lines: Vec<(&str, usize)> = Vec::new();
+    for line in &log.lines {
+        match lines.last_mut() {
+            Some((last, times)) if last == line => *times += 1,
+            _ => lines.push((line, 1)),
+        }
+    }
+    let mut page = String::new();
+    for (line, times) in lines {
+        match times {
+            1 => page += &format!("{line}\n"),
+            _ => page += &format!("{line} *{times}\n"),
+        }
+    }
+    for choice in 0..4 {
+        for content in [Content::Text, Content::Reasoning, Content::ToolCall] {
+            let said = log.said(content, choice);
+            if !said.is_empty() {
+                page += &format!("text {content:?} {choice} {said}\n");
+            }
+        }
+    }
+    page
 }
 
 #[test]
-fn each_tells_what_stands_beside_it() {
+fn each_answer_tells_what_is_written_beside_it() {
     let mut wrong = String::new();
-    for answer in &*ANSWERS {
-        let told = read(answer.wire, answer.framing, [&*answer.bytes]).page();
-        if told != answer.expect {
-            wrong += &format!("{}: told\n{told}and not\n{}\n", answer.name, answer.expect);
+    for case in &*CASES {
+        let told = page(&read(case.wire, case.framing, true, [&*case.bytes]));
+        if told != case.told {
+            wrong += &format!("{} tells\n{told}\nnot\n{}\n", case.name, case.told);
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
-fn a_scanner_without_texts_tells_the_rest() {
-    for answer in &*ANSWERS {
-        let told = read_without_texts(answer.wire, answer.framing, [&*answer.bytes]);
-        let whole = read(answer.wire, answer.framing, [&*answer.bytes]);
-        assert_eq!(told.page(), whole.lines, "{}", answer.name);
-    }
-}
-
-#[test]
-fn split_at_every_byte_it_is_the_same() {
-    for answer in &*ANSWERS {
-        let whole = read(answer.wire, answer.framing, [&*answer.bytes]);
-        for at in 0..=answer.bytes.len() {
-            let (head, tail) = answer.bytes.split_at(at);
-            let told = read(answer.wire, answer.framing, [head, tail]);
-            assert_eq!(told, whole, "{} split at {at}", answer.name);
+fn split_at_every_byte_it_tells_the_same() {
+    for case in &*CASES {
+        for at in 0..=case.bytes.len() {
+            let (one, other) = case.bytes.split_at(at);
+            let log = read(case.wire, case.framing, true, [one, other]);
+            assert_eq!(page(&log), case.told, "{} at {at}", case.name);
         }
-        let told = read(answer.wire, answer.framing, answer.bytes.chunks(1));
-        assert_eq!(told, whole, "{} byte by byte", answer.name);
     }
 }
 
-/// Cut anywhere, it tells the beginning of what it tells whole, and that it was cut; or it was at the end of an event.
+/// What was told before an answer broke off stands, and nothing is told that the whole does not tell, but for the break.
 #[test]
-fn cut_anywhere_it_tells_what_was_there() {
-    for answer in &*ANSWERS {
-        let whole = read(answer.wire, answer.framing, [&*answer.bytes]);
-        for at in 0..answer.bytes.len() {
-            let told = read(answer.wire, answer.framing, [&answer.bytes[..at]]);
-            let lines: Vec<_> = told.lines.lines().collect();
-            let known: Vec<_> = whole.lines.lines().collect();
-            let same = lines.iter().zip(&known).take_while(|(a, b)| a == b).count();
-            let rest = &lines[same..];
-            // What a report holds by the end of a body that is cut in its last word is not told; what is cut is said to be.
-            let is_fine = |line: &&str| matches!(*line, "malformed cut" | "complete");
+fn cut_short_at_every_byte_it_tells_a_beginning() {
+    for case in &*CASES {
+        let whole = read(case.wire, case.framing, true, [&*case.bytes]);
+        for at in 0..case.bytes.len() {
+            let mut log = read(case.wire, case.framing, true, [&case.bytes[..at]]);
+            let is_of_the_end =
+                |line: &String| line.starts_with("malformed") || line.starts_with("complete");
+            while log.lines.last().is_some_and(is_of_the_end) {
+                log.lines.pop();
+            }
             assert!(
-                rest.iter().all(is_fine) && rest.len() <= 2,
-                "{} cut at {at}: {lines:#?}",
-                answer.name
+                whole.lines.starts_with(&log.lines),
+                "{} up to {at}: {:?}",
+                case.name,
+                log.lines
             );
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn in_any_pieces_it_is_the_same(
-        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    fn in_random_pieces_it_tells_the_same(lengths in prop::collection::vec(1_u8..=255, 1..40)) {
+        for case in &*CASES {
+            let log = read(case.wire, case.framing, true, cut(&case.bytes, &lengths));
+            prop_assert_eq!(page(&log), &*case.told, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn damaged_it_tells_the_same_however_it_is_cut(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        lengths in prop::collection::vec(1_u8..=255, 1..20),
     ) {
-        for answer in &*ANSWERS {
-            let bytes = &*answer.bytes;
-            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-            cuts.extend([0, bytes.len()]);
-            cuts.sort_unstable();
-            let pieces = cuts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]);
-            let whole: Told = read(answer.wire, answer.framing, [bytes]);
-            prop_assert_eq!(read(answer.wire, answer.framing, pieces), whole, "{}", &answer.name);
+        for case in &*CASES {
+            let mut bytes = case.bytes.clone();
+            for (at, byte) in &damage {
+                *at.get_mut(&mut bytes) = *byte;
+            }
+            let read = |wire, framing, texts, pieces: &[&[u8]]| {
+                read(wire, framing, texts, pieces.iter().copied())
+            };
+            check(read, case.wire, case.framing, &bytes, &lengths);
         }
     }
 }

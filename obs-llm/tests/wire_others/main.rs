@@ -1,6 +1,8 @@
-//! The wires of Anthropic, Gemini, Ollama and Bedrock.
+//! The formats of Anthropic, Gemini, Ollama and Bedrock.
 
 mod amazon;
 mod corpus;
-
-mod told;
+mod hostile;
+mod oracle;
+#[path = "../wire/properties.rs"]
+mod properties;

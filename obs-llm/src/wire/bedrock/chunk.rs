@@ -95,29 +95,41 @@ impl Chunk {
         let mut piece = [0; PIECE];
         let mut len = 0;
         let mut rest = bytes;
-        while let Some((&byte, after)) = rest.split_first() {
-            rest = after;
-            match VALUES.get(usize::from(byte)) {
-                Some(&value) if value < 64 => {
-                    self.bits = self.bits << 6 | u16::from(value);
-                    self.len += 6;
+        while len + 3 <= PIECE {
+            // Four characters are three bytes, as long as nothing is between them.
+            if let (0, Some((four, after))) = (self.len, rest.split_first_chunk::<4>()) {
+                let [a, b, c, d] = four.map(value);
+                if (a | b | c | d) < NONE {
+                    let bits = a << 18 | b << 12 | c << 6 | d;
+                    if let Some(three) = piece.get_mut(len..len + 3) {
+                        three.copy_from_slice(&bits.to_be_bytes()[1..]);
+                    }
+                    len += 3;
+                    rest = after;
+                    continue;
                 }
-                _ if byte == b'"' => {
-                    self.at = At::Over;
-                    break;
-                }
-                // Padding, a backslash before a slash: nothing of the document. What is wrong shows in what comes out.
-                _ => continue,
             }
+            let Some((&byte, after)) = rest.split_first() else {
+                break;
+            };
+            rest = after;
+            if byte == b'"' {
+                self.at = At::Over;
+                break;
+            }
+            let value = value(byte);
+            if value == NONE {
+                // Padding, a backslash before a slash: nothing of the document. What is wrong shows in what comes out.
+                continue;
+            }
+            self.bits = self.bits << 6 | value as u16;
+            self.len += 6;
             if self.len >= 8 {
                 self.len -= 8;
                 if let Some(place) = piece.get_mut(len) {
                     *place = (self.bits >> self.len) as u8;
-                    len += 1;
                 }
-                if len == PIECE {
-                    break;
-                }
+                len += 1;
             }
         }
         if let Some(piece) = piece.get(..len).filter(|piece| !piece.is_empty()) {
@@ -127,10 +139,17 @@ impl Chunk {
     }
 }
 
-/// What each character of base64 stands for; 64 for what is none.
+/// What stands for nothing.
+const NONE: u32 = 64;
+
+fn value(byte: u8) -> u32 {
+    VALUES[usize::from(byte)].into()
+}
+
+/// What each character of base64 stands for; [`NONE`] for what is none.
 static VALUES: [u8; 256] = {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [64; 256];
+    let mut values = [NONE as u8; 256];
     let mut at = 0;
     while at < letters.len() {
         values[letters[at] as usize] = at as u8;

@@ -164,7 +164,7 @@ pub(super) static OLLAMA: [Node<Act>; 5] = [
     stops(),
     // A schema.
     Node::object(&[]).opens(Act::Json),
-    Node::object(&[]).opens(Act::Embeds),
+    Node::list(At::SKIP).opens(Act::Embeds),
 ];
 
 /// Bedrock's `converse`, where models have additions of their own: Anthropic's, DeepSeek's and Amazon's.
