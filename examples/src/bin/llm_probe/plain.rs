@@ -416,3 +416,116 @@ impl Heard {
 fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|it| !it.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{CHAT, COMPLETIONS};
+
+    fn flow(parts: &[&str]) -> Flow {
+        let mut flow = Flow::default();
+        for part in parts {
+            flow.push(part.as_bytes(), Instant::now());
+        }
+        flow
+    }
+
+    fn exchange(answer: &[&str]) -> Exchange {
+        let request =
+            format!("POST {COMPLETIONS} HTTP/1.1\r\ncontent-length: 10\r\n\r\n{{\"seed\":7}}");
+        let seen = Seen {
+            opened: Instant::now(),
+            asked: flow(&[&request]),
+            answered: flow(answer),
+        };
+        let mut exchanges = exchanges(&seen).expect("what it reads is HTTP");
+        assert_eq!(exchanges.len(), 1);
+        exchanges.remove(0)
+    }
+
+    const HEAD: &str =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn a_chunked_answer_is_read_as_it_was_before_it_was_sent() {
+        let first = "data: {\"choices\":[{\"text\":\"\"}]}\n\n";
+        let second = "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: [DONE]\n\n";
+        // In a chunk each, the second one split between two reads.
+        let chunk = |of: &str| format!("{:x}\r\n{of}\r\n", of.len());
+        let (chunks, (late, end)) = (chunk(first), (chunk(second), "0\r\n\r\n"));
+        let (begin, rest) = late.split_at(20);
+        let exchange = exchange(&[HEAD, &chunks, begin, rest, end]);
+        assert_eq!(exchange.asked["seed"], 7);
+        let answer = exchange.answer.expect("it was answered");
+        assert_eq!(answer.body, format!("{first}{second}").into_bytes());
+        assert!(answer.whole && answer.streamed && answer.heard.done && answer.status == 200);
+        assert_eq!(answer.heard.content, [first.len()]);
+        // It was there when the third read was, which brought where it begins.
+        let answered = flow(&[HEAD, &chunks, begin, rest, end]);
+        let at = HEAD.len() + chunks.len() + late.find("data:").expect("it is in there");
+        assert_eq!(answered.time_of(at), answered.time_of(at + 2));
+        assert!(answered.time_of(at) > answered.time_of(at - 6));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_not_whole() {
+        let exchange = exchange(&[HEAD, "1c\r\ndata: {\"choices\":[{\"te"]);
+        let answer = exchange.answer.expect("it began");
+        assert!(!answer.whole && answer.heard.cut && !answer.heard.done);
+        assert!(answer.content.is_empty());
+    }
+
+    #[track_caller]
+    fn heard(path: &'static str, body: &str, expect: Heard) {
+        assert_eq!(hear(path, true, body.as_bytes()), expect);
+    }
+
+    fn expect(content: &[usize]) -> Heard {
+        Heard {
+            content: content.to_vec(),
+            ..Heard::default()
+        }
+    }
+
+    #[test]
+    fn what_has_no_text_is_no_content() {
+        let role =
+            "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\n\n";
+        heard(CHAT, role, expect(&[]));
+        heard(CHAT, ": still there\n\n", expect(&[]));
+        let thought = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"a\"}}]}\n\n";
+        heard(CHAT, &format!("{role}{thought}"), expect(&[role.len()]));
+        heard(
+            MESSAGES,
+            "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            expect(&[]),
+        );
+        let text = "event: response.output_text.delta\n\
+            data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+        heard(RESPONSES, text, expect(&[0]));
+        heard(RESPONSES, &text.replace("\"a\"", "\"\""), expect(&[]));
+    }
+
+    #[test]
+    fn timings_are_usage_where_there_is_no_other() {
+        let told = r#"{"choices":[],"timings":{"cache_n":2,"prompt_n":5,"predicted_n":3,"prompt_ms":1.5,"predicted_ms":2.5}}"#;
+        let spent = Account {
+            read: 5,
+            cached: 2,
+            written: 3,
+        };
+        let alone = hear(CHAT, true, format!("data: {told}\n\n").as_bytes());
+        assert_eq!(
+            (alone.input, alone.output, alone.cached),
+            (Some(7), Some(3), Some(2))
+        );
+        assert_eq!(alone.spent(), Some(spent));
+        let usage = r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+        let both = hear(
+            CHAT,
+            true,
+            format!("data: {told}\n\ndata: {usage}\n\n").as_bytes(),
+        );
+        assert_eq!((both.input, both.output), (Some(9), Some(4)));
+    }
+}

@@ -38,6 +38,11 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    pub(crate) fn push(&mut self, bytes: &[u8], now: Instant) {
+        self.bytes.extend_from_slice(bytes);
+        self.reads.push((now, self.bytes.len()));
+    }
+
     /// When the byte at `at` was here.
     pub(crate) fn time_of(&self, at: usize) -> Option<Instant> {
         let read = self.reads.partition_point(|(_, end)| *end <= at);
@@ -98,10 +103,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, flow: &Mutex<Flow>) {
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let now = Instant::now();
         let passed = to.write_all(&buffer[..read]);
-        let mut flow = lock(flow);
-        flow.bytes.extend_from_slice(&buffer[..read]);
-        let end = flow.bytes.len();
-        flow.reads.push((now, end));
+        lock(flow).push(&buffer[..read], now);
         if passed.is_err() {
             break;
         }
