@@ -227,6 +227,15 @@ static BARS: &[Bar] = &[
     // The upper end of the difference, over the larger of 1 % and 2 µs.
     bar("rpc/socket-difference", Unit::Share, 1.0),
     bar("contention/rpc", Unit::X, 1.95),
+    bar("llm/chunk200", Unit::Instr, 300.0),
+    bar("llm/chunk200", Unit::Allocs, 0.0),
+    bar("llm/chunk200-anthropic", Unit::Allocs, 0.0),
+    bar("llm/chunk200-gemini", Unit::Allocs, 0.0),
+    bar("llm/chunk200-ollama", Unit::Allocs, 0.0),
+    bar("llm/gap", Unit::Instr, 60.0),
+    bar("llm/gap", Unit::Allocs, 0.0),
+    bar("llm/stream-state", Unit::Bytes, 1024.0),
+    bar("contention/llm", Unit::X, 1.95),
 ];
 
 #[cfg(test)]

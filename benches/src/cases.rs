@@ -10,6 +10,7 @@ mod histogram;
 mod http;
 mod in_flight;
 mod inside;
+pub(crate) mod llm;
 mod logs;
 mod loopback;
 mod outage;
@@ -76,7 +77,7 @@ const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) 
 
 /// All cases, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    HTTP_AND_CORE.iter().chain(rpc::ALL)
+    HTTP_AND_CORE.iter().chain(rpc::ALL).chain(llm::ALL)
 }
 
 static HTTP_AND_CORE: &[Case] = &[
@@ -563,6 +564,11 @@ static HTTP_AND_CORE: &[Case] = &[
 /// The case of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Case> {
     all().find(|case| case.name == name)
+}
+
+/// What calls of models cost.
+pub(crate) fn is_of_llm(case: &Case) -> bool {
+    llm::ALL.iter().any(|known| known.name == case.name)
 }
 
 /// What calls of gRPC cost, and what that is held against.

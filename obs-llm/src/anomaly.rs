@@ -7,6 +7,10 @@ use obs_core::{BoundCounter, Instrument, Label, Telemetry, Values};
 
 /// What was out of the ordinary: `obs.anomaly` of `obs.llm.anomalies`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, reason = "two of them are of the layer's")
+)]
 pub(crate) enum Anomaly {
     /// An event, line or body that is not its format's JSON.
     MalformedJson,

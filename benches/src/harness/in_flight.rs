@@ -42,6 +42,19 @@ impl InFlight {
         }
     }
 
+    /// Of whatever opens so many.
+    pub(crate) fn of(
+        bare: impl Fn(usize) -> Box<dyn Any> + 'static,
+        with: impl Fn(usize) -> Box<dyn Any> + 'static,
+        account: impl Fn(u64) -> Result<String, String> + 'static,
+    ) -> Self {
+        Self {
+            bare: Box::new(bare),
+            with: Box::new(with),
+            account: Box::new(account),
+        }
+    }
+
     /// Live bytes per open exchange, with minus without.
     pub(crate) fn measure(&self, report: &mut Report, open: usize) {
         // What a thread needs once is not an exchange's.

@@ -1,0 +1,64 @@
+//! The cases, by name.
+
+use super::super::{Case, added, held, scaling};
+use super::{
+    call, chunk200, chunk200_anthropic, chunk200_gemini, chunk200_ollama, contended, gap, peers,
+    scan, scan_long, state, streams,
+};
+
+pub(crate) static ALL: &[Case] = &[
+    added(
+        "llm/chunk200",
+        "a chunk of 200 bytes of OpenAI's stream, by the layer's body: content, times, tokens, reasons",
+        chunk200,
+    ),
+    added(
+        "llm/chunk200-anthropic",
+        "same, of Anthropic's",
+        chunk200_anthropic,
+    ),
+    added("llm/chunk200-gemini", "same, of Gemini's", chunk200_gemini),
+    added("llm/chunk200-ollama", "same, of Ollama's", chunk200_ollama),
+    added(
+        "llm/gap",
+        "a chunk told to a call by hand: the time since the one before",
+        gap,
+    ),
+    added(
+        "llm/call",
+        "a unary call: request and answer of 1 KiB scanned, a record dropped",
+        call,
+    ),
+    added(
+        "llm/scan",
+        "a KiB of events of 200 bytes, scanned alone",
+        scan,
+    ),
+    added("llm/scan-long", "same, of events of 2 KiB", scan_long),
+    added(
+        "llm/streams",
+        "a chunk of one of 1,000 streams at once, in turn",
+        streams,
+    ),
+    held(
+        "llm/stream-state",
+        "bytes that a stream holds between two chunks, of 10,000",
+        state,
+    ),
+    scaling(
+        "contention/llm",
+        "streamed answers: 2 threads / 1, the bodies alone taken for 2",
+        contended,
+    ),
+    added(
+        "peer/serde-json-typed",
+        "each event of that stream, cut already, into a struct of what is wanted",
+        peers::typed,
+    ),
+    added("peer/serde-json-value", "same, into a tree", peers::value),
+    added(
+        "peer/eventsource-stream",
+        "as client libraries do it: events by eventsource-stream, each into a struct",
+        peers::eventsource,
+    ),
+];
