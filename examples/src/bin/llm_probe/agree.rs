@@ -15,6 +15,8 @@ pub(crate) struct Evidence {
     pub(crate) told: BTreeMap<u64, Vec<Told>>,
     pub(crate) totals: Totals,
     pub(crate) engine: Account,
+    /// The same, as our scraper has it.
+    pub(crate) scraped: Account,
 }
 
 /// What two clocks may differ by, in seconds.
@@ -185,6 +187,12 @@ impl Evidence {
             wrong.push(format!(
                 "the engine counted {:?}, and told {spent:?}",
                 self.engine
+            ));
+        }
+        if self.scraped != self.engine {
+            wrong.push(format!(
+                "the engine counted {:?}, and the scraper {:?}",
+                self.engine, self.scraped
             ));
         }
         wrong

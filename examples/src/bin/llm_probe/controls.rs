@@ -125,16 +125,29 @@ pub(crate) fn all(truth: &Evidence) -> Result<usize> {
         ("an anomaly", |it| {
             *it.totals.anomalies.entry("cut".into()).or_default() += 1
         }),
-        ("a token more of the engine", |it| it.engine.written += 1),
-        ("a token less read by the engine", |it| it.engine.read -= 1),
+        ("a token more of the engine", |it| {
+            it.engine.written += 1;
+            it.scraped.written += 1;
+        }),
+        ("a token less read by the engine", |it| {
+            it.engine.read -= 1;
+            it.scraped.read -= 1;
+        }),
         ("a token more of the engine's cache", |it| {
-            it.engine.cached += 1
+            it.engine.cached += 1;
+            it.scraped.cached += 1;
         }),
         ("a token more for a cut one", |it| {
             let cut = it.saw.iter_mut().find_map(|saw| saw.spent.as_mut());
             if let Some(spent) = cut {
                 spent.written += 1;
             }
+        }),
+        ("a token more of the scraper's", |it| {
+            it.scraped.written += 1
+        }),
+        ("a token less read of the scraper's", |it| {
+            it.scraped.read -= 1
         }),
         ("a case less", |it| drop(it.saw.pop())),
     ];
@@ -166,6 +179,7 @@ impl Evidence {
             told: BTreeMap::from([(number, told)]),
             totals: self.totals.clone(),
             engine: self.engine,
+            scraped: self.scraped,
         }
     }
 }

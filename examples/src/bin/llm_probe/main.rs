@@ -75,7 +75,7 @@ async fn run() -> Result<()> {
         relay: relay.address,
         engine,
     };
-    let before = engine.account()?;
+    let before = (engine.account()?, ours::scraped(engine)?);
     let mut plan = Plan::new();
     let mut saw = caller.run(&plan).await?;
     let (mut again, mut late) = (0, 0);
@@ -85,7 +85,8 @@ async fn run() -> Result<()> {
             relay: exchanges(&relay)?,
             told: told(&receiver),
             totals: Totals::of(&receiver.points()),
-            engine: engine.account()?.since(before),
+            engine: engine.account()?.since(before.0),
+            scraped: ours::scraped(engine)?.since(before.1),
             saw: saw.clone(),
         };
         // A case that says something the second time is the one that counts.

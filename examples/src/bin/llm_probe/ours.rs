@@ -1,10 +1,13 @@
 //! What our side says of each call, and of all: read back from what an OTLP receiver got.
 
+use crate::Result;
+use crate::engine::{Account, Engine};
 use crate::load::NUMBER;
 use obs_core::semconv::{gen_ai, http, obs};
+use obs_llm::engines::{EngineScraper, LLAMACPP, ScrapeSettings, ScrapeTarget};
 use obs_testing::metrics::PointSet;
 use obs_testing::receiver::ReceivedSpan;
-use obs_testing::{AttrValue, Receiver};
+use obs_testing::{AttrValue, Capture, Receiver};
 use std::collections::BTreeMap;
 
 /// What a span says of a call.
@@ -96,6 +99,33 @@ fn float(span: &ReceivedSpan, key: &str) -> Option<f64> {
         AttrValue::Double(number) => Some(number),
         _ => None,
     }
+}
+
+/// What our scraper says that the engine counted since it began.
+pub(crate) fn scraped(engine: Engine) -> Result<Account> {
+    let capture = Capture::builder().with_real_clock().build();
+    let scraper = EngineScraper::new(capture.telemetry(), ScrapeSettings::new());
+    scraper.add(ScrapeTarget::new(
+        &format!("http://{}", engine.0),
+        &LLAMACPP,
+    )?)?;
+    // Without threads, it scrapes as it is collected.
+    let points = capture.points();
+    let count = |name: &str| {
+        let points = points.sums(name, &[]);
+        let count: f64 = points.iter().map(|point| point.as_f64()).sum();
+        (!points.is_empty()).then_some(count as u64)
+    };
+    let account = count(obs::LLM_ENGINE_INPUT_TOKENS)
+        .zip(count(obs::LLM_ENGINE_PREFIX_CACHE_HITS))
+        .zip(count(obs::LLM_ENGINE_OUTPUT_TOKENS));
+    let ((read, cached), written) =
+        account.ok_or_else(|| format!("the scraper says {:?}", scraper.targets()))?;
+    Ok(Account {
+        read,
+        cached,
+        written,
+    })
 }
 
 impl Totals {
