@@ -4,10 +4,16 @@
 //! them; a [`RequestScanner`] does so for a request. Both hold a few hundred bytes whatever passes, allocate nothing, change
 //! nothing, and never fail: what makes no sense is told as [`Malformed`].
 
+mod anthropic;
+mod bedrock;
 mod document;
+mod eventstream;
 mod framing;
+mod gemini;
 mod json;
+mod ollama;
 mod openai;
+mod path;
 mod request;
 mod response;
 mod responses;
@@ -15,6 +21,8 @@ mod shape;
 mod string;
 mod table;
 
+pub use bedrock::usage_of_bedrock_headers;
+pub use path::{Recognised, of_path};
 pub use request::{RequestScanner, RequestSink};
 pub use response::{Framing, ResponseScanner, ResponseSink};
 

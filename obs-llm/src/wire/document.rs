@@ -33,6 +33,8 @@ pub(crate) enum Act {
     Content(Content),
     /// The same, of the kind that the event's type or name said: see [`Facts::delta`].
     Delta,
+    /// The same, of a kind that may stand behind it: text, until [`Effect::Settled`] or [`Facts::delta`] says otherwise.
+    Unsure,
     /// Content of which no piece is told: a text that is not empty, `true`, an object or a list that opens.
     Brings(Content),
     /// Tokens: this many; or this many more than what the same report told before.
@@ -84,8 +86,8 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Nothing,
-    /// Content is there.
-    Content(Content),
+    /// What was unsure is [`Facts::delta`]; if that says nothing, this.
+    Settled(Content),
     /// [`Facts::usage`] is whole.
     Usage,
     /// [`Facts::held`] is why the choice ended.
@@ -113,6 +115,8 @@ pub(crate) struct Facts {
     pub(crate) choice: u32,
     /// What the event's delta is.
     pub(crate) delta: Option<Content>,
+    /// So many bytes of text were told of which it is not sure that they are text.
+    unsure: u32,
     /// For the format's own use; zero at the beginning of each event.
     pub(crate) own: u16,
     /// Of [`ENDED`].
@@ -133,6 +137,7 @@ const MODEL: u8 = 1 << 1;
 const TIER: u8 = 1 << 2;
 const FINGERPRINT: u8 = 1 << 3;
 const COMPLETE: u8 = 1 << 4;
+const USAGE: u8 = 1 << 5;
 // Of an event.
 const CONTENT: u8 = 1;
 const IS_LAST: u8 = 1 << 1;
@@ -145,6 +150,7 @@ impl Facts {
             total: 0,
             choice: 0,
             delta: None,
+            unsure: 0,
             own: 0,
             ended: None,
             next_choice: 0,
@@ -193,9 +199,15 @@ impl Facts {
         self.rank = 0;
     }
 
+    /// Whether tokens were told, by whichever document of the answer.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.told & USAGE != 0
+    }
+
     #[inline]
     fn begin_event(&mut self) {
         self.delta = None;
+        self.unsure = 0;
         self.own = 0;
         self.ended = None;
         self.event = 0;
@@ -234,11 +246,6 @@ impl Document {
 
     pub(crate) fn texts(&self) -> bool {
         self.texts
-    }
-
-    /// What format it is; [`begin`](Self::begin) has to follow where it changes.
-    pub(crate) fn set_format(&mut self, format: &'static Format) {
-        self.format = format;
     }
 
     /// A document begins.
@@ -383,7 +390,7 @@ impl<S: ResponseSink> Telling<'_, S> {
     fn content_of(&self, act: Act) -> Option<Content> {
         match act {
             Act::Content(content) | Act::Brings(content) => Some(content),
-            Act::Delta => self.facts.delta,
+            Act::Delta | Act::Unsure => self.facts.delta,
             _ => None,
         }
     }
@@ -417,10 +424,7 @@ impl<S: ResponseSink> Telling<'_, S> {
         let effect = (self.format.own)(self.facts, id, value);
         match effect {
             Effect::Nothing => {}
-            Effect::Content(content) => {
-                self.recorder.spoil();
-                self.content(content);
-            }
+            Effect::Settled(content) => self.settle(content),
             Effect::Usage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
@@ -431,9 +435,24 @@ impl<S: ResponseSink> Telling<'_, S> {
         }
     }
 
+    fn settle(&mut self, default: Content) {
+        self.recorder.spoil();
+        let content = self.facts.delta.take().unwrap_or(default);
+        if self.facts.event & UNKNOWN_DELTA != 0 {
+            self.facts.event &= !UNKNOWN_DELTA;
+            self.content(content);
+        }
+        let unsure = std::mem::take(&mut self.facts.unsure);
+        if unsure > 0 && content != default {
+            self.sink
+                .text_was(content, self.facts.choice, unsure as usize);
+        }
+    }
+
     fn report(&mut self) {
         self.recorder.spoil();
         if !self.facts.usage.is_empty() {
+            self.facts.told |= USAGE;
             self.sink.usage(&self.facts.usage);
         }
         self.facts.usage = Usage::new();
@@ -559,8 +578,8 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
             Act::Content(Content::Media) | Act::Brings(_) => Want::Presence,
             Act::Delta if self.facts.delta == Some(Content::Media) => Want::Presence,
             Act::Delta if self.facts.delta.is_none() => Want::Presence,
-            Act::Content(_) | Act::Delta if self.texts => Want::Pieces,
-            Act::Content(_) | Act::Delta => Want::Presence,
+            Act::Content(_) | Act::Delta | Act::Unsure if self.texts => Want::Pieces,
+            Act::Content(_) | Act::Delta | Act::Unsure => Want::Presence,
             Act::Status
             | Act::Finish
             | Act::ErrorCode
@@ -596,6 +615,9 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     }
 
     fn begins(&mut self, act: Act) {
+        if matches!(act, Act::Unsure) {
+            self.recorder.spoil();
+        }
         match self.content_of(act) {
             Some(content) => self.content(content),
             None => self.facts.event |= UNKNOWN_DELTA,
@@ -605,6 +627,10 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     fn piece(&mut self, act: Act, piece: &str) {
         if let Some(content) = self.content_of(act) {
             self.sink.text(content, self.facts.choice, piece);
+        } else if matches!(act, Act::Unsure) {
+            let len = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            self.facts.unsure = self.facts.unsure.saturating_add(len);
+            self.sink.text(Content::Text, self.facts.choice, piece);
         }
     }
 

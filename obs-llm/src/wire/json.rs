@@ -10,7 +10,7 @@ use super::{
     table::{At, NONE, Node},
 };
 
-/// So many bytes of a text are kept, and of a key or a number: a longer text is cut at a character, a longer key is none that is
+/// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a character, a longer key is none that is
 /// wanted, and a longer number is not told.
 pub(crate) const CAP: usize = 64;
 /// So deep is a document read: what lies deeper is skipped.
@@ -115,7 +115,7 @@ enum State {
 
 /// Where a document is.
 #[derive(Debug)]
-pub(crate) struct Json {
+pub(crate) struct Json<const KEPT: usize = CAP> {
     state: State,
     /// Which key of its node the value has that is to come or is being read.
     place: u8,
@@ -128,10 +128,10 @@ pub(crate) struct Json {
     /// How many brackets are open within what is skipped.
     inside: u32,
     levels: [u8; LEVELS],
-    buffer: [u8; CAP],
+    buffer: [u8; KEPT],
 }
 
-impl Json {
+impl<const KEPT: usize> Json<KEPT> {
     pub(crate) const fn new() -> Self {
         Self {
             state: State::Value,
@@ -142,7 +142,7 @@ impl Json {
             unescape: Unescape::NONE,
             inside: 0,
             levels: [NONE; LEVELS],
-            buffer: [0; CAP],
+            buffer: [0; KEPT],
         }
     }
 
@@ -177,7 +177,7 @@ impl Json {
     }
 
     /// What was pushed of a name, and how long it is; nothing, if it was longer than any that is known.
-    pub(crate) fn kept_name(&self) -> ([u8; CAP], usize) {
+    pub(crate) fn kept_name(&self) -> ([u8; KEPT], usize) {
         let len = if self.cut { 0 } else { usize::from(self.len) };
         (self.buffer, len)
     }
@@ -447,7 +447,7 @@ impl Json {
     #[inline]
     fn key<A: Copy>(&mut self, nodes: &[Node<A>], bytes: &[u8], from: usize) -> usize {
         match string::plain_end(bytes, from) {
-            Some(to) if to - from <= CAP => {
+            Some(to) if to - from <= KEPT => {
                 let level = self.levels[self.top()];
                 self.place = match nodes.get(usize::from(level)) {
                     Some(node) => node.find(bytes, from, to),
@@ -480,7 +480,7 @@ impl Json {
             && let Some(to) = string::plain_end(bytes, from)
         {
             if let Some(act) = self.here(nodes).act {
-                told.value(act, Value::Text(string::cut(&bytes[from..to], CAP)));
+                told.value(act, Value::Text(string::cut(&bytes[from..to], KEPT)));
             }
             self.ended();
             return to + 1;
@@ -543,7 +543,7 @@ impl Json {
             return;
         }
         if let Some(act) = self.here(nodes).act {
-            told.value(act, Value::Text(string::cut(&self.buffer[..len], CAP)));
+            told.value(act, Value::Text(string::cut(&self.buffer[..len], KEPT)));
         }
         self.ended();
     }
@@ -563,15 +563,15 @@ impl Json {
         }
         let act = self.here(nodes).act;
         if is_new {
-            if let (Some(act), 1..=CAP) = (act, to - from) {
+            if let (Some(act), true) = (act, to - from <= KEPT) {
                 told.whole(act, false, from, to);
-                told.value(act, Value::Number(string::cut(&bytes[from..to], CAP)));
+                told.value(act, Value::Number(string::cut(&bytes[from..to], KEPT)));
             }
         } else {
             self.push_some(&bytes[from..to]);
             if let (Some(act), false) = (act, self.cut) {
                 let number = &self.buffer[..usize::from(self.len)];
-                told.value(act, Value::Number(string::cut(number, CAP)));
+                told.value(act, Value::Number(string::cut(number, KEPT)));
             }
         }
         self.ended();
@@ -580,7 +580,7 @@ impl Json {
 
     /// As much of it as has room.
     pub(crate) fn push_some(&mut self, more: &[u8]) {
-        let room = CAP - usize::from(self.len);
+        let room = KEPT - usize::from(self.len);
         let (fits, rest) = more.split_at(room.min(more.len()));
         self.push(fits);
         self.cut |= !rest.is_empty();

@@ -1,10 +1,11 @@
 //! An answer, in whatever pieces it comes.
 
 use super::{
-    Content, Malformed, ServerPart, Wire,
+    Content, Malformed, ServerPart, Wire, anthropic,
+    bedrock::{self, Messages},
     document::{Document, Format},
     framing::{Events, Lines},
-    openai, responses,
+    gemini, ollama, openai, responses,
     shape::Recorder,
 };
 use crate::usage::Usage;
@@ -77,6 +78,11 @@ pub trait ResponseSink {
     fn text(&mut self, content: Content, choice: u32, piece: &str) {
         let _ = (content, choice, piece);
     }
+    /// The last so many bytes that were told as text of this choice are of this kind: Gemini says only after a text that it was
+    /// thought.
+    fn text_was(&mut self, content: Content, choice: u32, bytes: usize) {
+        let _ = (content, choice, bytes);
+    }
 }
 
 /// Reads an answer.
@@ -92,6 +98,7 @@ enum Reader {
     Json,
     Events(Events),
     Lines(Lines),
+    Messages(Messages),
     /// A framing that the format has not: nothing is read.
     Nothing,
 }
@@ -103,7 +110,11 @@ impl ResponseScanner {
             Framing::Json => Reader::Json,
             Framing::EventStream => Reader::Events(Events::new()),
             Framing::Lines => Reader::Lines(Lines::new()),
-            Framing::AmazonEventStream => Reader::Nothing,
+            Framing::AmazonEventStream => match wire {
+                Wire::BedrockConverse => Reader::Messages(Messages::conversed()),
+                Wire::BedrockInvoke => Reader::Messages(Messages::invoked()),
+                _ => Reader::Nothing,
+            },
         };
         Self {
             document: Document::new(format_of(wire)),
@@ -124,6 +135,7 @@ impl ResponseScanner {
             Reader::Json => self.document.feed(bytes, sink),
             Reader::Events(events) => events.feed(bytes, &mut self.document, sink),
             Reader::Lines(lines) => lines.feed(bytes, &mut self.document, sink),
+            Reader::Messages(messages) => messages.feed(bytes, &mut self.document, sink),
             Reader::Nothing => {}
         }
     }
@@ -139,6 +151,7 @@ impl ResponseScanner {
             }
             Reader::Events(events) => events.end(&mut self.document, sink),
             Reader::Lines(lines) => lines.end(&mut self.document, sink),
+            Reader::Messages(messages) => messages.end(&mut self.document, sink),
             Reader::Nothing => {}
         }
     }
@@ -149,7 +162,10 @@ fn format_of(wire: Wire) -> &'static Format {
     match wire {
         Wire::OpenAiChat => &openai::CHAT,
         Wire::OpenAiResponses => &responses::RESPONSES,
-        // The others' tables come with their files.
-        _ => &openai::CHAT,
+        Wire::AnthropicMessages => &anthropic::MESSAGES,
+        Wire::Gemini => &gemini::GENERATED,
+        Wire::Ollama => &ollama::OLLAMA,
+        Wire::BedrockConverse => &bedrock::CONVERSED,
+        Wire::BedrockInvoke => &bedrock::INVOKED,
     }
 }

@@ -83,15 +83,18 @@ impl<A: Copy> Node<A> {
     pub(crate) const fn object(keys: &'static [(&'static str, At<A>)]) -> Self {
         assert!(keys.len() <= KEYS);
         let mut words = [0; KEYS];
+        let mut mixed = [0; KEYS];
         let mut at = 0;
         while at < keys.len() {
-            words[at] = word(keys[at].0.as_bytes(), 0);
+            let key = keys[at].0.as_bytes();
+            words[at] = word(key, 0);
+            mixed[at] = mix(words[at], middle(key), key.len());
             at += 1;
         }
         let mut factor = 0x9e37_79b9_7f4a_7c15_u64;
         let mut tries = 0;
-        while tries < 4096 {
-            if let Some(slots) = place(keys, factor) {
+        while tries < 16384 {
+            if let Some(slots) = place(&mixed, keys.len(), factor) {
                 return Self {
                     keys,
                     words,
@@ -146,10 +149,10 @@ impl<A: Copy> Node<A> {
             None => word(key, 0),
         };
         let middle = match key.len().checked_sub(8) {
-            Some(more @ 1..) => load(&key[more / 2..more / 2 + 8]),
+            Some(more @ 1..) => load(&key[more.div_ceil(2)..more.div_ceil(2) + 8]),
             _ => 0,
         };
-        let slot = slot(first, middle, key.len(), self.factor);
+        let slot = slot(mix(first, middle, key.len()), self.factor);
         let place = self.slots[slot & (SLOTS - 1)];
         let Some((name, _)) = self.keys.get(usize::from(place)) else {
             return NONE;
@@ -189,12 +192,11 @@ impl<A: Copy> Node<A> {
     }
 }
 
-const fn place<A: Copy>(keys: &[(&str, At<A>)], factor: u64) -> Option<[u8; SLOTS]> {
+const fn place(mixed: &[u64; KEYS], len: usize, factor: u64) -> Option<[u8; SLOTS]> {
     let mut slots = [NONE; SLOTS];
     let mut at = 0;
-    while at < keys.len() {
-        let key = keys[at].0.as_bytes();
-        let slot = slot(word(key, 0), middle(key), key.len(), factor);
+    while at < len {
+        let slot = slot(mixed[at], factor);
         if slots[slot] != NONE {
             return None;
         }
@@ -205,15 +207,20 @@ const fn place<A: Copy>(keys: &[(&str, At<A>)], factor: u64) -> Option<[u8; SLOT
 }
 
 #[inline]
-const fn slot(first: u64, middle: u64, len: usize, factor: u64) -> usize {
-    ((first ^ middle.rotate_left(29) ^ len as u64).wrapping_mul(factor) >> 58) as usize
+const fn mix(first: u64, middle: u64, len: usize) -> u64 {
+    first ^ middle.rotate_left(29) ^ len as u64
+}
+
+#[inline]
+const fn slot(mixed: u64, factor: u64) -> usize {
+    (mixed.wrapping_mul(factor) >> 58) as usize
 }
 
 /// The eight bytes in the middle of a key that is longer than eight.
 #[inline]
 const fn middle(key: &[u8]) -> u64 {
     if key.len() > 8 {
-        word(key, (key.len() - 8) / 2)
+        word(key, (key.len() - 7) / 2)
     } else {
         0
     }

@@ -73,6 +73,17 @@ impl ResponseSink for Log {
             _ => self.texts.push((content, choice, piece.to_owned())),
         }
     }
+    fn text_was(&mut self, content: Content, choice: u32, bytes: usize) {
+        let Some((kind, of, mut text)) = self.texts.pop() else {
+            panic!("no text was told");
+        };
+        assert_eq!((kind, of), (Content::Text, choice));
+        let piece = text.split_off(text.len() - bytes);
+        if !text.is_empty() {
+            self.texts.push((kind, of, text));
+        }
+        self.text(content, choice, &piece);
+    }
 }
 
 /// What is told of an answer that comes in these pieces.

@@ -1,0 +1,6 @@
+//! What is read of requests while they pass.
+
+mod hostile;
+mod oracle;
+mod told;
+mod wires;
