@@ -261,11 +261,19 @@ impl Document {
     }
 
     /// A piece of it, and whether it is the last.
-    pub(crate) fn name(&mut self, piece: &[u8], is_last: bool, sink: &mut impl ResponseSink) {
+    pub(crate) fn name(
+        &mut self,
+        piece: &[u8],
+        is_last: bool,
+        sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
+    ) {
         self.json.push_some(piece);
         if is_last && self.json.is_new() {
             let (name, len) = self.json.kept_name();
-            self.event(super::string::cut(&name[..len], len), sink);
+            let name = super::string::cut(&name[..len], len);
+            let mut telling = self.telling(sink, recorder);
+            telling.word(telling.format.events, name);
         }
     }
 

@@ -123,12 +123,30 @@ impl Events {
                     at = self.end_line(bytes, end);
                     if self.line == Line::Start {
                         // Lines of data are joined by a line feed.
-                        document.feed(b"\n", sink);
+                        document.feed_recorded(b"\n", sink, &mut recorder);
                     }
                 }
-                Line::EventName => at = self.event_name(bytes, at, document, sink),
+                Line::EventName => at = self.event_name(bytes, at, document, sink, &mut recorder),
                 Line::Ignored => at = self.end_line(bytes, line_end(bytes, at)),
-                Line::Last(len) => at = self.last(len, byte, bytes, at, document, sink),
+                Line::Last(len) => {
+                    let word = &LAST[..usize::from(len)];
+                    match LAST.get(word.len()) {
+                        Some(next) if *next == byte => {
+                            self.line = Line::Last(len + 1);
+                            at += 1;
+                        }
+                        None if matches!(byte, b'\n' | b'\r') => {
+                            recorder.spoil();
+                            document.complete(sink);
+                            at = self.end_line(bytes, at);
+                        }
+                        // What looked like the last word is a document.
+                        _ => {
+                            document.feed_recorded(word, sink, &mut recorder);
+                            self.line = Line::Data;
+                        }
+                    }
+                }
                 Line::Bom(len) => {
                     self.line = match BOM.get(usize::from(len)) {
                         Some(mark) if *mark == byte => {
@@ -235,37 +253,11 @@ impl Events {
         at: usize,
         document: &mut Document,
         sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
     ) -> usize {
         let end = line_end(bytes, at);
-        document.name(&bytes[at..end], end < bytes.len(), sink);
+        document.name(&bytes[at..end], end < bytes.len(), sink, recorder);
         self.end_line(bytes, end)
-    }
-
-    fn last(
-        &mut self,
-        len: u8,
-        byte: u8,
-        bytes: &[u8],
-        at: usize,
-        document: &mut Document,
-        sink: &mut impl ResponseSink,
-    ) -> usize {
-        match LAST.get(usize::from(len)) {
-            Some(next) if *next == byte => {
-                self.line = Line::Last(len + 1);
-                at + 1
-            }
-            None if matches!(byte, b'\n' | b'\r') => {
-                document.complete(sink);
-                self.end_line(bytes, at)
-            }
-            // What looked like the last word is a document.
-            _ => {
-                document.feed(&LAST[..usize::from(len)], sink);
-                self.line = Line::Data;
-                at
-            }
-        }
     }
 }
 
