@@ -77,9 +77,16 @@ fn reading_asks_for_nothing() {
         .collect();
     assert!(requests.len() > 3, "requests of {}", requests.len());
 
+    // The harness has a thread of its own, which asks for something now and then. What reading asks for, it asks for each time.
+    let rounds = (0..5).map(|_| read(&answers, &requests));
+    assert_eq!(rounds.min(), Some(0));
+}
+
+/// Reads all of them, whole and in pieces: how often the heap was asked for something.
+fn read(answers: &[(Wire, Framing, Vec<u8>)], requests: &[Vec<u8>]) -> usize {
     let mut told = Lengths::default();
     let before = HEAP.stats();
-    for (wire, framing, bytes) in &answers {
+    for (wire, framing, bytes) in answers {
         for length in [1, 7, 64, bytes.len().max(1)] {
             let mut scanner = ResponseScanner::new(*wire, *framing).with_texts();
             for piece in bytes.chunks(length) {
@@ -89,7 +96,7 @@ fn reading_asks_for_nothing() {
         }
     }
     for (_, wire) in FOLDERS {
-        for request in &requests {
+        for request in requests {
             for length in [1, 7, request.len().max(1)] {
                 let mut scanner = RequestScanner::new(wire);
                 for piece in request.chunks(length) {
@@ -100,6 +107,5 @@ fn reading_asks_for_nothing() {
     }
     let after = HEAP.stats();
     assert!(black_box(told.0) > 5_000, "{}", told.0);
-    assert_eq!(after.allocations - before.allocations, 0);
-    assert_eq!(after.reallocations - before.reallocations, 0);
+    after.allocations - before.allocations + after.reallocations - before.reallocations
 }
