@@ -179,6 +179,11 @@ fn the_bytes_of_a_chunk_are_found_wherever_they_stand() {
         // The white space at the document's end makes one sign, or two, of padding.
         (format!(r#"{{"bytes":"{X}IA=="}}"#), found),
         (format!(r#"{{"bytes":"{X}ICA="}}"#), found),
+        // The first counts, in whatever pieces it comes.
+        (
+            format!(r#"{{"bytes":"{X}"l,"bytes":"{X}","bytes":"{X}"}}"#),
+            found,
+        ),
         (r#"{"bytes":""}"#.to_owned(), ""),
         (r#"{"bytes":null,"p":"x"}"#.to_owned(), ""),
         (r#"{"bytes":["AAAA"]}"#.to_owned(), ""),
