@@ -229,8 +229,11 @@ fn unfinished(bytes: &[u8]) -> usize {
 
 /// How long the escape is that begins here, with the other half of its pair; nothing while that cannot be known.
 fn escape(bytes: &[u8]) -> Option<usize> {
-    if *bytes.get(1)? != b'u' {
-        return Some(2);
+    match *bytes.get(1)? {
+        b'u' => {}
+        // No escape: the character behind the backslash stays whole.
+        0x80.. => return Some(1),
+        _ => return Some(2),
     }
     for at in 2..6 {
         if !bytes.get(at)?.is_ascii_hexdigit() {

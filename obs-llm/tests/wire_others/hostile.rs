@@ -211,3 +211,26 @@ fn a_framing_that_the_format_has_not_tells_nothing() {
     );
     assert_eq!(told, Log::default());
 }
+
+/// No escape of JSON's, and found by the fuzzer: the second byte of the character went with the backslash or was lost, as the
+/// answer was cut.
+#[test]
+fn a_character_behind_a_backslash_stays_whole() {
+    let answer = "{\"response\":\"a\\\u{78c}\\\u{1f600}b\"}\n".as_bytes();
+    let whole = read(Wire::Ollama, Framing::Lines, true, [answer]);
+    assert_eq!(
+        page(&whole),
+        "content Text\ntext Text 0 a\\\u{78c}\\\u{1f600}b\n"
+    );
+    for at in 0..answer.len() {
+        let (head, tail) = answer.split_at(at);
+        assert_eq!(
+            read(Wire::Ollama, Framing::Lines, true, [head, tail]),
+            whole
+        );
+    }
+    assert_eq!(
+        read(Wire::Ollama, Framing::Lines, true, answer.chunks(1)),
+        whole
+    );
+}
