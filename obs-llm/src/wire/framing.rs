@@ -121,10 +121,6 @@ impl Events {
                     recorder.base = at - from;
                     document.feed_recorded(&bytes[at..end], sink, &mut recorder);
                     at = self.end_line(bytes, end);
-                    if self.line == Line::Start {
-                        // Lines of data are joined by a line feed.
-                        document.feed_recorded(b"\n", sink, &mut recorder);
-                    }
                 }
                 Line::EventName => at = self.event_name(bytes, at, document, sink, &mut recorder),
                 Line::Ignored => at = self.end_line(bytes, line_end(bytes, at)),
@@ -170,7 +166,17 @@ impl Events {
                 }
                 Line::Colon(field) => {
                     at += usize::from(byte == b' ');
-                    self.begin_value(field, document);
+                    self.line = match field {
+                        Field::Data if document.is_new() => Line::Last(0),
+                        Field::Data => {
+                            // Lines of data are joined by a line feed.
+                            document.feed_recorded(b"\n", sink, &mut recorder);
+                            Line::Data
+                        }
+                        Field::Event if document.begin_name() => Line::EventName,
+                        // A name in the midst of a document would have to be kept where parts of that are.
+                        Field::Event => Line::Ignored,
+                    };
                 }
             }
         }
@@ -206,16 +212,6 @@ impl Events {
             _ => self.line = Line::Ignored,
         }
         at + 1
-    }
-
-    fn begin_value(&mut self, field: Field, document: &mut Document) {
-        self.line = match field {
-            Field::Data if document.is_new() => Line::Last(0),
-            Field::Data => Line::Data,
-            Field::Event if document.begin_name() => Line::EventName,
-            // A name in the midst of a document would have to be kept where parts of that are.
-            Field::Event => Line::Ignored,
-        };
     }
 
     /// The end of a line, if it is there.
