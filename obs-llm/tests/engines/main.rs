@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod data;
+mod delivered;
 mod others;
 mod pages;
 mod server;
