@@ -125,6 +125,16 @@ pub(crate) fn number_end(bytes: &[u8], from: usize) -> usize {
     at
 }
 
+/// The end of white space.
+#[inline]
+pub(crate) fn space_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
 /// The end of a number without sign or fraction.
 #[inline]
 pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
