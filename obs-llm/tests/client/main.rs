@@ -3,5 +3,6 @@
 mod answers;
 #[cfg(feature = "compression")]
 mod coded;
+mod endings;
 mod injection;
 mod support;
