@@ -1,6 +1,8 @@
 //! The layer around HTTP clients.
 
 mod answers;
+mod attempts;
+mod bytes;
 #[cfg(feature = "compression")]
 mod coded;
 mod endings;
