@@ -13,7 +13,7 @@ use super::{Content, ResponseSink, string};
 /// So many parts that are the same: one place fewer may differ. A power of two.
 const PLACES: usize = 4;
 /// After so many events in a row that had other shapes, some are read without a look at the shape.
-const PATIENCE: u8 = 3;
+const PATIENCE: u8 = 8;
 /// So many.
 const PAUSE: u8 = 24;
 
@@ -136,7 +136,9 @@ impl Shape {
             self.pause -= 1;
             return Recorder::off();
         }
-        self.misses += 1;
+        if self.is_kept {
+            self.misses += 1;
+        }
         if self.misses > PATIENCE {
             self.misses = PATIENCE - 1;
             self.pause = PAUSE;
