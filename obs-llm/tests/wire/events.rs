@@ -1,6 +1,7 @@
 //! How answers are divided: what is an event, a line, a document, and what is none.
 
 use obs_llm::wire::{Content, Framing, Wire};
+use proptest::prelude::*;
 
 use crate::properties::{check as check_cuts, read};
 
@@ -264,5 +265,55 @@ fn one_other_byte_anywhere_is_another_event() {
             let log = read(Wire::OpenAiChat, Framing::EventStream, true, [&*twice]);
             assert_eq!(log.lines, lines, "{}", String::from_utf8_lossy(&other));
         }
+    }
+}
+
+const ALIKE: [(Wire, &str); 3] = [
+    (
+        Wire::OpenAiChat,
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"some\",\"refusal\":null}}],\"obfuscation\":\"x\"}\n\n",
+    ),
+    (
+        Wire::OpenAiChat,
+        "data: {\"choices\":[{\"delta\":{\"reasoning\":\"some \\n\",\"content\":\"\"},\"finish_reason\":null}]}\r\n\r\n",
+    ),
+    (
+        Wire::OpenAiResponses,
+        "event: response.output_text.delta\ndata: {\"sequence_number\":17,\"delta\":\"some\",\"obfuscation\":\"\"}\n\n",
+    ),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Events that are alike but for some bytes here and there tell what they tell byte by byte, where no shape is looked at.
+    #[test]
+    fn events_that_are_nearly_alike_are_told_apart(
+        which in 0..ALIKE.len(),
+        changes in prop::collection::vec(
+            prop::collection::vec(
+                (any::<prop::sample::Index>(), prop::sample::select(&b"\"\\{}[]:, 0z1u\n\r\xc3"[..])),
+                0..3,
+            ),
+            2..40,
+        ),
+        lengths in prop::collection::vec(1u8..=255, 1..8),
+    ) {
+        let (wire, event) = ALIKE[which];
+        let mut bytes = Vec::new();
+        for change in changes {
+            let mut event = event.as_bytes().to_vec();
+            for (at, byte) in change {
+                *at.get_mut(&mut event) = byte;
+            }
+            bytes.extend(event);
+        }
+        check_cuts(
+            |wire, framing, texts, pieces| read(wire, framing, texts, pieces.iter().copied()),
+            wire,
+            Framing::EventStream,
+            &bytes,
+            &lengths,
+        );
     }
 }
