@@ -40,8 +40,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<Told>, bool) {
             assert!(!broken);
             match part {
                 Part::Head(message) => {
-                    let name = seeded(stream.name(), pieces.len());
-                    open = Some((message, name, Vec::new()));
+                    open = Some((message, stream.name().to_owned(), Vec::new()));
                 }
                 Part::Payload(bytes) => open.as_mut().expect("a head").2.extend(bytes),
                 Part::End => told.push(open.take().expect("a head")),
@@ -50,6 +49,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<Told>, bool) {
         }
         assert!(piece.is_empty());
     }
+    seeded(&mut told, pieces.len());
     (told, broken)
 }
 
@@ -165,16 +165,13 @@ fn repaired(input: &[u8]) -> Vec<u8> {
     stream
 }
 
-/// The seeded bug: a name that is cut in two keeps only its first half, if it ends in a digit.
+/// The seeded bug: of a stream in pieces, a payload of one byte is lost.
 #[cfg(feature = "seeded-bug")]
-fn seeded(name: &str, pieces: usize) -> String {
-    match name.ends_with(|last: char| last.is_ascii_digit()) && pieces > 1 {
-        true => name[..name.len() / 2].to_owned(),
-        false => name.to_owned(),
+fn seeded(told: &mut Vec<Told>, pieces: usize) {
+    if pieces > 1 {
+        told.retain(|(.., payload)| payload.len() != 1);
     }
 }
 
 #[cfg(not(feature = "seeded-bug"))]
-fn seeded(name: &str, _: usize) -> String {
-    name.to_owned()
-}
+fn seeded(_: &mut Vec<Told>, _: usize) {}

@@ -50,10 +50,12 @@ fn read(wire: Wire, pieces: &[&[u8]]) -> Vec<String> {
     told::read(wire, pieces.iter().copied()).0
 }
 
-/// The seeded bug: a model whose name has a slash is lost.
+/// The seeded bug: of a request in pieces, a model with a short name is lost.
 #[cfg(feature = "seeded-bug")]
 fn read(wire: Wire, pieces: &[&[u8]]) -> Vec<String> {
     let mut told = told::read(wire, pieces.iter().copied()).0;
-    told.retain(|line| !line.starts_with("model ") || !line.contains('/'));
+    if pieces.len() > 1 {
+        told.retain(|line| !line.starts_with("model ") || line.len() > 9);
+    }
     told
 }

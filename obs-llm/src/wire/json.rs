@@ -201,14 +201,14 @@ impl<const KEPT: usize> Json<KEPT> {
                         self.close(nodes, 0, told);
                         at += 1;
                     }
-                    _ => at = self.space(byte, at, told),
+                    _ => at = self.space(bytes, at, told),
                 },
                 State::Colon => {
                     if byte == b':' {
                         self.state = State::Value;
                         at += 1;
                     } else {
-                        at = self.space(byte, at, told);
+                        at = self.space(bytes, at, told);
                     }
                 }
                 State::Value | State::ItemOrEnd => {
@@ -228,7 +228,7 @@ impl<const KEPT: usize> Json<KEPT> {
                         self.close(nodes, if byte == b']' { LIST } else { 0 }, told);
                         at += 1;
                     }
-                    _ => at = self.space(byte, at, told),
+                    _ => at = self.space(bytes, at, told),
                 },
                 State::True => at = self.literal(nodes, b"true", byte, at, told),
                 State::False => at = self.literal(nodes, b"false", byte, at, told),
@@ -270,7 +270,7 @@ impl<const KEPT: usize> Json<KEPT> {
                     self.state = State::InsideText;
                     at += 1;
                 }
-                State::Done => at = self.space(byte, at, told),
+                State::Done => at = self.space(bytes, at, told),
                 State::Bad => return,
             }
         }
@@ -301,12 +301,13 @@ impl<const KEPT: usize> Json<KEPT> {
         }
     }
 
-    /// White space, or it is not JSON.
-    fn space<A: Copy, T: Told<A>>(&mut self, byte: u8, at: usize, told: &mut T) -> usize {
-        if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+    /// White space, as much as there is; without any, it is not JSON.
+    fn space<A: Copy, T: Told<A>>(&mut self, bytes: &[u8], at: usize, told: &mut T) -> usize {
+        let end = string::space_end(bytes, at);
+        if end == at {
             self.bad(told);
         }
-        at + 1
+        end
     }
 
     fn bad<A: Copy, T: Told<A>>(&mut self, told: &mut T) {
@@ -349,7 +350,7 @@ impl<const KEPT: usize> Json<KEPT> {
                 self.len = 1;
             }
             b']' if self.state == State::ItemOrEnd => self.close(nodes, LIST, told),
-            _ => return self.space(byte, at, told),
+            _ => return self.space(bytes, at, told),
         }
         at + 1
     }

@@ -74,8 +74,9 @@ pub trait ResponseSink {
     fn malformed(&mut self, what: Malformed) {
         let _ = what;
     }
-    /// A piece of content, as it stands in JSON between its quotes; of media nothing. Told only by a scanner that was made
-    /// [to tell texts](ResponseScanner::with_texts).
+    /// A piece of content, as it stands in JSON between its quotes; of media nothing, and nothing of what a tool is called with
+    /// where that is an object instead of a text (Gemini, Ollama, whole answers of Anthropic and Bedrock). Told only by a scanner
+    /// that was made [to tell texts](ResponseScanner::with_texts).
     fn text(&mut self, content: Content, choice: u32, piece: &str) {
         let _ = (content, choice, piece);
     }

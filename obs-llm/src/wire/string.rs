@@ -73,27 +73,10 @@ pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
 
 #[inline(never)]
 fn end_of_long_in_line(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        while let Some(eight) = bytes.get(at..at + 8) {
-            let found = no_plain(eight);
-            if found != 0 {
-                at += found.trailing_zeros() as usize / 8;
-                break;
-            }
-            at += 8;
-        }
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => {
-                if *bytes.get(at + 1)? < b' ' {
-                    return None;
-                }
-                at += 2;
-            }
-            ..b' ' => return None,
-            _ => at += 1,
-        }
+    let end = end(bytes, from)?;
+    match memchr::memchr2(b'\n', b'\r', &bytes[from..end]) {
+        None => Some(end),
+        Some(_) => None,
     }
 }
 
@@ -137,6 +120,16 @@ pub(crate) fn number_end(bytes: &[u8], from: usize) -> usize {
     let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
     let mut at = from;
     while bytes.get(at).is_some_and(is_part) {
+        at += 1;
+    }
+    at
+}
+
+/// The end of white space.
+#[inline]
+pub(crate) fn space_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
     at
@@ -187,6 +180,13 @@ pub(crate) fn cut(bytes: &[u8], most: usize) -> &str {
 
 /// What is no UTF-8 is replaced.
 pub(crate) fn lossy(bytes: &[u8], mut piece: impl FnMut(&str)) {
+    // Nearly always it is all UTF-8, which is asked faster of the whole.
+    if let Ok(text) = str::from_utf8(bytes) {
+        if !text.is_empty() {
+            piece(text);
+        }
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
             piece(chunk.valid());

@@ -54,34 +54,24 @@ impl Case {
         self
     }
 
-    /// Where the answer is a call of a tool.
+    /// Where the answer is a call of a tool. Of Anthropic's interface the server does not take what makes it one.
     fn with_tools(self) -> Self {
         let (name, what) = (
             "look_up",
             json!({"type": "string", "enum": ["bread", "butter"]}),
         );
         let schema = json!({"type": "object", "properties": {"what": what}, "required": ["what"]});
-        let (tool, choice) = match self.path {
-            MESSAGES => (
-                json!({"name": name, "input_schema": schema}),
-                json!({"type": "any"}),
-            ),
-            RESPONSES => (
-                json!({"type": "function", "name": name, "parameters": schema}),
-                json!("required"),
-            ),
+        let tool = match self.path {
+            RESPONSES => json!({"type": "function", "name": name, "parameters": schema}),
             _ => {
                 let function = json!({"name": name, "parameters": schema});
-                (
-                    json!({"type": "function", "function": function}),
-                    json!("required"),
-                )
+                json!({"type": "function", "function": function})
             }
         };
         // The token that opens a call, by its number.
         let tools = self
             .with("tools", json!([tool]))
-            .with("tool_choice", choice);
+            .with("tool_choice", "required");
         tools.with("logit_bias", json!({"6": 60}))
     }
 
@@ -179,12 +169,12 @@ impl Plan {
             alone.push(silent);
             alone.push(self.case(CHAT, words, 30).with("n", 2));
             for path in [CHAT, RESPONSES, MESSAGES] {
-                alone.push(self.case(path, words, 90).with_tools());
-                alone.push(
-                    self.case(path, words, 30)
-                        .with("chat_template_kwargs", json!({"think": true})),
-                );
+                let thinks = json!({"think": true});
+                let case = self.case(path, words, 30);
+                alone.push(case.with("chat_template_kwargs", thinks));
             }
+            alone.push(self.case(CHAT, words, 90).with_tools());
+            alone.push(self.case(RESPONSES, words, 90).with_tools());
             alone.push(self.case(CHAT, words, 90).with_tools().unary());
         }
         self.alone = alone;

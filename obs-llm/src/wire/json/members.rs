@@ -1,11 +1,11 @@
-//! The quick way through a document that is there as a whole and holds no white space.
+//! The quick way through a document that is there as a whole.
 
 use super::{Json, State, Told, Value};
 use crate::wire::{string, table::Node};
 
 impl<const KEPT: usize> Json<KEPT> {
-    /// Keys and their values from the first byte of a key on, the quick way: as long as they are there as a whole and have no
-    /// white space between them, as most servers write them. Where it ends, the state is one that the long way goes on from.
+    /// Keys and their values from the first byte of a key on, the quick way: as long as they are there as a whole and have
+    /// white space only where servers write it. Where it ends, the state is one that the long way goes on from.
     #[inline]
     pub(super) fn members<A: Copy, T: Told<A>>(
         &mut self,
@@ -31,6 +31,7 @@ impl<const KEPT: usize> Json<KEPT> {
                 return at;
             }
             at += 1;
+            at += usize::from(bytes.get(at) == Some(&b' '));
             self.state = State::Value;
             let Some(end) = self.scalar(bytes, at, node.at(self.place).act, told) else {
                 return at;
@@ -39,10 +40,15 @@ impl<const KEPT: usize> Json<KEPT> {
             if self.state != State::Next {
                 return at;
             }
-            match bytes.get(at..at + 2) {
-                Some(b",\"") => at += 2,
-                _ => return at,
+            if bytes.get(at) != Some(&b',') {
+                return at;
             }
+            at = string::space_end(bytes, at + 1);
+            if bytes.get(at) != Some(&b'"') {
+                self.state = State::Key;
+                return at;
+            }
+            at += 1;
         }
     }
 
