@@ -233,6 +233,7 @@ impl LlmCall {
     pub fn set_status(&mut self, status: u16) {
         if status >= 400 && (self.error.is_none() || self.error == ErrorType::OTHER) {
             self.error = ErrorType::code(status);
+            self.foresee();
         }
     }
 
@@ -249,6 +250,18 @@ impl LlmCall {
             true => Outcome::ANSWERED,
             false => Outcome::failed(self.error),
         }
+    }
+
+    /// Whether its chunks have times.
+    #[cfg(feature = "client")]
+    pub(crate) fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// Whether no error is known of it.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_ok(&self) -> bool {
+        self.error.is_none()
     }
 
     /// Whether whoever drops it now has all that was generated.
@@ -455,6 +468,7 @@ impl ResponseSink for LlmCall {
         if self.error.is_none() || told != ErrorType::OTHER {
             self.error = told;
         }
+        self.foresee();
     }
 
     fn server_time(&mut self, part: ServerPart, nanos: u64) {
@@ -483,9 +497,9 @@ impl LlmCall {
         self.operation.set(key, count);
     }
 
-    /// Clients stop reading at the end of the format, not at that of the body.
+    /// Clients stop reading at the end of the format, not at that of the body, or where they know that it failed.
     fn foresee(&mut self) {
-        if self.is_all_there() {
+        if self.is_all_there() || !self.error.is_none() {
             let outcome = self.outcome();
             if let Some(mut active) = self.operation.active() {
                 active.set_dropped(outcome);

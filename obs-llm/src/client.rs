@@ -4,15 +4,20 @@ mod asked;
 mod body;
 mod coding;
 mod future;
+mod hint;
 mod inject;
 mod injected;
 mod layer;
+mod pieces;
 mod request;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod service;
 mod settings;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
+pub use hint::ModelHint;
 pub use inject::{INJECTION_LIMIT, InjectionFuture, UsageInjection, UsageInjectionLayer};
 pub use injected::{Data, InjectedBody};
 pub use layer::LlmClientLayer;

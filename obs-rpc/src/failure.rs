@@ -28,7 +28,7 @@ impl Failed {
     }
 }
 
-/// An error that can be looked into: of tonic, of Volo, or boxed.
+/// An error that can be looked into: of tonic, of hyper beneath it, of Volo, or boxed.
 pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let error: &dyn Any = error;
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
@@ -36,6 +36,10 @@ pub(crate) fn chain<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     }
     if let Some(transport) = error.downcast_ref::<tonic::transport::Error>() {
         return Some(transport);
+    }
+    // Of a client of hyper's own in the place of a channel.
+    if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
+        return Some(hyper);
     }
     #[cfg(feature = "volo-grpc")]
     if let Some(status) = error.downcast_ref::<::volo_grpc::Status>() {
@@ -81,7 +85,11 @@ pub(crate) fn of_body(error: Option<&(dyn Error + 'static)>, server: bool) -> Fa
 /// answered then.
 #[cold]
 pub(crate) fn is_of_peer(error: &(dyn Error + 'static)) -> bool {
-    matches!(found(error), Some(Found::Reset(_) | Found::Transport(_)))
+    let found = found(error);
+    matches!(
+        found,
+        Some(Found::Reset(_) | Found::Unsent(_) | Found::Transport(_))
+    )
 }
 
 const fn failed(code: Option<Code>, error: ErrorType) -> Failed {
@@ -101,6 +109,8 @@ enum Found {
     Late,
     /// The peer reset the stream because it wants no more of it.
     Reset(Code),
+    /// It was reset by us, because what was to be sent failed.
+    Unsent(Code),
     /// By what lies between, or by the peer's transport.
     Transport(Code),
 }
@@ -120,6 +130,7 @@ impl Found {
                 outcome: Outcome::cancelled(Code::CANCELLED.error()),
                 origin: Some(Origin::Peer),
             },
+            Self::Unsent(code) => failed(Some(code), BODY_ERROR),
             Self::Transport(code) => failed(Some(code), TRANSPORT_ERROR),
         }
     }
@@ -150,10 +161,11 @@ fn found(error: &(dyn Error + 'static)) -> Option<Found> {
             return Some(Found::Transport(told.unwrap_or(Code::UNAVAILABLE)));
         } else if let Some(error) = error.downcast_ref::<h2::Error>() {
             let code = told.unwrap_or(of_h2(error.reason()));
-            let given_up = error.is_remote() && error.reason() == Some(h2::Reason::CANCEL);
-            return Some(match given_up {
-                true => Found::Reset(code),
-                false => Found::Transport(code),
+            let by_us = error.is_reset() && !error.is_remote() && !error.is_library();
+            return Some(match error.reason() {
+                Some(h2::Reason::CANCEL) if error.is_remote() => Found::Reset(code),
+                Some(h2::Reason::INTERNAL_ERROR) if by_us => Found::Unsent(code),
+                _ => Found::Transport(code),
             });
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_timeout() {
@@ -205,6 +217,8 @@ mod tests {
     use super::*;
     use std::fmt;
     use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
 
     type Boxed = Box<dyn Error + Send + Sync>;
 
@@ -258,6 +272,58 @@ mod tests {
         assert!(
             chain(&fmt::Error).is_none(),
             "not one that can be looked into"
+        );
+    }
+
+    /// A connection that is closed, and tasks that nobody needs then.
+    #[derive(Clone)]
+    struct Closed;
+
+    impl<F: Future> hyper::rt::Executor<F> for Closed {
+        fn execute(&self, _: F) {}
+    }
+
+    type Polled<T> = Poll<io::Result<T>>;
+
+    fn closed<T>() -> Polled<T> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    impl hyper::rt::Read for Closed {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: hyper::rt::ReadBufCursor<'_>,
+        ) -> Polled<()> {
+            closed()
+        }
+    }
+
+    impl hyper::rt::Write for Closed {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Polled<usize> {
+            closed()
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+            closed()
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+            closed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_of_a_client_of_hypers_own_is_the_transports() {
+        let asked =
+            hyper::client::conn::http2::handshake::<_, _, tonic::body::Body>(Closed, Closed);
+        let Err(lost) = asked.await else {
+            panic!("it is closed")
+        };
+        let failed = of_client(chain(&lost));
+        assert_eq!(
+            (failed.code, failed.outcome.error()),
+            (Some(Code::UNKNOWN), TRANSPORT_ERROR)
         );
     }
 

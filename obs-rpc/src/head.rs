@@ -35,7 +35,7 @@ impl<'a> CallHead<'a> {
 }
 
 /// Host and port of whom a URI names, by hand: the URI takes itself apart anew each time it is asked, in some 300 instructions
-/// for each of the two.
+/// for each of the two. The host is as it is recorded, without brackets.
 #[inline(always)]
 pub(crate) fn host_and_port(uri: &Uri) -> Option<(&str, Option<u16>)> {
     let authority = uri.authority()?.as_str();
@@ -46,7 +46,7 @@ pub(crate) fn host_and_port(uri: &Uri) -> Option<(&str, Option<u16>)> {
     if is_plain(host.as_bytes()) {
         return Some((host, port));
     }
-    Some((uri.host()?, uri.port_u16()))
+    Some((without_brackets(uri.host()?), uri.port_u16()))
 }
 
 /// What stands before `:` and up to five digits, and their number; all of it where it does not end so.
@@ -134,9 +134,13 @@ mod tests {
             "user:1@[::1]:2",
         ] {
             let uri: Uri = format!("http://{authority}/s/M").parse().expect("a URI");
-            let by_itself = uri.host().map(|host| (host, uri.port_u16()));
+            let by_itself = uri
+                .host()
+                .map(|host| (without_brackets(host), uri.port_u16()));
             assert_eq!(host_and_port(&uri), by_itself, "{authority}");
         }
+        let uri = Uri::from_static("http://user@[::1]:443/s/M");
+        assert_eq!(host_and_port(&uri), Some(("::1", Some(443))));
         assert_eq!(host_and_port(&Uri::from_static("/s/M")), None);
     }
 

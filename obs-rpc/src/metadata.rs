@@ -6,6 +6,7 @@ use crate::head::CallHead;
 use crate::status::Code;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use obs_core::otel::propagation::Extractor;
+use obs_core::otel::trace::SpanKind;
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::propagation::{self, Propagator, Remote, TraceParent};
 use obs_core::redact::{names::is_secret, urls};
@@ -49,9 +50,13 @@ pub(crate) fn scan(metadata: &HeaderMap) -> Found<'_> {
 /// The first value of a key.
 #[inline(always)]
 fn first<'a>(metadata: &'a HeaderMap, key: &str) -> Option<&'a HeaderValue> {
-    let mut entries = metadata.iter();
-    let found = entries.find(|(name, _)| name.as_str() == key)?;
-    Some(found.1)
+    // By hand: the closure of a search is kept out of line.
+    for (name, value) in metadata {
+        if name.as_str() == key {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// The status that a head or trailers say.
@@ -59,6 +64,12 @@ fn first<'a>(metadata: &'a HeaderMap, key: &str) -> Option<&'a HeaderValue> {
 pub(crate) fn status(metadata: &HeaderMap) -> Option<Code> {
     let value = first(metadata, "grpc-status")?;
     Some(Code::parse(value.as_bytes()))
+}
+
+/// Whether a head says that it is gRPC's.
+pub(crate) fn is_grpc(metadata: &HeaderMap) -> bool {
+    let said = first(metadata, "content-type");
+    said.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// How long the caller waits, as a request says.
@@ -122,12 +133,17 @@ pub(crate) fn parent<'a>(
     }
 }
 
-/// Whether what is current has read the same header: a layer of HTTP around this one, say. What sent the request from here, in
-/// memory, is the parent itself.
+/// Whether what is current has read the same header: a layer of HTTP around this one, say, whose trace is its own where it
+/// believes no stranger. What sent the request from here, in memory, is the parent itself.
 #[inline]
 fn is_outside(parent: TraceParent) -> bool {
-    let outer = current::with(|outer| outer.trace_parent());
-    outer.is_some_and(|it| it.trace_id == parent.trace_id && it.span_id != parent.span_id)
+    let is = |outer: &mut Active<'_>| {
+        let own = outer.trace_parent();
+        own.span_id != parent.span_id
+            && (own.trace_id == parent.trace_id
+                || matches!(outer.kind().descriptor().span_kind, SpanKind::Server))
+    };
+    current::with(is).unwrap_or_default()
 }
 
 #[inline(always)]

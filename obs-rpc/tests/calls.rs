@@ -228,6 +228,21 @@ async fn who_may_be_foreign_is_not_told_of_the_trace_unless_it_is_said() {
     }
 }
 
+/// Its attempts write their own, as far as they may.
+#[tokio::test]
+async fn a_call_around_attempts_tells_nobody_of_the_trace_whatever_is_said() {
+    let capture = Capture::new();
+    let layer = RpcClientLayer::calls(capture.telemetry()).with_injection(true);
+    let service = layer.layer(service_fn(|request: http::Request<Body>| {
+        assert!(!request.headers().contains_key("traceparent"));
+        let status = Status::unavailable("").into_http::<Body>();
+        std::future::ready(Ok::<_, std::convert::Infallible>(status))
+    }));
+    let answer = EchoClient::new(service).unary(say("hello", 0)).await;
+    answer.expect_err("answered so");
+    assert_eq!(capture.count("obs.rpc.call.duration"), 1);
+}
+
 /// An interceptor, a layer inside: what they return in the place of a response is what the other side is told.
 #[tokio::test]
 async fn a_status_that_comes_as_an_error_is_one_where_it_is_one_to_this_side() {
@@ -304,34 +319,46 @@ async fn a_call_within_an_operation_that_read_the_same_header_is_its_child_and_n
         span_name: |_, name| name.push_str("POST"),
     };
     let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let capture = Capture::new();
-    let parent = Parent::Remote {
-        parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
-        tracestate: "",
-        trust: Trust::Trusted,
-    };
-    let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
     let answers = service_fn(|_: http::Request<Body>| async {
         Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
     });
-    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
-    let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
-    let request = request.body(Body::empty()).expect("a request");
-    let entered = around.enter();
-    let answering = server.oneshot(request);
-    let mut answering = std::pin::pin!(answering);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(answering.as_mut().poll(&mut cx).is_ready());
-    entered.leave();
-    around.end(Outcome::ANSWERED);
-    let records = capture.records();
-    let of = |name: &str| records.iter().find(|it| it.descriptor == name);
-    let (http, rpc) = (
-        of("http.server").expect("one"),
-        of("rpc.server").expect("one"),
-    );
-    assert_eq!(rpc.parent_span_id, Some(http.span_id));
-    assert_eq!(rpc.trace_id, http.trace_id);
+    // Of a stranger the one outside makes a trace of its own, with a link.
+    for (trust, inside) in [
+        (Trust::Trusted, Trust::Trusted),
+        (Trust::LinkOnly, Trust::LinkOnly),
+        (Trust::LinkOnly, Trust::Trusted),
+    ] {
+        let capture = Capture::new();
+        let parent = Parent::Remote {
+            parent: traceparent::parse(theirs.as_bytes()).expect("valid"),
+            tracestate: "",
+            trust,
+        };
+        let mut around = capture.telemetry().kind(&HTTP).start(Labels::NONE, parent);
+        let layer = RpcServerLayer::new(capture.telemetry()).with_trust(inside);
+        let server = layer.layer(answers);
+        let request = http::Request::post("/test.Echo/Unary").header("traceparent", theirs);
+        let request = request.body(Body::empty()).expect("a request");
+        let entered = around.enter();
+        let answering = server.oneshot(request);
+        let mut answering = std::pin::pin!(answering);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(answering.as_mut().poll(&mut cx).is_ready());
+        entered.leave();
+        around.end(Outcome::ANSWERED);
+        let records = capture.records();
+        let of = |name: &str| records.iter().find(|it| it.descriptor == name);
+        let (http, rpc) = (
+            of("http.server").expect("one"),
+            of("rpc.server").expect("one"),
+        );
+        let told = (rpc.trace_id, rpc.parent_span_id);
+        assert_eq!(
+            told,
+            (http.trace_id, Some(http.span_id)),
+            "{trust:?}, {inside:?}"
+        );
+    }
 }
 
 /// It says OK, and not what it answers. tonic tells a unary call's caller INTERNAL; of a stream's last part it says nothing.
@@ -370,5 +397,68 @@ async fn an_answer_that_breaks_off_within_a_message_is_not_ok_whatever_its_trail
             (Some(status), error),
             "{data:?}"
         );
+    }
+}
+
+/// Both sides, and whoever says it in another way, name the same host: or one server is two series.
+#[tokio::test]
+async fn an_address_of_version_6_is_recorded_without_the_brackets_that_a_url_has() {
+    let capture = Capture::new();
+    let answers = service_fn(|_: http::Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Status::not_found("").into_http::<Body>())
+    });
+    let server = RpcServerLayer::new(capture.telemetry()).layer(answers);
+    let url = "http://[::1]:50051/test.Echo/Unary";
+    for (to, by_layer) in [(url, false), ("/test.Echo/Unary", true)] {
+        capture.clear();
+        let mut layer = RpcClientLayer::new(capture.telemetry());
+        if by_layer {
+            layer = layer.with_server(&url.parse().expect("a URL"));
+        }
+        let request = http::Request::post(to).body(Body::empty());
+        let asked = layer.layer(server.clone());
+        drop(asked.oneshot(request.expect("a request")).await);
+        for record in capture.records() {
+            let said = record.text("server.address");
+            let expect = (record.kind == Kind::Client || !by_layer).then_some("::1");
+            assert_eq!(said, expect, "{to}, {:?}", record.kind);
+        }
+    }
+}
+
+/// A timeout outside began before this layer was asked.
+#[tokio::test]
+async fn a_call_that_is_given_up_a_moment_before_its_deadline_is_late_and_not_cancelled() {
+    let hangs = service_fn(|_: http::Request<Body>| {
+        std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
+    });
+    let deadline = Duration::from_millis(100);
+    for (passed, origins) in [(99, ["deadline"; 2]), (90, ["peer", "local"])] {
+        for said in [true, false] {
+            let capture = Capture::new();
+            let mut server = RpcServerLayer::new(capture.telemetry());
+            let mut client = RpcClientLayer::new(capture.telemetry());
+            let mut request = http::Request::post("/test.Echo/Unary");
+            if said {
+                request = request.header("grpc-timeout", "100m");
+            } else {
+                server = server.with_deadline(deadline);
+                client = client.with_deadline(deadline);
+            }
+            let service = client.layer(server.layer(hangs));
+            let request = request.body(Body::empty()).expect("a request");
+            let mut call = Box::pin(service.oneshot(request));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(call.as_mut().poll(&mut cx).is_pending());
+            capture.clock().advance(Duration::from_millis(passed));
+            drop(call);
+            let records = capture.records();
+            let origin = |side| {
+                let mut of_side = records.iter().filter(|record| record.kind == side);
+                of_side.next().expect("one").text("obs.rpc.cancel.origin")
+            };
+            let told = [origin(Kind::Server), origin(Kind::Client)];
+            assert_eq!(told, origins.map(Some), "{passed} ms, {said}");
+        }
     }
 }

@@ -122,10 +122,12 @@ async fn strangers_that_are_turned_away_name_no_methods() {
         response.body(Body::new(page)).expect("a response")
     };
     let gate = |code| move || Status::new(code, "who are you?").into_http::<Body>();
-    let answers: [Box<dyn Fn() -> http::Response<Body> + Send + Sync>; 3] = [
+    let answers: [Box<dyn Fn() -> http::Response<Body> + Send + Sync>; 4] = [
         Box::new(gate(Code::Unauthenticated)),
         Box::new(gate(Code::PermissionDenied)),
         Box::new(move || page(405)),
+        // A front that has a page for every path.
+        Box::new(move || page(200)),
     ];
     for answer in answers {
         let capture = Capture::new();

@@ -2,6 +2,7 @@
 
 use super::asked::Asked;
 use super::coding::{Coding, Unreadable};
+use super::pieces;
 use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::{BODY_ERROR, INCOMPLETE};
@@ -10,7 +11,6 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use obs_core::Outcome;
 use pin_project_lite::pin_project;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -30,14 +30,16 @@ struct Observed {
     call: LlmCall,
     /// `None` is an answer that is not looked into, or no more.
     reader: Option<Reader>,
-    asked: Asked,
+    /// `None` where the request has told all that it does.
+    asked: Option<Asked>,
 }
 
 /// Decodes an answer and scans it.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    pub(crate) coding: Coding,
-    pub(crate) scanner: ResponseScanner,
+    coding: Coding,
+    scanner: ResponseScanner,
+    has_begun: bool,
 }
 
 impl<B> ResponseBody<B> {
@@ -45,18 +47,6 @@ impl<B> ResponseBody<B> {
         Self {
             inner,
             observed: None,
-        }
-    }
-
-    pub(crate) fn observed(inner: B, call: LlmCall, reader: Option<Reader>, asked: Asked) -> Self {
-        let observed = Observed {
-            call,
-            reader,
-            asked,
-        };
-        Self {
-            inner,
-            observed: Some(observed),
         }
     }
 
@@ -68,6 +58,27 @@ impl<B> ResponseBody<B> {
     /// The body inside.
     pub fn get_mut(&mut self) -> &mut B {
         &mut self.inner
+    }
+}
+
+impl<B: Body> ResponseBody<B> {
+    pub(crate) fn observed(
+        inner: B,
+        call: LlmCall,
+        reader: Option<Reader>,
+        asked: Option<Asked>,
+    ) -> Self {
+        let mut observed = Observed {
+            call,
+            reader,
+            asked,
+        };
+        // Nobody asks a body for what it says is not there.
+        if inner.is_end_stream() {
+            observed.over();
+        }
+        let observed = Some(observed);
+        Self { inner, observed }
     }
 }
 
@@ -97,10 +108,12 @@ impl<B: Body> Body for ResponseBody<B> {
         match &polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
+                let data = frame.data_ref();
+                if let Some(data) = data {
                     observed.read(data);
                 }
-                if this.inner.is_end_stream() {
+                // Nothing follows trailers.
+                if data.is_none() || this.inner.is_end_stream() {
                     observed.over();
                 }
             }
@@ -130,12 +143,8 @@ impl Observed {
         if !self.call.is_recording() {
             return;
         }
-        let bytes = data.chunk();
-        let read = match bytes.len() == data.remaining() {
-            true => reader.read(bytes, &mut self.call),
-            false => reader.read_pieces(data, &mut self.call),
-        };
-        if read.is_err() {
+        let call = &mut self.call;
+        if pieces::each(data, |piece| reader.read(piece, call)).is_err() {
             self.unreadable();
         }
         // Clients of streams read no further.
@@ -151,10 +160,17 @@ impl Observed {
         self.call.count_anomaly(Anomaly::Unreadable);
     }
 
+    /// Nothing follows.
     #[inline(never)]
     fn over(&mut self) {
-        if let (true, Some(reader)) = (self.call.is_recording(), &mut self.reader) {
-            reader.scanner.end(&mut self.call);
+        if !self.call.is_recording() {
+            return;
+        }
+        if let Some(reader) = &mut self.reader {
+            // An error without a word is no document that was cut.
+            if reader.has_begun || self.call.is_ok() {
+                reader.scanner.end(&mut self.call);
+            }
             if !self.call.is_all_there() {
                 self.call.set_error(INCOMPLETE);
             }
@@ -168,32 +184,41 @@ impl Observed {
         self.end();
     }
 
+    #[inline(never)]
     fn end(&mut self) {
         // A body that was sent after the head of the answer.
-        self.asked.tell(&mut self.call);
+        if let Some(asked) = self.asked.take() {
+            asked.tell(&mut self.call);
+        }
         let outcome = self.call.outcome();
         self.call.end_in_place(outcome);
+        self.reader = None;
+    }
+}
+
+/// What is known of the request by then is told by whoever drops the answer, too.
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let (Some(asked), true) = (&self.asked, self.call.is_recording()) {
+            asked.tell(&mut self.call);
+        }
     }
 }
 
 impl Reader {
+    pub(crate) fn new(coding: Coding, scanner: ResponseScanner) -> Self {
+        Self {
+            coding,
+            scanner,
+            has_begun: false,
+        }
+    }
+
     #[inline]
     fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
         let scanner = &mut self.scanner;
+        self.has_begun |= !bytes.is_empty();
         self.coding.feed(bytes, |bytes| call.read(scanner, bytes))
-    }
-
-    /// Data in several pieces is not taken from, so all of it has to be shown at once.
-    #[cold]
-    fn read_pieces(&mut self, data: &impl Buf, call: &mut LlmCall) -> Result<(), Unreadable> {
-        let mut pieces = [IoSlice::new(&[]); 64];
-        let count = data.chunks_vectored(&mut pieces);
-        let pieces = pieces.get(..count).unwrap_or_default();
-        let shown: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if shown < data.remaining() {
-            return Err(Unreadable);
-        }
-        pieces.iter().try_for_each(|piece| self.read(piece, call))
     }
 }
 
@@ -203,6 +228,10 @@ struct EndUnwinding<'a>(&'a mut Observed);
 impl Drop for EndUnwinding<'_> {
     #[cold]
     fn drop(&mut self) {
-        self.0.call.end_in_place(Outcome::PANICKED);
+        let Observed { call, asked, .. } = &mut *self.0;
+        if let Some(asked) = asked.take() {
+            asked.tell(call);
+        }
+        call.end_in_place(Outcome::PANICKED);
     }
 }

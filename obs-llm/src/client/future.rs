@@ -5,7 +5,7 @@ use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
-use crate::wire::{Framing, ResponseScanner, Wire};
+use crate::wire::{Framing, ResponseScanner, ResponseSink, Wire, usage_of_bedrock_headers};
 use http::{HeaderMap, Response, header};
 use http_body::Body;
 use obs_core::current;
@@ -87,10 +87,10 @@ where
         let Some((mut call, reading)) = this.observed.take() else {
             return Poll::Pending;
         };
-        reading.asked.tell(&mut call);
         Poll::Ready(match polled {
             Poll::Ready(Ok(response)) => Ok(at_head(response, call, reading)),
             Poll::Ready(Err(error)) => {
+                reading.asked.tell(&mut call);
                 call.fail(SERVICE_ERROR);
                 Err(error)
             }
@@ -106,26 +106,43 @@ fn at_head<R: Body>(
     mut call: LlmCall,
     reading: Reading,
 ) -> Response<ResponseBody<R>> {
-    let status = response.status();
+    let is_all = reading.asked.tell(&mut call);
+    let (status, headers) = (response.status(), response.headers());
     call.set_status(status.as_u16());
-    let framing = framing(response.headers(), &reading);
+    let framing = framing(headers, &reading, call.streams());
     if framing != Framing::Json && status.is_success() {
         call.set_streams();
     }
+    if reading.wire == Wire::BedrockInvoke {
+        tell_tokens(headers, &mut call);
+    }
     // A page of a proxy's is no error of the provider's.
-    let is_json = is_json(response.headers());
-    let reader = (status.is_success() || is_json).then(|| Reader {
-        coding: Coding::of(response.headers()),
-        scanner: ResponseScanner::new(reading.wire, framing),
+    let is_read = !(status.is_client_error() || status.is_server_error()) || is_json(headers);
+    let reader = is_read.then(|| {
+        let scanner = ResponseScanner::new(reading.wire, framing);
+        Reader::new(Coding::of(headers), scanner)
     });
-    response.map(|inner| ResponseBody::observed(inner, call, reader, reading.asked))
+    let asked = (!is_all).then_some(reading.asked);
+    response.map(|inner| ResponseBody::observed(inner, call, reader, asked))
+}
+
+/// Tokens that stand in the head of an answer.
+#[cold]
+fn tell_tokens(headers: &HeaderMap, call: &mut LlmCall) {
+    let usage = usage_of_bedrock_headers(|name| headers.get(name)?.to_str().ok());
+    if !usage.is_empty() {
+        call.usage(&usage);
+    }
 }
 
 /// Whether the answer says that it is JSON, or says nothing.
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = kind(headers);
-    let has_suffix = kind.len() > 5 && kind[kind.len() - 5..].eq_ignore_ascii_case("+json");
-    kind.is_empty() || has_suffix || kind.eq_ignore_ascii_case("application/json")
+    let kind = kind(headers).as_bytes();
+    let of = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    let end = kind.len().checked_sub(b"+json".len());
+    let suffix = end.and_then(|end| kind.get(end..));
+    let has_suffix = suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"));
+    kind.is_empty() || has_suffix || of(b"application/json") || of(b"application/x-amz-json-1.1")
 }
 
 /// Its type, without parameters.
@@ -136,7 +153,7 @@ fn kind(headers: &HeaderMap) -> &str {
 }
 
 /// How the answer is divided: its type says it, else what was asked for.
-fn framing(headers: &HeaderMap, reading: &Reading) -> Framing {
+fn framing(headers: &HeaderMap, reading: &Reading, streams: bool) -> Framing {
     let kind = kind(headers);
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
     if is("text/event-stream") {
@@ -148,8 +165,8 @@ fn framing(headers: &HeaderMap, reading: &Reading) -> Framing {
     } else if is("application/json") {
         Framing::Json
     } else {
-        match (reading.streams, reading.framing) {
-            (Some(true), Some(framing)) => framing,
+        match reading.framing {
+            Some(framing) if reading.streams.unwrap_or(streams) => framing,
             _ => Framing::Json,
         }
     }

@@ -8,6 +8,7 @@ use crate::provider::Provider;
 use crate::wire::Wire;
 use obs_core::Telemetry;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tower_layer::Layer;
 
 /// Wraps a service that sends HTTP requests: those that ask a model for something become [calls](crate::LlmCall), all others pass
@@ -59,6 +60,13 @@ impl LlmClientLayer {
     #[must_use]
     pub fn with_server(self, address: &str, port: Option<u16>) -> Self {
         self.set(|told| told.address = Some((address.into(), port)))
+    }
+
+    /// From which time on a call that is given up counts as timed out, and not as cancelled. It observes only: whoever gives up is
+    /// somebody else.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        self.set(|told| told.deadline = Some(deadline))
     }
 
     fn set(mut self, change: impl FnOnce(&mut Told)) -> Self {

@@ -1,6 +1,7 @@
 //! The body of a request: scanned as it passes, delayed by nothing, changed in nothing.
 
-use super::asked::Asked;
+use super::asked::{Asked, Noting, Read};
+use super::pieces;
 use crate::wire::{RequestScanner, Wire};
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -9,7 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// The body of a request that a model may be asked by.
+    /// The body of a request that a model may be asked by. It is looked at until its document is over.
+    ///
+    /// Clones, for layers that retry, are bodies of further attempts: what they say is what the first one said.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         #[pin]
@@ -21,7 +24,9 @@ pin_project! {
 #[derive(Debug)]
 struct Scan {
     scanner: RequestScanner,
+    wire: Wire,
     asked: Asked,
+    attempt: u32,
 }
 
 impl<B> RequestBody<B> {
@@ -30,19 +35,46 @@ impl<B> RequestBody<B> {
     }
 
     pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked) -> Self {
-        let scan = Scan {
-            scanner: RequestScanner::new(wire),
-            asked,
-        };
-        Self {
-            inner,
-            scan: Some(scan),
-        }
+        let scan = Some(Scan::new(wire, asked));
+        Self { inner, scan }
     }
 
     /// The body inside.
     pub fn get_ref(&self) -> &B {
         &self.inner
+    }
+
+    /// The body inside, read at once if `data` has all of it.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn read_at_once(
+        mut self,
+        data: impl for<'a> FnOnce(&'a B) -> Option<&'a [u8]>,
+    ) -> Result<B, Self> {
+        if let Some(scan) = &mut self.scan {
+            let Some(data) = data(&self.inner) else {
+                return Err(self);
+            };
+            scan.read(&data);
+        }
+        Ok(self.inner)
+    }
+}
+
+/// The clone of a body that has not been read is the body of a further attempt.
+impl<B: Clone> Clone for RequestBody<B> {
+    fn clone(&self) -> Self {
+        let begins = self.scan.as_ref().filter(|scan| scan.attempt == 0);
+        Self {
+            inner: self.inner.clone(),
+            scan: begins.map(|scan| Scan::new(scan.wire, scan.asked.clone())),
+        }
+    }
+}
+
+/// A body that is not looked into: for layers that send on without one, as those that follow redirects do.
+impl<B: Default> Default for RequestBody<B> {
+    fn default() -> Self {
+        Self::unobserved(B::default())
     }
 }
 
@@ -57,10 +89,11 @@ impl<B: Body> Body for RequestBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let polled = this.inner.poll_frame(cx);
-        if let (Poll::Ready(Some(Ok(frame))), Some(scan)) = (&polled, this.scan)
+        if let (Poll::Ready(Some(Ok(frame))), Some(scan)) = (&polled, this.scan.as_mut())
             && let Some(data) = frame.data_ref()
+            && !scan.read(data)
         {
-            scan.read(data);
+            *this.scan = None;
         }
         polled
     }
@@ -77,9 +110,29 @@ impl<B: Body> Body for RequestBody<B> {
 }
 
 impl Scan {
-    fn read(&mut self, data: &impl Buf) {
+    fn new(wire: Wire, asked: Asked) -> Self {
+        Self {
+            scanner: RequestScanner::new(wire),
+            wire,
+            asked,
+            attempt: 0,
+        }
+    }
+
+    /// Whether there is more to be read.
+    fn read(&mut self, data: &impl Buf) -> bool {
         let scanner = &mut self.scanner;
-        // What is read from it is not taken from it: only the first piece is seen of data in several.
-        self.asked.gather(|sink| scanner.feed(data.chunk(), sink));
+        let scan = |sink: &mut Noting<'_>| {
+            let read = pieces::each(data, |piece| {
+                scanner.feed(piece, sink);
+                Ok(())
+            });
+            match read {
+                Err(_) => Read::Gap,
+                Ok(()) if scanner.is_over() => Read::Whole,
+                Ok(()) => Read::Further,
+            }
+        };
+        self.asked.note(&mut self.attempt, scan)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::asked::Asked;
 use super::future::{Reading, ResponseFuture};
+use super::hint::ModelHint;
 use super::request::RequestBody;
 use super::settings::Settings;
 use crate::call::LlmCall;
@@ -104,7 +105,13 @@ fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCal
         }
         None => {}
     }
+    if let (Some(deadline), Some(mut active)) = (settings.told.deadline, call.active()) {
+        active.set_deadline(deadline);
+    }
     call.set_wire(known.wire);
+    if let Some(hint) = request.extensions().get::<ModelHint>() {
+        call.model(hint.as_str());
+    }
     let mut streams = None;
     let mut framing = None;
     if let Some(by_path) = &known.by_path {

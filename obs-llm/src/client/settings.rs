@@ -5,12 +5,14 @@ use crate::llm::Shared;
 use crate::provider::Provider;
 use crate::wire::{Recognised, Wire, of_path};
 use http::Uri;
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) provider: Option<Provider>,
     pub(crate) wire: Option<(Wire, LlmOperation)>,
     pub(crate) address: Option<(Box<str>, Option<u16>)>,
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// The settings of one layer, for as long as the program runs.

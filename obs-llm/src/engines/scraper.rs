@@ -324,7 +324,7 @@ impl Shared {
         work: &mut Work,
         deadline: Duration,
     ) -> Result<Vec<Metric>, Failure> {
-        let mut reading = Reading::new(&work.plan);
+        let mut reading = Reading::new(&work.plan, self.settings.samples);
         let limits = (deadline, self.settings.page_bytes);
         let take = &mut |sample: super::page::Sample<'_>| reading.add(sample);
         let counts = fetch::page(&self.agent, &target.uri, &target.headers, limits, take)?;

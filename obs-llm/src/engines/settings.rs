@@ -12,6 +12,7 @@ pub struct ScrapeSettings {
     pub(crate) interval: Duration,
     pub(crate) deadline: Duration,
     pub(crate) page_bytes: u64,
+    pub(crate) samples: usize,
 }
 
 impl Default for ScrapeSettings {
@@ -20,12 +21,13 @@ impl Default for ScrapeSettings {
             interval: Duration::from_secs(10),
             deadline: Duration::from_secs(2),
             page_bytes: 16 << 20,
+            samples: 100_000,
         }
     }
 }
 
 impl ScrapeSettings {
-    /// Every 10 seconds, at most 2 seconds and 16 MiB for a page.
+    /// Every 10 seconds, at most 2 seconds, 16 MiB and 100,000 samples for a page.
     pub fn new() -> Self {
         Self::default()
     }
@@ -46,6 +48,13 @@ impl ScrapeSettings {
     /// How many bytes a page may have. Of one that has more nothing is shown.
     pub fn with_page_bytes(mut self, bytes: u64) -> Self {
         self.page_bytes = bytes;
+        self
+    }
+
+    /// How many samples of a page may be what rows are about. Of a page that has more nothing is shown: half of it would have
+    /// half of sums.
+    pub fn with_samples(mut self, samples: usize) -> Self {
+        self.samples = samples;
         self
     }
 }

@@ -180,6 +180,12 @@ impl RequestScanner {
         }
     }
 
+    /// Whether there is nothing more to be read: the document is over, or it is none.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_over(&self) -> bool {
+        self.json.is_done() || self.json.is_bad()
+    }
+
     /// Reads the next bytes.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl RequestSink) {
         let mut telling = Telling {

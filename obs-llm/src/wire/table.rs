@@ -175,6 +175,13 @@ impl<A: Copy> Node<A> {
         }
     }
 
+    /// The nodes that it leads to.
+    #[cfg(test)]
+    pub(crate) fn leads_to(&self) -> impl Iterator<Item = u8> {
+        let keys = self.keys.iter().map(|(_, at)| at.node);
+        keys.chain([self.item.node]).filter(|node| *node != NONE)
+    }
+
     /// Whether it is one of an object, or of a list.
     #[inline]
     pub(crate) fn serves(&self, is_list: bool) -> bool {

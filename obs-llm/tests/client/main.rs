@@ -1,7 +1,10 @@
 //! The layer around HTTP clients.
 
 mod answers;
+mod attempts;
+mod bytes;
 #[cfg(feature = "compression")]
 mod coded;
+mod endings;
 mod injection;
 mod support;

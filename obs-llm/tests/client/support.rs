@@ -14,7 +14,7 @@ use tower::util::service_fn;
 use tower::{Layer, ServiceExt};
 
 /// Frames that are there at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Frames(VecDeque<Bytes>);
 
 impl Frames {
@@ -36,6 +36,13 @@ impl Body for Frames {
     }
 }
 
+/// A request in two pieces.
+pub(crate) fn request(url: &str, body: &str) -> Request<Frames> {
+    let (one, other) = body.split_at(body.len() / 2);
+    let request = Request::post(url).body(Frames::of(&[one, other]));
+    request.expect("a request")
+}
+
 /// The answer of a service that reads all of `body`, sent to `url`, and then answers `pieces` of this type.
 pub(crate) async fn ask(
     layer: &LlmClientLayer,
@@ -48,8 +55,6 @@ pub(crate) async fn ask(
         let head = head.header(header::CONTENT_TYPE, kind);
         Ok::<_, Infallible>(head.body(Frames::of(pieces)).expect("a head"))
     });
-    let (one, other) = body.split_at(body.len() / 2);
-    let request = Request::post(url).body(Frames::of(&[one, other]));
-    let answered = layer.layer(answers).oneshot(request.expect("a request"));
+    let answered = layer.layer(answers).oneshot(request(url, body));
     answered.await.expect("infallible")
 }

@@ -205,6 +205,23 @@ fn events_that_differ_in_anything_but_their_text_are_read_as_they_are() {
     assert!(log.said(Content::Text, 0).starts_with(third));
 }
 
+/// Found by fuzzing: what was told in passing was not told of the second event of the same shape.
+#[test]
+fn what_is_told_of_an_event_is_told_of_the_next_one_like_it() {
+    let broken = "data: [D\":nONE]\n\n";
+    events(broken.repeat(3), &["malformed Json"; 3]);
+    events("data: [DONE ]\n\n".repeat(3), &["malformed Json"; 3]);
+    let image = "event: response.image_generation_call.partial_image\ndata: {\"x\":1}\n\n";
+    let images = image.repeat(3);
+    let log = read(
+        Wire::OpenAiResponses,
+        Framing::EventStream,
+        true,
+        [images.as_bytes()],
+    );
+    assert_eq!(log.lines, ["content Media"; 3]);
+}
+
 /// Each of these events differs in one byte only, at every place.
 #[test]
 fn one_other_byte_anywhere_is_another_event() {

@@ -214,19 +214,19 @@ fn end_with_trailers(
     server: bool,
 ) {
     match metadata::status(trailers) {
-        Some(code) => {
+        Some(code) if !call.said_ok => {
             stamp_last(call, frames, server);
             if !server && code == Code::OK && !frames.is_between() {
                 // A part of a message, or none: OK is not what came of it.
                 return call.end_as_no_grpc();
             }
-            call.end_with(code);
+            call.end_with_status(code);
         }
-        None => end_without_trailers(call, frames, status, server),
+        _ => end_without_trailers(call, frames, status, server),
     }
 }
 
-/// The peer said no status: what it means is by the HTTP status, as gRPC has it.
+/// The peer said no status after its messages: what it means is by the HTTP status, as gRPC has it.
 #[cold]
 #[inline(never)]
 fn end_without_trailers(call: &mut Call, frames: &Frames, status: StatusCode, server: bool) {
@@ -234,7 +234,10 @@ fn end_without_trailers(call: &mut Call, frames: &Frames, status: StatusCode, se
     if !server && call.tally.invalid {
         return call.end_as_no_grpc();
     }
-    call.end_with(of_http(status));
+    call.end_with(match call.said_ok {
+        true => Code::OK,
+        false => of_http(status),
+    });
 }
 
 /// gRPC's mapping of HTTP statuses (doc/http-grpc-status-mapping.md).

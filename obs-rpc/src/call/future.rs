@@ -9,10 +9,11 @@ use crate::descriptor::BODY_ERROR;
 use crate::failure;
 use crate::frames::Frames;
 use crate::metadata::{self, capture};
+use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use obs_core::{Event, Outcome, current};
+use obs_core::{Event, Outcome, StatsLevel, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +25,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         pub(crate) inner: Option<F>,
-        pub(crate) call: Call,
+        // Until it goes on into the body, and where the call is observed.
+        pub(crate) call: Option<Call>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -32,10 +34,15 @@ pin_project! {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.call.is_recording() {
-                let entered = this.call.operation.enter();
+            if let Some(call) = this.call {
+                let is_attempt = call.common.is_some_and(|common| common.role == Role::Client);
+                let has_lost = is_attempt && attempts::has_lost();
+                let entered = call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
+                if has_lost {
+                    attempts::decided(|| drop(this.call.take()));
+                }
             }
         }
     }
@@ -50,7 +57,16 @@ impl<F> ResponseFuture<F> {
         entered.leave();
         Self {
             inner: Some(inner),
-            call,
+            call: Some(call),
+        }
+    }
+
+    /// Passed on as if we were not there.
+    #[inline(always)]
+    pub(crate) fn unobserved(inner: F) -> Self {
+        Self {
+            inner: Some(inner),
+            call: None,
         }
     }
 }
@@ -70,12 +86,19 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        if !this.call.is_recording() {
+        let Some(call) = this.call else {
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
-        }
-        let entered = this.call.operation.enter();
-        let polled = scope::handler(this.call.flow.as_ref(), || inner.poll(cx));
+        };
+        let role = call.common.map(|common| common.role);
+        let entered = call.operation.enter();
+        let (polled, is_decided) = match role {
+            Some(Role::Logical) => attempts::around(|| inner.poll(cx)),
+            _ => {
+                let flow = call.flow.as_ref();
+                (scope::handler(flow, || inner.poll(cx)), false)
+            }
+        };
         entered.leave();
         match &polled {
             Poll::Pending => return Poll::Pending,
@@ -83,23 +106,17 @@ where
                 // No messages and no trailers.
                 let status = response.status();
                 let whole = response.body().is_end_stream().then_some(status);
-                at_head(
-                    this.call,
-                    response.headers(),
-                    whole,
-                    status == StatusCode::OK,
-                );
+                at_head(call, response.headers(), whole, status);
             }
-            Poll::Ready(Err(error)) => failed(this.call, error),
+            Poll::Ready(Err(error)) => failed(call, error),
         }
-        if this
-            .call
-            .common
-            .is_some_and(|common| common.role == Role::Logical)
-        {
-            attempts::decided(|| this.inner.set(None));
+        match role {
+            Some(Role::Client) => attempts::answered(),
+            Some(Role::Logical) if is_decided => attempts::decided(|| this.inner.set(None)),
+            Some(Role::Logical) => current::giving_up(|| this.inner.set(None)),
+            _ => {}
         }
-        let call = std::mem::replace(this.call, Call::unobserved());
+        let call = this.call.take().unwrap_or(const { Call::unobserved() });
         polled.map_ok(|response| {
             let status = response.status();
             let current = call.common.is_some_and(|common| common.current_in_body);
@@ -147,14 +164,13 @@ pub(crate) fn failed<E: 'static>(call: &mut Call, error: &E) {
     call.end_failed(end);
 }
 
-/// The head of the response is there. `whole` is its HTTP status, where there is no more to come; `is_grpc` is whether that is
-/// one that gRPC answers with.
+/// The head of the response is there. `whole` is its HTTP status, where there is no more to come.
 #[inline(always)]
 pub(crate) fn at_head(
     call: &mut Call,
     metadata: &HeaderMap,
     whole: Option<StatusCode>,
-    is_grpc: bool,
+    status: StatusCode,
 ) {
     let Some(common) = call.common else { return };
     let server = common.role == Role::Server;
@@ -168,26 +184,31 @@ pub(crate) fn at_head(
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    // Around the attempts there is no request that is over.
-    let waited = !call.answered_early && common.role != Role::Logical;
-    active.stamp_all(match (server, waited) {
-        (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, false) => &[Event::STREAM_RECV_HEADER],
-    });
+    if active.level() == StatsLevel::Detailed {
+        // Around the attempts there is no request that is over.
+        let waited = !call.answered_early && common.role != Role::Logical;
+        active.stamp_all(match (server, waited) {
+            (true, _) => &[Event::SERVER_HANDLE_FINISH],
+            (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+            (false, false) => &[Event::STREAM_RECV_HEADER],
+        });
+    }
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }
-    let code = match metadata::status(metadata) {
-        // The whole answer: its body, if anybody gave it one, is never read.
-        Some(code) => Some(code),
-        None => whole.map(of_http),
-    };
-    if server && is_grpc {
+    let code = metadata::status(metadata).or_else(|| whole.map(of_http));
+    // A page is no answer, which a front may have for any path.
+    if call.unknown.is_some() && status == StatusCode::OK && metadata::is_grpc(metadata) {
         call.name_method(code);
     }
-    if let Some(code) = code {
-        call.operation.stamp(Event::STREAM_FINISH);
-        call.end_with(code);
+    match code {
+        // No server of gRPC's says so before its messages, but tonic reads them.
+        Some(Code::OK) if whole.is_none() => call.said_ok = true,
+        // The whole answer: its body, if anybody gave it one, is never read.
+        Some(code) => {
+            call.operation.stamp(Event::STREAM_FINISH);
+            call.end_with(code);
+        }
+        None => {}
     }
 }

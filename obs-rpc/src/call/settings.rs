@@ -62,16 +62,20 @@ impl Common {
         }
     }
 
-    /// The earlier of what is set and what the request says.
+    /// The earlier of what is set and what the request says, and a little less: it began before we were asked, in a layer or
+    /// an application around this one, and for a server at the client. What they give up when it is over must not look like a
+    /// cancellation.
     #[inline(always)]
     pub(crate) fn deadline(&self, said: Option<Duration>) -> Option<Duration> {
-        match (self.deadline, said) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let deadline = match (self.deadline, said) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => one.or(other)?,
+        };
+        Some(deadline.saturating_sub((deadline / 16).min(Duration::from_millis(10))))
     }
 
     /// What a status means to this side.
+    #[inline(always)]
     pub(crate) fn outcome(&self, code: Code) -> Outcome {
         let by_convention = match self.role {
             Role::Server => is_error_to_server(code),
@@ -79,9 +83,14 @@ impl Common {
         };
         let is_error = match &self.classify {
             None => by_convention,
-            Some(rule) => self.kind.contain(by_convention, || rule.is_error(code)),
+            Some(rule) => self.classified(&**rule, code, by_convention),
         };
         outcome(code, is_error)
+    }
+
+    #[inline(never)]
+    fn classified(&self, rule: &dyn Classify, code: Code, by_convention: bool) -> bool {
+        self.kind.contain(by_convention, || rule.is_error(code))
     }
 }
 
@@ -144,8 +153,8 @@ macro_rules! common_setters {
             }
 
             /// When a call that is dropped without a status counts as timed out and not as cancelled: the timeout of a layer
-            /// outside this one. What `grpc-timeout` says counts without; the earlier of the two does. Nothing is enforced
-            /// here.
+            /// outside this one, which began before: the last sixteenth, at most 10 ms, counts as over. What `grpc-timeout`
+            /// says counts without; the earlier of the two does. Nothing is enforced here.
             pub fn with_deadline(self, deadline: std::time::Duration) -> Self {
                 self.set(|settings| settings.common.deadline = Some(deadline))
             }

@@ -98,9 +98,13 @@ impl RpcClientLayer {
     /// host that is known and may be foreign: [`with_server`](Self::with_server) or the request says it, and it is neither
     /// a private address nor a name of one network or machine (`orders`, `orders.shop.svc`, `localhost`). A service under a
     /// public name that is to continue traces takes `true`; a channel to strangers of whom nothing is said, `false`. Nothing is
-    /// written by [`calls`](Self::calls), whose attempts do.
+    /// written by [`calls`](Self::calls), whatever is said here; its attempts do.
     pub fn with_injection(self, injects: bool) -> Self {
-        self.set(|settings| settings.injects = Some(injects))
+        self.set(|settings| {
+            if settings.common.role == Role::Client {
+                settings.injects = Some(injects);
+            }
+        })
     }
 
     /// The settings, for as long as the program runs.

@@ -16,6 +16,7 @@ use obs_core::propagation::Remote;
 use obs_core::propagation::baggage::{BAGGAGE, Baggage};
 use obs_core::semconv::network;
 use obs_core::{Active, Event, Operation, Parent, Trust};
+use std::any::Any;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -71,40 +72,41 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.settings.common.kind.is_disabled() {
-            return ResponseFuture {
-                inner: Some(self.inner.call(request.map(Body::new))),
-                call: Call::unobserved(),
-            };
+            return ResponseFuture::unobserved(self.inner.call(request.map(Body::new)));
         }
-        self.call_observed(request)
-    }
-}
-
-impl<S> RpcServer<S> {
-    // One copy of the request less than out of line.
-    #[inline(always)]
-    fn call_observed<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
-    where
-        S: Service<Request<Body>>,
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<StdError>,
-    {
+        // Not in a function of its own: a request is 240 bytes, and would be moved once more.
         let Some(call) = begin(self.settings, CallHead::of(&request)) else {
-            return ResponseFuture {
-                inner: Some(self.inner.call(request.map(Body::new))),
-                call: Call::unobserved(),
-            };
+            return ResponseFuture::unobserved(self.inner.call(request.map(Body::new)));
         };
-        let request = request.map(|body| match call.flow.clone() {
-            Some(flow) => Body::new(RequestBody::new(body, flow)),
-            None => Body::new(body),
+        let request = request.map(|body| {
+            // Of another body than tonic's, of axum's say, only so can be told why it failed.
+            let body = into_tonic(body);
+            match call.flow.clone() {
+                Some(flow) => RequestBody::boxed(body, flow),
+                None => body,
+            }
         });
         ResponseFuture::start(call, || self.inner.call(request))
     }
 }
 
+/// As `Body::new`, which asks even its own whether there is anything to come, behind a lock of HTTP/2's.
+#[inline(always)]
+fn into_tonic<B>(body: B) -> Body
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
+{
+    let mut body = Some(body);
+    let any: &mut dyn Any = &mut body;
+    if let Some(own) = any.downcast_mut::<Option<Body>>() {
+        return own.take().unwrap_or_default();
+    }
+    body.map(Body::new).unwrap_or_default()
+}
+
 /// Starts a call by its request's head; `None` where it is not observed.
-#[inline]
+#[inline(never)]
 pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<Call> {
     let (mut operation, unknown) = start(settings, head);
     let flow = Flow::new(&operation.active()?);
@@ -113,12 +115,13 @@ pub(crate) fn begin(settings: &'static Settings, head: CallHead<'_>) -> Option<C
         flow: Some(Arc::new(flow)),
         tally: Tally::NONE,
         answered_early: false,
+        said_ok: false,
         common: Some(&settings.common),
         unknown,
     })
 }
 
-#[inline(never)]
+#[inline(always)]
 fn start(settings: &'static Settings, head: CallHead<'_>) -> (Operation, Option<Box<str>>) {
     let common = &settings.common;
     if !common.observes(head) {
@@ -186,10 +189,7 @@ fn describe(
         metadata::capture(active, head.metadata, &common.request_metadata);
     }
     if let Some(deadline) = common.deadline(timeout) {
-        // It began before we were asked: in tonic around this layer, and at the client before the request was on its way. What
-        // they give up when it is over must not look like a cancellation.
-        let early = (deadline / 16).min(Duration::from_millis(10));
-        active.set_deadline(deadline.saturating_sub(early));
+        active.set_deadline(deadline);
     }
 }
 

@@ -13,7 +13,8 @@ use crate::client::service::{begin, inject};
 use crate::client::settings::Settings;
 use crate::head::CallHead;
 use crate::metadata;
-use ::http::Uri;
+use crate::status::Code;
+use ::http::{StatusCode, Uri};
 use ::volo_grpc::client::MetaService;
 use ::volo_grpc::context::ClientContext;
 use ::volo_grpc::transport::ClientTransport;
@@ -304,7 +305,7 @@ fn deadline(settings: &Settings, cx: &ClientContext, head: CallHead<'_>) -> Opti
 /// What the head of a response, or what came in its place, makes of a call: ended, or going on.
 fn settle<U, E: 'static>(call: &mut Call, result: &Result<Response<U>, E>) {
     match result {
-        Ok(response) => at_head(call, response.metadata().headers(), None, true),
+        Ok(response) => at_head(call, response.metadata().headers(), None, StatusCode::OK),
         Err(error) => {
             let status = (error as &dyn Any).downcast_ref::<Status>();
             match status.filter(|status| failure::is_answer(status)) {
@@ -318,7 +319,7 @@ fn settle<U, E: 'static>(call: &mut Call, result: &Result<Response<U>, E>) {
 /// The whole answer is a status.
 #[cold]
 fn answered(call: &mut Call, status: &Status) {
-    at_head(call, status.metadata().headers(), None, true);
+    at_head(call, status.metadata().headers(), None, StatusCode::OK);
     call.operation.stamp(Event::STREAM_FINISH);
     call.end_with(failure::code(status));
 }
@@ -333,6 +334,7 @@ fn hand_over(call: Call, handover: Option<&Handover>, put: fn(&Handover, Call) -
         None => Some(call),
     };
     if let Some(mut call) = left {
-        call.end(None, Outcome::ANSWERED, None);
+        let code = call.said_ok.then_some(Code::OK);
+        call.end(code, Outcome::ANSWERED, None);
     }
 }

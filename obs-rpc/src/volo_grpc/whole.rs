@@ -143,18 +143,27 @@ impl<U: RecvEntryMessage> RecvEntryMessage for WholeResponse<U> {
         };
         let calls = Arc::default();
         let handover = Handover(Arc::downgrade(&calls));
-        let body = boxed(WholeBody::Unread {
+        let body = boxed(WholeBody(Whole::Unread {
             inner: Some(body),
             status,
             calls,
-        });
+        }));
         let inner = U::from_body(method, body, kind, compression)?;
         Ok(Self { inner, handover })
     }
 }
 
+struct WholeBody(Whole);
+
+/// What was not read ends as what was.
+impl Drop for WholeBody {
+    fn drop(&mut self) {
+        self.0.read();
+    }
+}
+
 /// The calls are there by the time that anybody reads.
-enum WholeBody {
+enum Whole {
     Unread {
         inner: Option<BoxBody>,
         status: StatusCode,
@@ -163,7 +172,7 @@ enum WholeBody {
     Read(ResponseBody<ResponseBody<BoxBody>>),
 }
 
-impl WholeBody {
+impl Whole {
     fn read(&mut self) -> &mut Self {
         if let Self::Unread {
             inner,
@@ -198,23 +207,23 @@ impl Body for WholeBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match self.read() {
-            Self::Read(body) => Pin::new(body).poll_frame(cx),
-            Self::Unread { .. } => Poll::Ready(None),
+        match self.0.read() {
+            Whole::Read(body) => Pin::new(body).poll_frame(cx),
+            Whole::Unread { .. } => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Read(body) => body.is_end_stream(),
-            Self::Unread { inner, .. } => inner.as_ref().is_none_or(Body::is_end_stream),
+        match &self.0 {
+            Whole::Read(body) => body.is_end_stream(),
+            Whole::Unread { inner, .. } => inner.as_ref().is_none_or(Body::is_end_stream),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Read(body) => body.size_hint(),
-            Self::Unread { inner, .. } => inner.as_ref().map(Body::size_hint).unwrap_or_default(),
+        match &self.0 {
+            Whole::Read(body) => body.size_hint(),
+            Whole::Unread { inner, .. } => inner.as_ref().map(Body::size_hint).unwrap_or_default(),
         }
     }
 }

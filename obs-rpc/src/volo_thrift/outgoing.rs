@@ -33,6 +33,10 @@ pub(crate) struct ClientCall {
 /// When the application asked: Volo's timeout counts from there, over all attempts.
 struct Asked(Moment);
 
+/// There is a call around the attempts of this context. A layer between may well call others, for a token say: those have
+/// contexts of their own.
+struct Around;
+
 /// What is current here, if it is an attempt.
 pub(crate) fn with_attempt(work: impl FnOnce(&mut Active<'_>)) -> Option<()> {
     current::with(|active| is_thrift(active, [&RPC_CLIENT, &RPC_CLIENT_NEXT]).then(|| work(active)))
@@ -60,10 +64,13 @@ impl ClientCall {
     pub(crate) fn start(settings: &'static ClientSettings, cx: &mut ClientContext) -> Self {
         let kind = settings.kind;
         // Asked before it is the attempt that is current.
-        let attempt = match settings.logical {
-            true => None,
-            false => current::with(count_attempt).flatten(),
+        let attempt = match (settings.logical, cx.extensions().contains::<Around>()) {
+            (false, true) => current::with(count_attempt).flatten(),
+            _ => None,
         };
+        if settings.logical {
+            cx.extensions_mut().insert(Around);
+        }
         // What the attempt before left.
         cx.extensions_mut().remove::<Broke>();
         let deadline = deadline(kind, cx);

@@ -108,3 +108,26 @@ async fn an_application_that_goes_away_loses_no_race() {
         assert_eq!(attempt.error_type(), Some("cancelled"));
     }
 }
+
+/// It drops what it waited for as soon as that is there, before the call around it sees the answer.
+#[tokio::test]
+async fn behind_a_layer_that_maps_answers_the_attempt_that_lost_has_lost_as_well() {
+    let capture = Capture::new();
+    let (channel, _) = serve(&capture, [Step::Hang]).await;
+    let channel = attempts(&capture).layer(channel);
+    let period = Duration::from_secs(60);
+    let hedge = Hedge::new_with_mock_latencies(channel, Unavailable(1), 1, 0.99, period, &[1; 10]);
+    let client = ServiceBuilder::new()
+        .layer(calls(&capture))
+        .map_response(|response| response)
+        .layer(ReplayLayer::new(64 << 10))
+        .service(hedge);
+    let answer = EchoClient::new(client).unary(say("hello", 0)).await;
+    assert_eq!(answer.expect("answered").into_inner().text, "hello");
+    let (_, attempts, _) = family(&capture, 2).await;
+    let origin = attempts[0].text("obs.rpc.cancel.origin");
+    assert_eq!(
+        (origin, attempts[0].error_type()),
+        (Some("superseded"), None)
+    );
+}

@@ -5,6 +5,7 @@ use crate::rig::{Step, Unavailable, attempts, calls, family, serve, status};
 use obs_core::{End, StatsLevel};
 use obs_rpc::client::ReplayLayer;
 use obs_testing::Capture;
+use std::time::Duration;
 use tonic::Code;
 use tower::ServiceBuilder;
 use tower::retry::RetryLayer;
@@ -64,6 +65,28 @@ async fn a_call_that_gives_up_ends_as_its_last_attempt() {
     assert_eq!(
         (status(&call), call.error_type()),
         ("UNAVAILABLE", Some("UNAVAILABLE"))
+    );
+}
+
+/// A layer between the two that gives up: nobody was quicker.
+#[tokio::test]
+async fn an_attempt_that_a_timeout_between_gives_up_lost_no_race() {
+    let capture = Capture::new();
+    let (channel, _) = serve(&capture, [Step::Hang]).await;
+    let client = ServiceBuilder::new()
+        .layer(calls(&capture))
+        .timeout(Duration::from_millis(50))
+        .layer(ReplayLayer::new(64 << 10))
+        .layer(RetryLayer::new(Unavailable(5)))
+        .layer(attempts(&capture))
+        .service(channel);
+    let failed = EchoClient::new(client).unary(say("", 0)).await;
+    failed.expect_err("it hangs");
+    let (_, attempts, _) = family(&capture, 1).await;
+    let origin = attempts[0].text("obs.rpc.cancel.origin");
+    assert_eq!(
+        (origin, attempts[0].error_type()),
+        (Some("cascaded"), Some("cancelled"))
     );
 }
 
@@ -148,7 +171,7 @@ async fn an_application_that_goes_away_cancels_the_call_and_with_it_the_attempt(
         tokio::pin!(call);
         // Until the second attempt hangs at the server.
         while !script.is_over() {
-            let waits = tokio::time::timeout(std::time::Duration::from_millis(1), &mut call);
+            let waits = tokio::time::timeout(Duration::from_millis(1), &mut call);
             assert!(waits.await.is_err(), "it hangs");
         }
     }

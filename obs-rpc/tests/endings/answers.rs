@@ -45,6 +45,28 @@ async fn a_status_in_the_headers_is_the_whole_answer() {
     assert_eq!(number(&record, "obs.rpc.response.messages"), Some(0));
 }
 
+/// No gRPC server does. tonic believes the headers, and reads the messages.
+#[tokio::test]
+async fn messages_after_an_ok_in_the_headers_are_counted_and_no_trailers_change_it() {
+    for status in [None, Some("0"), Some("13")] {
+        let (told, record) = call(move |mut respond| async move {
+            let head = with_status(head(200), "0");
+            let mut body = respond.send_response(head, false).expect("open");
+            send(&mut body, message(b"a"));
+            match status {
+                Some(status) => body.send_trailers(trailers(&[("grpc-status", status)])),
+                None => body.send_data("".into(), true),
+            }
+            .expect("open");
+        })
+        .await;
+        told.expect("answered");
+        assert_eq!(ended(&record), (Some("OK"), None, None), "{status:?}");
+        assert_eq!(number(&record, "obs.rpc.response.messages"), Some(1));
+        assert_eq!(record.event_names().last(), Some(&"stream_finish"));
+    }
+}
+
 /// No gRPC server does. tonic believes the headers, and reads no further.
 #[tokio::test]
 async fn a_status_in_the_headers_stands_whatever_follows() {

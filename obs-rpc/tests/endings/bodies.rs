@@ -18,6 +18,11 @@ use tower::Layer;
 
 /// Echo's server and a client, both observed.
 async fn echo(capture: &Capture) -> EchoClient<RpcClient<Channel>> {
+    EchoClient::new(attempts(capture).await)
+}
+
+/// A channel to Echo's server, both observed.
+async fn attempts(capture: &Capture) -> RpcClient<Channel> {
     let (listener, address) = listener().await;
     let layer = RpcServerLayer::new(capture.telemetry()).with_addresses(false);
     let server = Server::builder()
@@ -26,7 +31,7 @@ async fn echo(capture: &Capture) -> EchoClient<RpcClient<Channel>> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tokio::spawn(async move { server.serve_with_incoming(incoming).await });
     let channel = endpoint(address).connect().await.expect("connected");
-    EchoClient::new(RpcClientLayer::new(capture.telemetry()).layer(channel))
+    RpcClientLayer::new(capture.telemetry()).layer(channel)
 }
 
 fn of<'a>(records: &'a [CapturedRecord], kind: &str) -> &'a CapturedRecord {
@@ -152,6 +157,43 @@ async fn a_request_that_fails_is_the_clients_own_failure() {
     let gone = (Some("CANCELLED"), Some("cancelled"), Some("peer"));
     assert_eq!(ended(server), gone);
     at_rest(&capture);
+}
+
+/// And so says the call around it, which does not see the request; before there is a head, and after.
+#[tokio::test]
+async fn a_request_that_fails_is_no_failure_of_the_transports_to_the_call_around_it_either() {
+    for method in ["ClientStream", "Bidi"] {
+        let capture = capture();
+        let layer = RpcClientLayer::calls(capture.telemetry());
+        let mut client = tonic::client::Grpc::new(layer.layer(attempts(&capture).await));
+        client.ready().await.expect("connected");
+        let (messages, request) = mpsc::channel(1);
+        messages.try_send(say("m", 0)).expect("there is room");
+        let path = format!("/test.Echo/{method}").parse().expect("a path");
+        let request = Request::new(ReceiverStream::new(request));
+        let asked = async {
+            let mut answers = client.streaming(request, path, Fails::default()).await?;
+            while answers.get_mut().message().await?.is_some() {}
+            Ok::<_, Status>(())
+        };
+        let feed = async {
+            let has_begun = || match method {
+                "Bidi" => capture.in_flight("obs.rpc.server.active_calls") == 1,
+                _ => true,
+            };
+            while !has_begun() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            messages.send(say("m", 0)).await.expect("it is read");
+        };
+        let (told, ()) = tokio::join!(asked, feed);
+        let told = told.expect_err("it was not sent").code();
+        let records = all(&capture, 3).await;
+        for kind in ["rpc.client", "rpc.call"] {
+            let expect = (Some(crate::expected::name(told)), Some("body_error"), None);
+            assert_eq!(ended(of(&records, kind)), expect, "{method}, {kind}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,10 @@ type Answer = Result<Response<Parts>, io::Error>;
 
 fn answer(status: u16, parts: Vec<Part>) -> Answer {
     let body = StreamBody::new(tokio_stream::iter(parts));
-    let response = Response::builder().status(status).body(body);
+    let response = Response::builder().status(status);
+    let response = response
+        .header("content-type", "application/grpc")
+        .body(body);
     Ok(response.expect("a response"))
 }
 
@@ -105,4 +108,19 @@ async fn a_service_that_unwinds_while_it_is_called_has_panicked() {
     assert_eq!(record.text("rpc.method_original"), Some("test.Other/Call"));
     let events = record.event_names();
     assert_eq!(events.last(), Some(&"server_handle_finish"), "{events:?}");
+}
+
+/// Of axum and of hyper: their errors are not tonic's.
+#[tokio::test]
+async fn a_client_that_goes_away_within_a_foreign_body_has_cancelled_too() {
+    let capture = capture();
+    let lost = io::Error::from(io::ErrorKind::ConnectionReset);
+    let parts = [Ok(Frame::data(Bytes::from_static(b"\0\0"))), Err(lost)];
+    let body = StreamBody::new(tokio_stream::iter(parts));
+    let request = Request::post("/test.Echo/Unary").body(body);
+    let mut service = RpcServerLayer::new(capture.telemetry()).layer(crate::echo::Echo);
+    let answer = service.call(request.expect("a request")).await;
+    drop(answer.expect("what the handler makes of it"));
+    let gone = (Some("CANCELLED"), Some("cancelled"), Some("peer"));
+    assert_eq!(ended(&capture.record()), gone);
 }

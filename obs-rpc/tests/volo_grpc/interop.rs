@@ -259,6 +259,37 @@ async fn binary_metadata_of_a_response_panics_volos_client_and_the_call_ends_onc
     served.abort();
 }
 
+/// What is behind it is not there. Volo reads the page as a message, or its caller does not read it at all.
+#[tokio::test]
+async fn a_page_of_a_proxy_is_a_status_by_http_whether_it_is_read_or_not() {
+    for is_read in [true, false] {
+        let capture = capture();
+        let (listener, address) = listener().await;
+        let fails = MapResponseLayer::new(|_: http::Response<tonic::body::Body>| {
+            let page = http_body_util::Full::new(Bytes::from_static(b"<html>"));
+            let response = http::Response::builder().status(503);
+            let page = response.body(tonic::body::Body::new(page));
+            page.expect("a response")
+        });
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder().layer(fails).add_service(Echo);
+        let served = tokio::spawn(async move { server.serve_with_incoming(incoming).await });
+        let client = client(&capture, address, None);
+        if is_read {
+            client.unary(say("well", 0)).await.expect_err("a page");
+        } else {
+            drop(client.server_stream(say("well", 0)).await.expect("a head"));
+        }
+        let records = all(&capture, 2).await;
+        for kind in ["rpc.call", "rpc.client"] {
+            let record = one(&records, kind);
+            let status = record.text("rpc.response.status_code");
+            assert_eq!(status, Some("UNAVAILABLE"), "{kind}, {is_read}");
+        }
+        served.abort();
+    }
+}
+
 /// As one with TLS would be made.
 struct Counting(Arc<AtomicU32>);
 
@@ -290,6 +321,19 @@ async fn a_transport_of_the_users_is_made_once_and_watched_as_well() {
         assert_eq!(record.text("rpc.response.status_code"), Some("OK"));
     }
     served.abort();
+}
+
+/// As between two messages: the attempt goes with its call.
+#[tokio::test]
+async fn a_response_that_is_dropped_unread_takes_its_attempt_with_it() {
+    let world = World::new(None).await;
+    let answers = world.client.server_stream(say("well", 2)).await;
+    drop(answers.expect("a response"));
+    let records = world.recorded().await;
+    let origins = records.map(|it| it.text("obs.rpc.cancel.origin").map(str::to_owned));
+    let [call, attempt, _] = origins;
+    assert_eq!(call.as_deref(), Some("local"));
+    assert_eq!(attempt.as_deref(), Some("cascaded"));
 }
 
 #[tokio::test]

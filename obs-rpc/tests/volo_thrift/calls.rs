@@ -12,8 +12,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use volo::layer::Layer;
 use volo::service::Service;
+use volo_thrift::ClientError;
 use volo_thrift::codec::default::DefaultMakeCodec;
+use volo_thrift::context::ClientContext;
 use volo_thrift::server::{Router, Server};
 
 fn of<'r>(records: &'r [CapturedRecord], kind: &str) -> Vec<&'r CapturedRecord> {
@@ -544,4 +547,61 @@ async fn beside_layers_of_grpc_no_metric_is_two_and_no_call_is_an_attempt_of_the
     one_each.dedup();
     assert_eq!(one_each.len(), names.len(), "{names:?}");
     assert!(kinds.iter().any(|kind| std::ptr::eq(*kind, here)));
+}
+
+/// A layer between that fetches a token first, with an observed client of its own.
+#[derive(Clone)]
+struct WithToken<S> {
+    inner: S,
+    tokens: ShopClient,
+}
+
+impl<S, Req> Service<ClientContext, Req> for WithToken<S>
+where
+    S: Service<ClientContext, Req, Error = ClientError> + Send + Sync,
+    Req: Send,
+{
+    type Response = S::Response;
+    type Error = ClientError;
+
+    async fn call(&self, cx: &mut ClientContext, req: Req) -> Result<S::Response, ClientError> {
+        self.tokens.buy(order("token")).await?;
+        self.inner.call(cx, req).await
+    }
+}
+
+struct Fetches(ShopClient);
+
+impl<S> Layer<S> for Fetches {
+    type Service = WithToken<S>;
+
+    fn layer(self, inner: S) -> WithToken<S> {
+        let Self(tokens) = self;
+        WithToken { inner, tokens }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_else_is_called_on_the_way_is_no_attempt() {
+    let world = World::new();
+    let address = world.serve().await;
+    let telemetry = world.capture.telemetry();
+    let tokens = ShopClientBuilder::new("tokens.volo")
+        .address(address)
+        .layer_inner(ThriftClientLayer::new(telemetry))
+        .build();
+    let client = ShopClientBuilder::new("shop.volo")
+        .address(address)
+        .layer_inner(ThriftClientLayer::new(telemetry))
+        .layer_outer_front(Fetches(tokens))
+        .layer_outer_front(ThriftClientLayer::calls(telemetry))
+        .build();
+    client.buy(order("book")).await.expect("answered");
+    world.settled(1, 2, 2);
+    let records = world.capture.records();
+    let told = attribute(of(&records, "rpc.call")[0], "obs.rpc.call.attempts");
+    assert_eq!(told, Some(&AttrValue::Int(1)));
+    for attempt in of(&records, "rpc.client") {
+        assert_eq!(attribute(attempt, "obs.rpc.attempt"), None);
+    }
 }
