@@ -7,4 +7,7 @@ mod bytes;
 mod coded;
 mod endings;
 mod injection;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod sockets;
 mod support;
