@@ -10,4 +10,5 @@ mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod sockets;
+mod retried;
 mod support;

@@ -11,7 +11,7 @@
 //! | `GATEWAY_PRICES` | a table of prices in LiteLLM's format | no costs |
 //! | `GATEWAY_INJECT_USAGE` | `true`: streams are asked for their usage in the name of who did not | `false` |
 //! | `GATEWAY_DRAIN_BYTES` | of a stream whose reader left so much is read on, for its usage, which its upstream charges for | `0`: it is cancelled |
-//! | `GATEWAY_GRACE_SECONDS` | how long streams may go on after a signal | `30` |
+//! | `GATEWAY_GRACE_MS` | for how many milliseconds streams may go on after a signal | `30000` |
 
 use crate::Result;
 use obs_llm::Provider;
@@ -49,7 +49,7 @@ impl Settings {
             prices: text("GATEWAY_PRICES"),
             injects_usage: parsed("GATEWAY_INJECT_USAGE", false)?,
             drain_bytes: parsed("GATEWAY_DRAIN_BYTES", 0)?,
-            grace: Duration::from_secs(parsed("GATEWAY_GRACE_SECONDS", 30)?),
+            grace: Duration::from_millis(parsed("GATEWAY_GRACE_MS", 30_000)?),
         })
     }
 }
