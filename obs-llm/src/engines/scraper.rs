@@ -106,7 +106,7 @@ impl EngineScraper {
         Self { shared }
     }
 
-    /// Adds a target. It is scraped at once, on the thread, and then with all others.
+    /// Adds a target. It is scraped at once, on the thread, and then with all others; where the telemetry is over it is not.
     ///
     /// # Errors
     /// When there is one of the same engine, address and port already: nobody could tell their series apart. When the system gives

@@ -74,7 +74,7 @@ pub struct ScrapeTarget {
 
 impl ScrapeTarget {
     /// An engine at this URL: `http://host:port` gets the path at which such an engine has its page, a URL with a path is taken as
-    /// it is. `https` takes the feature `engines-tls`.
+    /// it is. `https` takes the feature `engines-tls`, and a certificate of a public authority.
     ///
     /// # Errors
     /// When it is no URL of a page that can be got.

@@ -13,8 +13,8 @@ use super::{
     table::{At, NONE, Node},
 };
 
-/// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a character, a longer key is none that is
-/// wanted, and a longer number is not told.
+/// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a
+/// character, a longer key is none that is wanted, and a longer number is not told.
 pub(crate) const CAP: usize = 64;
 /// So deep is a document read: what lies deeper is skipped.
 pub(crate) const LEVELS: usize = 16;

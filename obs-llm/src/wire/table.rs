@@ -14,8 +14,8 @@
 //! ];
 //! ```
 //!
-//! A node serves an object by its keys, a list by its item, or both, whichever comes; what it does not serve is skipped. Where a document may be a list of documents, the
-//! first node's item is the first node.
+//! A node serves an object by its keys, a list by its item, or both, whichever comes; what it does not serve is skipped. Where
+//! a document may be a list of documents, the first node's item is the first node.
 
 /// At most so many keys has a node: a test of each table's making.
 const KEYS: usize = 32;

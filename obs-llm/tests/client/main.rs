@@ -7,5 +7,8 @@ mod bytes;
 mod coded;
 mod endings;
 mod injection;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod sockets;
 mod retried;
 mod support;

@@ -302,3 +302,13 @@ fn code_that_an_interpreter_runs_is_no_error() {
         &["error _OTHER"],
     );
 }
+
+#[test]
+fn a_delta_may_stand_before_its_type() {
+    let event = r#"{"delta":"a","type":"response.reasoning_text.delta"}"#;
+    check(Wire::OpenAiResponses, event, &["content Reasoning"]);
+    let event = r#"{"delta":"","type":"response.reasoning_text.delta"}"#;
+    check(Wire::OpenAiResponses, event, &[]);
+    let event = r#"{"delta":"a","type":"response.something.else"}"#;
+    check(Wire::OpenAiResponses, event, &[]);
+}
