@@ -108,6 +108,7 @@ impl LlmCall {
             return;
         };
         let labels = active.labels();
+        self.pace.settle(labels, kind);
         let record = |quantity, count: u64| kind.record_quantity(labels, quantity, count as f64);
         match self.shared.settings.dialect {
             Dialect::V1_41 => {
