@@ -164,6 +164,10 @@ def usual():
     case("stranger", chat, messages=HI, key="nobody", status=401, calls=[])
     case("no such model", chat, "nothing", messages=HI, status=404, calls=[("simulated-first", "model_not_found", 1)])
     case("no such path", lambda client: client.images.generate, prompt="a cat", operation=None, status=404, calls=[])
+    for key, path in (("sk-of-nobody", "/v1/chat/completions"), (KEYS["ann"], "/v1/images/generations")):
+        # What is refused unread says that its connection is over, or its client asks the next thing in vain.
+        _, headers, _ = post(gateway, key, path, {}, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+        want(headers.get("connection") == "close", f"{path}: {headers}")
     # One upstream for the other.
     busy, failing = ("simulated-first", "rate_limit_exceeded", 1), ("simulated-first", "503", 1)
     case("busy", chat, "sim-busy", messages=HI, calls=[busy, second])

@@ -62,6 +62,12 @@ impl Refusal {
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        // Of these the request was not read to its end, and the server may hang up: a client that is not told asks the next thing
+        // on a connection that is gone.
+        if !matches!(self, R::NoUpstream) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         response
     }
 }
