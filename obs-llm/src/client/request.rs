@@ -46,6 +46,10 @@ impl<B> RequestBody<B> {
 
     /// The body inside, read at once if `data` has all of it.
     #[cfg(feature = "reqwest")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "it goes on as it is, once for a request"
+    )]
     pub(super) fn read_at_once(
         mut self,
         data: impl for<'a> FnOnce(&'a B) -> Option<&'a [u8]>,

@@ -9,6 +9,6 @@ mod endings;
 mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod sockets;
 mod retried;
+mod sockets;
 mod support;
