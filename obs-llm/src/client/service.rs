@@ -112,22 +112,19 @@ fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCal
     if let Some(hint) = request.extensions().get::<ModelHint>() {
         call.model(hint.as_str());
     }
-    let mut streams = None;
     let mut framing = None;
     if let Some(by_path) = &known.by_path {
-        streams = by_path.streams;
         framing = Some(by_path.stream_framing);
         if let Some(model) = &by_path.model {
             call.model(model);
         }
-        if streams == Some(true) {
+        if by_path.streams == Some(true) {
             call.stream(true);
         }
     }
     let reading = Reading {
         wire: known.wire,
         asked: Asked::default(),
-        streams,
         framing,
     };
     Some((call, reading))
