@@ -234,6 +234,8 @@ static BARS: &[Bar] = &[
     bar("llm/chunk200-ollama", Unit::Allocs, 0.0),
     bar("llm/gap", Unit::Instr, 60.0),
     bar("llm/gap", Unit::Allocs, 0.0),
+    bar("llm/server-token", Unit::Instr, 60.0),
+    bar("llm/server-token", Unit::Allocs, 0.0),
     bar("llm/stream-state", Unit::Bytes, 1024.0),
     bar("contention/llm", Unit::X, 1.95),
 ];

@@ -42,6 +42,12 @@ impl Kind {
         Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// The wall clock now, in nanoseconds since the Unix epoch, for what depends on the hour: it may be set back, so nothing is
+    /// measured by it.
+    pub fn unix_nanos(&self) -> u64 {
+        self.clock.unix_nanos()
+    }
+
     /// How many ticks of its clock a duration has, to compare with [`Moment::ticks_since`] again and again. Saturates.
     pub fn ticks(&self, duration: Duration) -> u64 {
         self.engine.ticks(duration)

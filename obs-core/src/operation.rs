@@ -393,6 +393,13 @@ impl Active<'_> {
         self.0.kind.engine.counts.panics.add(1);
     }
 
+    /// Whether an outgoing call carries more than a `traceparent`: [`inject`](Self::inject) writes it.
+    #[doc(hidden)]
+    #[inline]
+    pub fn carries_more(&self) -> bool {
+        self.0.tracestate.1 != 0 || self.0.session.is_some()
+    }
+
     /// Writes what an outgoing call carries, as the W3C's headers: `traceparent`, and `tracestate` and `baggage` where
     /// there are any. Allocates nothing of its own.
     pub fn inject(&mut self, set: impl FnMut(&'static str, &str)) {

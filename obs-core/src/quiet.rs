@@ -26,6 +26,7 @@ pub(crate) fn is_quiet() -> bool {
 }
 
 /// The same, and wherever others say so: in OpenTelemetry's suppressed scope.
+#[inline]
 pub(crate) fn is_suppressed() -> bool {
     is_quiet() || thread::sees_otel() && Context::is_current_telemetry_suppressed()
 }

@@ -29,6 +29,8 @@ pub struct Bill<'a> {
     /// The tier that served, as the provider names it: `default`, `priority`, `flex`, `batch`, `standard`. That of the answer,
     /// where it tells one: a request that asks for a better tier does not always get it.
     pub service_tier: Option<&'a str>,
+    /// The host that served, for prices that depend on where that is.
+    pub server_address: Option<&'a str>,
     /// The tokens, as the provider told them.
     pub usage: &'a Usage,
     /// The call is one of a batch, which providers sell at another price.
@@ -46,6 +48,7 @@ impl<'a> Bill<'a> {
             request_model: None,
             response_model: None,
             service_tier: None,
+            server_address: None,
             usage,
             batch: false,
             unix_seconds: None,
@@ -70,6 +73,13 @@ impl<'a> Bill<'a> {
     #[must_use]
     pub const fn with_service_tier(mut self, tier: Option<&'a str>) -> Self {
         self.service_tier = tier;
+        self
+    }
+
+    /// With the host that served.
+    #[must_use]
+    pub const fn with_server_address(mut self, host: Option<&'a str>) -> Self {
+        self.server_address = host;
         self
     }
 

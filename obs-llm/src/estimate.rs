@@ -11,13 +11,15 @@
 //! arguments is, its name is not. Anthropic and Google publish no vocabulary: for their models there is no estimate.
 //!
 //! An [`Estimator`] holds the text of one answer until its end, up to a cap; beyond it there is no estimate, rather than one of a
-//! half. That is the cost of it, next to counting at the end: some ten milliseconds for 256 KiB, on the thread that ends the
-//! call. Neither is for a service that does not need it.
+//! half. That is the cost of it, next to counting at the end, on the thread that ends the call: of 1,000 bytes some twenty
+//! microseconds by OpenAI's vocabularies, of 256 KiB of English ten milliseconds, and of as much white space a hundred. It is not
+//! for a service that does without.
 
 mod chat;
 mod estimator;
 #[cfg(feature = "tiktoken")]
 mod openai;
+#[cfg(any(feature = "tiktoken", feature = "tokenizers"))]
 mod slices;
 #[cfg(feature = "tokenizers")]
 mod tokenizer;

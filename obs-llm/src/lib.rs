@@ -155,6 +155,7 @@ pub mod estimate;
 mod llm;
 mod provider;
 pub mod server;
+mod slow;
 #[cfg(feature = "stream")]
 mod stream;
 mod usage;

@@ -56,7 +56,14 @@
 //! `decode` (to the last one), as `obs.stage`. Like what counts tokens they know no error: they are recorded before anybody knows
 //! one. What a request was never told there is nothing of: one that nobody scheduled has neither queue nor prefill.
 //!
+//! A request whose first token, or a token after, comes [late](ModelServer::with_slow) is told by an event `obs.llm.slow` when it
+//! does.
+//!
 //! Where a request has several choices (`n`), the time per output token is one choice's: a step writes a token of each at once.
+//!
+//! Where somebody else's engine runs the model (mistral.rs), and only its answers are seen, the request is what is asked of the
+//! engine: each chunk is a [`token`](InferenceRequest::token), and the [`usage`](crate::wire::ResponseSink::usage) that it ends with
+//! says how many there were.
 //!
 //! # The span
 //!
@@ -80,6 +87,7 @@ pub use request::InferenceRequest;
 use crate::anomaly::{Anomalies, Anomaly};
 use crate::descriptor::{ADDRESS, LlmOperation, MODEL, OPERATION, PORT, PROVIDER, RESPONSE_MODEL};
 use crate::dialect::Dialect;
+use crate::llm::SLOW;
 use crate::provider::Provider;
 use descriptor::{BATCH_BOUNDS, BATCH_SIZE, KV_CACHE_USAGE, SLOTS, WAITING};
 use obs_core::otel::trace::SpanKind;
@@ -88,6 +96,7 @@ use obs_core::{
     Telemetry, current,
 };
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Who serves one model. Make one for each model at start-up and clone it: its settings are leaked once, at its first request, so
 /// that a request counts no references.
@@ -111,11 +120,15 @@ struct Settings {
     address: Option<(Arc<str>, Option<u16>)>,
     slots: Option<u32>,
     token_gaps: bool,
+    slow_first_token: Option<Duration>,
+    slow_token_gap: Option<Duration>,
+    keeps_slow: bool,
 }
 
 /// What all requests of one server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) telemetry: Telemetry,
     pub(crate) kind: &'static Kind,
     pub(crate) dialect: Dialect,
     pub(crate) model: Arc<str>,
@@ -125,6 +138,10 @@ pub(crate) struct Shared {
     batch_size: BoundHistogram,
     kv_cache_usage: BoundGauge,
     pub(crate) token_gaps: bool,
+    /// In ticks; none is longer than `u64::MAX`.
+    pub(crate) slow_first_token: u64,
+    pub(crate) slow_token_gap: u64,
+    pub(crate) keeps_slow: bool,
     pub(crate) anomalies: Anomalies,
 }
 
@@ -143,6 +160,9 @@ impl ModelServer {
                 address: None,
                 slots: None,
                 token_gaps: false,
+                slow_first_token: Some(SLOW),
+                slow_token_gap: Some(SLOW),
+                keeps_slow: false,
             },
             leaked: Arc::default(),
         }
@@ -186,6 +206,23 @@ impl ModelServer {
     #[must_use]
     pub fn with_token_gaps(self, records: bool) -> Self {
         self.set(|settings| settings.token_gaps = records)
+    }
+
+    /// From which time to the first token, and from which time between two tokens, a request is told to be slow: by an event
+    /// `obs.llm.slow` at that moment, once for each of the two, with the trace's id. By default [`SLOW`]; `None` is never.
+    #[must_use]
+    pub fn with_slow(self, first_token: Option<Duration>, token_gap: Option<Duration>) -> Self {
+        self.set(|settings| {
+            settings.slow_first_token = first_token;
+            settings.slow_token_gap = token_gap;
+        })
+    }
+
+    /// Whether a request that is told to be slow is kept although the head decision left it out, so that the event's trace is
+    /// there. Not by default.
+    #[must_use]
+    pub fn with_slow_kept(self, keeps: bool) -> Self {
+        self.set(|settings| settings.keeps_slow = keeps)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -260,10 +297,12 @@ impl Shared {
             }
         }
         let whose = [provider, model];
+        let ticks = |slow: Option<Duration>| slow.map_or(u64::MAX, |slow| kind.ticks(slow));
         if let Some(slots) = settings.slots {
             telemetry.gauge(&SLOTS).bind(&whose).set(slots.into());
         }
         Self {
+            telemetry: *telemetry,
             kind,
             dialect,
             model: settings.model.clone(),
@@ -272,6 +311,9 @@ impl Shared {
             batch_size: { telemetry.histogram(&BATCH_SIZE, BATCH_BOUNDS) }.bind(&whose),
             kv_cache_usage: telemetry.gauge(&KV_CACHE_USAGE).bind(&whose),
             token_gaps: settings.token_gaps,
+            slow_first_token: ticks(settings.slow_first_token),
+            slow_token_gap: ticks(settings.slow_token_gap),
+            keeps_slow: settings.keeps_slow,
             anomalies: Anomalies::new(telemetry),
         }
     }

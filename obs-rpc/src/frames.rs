@@ -59,7 +59,10 @@ impl Frames {
             tally.bytes += rest.len() as u64;
             return;
         }
-        self.feed_any(data, tally);
+        // HTTP/2 ends a stream with a frame that has none.
+        if !data.is_empty() {
+            self.feed_any(data, tally);
+        }
     }
 
     #[inline(never)]

@@ -50,9 +50,13 @@ pub(crate) fn scan(metadata: &HeaderMap) -> Found<'_> {
 /// The first value of a key.
 #[inline(always)]
 fn first<'a>(metadata: &'a HeaderMap, key: &str) -> Option<&'a HeaderValue> {
-    let mut entries = metadata.iter();
-    let found = entries.find(|(name, _)| name.as_str() == key)?;
-    Some(found.1)
+    // By hand: the closure of a search is kept out of line.
+    for (name, value) in metadata {
+        if name.as_str() == key {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// The status that a head or trailers say.

@@ -207,6 +207,7 @@ async fn what_stood_in_a_request_makes_room_for_the_trace_and_its_own_baggage_do
         duration: None,
         stages: &[],
         measures: &[],
+        quantities: &[],
         in_flight: None,
         span_name: |_, name| name.push_str("around"),
     };

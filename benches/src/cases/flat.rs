@@ -22,7 +22,8 @@ use crate::harness::pair::Pair;
 
 pub(crate) const DURATION: &str = "http.server.request.duration";
 pub(crate) const CLIENT_DURATION: &str = "http.client.request.duration";
-const ACTIVE: [&str; 5] = [
+const ACTIVE: [&str; 6] = [
+    "obs.llm.server.active_requests",
     "obs.llm.client.active_calls",
     "http.server.active_requests",
     "http.client.active_requests",

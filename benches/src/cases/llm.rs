@@ -30,6 +30,7 @@ pub(crate) use list::ALL;
 pub(crate) mod answers;
 mod list;
 pub(crate) mod peers;
+pub(crate) mod server;
 
 const DURATION: &str = "gen_ai.client.operation.duration";
 const GAPS: &str = "gen_ai.client.operation.time_per_output_chunk";

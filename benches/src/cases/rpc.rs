@@ -242,8 +242,11 @@ fn hold(flat: &Flat, pair: Pair, ends: Ends, (records, stamps): (u64, usize)) ->
         })
 }
 
+/// The host has a public name, and is ours: the trace context is written.
 fn asks(telemetry: &Telemetry) -> RpcClientLayer {
-    RpcClientLayer::new(telemetry).with_server(&Uri::from_static(wire::URL))
+    RpcClientLayer::new(telemetry)
+        .with_server(&Uri::from_static(wire::URL))
+        .with_injection(true)
 }
 
 /// tonic alone.

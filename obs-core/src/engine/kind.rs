@@ -39,6 +39,8 @@ pub struct Kind {
     stages: Box<[HotStage]>,
     /// Those of them that are recorded at the end.
     at_end: Box<[HotStage]>,
+    /// By the level: up to where among these there are some that it records. Each lies in cache lines of its own.
+    staged: [u16; 3],
     /// Offset and shape of each.
     quantities: Box<[quantities::Place]>,
     /// Offset and boundaries of each measure that is a histogram too.
@@ -150,7 +152,11 @@ impl Kind {
         });
         let stages: Box<[HotStage]> = stages.collect();
         let at_end = stages.iter().filter(|stage| !stage.by_hand).cloned();
-        let at_end = at_end.collect();
+        let at_end: Box<[HotStage]> = at_end.collect();
+        let staged = [StatsLevel::Disabled, StatsLevel::Base, StatsLevel::Detailed].map(|level| {
+            let last = at_end.iter().rposition(|stage| stage.level <= level);
+            last.map_or(0, |last| last as u16 + 1)
+        });
         let asked = if engine.config.measures { 4 } else { 0 };
         let measures = descriptor
             .measures
@@ -200,6 +206,7 @@ impl Kind {
             duration,
             stages,
             at_end,
+            staged,
             measures,
             quantities,
             context: engine.config.context,
@@ -547,7 +554,8 @@ impl Kind {
         if let Some(duration) = &self.duration {
             duration.record(cells, ticks, owned);
         }
-        for stage in &self.at_end {
+        let staged = usize::from(self.staged[live.level as usize]);
+        for stage in self.at_end.get(..staged).unwrap_or_default() {
             if let Some(took) = stage.took(live, ticks) {
                 stage.histogram.record(cells, took, owned);
             }

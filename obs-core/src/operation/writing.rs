@@ -25,6 +25,7 @@ impl Live {
         }
     }
 
+    #[inline]
     pub(crate) fn tracestate(&self) -> &str {
         self.attributes
             .text_at(self.tracestate.0, self.tracestate.1)

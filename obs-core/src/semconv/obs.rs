@@ -90,7 +90,7 @@ names! {
     LLM_SERVER_DECODE = "obs.llm.server.decode.duration";
     /// What an engine says all of it took, in seconds.
     LLM_SERVER_TOTAL = "obs.llm.server.total.duration";
-    /// What was slow: `first_chunk`, `chunk_gap`.
+    /// What was slow: `first_chunk`, `chunk_gap`, and on the side that answers `first_token`, `token_gap`.
     LLM_SLOW_CAUSE = "obs.llm.slow.cause";
     /// How long it took, in seconds.
     LLM_SLOW_DURATION = "obs.llm.slow.duration";
@@ -192,7 +192,7 @@ pub const LLM_SERVER_PREEMPTIONS_METRIC: &str = "obs.llm.server.preemptions";
 pub const LLM_COST: &str = "obs.llm.cost";
 /// What could not be read, counted or priced, by what it was.
 pub const LLM_ANOMALIES: &str = "obs.llm.anomalies";
-/// The event of a call whose first chunk or a chunk after came late.
+/// The event of a call whose first chunk or token, or one after, came late.
 pub const LLM_SLOW: &str = "obs.llm.slow";
 /// Scraped from an engine: whether its page could be read last: 1 or 0.
 pub const LLM_ENGINE_UP: &str = "obs.llm.engine.up";

@@ -151,3 +151,12 @@ fn both_are_exponential_where_that_is_asked_for() {
     let first = histogram(&metrics, "test.first", &[]).exponential;
     assert_eq!(first.map(|buckets| buckets.zero_count), Some(1));
 }
+#[test]
+fn the_wall_clock_is_that_of_the_telemetry() {
+    let clock = obs_core::ManualClock::new();
+    let (_, kind) = asked(|builder| builder.with_clock(obs_core::Clock::manual(&clock)));
+    clock.set_wall(1_795_392_000_000_000_000);
+    assert_eq!(kind.unix_nanos(), 1_795_392_000_000_000_000);
+    clock.advance(Duration::from_nanos(7));
+    assert_eq!(kind.unix_nanos(), 1_795_392_000_000_000_007);
+}

@@ -5,7 +5,7 @@ use super::finish::ERROR;
 use crate::anomaly::Anomaly;
 use crate::bill::Bill;
 use crate::descriptor::{
-    COST, INPUT_USAGE, LlmOperation, MAIN_CACHE_READ, MAIN_CACHE_WRITE, MAIN_CALL_INPUT,
+    ADDRESS, COST, INPUT_USAGE, LlmOperation, MAIN_CACHE_READ, MAIN_CACHE_WRITE, MAIN_CALL_INPUT,
     MAIN_CALL_OUTPUT, MAIN_INPUT, MAIN_OUTPUT, MAIN_REASONING, MODEL, OUTPUT_USAGE, PROVIDER,
     RESPONSE_MODEL, by_length, cache_write_key,
 };
@@ -199,10 +199,12 @@ impl LlmCall {
         let active = self.operation.active()?;
         let text = |label| active.label_value(label);
         let (provider, asked, answered) = (text(PROVIDER), text(MODEL), text(RESPONSE_MODEL));
+        let server = text(ADDRESS);
         let text = |value: &Option<obs_core::LabelValue>| {
             value.as_ref().map(|value| value.to_text().into_owned())
         };
         let (provider, asked, answered) = (text(&provider), text(&asked), text(&answered));
+        let server = text(&server);
         let labels = active.labels();
         let bill = Bill::new(
             provider.as_deref().unwrap_or_default(),
@@ -211,7 +213,9 @@ impl LlmCall {
         )
         .with_request_model(asked.as_deref())
         .with_response_model(answered.as_deref())
-        .with_service_tier(self.tier.as_deref());
+        .with_service_tier(self.tier.as_deref())
+        .with_server_address(server.as_deref())
+        .with_unix_seconds(Some(self.kind.unix_nanos() / 1_000_000_000));
         let price = self.kind.contain(None, || prices.price(&bill));
         let Some(price) = price.filter(|price| price.is_finite() && *price >= 0.0) else {
             return Some(false);

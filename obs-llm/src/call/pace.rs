@@ -1,10 +1,9 @@
 //! When chunks came.
 
 use super::super::llm::Shared;
-use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK, SCOPE};
-use obs_core::otel::KeyValue;
-use obs_core::semconv::obs;
-use obs_core::{Active, Body, Event, Kind, LogEvent, Moment, Severity};
+use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
+use crate::slow::Slow;
+use obs_core::{Active, Event, Kind, Moment};
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -65,7 +64,7 @@ impl Pace {
                 let took = now.ticks_since(last);
                 self.longest = self.longest.max(took);
                 if took >= of.0.slow_chunk_gap {
-                    self.slow_gap(active, of, took);
+                    self.slow_gap(active, of.0, took);
                 }
             }
             None => {
@@ -92,75 +91,27 @@ impl Pace {
         kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
         let took = now.ticks_since(started);
         if took >= shared.slow_first_chunk {
-            slow(
-                active,
-                (shared, kind),
-                "first_chunk",
+            let slow = Slow {
+                cause: "first_chunk",
                 took,
-                shared.slow_first_chunk,
-            );
+                threshold: shared.slow_first_chunk,
+            };
+            slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_gap(
-        &mut self,
-        active: Active<'_>,
-        (shared, kind): (&'static Shared, &'static Kind),
-        took: u64,
-    ) {
+    fn slow_gap(&mut self, active: Active<'_>, shared: &'static Shared, took: u64) {
         self.slow = self.slow.saturating_add(1);
         // A stream that stutters says so once.
         if self.slow == 1 {
-            slow(
-                active,
-                (shared, kind),
-                "chunk_gap",
+            let slow = Slow {
+                cause: "chunk_gap",
                 took,
-                shared.slow_chunk_gap,
-            );
+                threshold: shared.slow_chunk_gap,
+            };
+            slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
         }
     }
-}
-
-/// Told at once: whoever is to be woken is not to wait for the end.
-#[cold]
-#[inline(never)]
-fn slow(
-    mut active: Active<'_>,
-    (shared, kind): (&'static Shared, &'static Kind),
-    cause: &'static str,
-    took: u64,
-    threshold: u64,
-) {
-    use crate::descriptor::{MODEL, OPERATION, PROVIDER, RESPONSE_MODEL};
-    if shared.settings.keeps_slow {
-        active.force_keep();
-    }
-    let session = active.handle().session();
-    let mut event = LogEvent::new(obs::LLM_SLOW, Body::Empty)
-        .with_scope(&SCOPE)
-        .with_severity(Severity::Warn)
-        .of(active.trace_parent())
-        .with_attribute(KeyValue::new(obs::LLM_SLOW_CAUSE.as_str(), cause))
-        .with_attribute(KeyValue::new(
-            obs::LLM_SLOW_DURATION.as_str(),
-            kind.seconds(took),
-        ))
-        .with_attribute(KeyValue::new(
-            obs::LLM_SLOW_THRESHOLD.as_str(),
-            kind.seconds(threshold),
-        ));
-    for label in [OPERATION, PROVIDER, MODEL, RESPONSE_MODEL] {
-        if let Some(value) = active.label_value(label) {
-            let key = kind.descriptor().labels[label].key;
-            let value = value.to_text().into_owned();
-            event = event.with_attribute(KeyValue::new(key.as_str(), value));
-        }
-    }
-    if let Some(session) = session {
-        event = event.with_session(session);
-    }
-    shared.telemetry.emit(event);
 }

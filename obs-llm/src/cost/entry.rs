@@ -2,6 +2,7 @@
 
 use super::field::{Rate, Tier};
 use super::off_peak::OffPeak;
+use super::place::{Place, Uplift};
 use crate::usage::{Tokens, Usage};
 
 /// How many rates a call is charged by: [`Rate::CacheHit`] is resolved before.
@@ -27,6 +28,7 @@ pub(super) struct Entry {
     /// A threshold counts as passed when it is reached.
     pub(super) inclusive: bool,
     pub(super) off_peak: Option<Box<OffPeak>>,
+    pub(super) uplift: Option<Box<Uplift>>,
 }
 
 /// What a call costs by an entry.
@@ -39,7 +41,13 @@ pub(super) struct Charge {
 
 impl Entry {
     /// What these tokens cost; `None` where a price that is needed is missing, or the input was not told.
-    pub(super) fn charge(&self, usage: &Usage, tier: Tier, seconds: Option<u64>) -> Option<Charge> {
+    pub(super) fn charge(
+        &self,
+        usage: &Usage,
+        tier: Tier,
+        seconds: Option<u64>,
+        place: Option<Place>,
+    ) -> Option<Charge> {
         let input = usage.get(Tokens::Input)?;
         let priced = |tier| self.schemes.iter().any(|scheme| scheme.tier == tier);
         let tier_priced = priced(tier);
@@ -54,6 +62,8 @@ impl Entry {
         let cheaper =
             cheaper.and_then(|(off_peak, seconds)| off_peak.rates(&scheme.rates, seconds));
         let usd = cost(input, usage, cheaper.as_ref().unwrap_or(&scheme.rates));
+        let uplift = self.uplift.as_ref().zip(place);
+        let usd = usd * uplift.map_or(1.0, |(uplift, place)| uplift[place as usize]);
         (usd.is_finite()).then_some(Charge { usd, tier_priced })
     }
 }
@@ -123,6 +133,7 @@ mod tests {
             schemes: schemes.into(),
             inclusive: false,
             off_peak: None,
+            uplift: None,
         }
     }
 
@@ -135,7 +146,7 @@ mod tests {
             rates,
         }]);
         let input = Usage::new().with(Tokens::Input, 3);
-        let charge = |usage: &Usage| entry.charge(usage, Tier::Standard, None);
+        let charge = |usage: &Usage| entry.charge(usage, Tier::Standard, None, None);
         assert_eq!(charge(&input).map(|charge| charge.usd), Some(6.0));
         assert_eq!(
             charge(&input.with(Tokens::Output, 0)).map(|charge| charge.usd),
@@ -159,7 +170,7 @@ mod tests {
         };
         let entry = entry(vec![standard, flex]);
         let usage = Usage::new().with(Tokens::Input, 1);
-        let charge = |tier| entry.charge(&usage, tier, None);
+        let charge = |tier| entry.charge(&usage, tier, None, None);
         assert_eq!(
             charge(Tier::Flex),
             Some(Charge {

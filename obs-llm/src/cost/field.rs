@@ -1,5 +1,7 @@
 //! The fields of LiteLLM's table: what the name of a price says.
 
+use super::place::Place;
+
 /// What a price is for one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -124,7 +126,6 @@ const UNTOLD: &[&str] = &[
     "output_cost_per_video_",
     "output_dbu_cost_per_token",
     "provider_specific_entry",
-    "regional_endpoint_uplift_multiplier",
     "regional_processing_uplift_multiplier_",
     "search_context_cost_per_query",
     "vector_store_cost_per_",
@@ -136,6 +137,8 @@ const UNTOLD: &[&str] = &[
 pub(super) enum Field {
     /// A price, in a tier, for calls whose input has more than `above` tokens.
     Price { rate: Rate, above: u64, tier: Tier },
+    /// What prices are multiplied by in a place.
+    Uplift(Place),
     /// A price of something that tokens do not tell.
     Untold,
     /// By its name a price; of what, is not known.
@@ -154,6 +157,9 @@ impl Field {
         });
         if let Some(price) = price {
             return price;
+        }
+        if let Some(place) = Place::of_field(name) {
+            return Self::Uplift(place);
         }
         if UNTOLD.iter().any(|untold| name.starts_with(untold)) {
             return Self::Untold;
@@ -262,6 +268,11 @@ mod tests {
             Field::Untold,
         );
         is("search_context_cost_per_query", Field::Untold);
+        is("regional_processing_uplift_multiplier_mars", Field::Untold);
+        is(
+            "regional_processing_uplift_multiplier_eu",
+            Field::Uplift(Place::Eu),
+        );
         is("input_cost_per_token_lunar", Field::Unknown);
         is("input_cost_per_token_above_manyk_tokens", Field::Unknown);
         is("input_cost_per_token_above_0k_tokens", Field::Unknown);

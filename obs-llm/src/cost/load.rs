@@ -4,6 +4,7 @@ use super::entry::{Entry, RATES, Rates, Scheme};
 use super::field::{Field, Rate, Tier};
 use super::name::KEY;
 use super::off_peak::{self, OffPeak, UNCHANGED, Window};
+use super::place::Uplift;
 use super::report::LoadReport;
 use super::table::Table;
 use obs_core::Error;
@@ -20,6 +21,10 @@ const ABOUT: [&str; 2] = ["sample_spec", "fallback_generalizations"];
 
 /// More than a dollar for a token is a price for a million of them, in the wrong field.
 const DEAREST: f64 = 1.0;
+
+/// The most prices that an entry may have, and the most ranges: four times what the longest of LiteLLM's has. All their
+/// combinations are worked out when a table is read.
+const PRICES: usize = 256;
 
 /// How deep names of names may go.
 const ALIASES: usize = 8;
@@ -107,16 +112,18 @@ impl Loading {
                 .take(Rate::Request as usize)
                 .any(|rate| !rate.is_nan())
         };
-        match schemes.iter().any(per_token) {
-            true => self.report.models += 1,
-            false => self.report.other_units += 1,
-        }
+        let by_tokens = schemes.iter().any(per_token);
         let entry = Entry {
             schemes,
             // xAI charges the dearer price from the threshold on; the others above it.
             inclusive: provider == "xai",
             off_peak: self.off_peak(&fields)?.map(Box::new),
+            uplift: uplift(&fields)?.map(Box::new),
         };
+        match by_tokens {
+            true => self.report.models += 1,
+            false => self.report.other_units += 1,
+        }
         self.table.insert(key, provider, entry);
         Ok(())
     }
@@ -129,7 +136,11 @@ impl Loading {
                     if let Some(price) = price(name, value)? {
                         prices.push((rate, above, tier, price));
                     }
+                    if prices.len() > PRICES {
+                        return Err(format!("it has more than {PRICES} prices"));
+                    }
                 }
+                Field::Uplift(_) => {}
                 // These two are read by themselves.
                 Field::Unknown if matches!(name.as_str(), TIERED | OFF_PEAK) => {}
                 Field::Unknown => self.report.unknown(name),
@@ -149,6 +160,9 @@ impl Loading {
         let Some(list) = fields.get(TIERED).and_then(Value::as_array) else {
             return Ok(None);
         };
+        if list.len() > PRICES {
+            return Err(format!("{TIERED} has more than {PRICES} ranges"));
+        }
         let output = at(flat, Rate::Output, 0, Tier::Standard);
         let mut schemes = Vec::new();
         for range in list {
@@ -242,6 +256,21 @@ impl Loading {
                 .bad(&key, &format!("alias_of {of:?}, which is not in the table"));
         }
     }
+}
+
+/// By how much more a model costs in some places.
+fn uplift(fields: &Map<String, Value>) -> Result<Option<Uplift>, String> {
+    let mut uplift = None;
+    for (name, value) in fields {
+        if let Field::Uplift(place) = Field::of(name) {
+            let factor = value
+                .as_f64()
+                .filter(|factor| (0.1..=10.0).contains(factor));
+            let factor = factor.ok_or_else(|| format!("{name} is not a factor from 0.1 to 10"))?;
+            uplift.get_or_insert([1.0; 3])[place as usize] = factor;
+        }
+    }
+    Ok(uplift)
 }
 
 const TIERED: &str = "tiered_pricing";

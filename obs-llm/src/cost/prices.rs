@@ -2,6 +2,7 @@
 
 use super::field::Tier;
 use super::load::{self, LONGEST};
+use super::place::Place;
 use super::report::LoadReport;
 use super::table::Table;
 use crate::bill::{Bill, Price};
@@ -172,8 +173,11 @@ impl Prices {
         let mut models = models.into_iter().flatten();
         let found = models.find_map(|model| table.find(provider, model));
         let found = found.ok_or(Unpriced::Unknown)?;
+        let place = bill.server_address.and_then(Place::of_host);
         let tier = Tier::of(bill.service_tier, bill.batch);
-        let charge = found.entry.charge(bill.usage, tier, bill.unix_seconds);
+        let charge = found
+            .entry
+            .charge(bill.usage, tier, bill.unix_seconds, place);
         let charge = charge.ok_or(Unpriced::Uncharged)?;
         Ok(Quote {
             usd: charge.usd,

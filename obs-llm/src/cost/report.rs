@@ -27,7 +27,7 @@ pub struct LoadReport {
     /// Fields that look like prices and are not understood, and in how many entries each is; at most 256. A newer table may have them: what
     /// they price is charged as what it is a part of.
     pub unknown_fields: Vec<(String, usize)>,
-    /// Fields that price what tokens do not tell: searches, seconds, a region's surcharge; at most 256. They
+    /// Fields that price what tokens do not tell: searches, seconds, pages; at most 256. They
     /// are not part of a cost here.
     pub untold_fields: Vec<(String, usize)>,
 }

@@ -2,6 +2,8 @@
 //! line. Of both only the samples are read; what a number is, the [mapping](super::Mapping) says, as pages say it wrongly at
 //! times (brpc calls every counter a gauge).
 //!
+//! Times of samples are passed over, as no engine writes them: a sample is of when its page was read. So are exemplars.
+//!
 //! Nothing of a page is trusted: a line is held up to a cap and skipped beyond it, what is no sample is counted and left out,
 //! and no input panics.
 

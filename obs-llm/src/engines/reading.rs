@@ -115,7 +115,7 @@ impl Plan {
 }
 
 /// What tells series of one target apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SeriesId {
     pub(crate) target: Target,
     pub(crate) model: Option<String>,
@@ -139,13 +139,12 @@ pub(crate) enum Value {
     Histogram(Buckets),
 }
 
-/// The most samples of a page that rows are about.
-pub(crate) const MAX_SAMPLES: usize = 100_000;
-
 /// Collects what a page says.
 #[derive(Debug)]
 pub(crate) struct Reading<'p> {
     plan: &'p Plan,
+    /// The most samples that are read.
+    most: usize,
     numbers: HashMap<(usize, SeriesId), Number>,
     /// By series, and within it by the labels of the source.
     histograms: HashMap<(usize, SeriesId), HashMap<u64, Raw>>,
@@ -174,9 +173,10 @@ pub(crate) struct Said {
 }
 
 impl<'p> Reading<'p> {
-    pub(crate) fn new(plan: &'p Plan) -> Self {
+    pub(crate) fn new(plan: &'p Plan, most: usize) -> Self {
         Self {
             plan,
+            most,
             numbers: HashMap::new(),
             histograms: HashMap::new(),
             created: HashMap::new(),
@@ -197,7 +197,7 @@ impl<'p> Reading<'p> {
             return;
         };
         for (row, part) in parts {
-            if self.seen.len() >= MAX_SAMPLES {
+            if self.seen.len() >= self.most {
                 self.too_many = true;
                 return;
             }
@@ -307,6 +307,8 @@ impl<'p> Reading<'p> {
             *place = (*place).min(*row);
         }
         found.retain(|(row, _)| first.get(&rows[*row].place()) == Some(row));
+        // In the same order each time.
+        found.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
         Said {
             series: found.into_iter().map(|(_, series)| series).collect(),
             anomalies: self.anomalies,

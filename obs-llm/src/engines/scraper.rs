@@ -106,7 +106,7 @@ impl EngineScraper {
         Self { shared }
     }
 
-    /// Adds a target. It is scraped at once, on the thread, and then with all others.
+    /// Adds a target. It is scraped at once, on the thread, and then with all others; where the telemetry is over it is not.
     ///
     /// # Errors
     /// When there is one of the same engine, address and port already: nobody could tell their series apart. When the system gives
@@ -324,7 +324,7 @@ impl Shared {
         work: &mut Work,
         deadline: Duration,
     ) -> Result<Vec<Metric>, Failure> {
-        let mut reading = Reading::new(&work.plan);
+        let mut reading = Reading::new(&work.plan, self.settings.samples);
         let limits = (deadline, self.settings.page_bytes);
         let take = &mut |sample: super::page::Sample<'_>| reading.add(sample);
         let counts = fetch::page(&self.agent, &target.uri, &target.headers, limits, take)?;

@@ -106,7 +106,6 @@ impl Memory {
         if self.0.len() > many + REMEMBERED {
             self.0.retain(|_, known| known.time == now);
         }
-        metrics.sort_by_key(|(target, _)| *target);
         let metric = |(target, data): (Target, Data)| {
             let (name, unit) = (target.metric(), target.unit());
             Metric::new(name, unit, target.description(), &SCOPE, data)

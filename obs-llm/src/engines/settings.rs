@@ -12,6 +12,7 @@ pub struct ScrapeSettings {
     pub(crate) interval: Duration,
     pub(crate) deadline: Duration,
     pub(crate) page_bytes: u64,
+    pub(crate) samples: usize,
 }
 
 impl Default for ScrapeSettings {
@@ -20,12 +21,13 @@ impl Default for ScrapeSettings {
             interval: Duration::from_secs(10),
             deadline: Duration::from_secs(2),
             page_bytes: 16 << 20,
+            samples: 100_000,
         }
     }
 }
 
 impl ScrapeSettings {
-    /// Every 10 seconds, at most 2 seconds and 16 MiB for a page.
+    /// Every 10 seconds, at most 2 seconds, 16 MiB and 100,000 samples for a page.
     pub fn new() -> Self {
         Self::default()
     }
@@ -48,6 +50,13 @@ impl ScrapeSettings {
         self.page_bytes = bytes;
         self
     }
+
+    /// How many samples of a page may be what rows are about. Of a page that has more nothing is shown: half of it would have
+    /// half of sums.
+    pub fn with_samples(mut self, samples: usize) -> Self {
+        self.samples = samples;
+        self
+    }
 }
 
 /// One engine to scrape.
@@ -65,7 +74,7 @@ pub struct ScrapeTarget {
 
 impl ScrapeTarget {
     /// An engine at this URL: `http://host:port` gets the path at which such an engine has its page, a URL with a path is taken as
-    /// it is. `https` takes the feature `engines-tls`.
+    /// it is. `https` takes the feature `engines-tls`, and a certificate of a public authority.
     ///
     /// # Errors
     /// When it is no URL of a page that can be got.

@@ -12,6 +12,19 @@ use tiktoken_rs::tokenizer::{Tokenizer, get_tokenizer};
 /// name (`openai/gpt-4o`, as gateways have it).
 ///
 /// Text that looks like a special token (`<|endoftext|>`) is counted as the text that it is.
+///
+/// ```
+/// use obs_llm::CountTokens;
+/// use obs_llm::estimate::{ChatOverhead, Tiktoken};
+///
+/// let tiktoken = Tiktoken::new()?;
+/// assert_eq!(tiktoken.count("gpt-4", "2 + 2 = 4"), Some(7));
+/// assert_eq!(tiktoken.count("claude-sonnet-4-5", "2 + 2 = 4"), None);
+/// // A message has its role and three tokens around it; the reply begins with three.
+/// let input = ChatOverhead::OPENAI.input("gpt-4", &tiktoken, [("user", None, "2 + 2 = 4")]);
+/// assert_eq!(input, Some(3 + 3 + 1 + 7));
+/// # Ok::<(), obs_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tiktoken {
     o200k: &'static CoreBPE,
@@ -19,7 +32,7 @@ pub struct Tiktoken {
 }
 
 impl Tiktoken {
-    /// Loads the two vocabularies, once in a process: half a second and some hundred megabytes, kept for good. Do it at set-up.
+    /// Loads the two vocabularies, once in a process: about a second and 70 MiB, which are kept for good. Do it at set-up.
     ///
     /// # Errors
     ///

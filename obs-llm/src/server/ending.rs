@@ -103,6 +103,9 @@ impl InferenceRequest {
                 active.set(key, count as i64);
             }
         }
+        if self.slow > 0 {
+            active.set(obs::LLM_SLOW_COUNT, i64::from(self.slow));
+        }
         if self.preemptions > 0 {
             active.set(obs::LLM_SERVER_PREEMPTIONS, i64::from(self.preemptions));
         }

@@ -4,6 +4,7 @@ use super::Shared;
 use super::descriptor::{CACHED, INPUT, OUTPUT, PREEMPTIONS, PREFILL, QUEUE, TOKEN_GAP};
 use crate::anomaly::Anomaly;
 use crate::call::finish::FinishReasons;
+use crate::slow::Slow;
 use crate::usage::Usage;
 use obs_core::{Active, Event, Labels, Moment, OpRef, Operation, Outcome, Session};
 use std::time::Duration;
@@ -27,10 +28,14 @@ pub struct InferenceRequest {
     pub(super) last: Option<Moment>,
     /// The longest time between two tokens, in ticks.
     pub(super) longest: u64,
+    /// How many of them were slow.
+    pub(super) slow: u32,
     /// Tokens so far, and of them those that the metric has.
     pub(super) output: u32,
     counted: u32,
+    /// Tokens of the prompt that were read, and those since it was put back the last time.
     pub(super) input: u64,
+    read: u64,
     pub(super) cached: u64,
     pub(super) preemptions: u32,
     /// How many answers were asked for.
@@ -72,9 +77,11 @@ impl InferenceRequest {
             first: None,
             last: None,
             longest: 0,
+            slow: 0,
             output: 0,
             counted: 0,
             input: 0,
+            read: 0,
             cached: 0,
             preemptions: 0,
             choices: 1,
@@ -162,22 +169,28 @@ impl InferenceRequest {
         self.shared.waiting.add(1);
         self.phase = Phase::Waiting;
         self.preemptions = self.preemptions.saturating_add(1);
+        self.read = 0;
         self.count(PREEMPTIONS, 1);
     }
 
     /// So many tokens of its prompt were read; called for each part where it is read in parts. What is read again after it was
     /// [put back](Self::preempted) is not counted again.
     pub fn prefilled(&mut self, tokens: u64) {
-        if self.is_recording() && self.preemptions == 0 {
-            self.input = self.input.saturating_add(tokens);
-            self.count(INPUT, tokens);
+        // With its first token all of the prompt was read, and what is read after that is also what was written.
+        if !self.is_recording() || self.preemptions > 0 && self.first.is_some() {
+            return;
         }
+        self.read = self.read.saturating_add(tokens);
+        let new = self.read.saturating_sub(self.input);
+        self.input += new;
+        self.count(INPUT, new);
     }
 
-    /// So many tokens of its prompt were found in the cache, and need not be read: they are tokens of the input, too.
+    /// So many tokens of its prompt were found in the cache, and need not be read: they are tokens of the input, too. What is found
+    /// after it was [put back](Self::preempted) is its own.
     pub fn cached(&mut self, tokens: u64) {
+        self.prefilled(tokens);
         if self.is_recording() && self.preemptions == 0 {
-            self.prefilled(tokens);
             self.cached = self.cached.saturating_add(tokens);
             self.count(CACHED, tokens);
         }
@@ -215,6 +228,9 @@ impl InferenceRequest {
         }
         let took = at.ticks_since(last);
         self.longest = self.longest.max(took);
+        if took >= self.shared.slow_token_gap {
+            self.slow_gap(took);
+        }
         self.last = Some(at.max(last));
         self.output = self.output.saturating_add(count);
         if self.output - self.counted >= COUNTED_AT_ONCE {
@@ -248,9 +264,35 @@ impl InferenceRequest {
             let kind = self.shared.kind;
             kind.record_stage(labels, PREFILL, scheduled, at);
         }
+        let took = at.ticks_since(active.started());
+        let threshold = self.shared.slow_first_token;
+        if took >= threshold {
+            let slow = Slow {
+                cause: "first_token",
+                took,
+                threshold,
+            };
+            slow.tell(active, &self.shared.telemetry, self.shared.keeps_slow);
+        }
         self.first = Some(at);
         self.last = Some(at);
         self.output = count;
+    }
+
+    /// One that stutters says so once.
+    #[cold]
+    #[inline(never)]
+    fn slow_gap(&mut self, took: u64) {
+        self.slow = self.slow.saturating_add(1);
+        let Some(active) = self.operation.active().filter(|_| self.slow == 1) else {
+            return;
+        };
+        let slow = Slow {
+            cause: "token_gap",
+            took,
+            threshold: self.shared.slow_token_gap,
+        };
+        slow.tell(active, &self.shared.telemetry, self.shared.keeps_slow);
     }
 
     /// Of several at once one took the time, and the others none.

@@ -1,224 +1,19 @@
 //! What the documents of an answer tell, by the table of its format.
 
+mod act;
+mod facts;
+
 use super::{
-    Content, Malformed, ResponseSink, ServerPart,
+    Content, Malformed, ResponseSink,
     json::{Json, Told, Value, Want},
     shape::Recorder,
-    table::Node,
+    string,
 };
-use crate::usage::{Tokens, Usage};
+use crate::usage::Usage;
+use facts::*;
 
-/// A format: what its documents hold, and what is special about it.
-#[derive(Debug)]
-pub(crate) struct Format {
-    /// The first is the document's own.
-    pub(crate) nodes: &'static [Node<Act>],
-    /// What the names of events say, where the framing has them.
-    pub(crate) events: &'static [(&'static str, Word)],
-    /// Does what only this format needs: [`Act::Own`], and [`Word::Own`] with [`Value::Null`].
-    pub(crate) own: fn(&mut Facts, u8, Value<'_>) -> Effect,
-}
-
-/// What is done with a value. What does not fit (a number where a text should be) is passed over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Act {
-    /// The answer's id, its model, its tier and its fingerprint: told by the first that is not empty.
-    Id,
-    Model,
-    Tier,
-    Fingerprint,
-    /// Where the answer is; of an ended one also [`Facts::ended`].
-    Status,
-    /// Content that is told in pieces.
-    Content(Content),
-    /// The same, of the kind that the event's type or name said: see [`Facts::delta`].
-    Delta,
-    /// The same, of a kind that may stand behind it: text, until [`Effect::Settled`] or [`Facts::delta`] says otherwise.
-    Unsure,
-    /// Content of which no piece is told: a text that is not empty, `true`, an object or a list that opens.
-    Brings(Content),
-    /// Tokens: this many; or this many more than what the same report told before.
-    Count(Tokens),
-    CountMore(Tokens),
-    /// Tokens of all kinds, kept in [`Facts::total`].
-    Total,
-    /// A node of tokens closes: what it told is told on.
-    Report,
-    /// So many nanoseconds for each one.
-    Time(ServerPart, f64),
-    /// The document's own node opens, where a document is a list of them: an event begins.
-    Event,
-    /// A list of choices opens, one of them does, and says its number, and why it ended, and closes.
-    Choices,
-    NextChoice,
-    Choice,
-    Finish,
-    EndChoice,
-    /// An error's code and its type, of which the code is told if it is a text, else the type, else the number; and its end,
-    /// where it is told.
-    ErrorCode,
-    ErrorType,
-    EndError,
-    /// The answer is over where the value is `true`.
-    Complete,
-    /// A text that is one of these says more.
-    Words(&'static [(&'static str, Word)]),
-    /// Tells nothing, and differs from one event to the next: a time, a number of the event, padding.
-    Varies,
-    /// The format's own.
-    Own(u8),
-}
-
-/// What a word says.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Word {
-    /// The event, or what stands around it, brings content.
-    Brings(Content),
-    /// What the event's delta is.
-    Delta(Content),
-    /// The answer is over.
-    Complete,
-    /// The format's own.
-    Own(u8),
-}
-
-/// What comes of what is the format's own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Effect {
-    Nothing,
-    /// What was unsure is [`Facts::delta`]; if that says nothing, this.
-    Settled(Content),
-    /// [`Facts::usage`] is whole.
-    Usage,
-    /// [`Facts::held`] is why the choice ended.
-    Finish,
-    /// [`Facts::held`] is the error's code.
-    Error,
-    /// The answer is over.
-    Complete,
-}
-
-/// Where an answer is that has ended.
-const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
-
-/// Texts of this length are held back until it is known what they belong to; longer ones are cut.
-const HELD: usize = 40;
-
-/// What is known while a document is read.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    /// The report of tokens that is being read.
-    pub(crate) usage: Usage,
-    /// What it told of all tokens together.
-    pub(crate) total: u32,
-    /// Which choice is being read.
-    pub(crate) choice: u32,
-    /// What the event's delta is.
-    pub(crate) delta: Option<Content>,
-    /// So many bytes of text were told of which it is not sure that they are text.
-    unsure: u32,
-    /// For the format's own use; zero at the beginning of each event.
-    pub(crate) own: u16,
-    /// Of [`ENDED`].
-    ended: Option<u8>,
-    /// How many choices the list had before.
-    next_choice: u32,
-    /// Why a choice ended or what an error is, and how good it is: 0 for none, 1 for one that any other replaces.
-    held: [u8; HELD],
-    held_len: u8,
-    rank: u8,
-    told: u8,
-    event: u8,
-}
-
-// Told once in an answer.
-const ID: u8 = 1;
-const MODEL: u8 = 1 << 1;
-const TIER: u8 = 1 << 2;
-const FINGERPRINT: u8 = 1 << 3;
-const COMPLETE: u8 = 1 << 4;
-const USAGE: u8 = 1 << 5;
-// Of an event.
-const CONTENT: u8 = 1;
-const IS_LAST: u8 = 1 << 1;
-const UNKNOWN_DELTA: u8 = 1 << 2;
-
-impl Facts {
-    const fn new() -> Self {
-        Self {
-            usage: Usage::new(),
-            total: 0,
-            choice: 0,
-            delta: None,
-            unsure: 0,
-            own: 0,
-            ended: None,
-            next_choice: 0,
-            held: [0; HELD],
-            held_len: 0,
-            rank: 0,
-            told: 0,
-            event: 0,
-        }
-    }
-
-    /// Holds a text, unless a better one is held: one with a rank that is higher.
-    pub(crate) fn hold(&mut self, rank: u8, text: &str) {
-        if rank < self.rank || text.is_empty() {
-            return;
-        }
-        let text = super::string::cut(text.as_bytes(), HELD);
-        self.held[..text.len()].copy_from_slice(text.as_bytes());
-        self.held_len = text.len() as u8;
-        self.rank = rank;
-    }
-
-    /// How good the text is that is held: 0, where there is none.
-    pub(crate) fn rank(&self) -> u8 {
-        self.rank
-    }
-
-    /// The text that is held.
-    pub(crate) fn held(&self) -> &str {
-        super::string::cut(&self.held[..usize::from(self.held_len)], HELD)
-    }
-
-    /// The status that an answer ended with.
-    pub(crate) fn ended(&self) -> Option<&'static str> {
-        ENDED.get(usize::from(self.ended?)).copied()
-    }
-
-    /// It was told.
-    pub(crate) fn end_status(&mut self) {
-        self.ended = None;
-    }
-
-    /// Holds none.
-    pub(crate) fn let_go(&mut self) {
-        self.held_len = 0;
-        self.rank = 0;
-    }
-
-    /// Whether tokens were told, by whichever document of the answer.
-    pub(crate) fn has_reported(&self) -> bool {
-        self.told & USAGE != 0
-    }
-
-    #[inline]
-    fn begin_event(&mut self) {
-        self.delta = None;
-        self.unsure = 0;
-        self.own = 0;
-        self.ended = None;
-        self.event = 0;
-        self.choice = 0;
-        self.next_choice = 0;
-        self.rank = 0;
-        self.held_len = 0;
-        self.usage = Usage::new();
-        self.total = 0;
-    }
-}
+pub(crate) use act::{Act, Effect, Format, Word};
+pub(crate) use facts::Facts;
 
 /// One document after the other.
 #[derive(Debug)]
@@ -261,11 +56,19 @@ impl Document {
     }
 
     /// A piece of it, and whether it is the last.
-    pub(crate) fn name(&mut self, piece: &[u8], is_last: bool, sink: &mut impl ResponseSink) {
+    pub(crate) fn name(
+        &mut self,
+        piece: &[u8],
+        is_last: bool,
+        sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
+    ) {
         self.json.push_some(piece);
         if is_last && self.json.is_new() {
             let (name, len) = self.json.kept_name();
-            self.event(super::string::cut(&name[..len], len), sink);
+            let name = string::cut(&name[..len], len);
+            let mut telling = self.telling(sink, recorder);
+            telling.word(telling.format.events, name);
         }
     }
 

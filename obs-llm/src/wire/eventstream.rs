@@ -428,5 +428,7 @@ fn append(buffer: &mut [u8], filled: u8, piece: &[u8]) -> u8 {
     filled + fits as u8
 }
 
+// Where it is, wherever this file is taken in.
 #[cfg(test)]
+#[path = "eventstream/tests.rs"]
 mod tests;

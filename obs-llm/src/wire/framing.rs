@@ -121,14 +121,28 @@ impl Events {
                     recorder.base = at - from;
                     document.feed_recorded(&bytes[at..end], sink, &mut recorder);
                     at = self.end_line(bytes, end);
-                    if self.line == Line::Start {
-                        // Lines of data are joined by a line feed.
-                        document.feed(b"\n", sink);
+                }
+                Line::EventName => at = self.event_name(bytes, at, document, sink, &mut recorder),
+                Line::Ignored => at = self.end_line(bytes, line_end(bytes, at)),
+                Line::Last(len) => {
+                    let word = &LAST[..usize::from(len)];
+                    match LAST.get(word.len()) {
+                        Some(next) if *next == byte => {
+                            self.line = Line::Last(len + 1);
+                            at += 1;
+                        }
+                        None if matches!(byte, b'\n' | b'\r') => {
+                            recorder.spoil();
+                            document.complete(sink);
+                            at = self.end_line(bytes, at);
+                        }
+                        // What looked like the last word is a document.
+                        _ => {
+                            document.feed_recorded(word, sink, &mut recorder);
+                            self.line = Line::Data;
+                        }
                     }
                 }
-                Line::EventName => at = self.event_name(bytes, at, document, sink),
-                Line::Ignored => at = self.end_line(bytes, line_end(bytes, at)),
-                Line::Last(len) => at = self.last(len, byte, bytes, at, document, sink),
                 Line::Bom(len) => {
                     self.line = match BOM.get(usize::from(len)) {
                         Some(mark) if *mark == byte => {
@@ -152,7 +166,17 @@ impl Events {
                 }
                 Line::Colon(field) => {
                     at += usize::from(byte == b' ');
-                    self.begin_value(field, document);
+                    self.line = match field {
+                        Field::Data if document.is_new() => Line::Last(0),
+                        Field::Data => {
+                            // Lines of data are joined by a line feed.
+                            document.feed_recorded(b"\n", sink, &mut recorder);
+                            Line::Data
+                        }
+                        Field::Event if document.begin_name() => Line::EventName,
+                        // A name in the midst of a document would have to be kept where parts of that are.
+                        Field::Event => Line::Ignored,
+                    };
                 }
             }
         }
@@ -190,16 +214,6 @@ impl Events {
         at + 1
     }
 
-    fn begin_value(&mut self, field: Field, document: &mut Document) {
-        self.line = match field {
-            Field::Data if document.is_new() => Line::Last(0),
-            Field::Data => Line::Data,
-            Field::Event if document.begin_name() => Line::EventName,
-            // A name in the midst of a document would have to be kept where parts of that are.
-            Field::Event => Line::Ignored,
-        };
-    }
-
     /// The end of a line, if it is there.
     #[inline]
     fn end_line(&mut self, bytes: &[u8], at: usize) -> usize {
@@ -235,37 +249,11 @@ impl Events {
         at: usize,
         document: &mut Document,
         sink: &mut impl ResponseSink,
+        recorder: &mut Recorder,
     ) -> usize {
         let end = line_end(bytes, at);
-        document.name(&bytes[at..end], end < bytes.len(), sink);
+        document.name(&bytes[at..end], end < bytes.len(), sink, recorder);
         self.end_line(bytes, end)
-    }
-
-    fn last(
-        &mut self,
-        len: u8,
-        byte: u8,
-        bytes: &[u8],
-        at: usize,
-        document: &mut Document,
-        sink: &mut impl ResponseSink,
-    ) -> usize {
-        match LAST.get(usize::from(len)) {
-            Some(next) if *next == byte => {
-                self.line = Line::Last(len + 1);
-                at + 1
-            }
-            None if matches!(byte, b'\n' | b'\r') => {
-                document.complete(sink);
-                self.end_line(bytes, at)
-            }
-            // What looked like the last word is a document.
-            _ => {
-                document.feed(&LAST[..usize::from(len)], sink);
-                self.line = Line::Data;
-                at
-            }
-        }
     }
 }
 

@@ -48,6 +48,7 @@ const THOUGHTS: u8 = 3;
 const MODALITY: u8 = 4;
 const OF_INPUT: u8 = 5;
 const OF_OUTPUT: u8 = 6;
+const BLOCKED: u8 = 7;
 
 static NODES: [Node<Act>; 16] = [
     Node::object(&[
@@ -116,7 +117,7 @@ static NODES: [Node<Act>; 16] = [
         ("tokenCount", At::act(Act::Total)),
     ])
     .closes(Act::Own(OF_OUTPUT)),
-    Node::object(&[("blockReason", At::act(Act::Own(FINISH)))]).closes(Act::EndChoice),
+    Node::object(&[("blockReason", At::act(Act::Own(BLOCKED)))]).closes(Act::EndChoice),
     Node::object(&[
         ("code", At::act(Act::ErrorCode)),
         ("status", At::act(Act::ErrorType)),
@@ -133,7 +134,11 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
     match (id, value) {
         (THOUGHT, Value::Bool(true)) => facts.delta = Some(super::Content::Reasoning),
         (END_PART, Value::Close) => return Effect::Settled(Text),
-        (FINISH, Value::Text(reason)) => {
+        (FINISH | BLOCKED, Value::Text(reason)) => {
+            if id == BLOCKED {
+                // A prompt is of no choice, and so of the first.
+                facts.choice = 0;
+            }
             facts.hold(2, reason);
             return Effect::Complete;
         }

@@ -5,13 +5,16 @@
 //! ends, objects and lists by the number of their brackets. So a document that is JSON is never called malformed, and one that
 //! is not may pass where nobody looks.
 
+mod members;
+mod texts;
+
 use super::{
     string::{self, Unescape},
     table::{At, NONE, Node},
 };
 
-/// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a character, a longer key is none that is
-/// wanted, and a longer number is not told.
+/// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a
+/// character, a longer key is none that is wanted, and a longer number is not told.
 pub(crate) const CAP: usize = 64;
 /// So deep is a document read: what lies deeper is skipped.
 pub(crate) const LEVELS: usize = 16;
@@ -193,19 +196,19 @@ impl<const KEPT: usize> Json<KEPT> {
         while let Some(&byte) = bytes.get(at) {
             match self.state {
                 State::Key | State::KeyOrEnd => match byte {
-                    b'"' => at = self.key(nodes, bytes, at + 1),
+                    b'"' => at = self.members(nodes, bytes, at + 1, told),
                     b'}' if self.state == State::KeyOrEnd => {
                         self.close(nodes, 0, told);
                         at += 1;
                     }
-                    _ => at = self.space(byte, at, told),
+                    _ => at = self.space(bytes, at, told),
                 },
                 State::Colon => {
                     if byte == b':' {
                         self.state = State::Value;
                         at += 1;
                     } else {
-                        at = self.space(byte, at, told);
+                        at = self.space(bytes, at, told);
                     }
                 }
                 State::Value | State::ItemOrEnd => {
@@ -225,12 +228,12 @@ impl<const KEPT: usize> Json<KEPT> {
                         self.close(nodes, if byte == b']' { LIST } else { 0 }, told);
                         at += 1;
                     }
-                    _ => at = self.space(byte, at, told),
+                    _ => at = self.space(bytes, at, told),
                 },
                 State::True => at = self.literal(nodes, b"true", byte, at, told),
                 State::False => at = self.literal(nodes, b"false", byte, at, told),
                 State::Null => at = self.literal(nodes, b"null", byte, at, told),
-                State::Number => at = self.number(nodes, bytes, at, told),
+                State::Number => at = self.number(bytes, at, self.here(nodes).act, told),
                 State::SkipNumber => {
                     at = string::number_end(bytes, at);
                     if at < bytes.len() {
@@ -267,7 +270,7 @@ impl<const KEPT: usize> Json<KEPT> {
                     self.state = State::InsideText;
                     at += 1;
                 }
-                State::Done => at = self.space(byte, at, told),
+                State::Done => at = self.space(bytes, at, told),
                 State::Bad => return,
             }
         }
@@ -298,12 +301,13 @@ impl<const KEPT: usize> Json<KEPT> {
         }
     }
 
-    /// White space, or it is not JSON.
-    fn space<A: Copy, T: Told<A>>(&mut self, byte: u8, at: usize, told: &mut T) -> usize {
-        if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+    /// White space, as much as there is; without any, it is not JSON.
+    fn space<A: Copy, T: Told<A>>(&mut self, bytes: &[u8], at: usize, told: &mut T) -> usize {
+        let end = string::space_end(bytes, at);
+        if end == at {
             self.bad(told);
         }
-        at + 1
+        end
     }
 
     fn bad<A: Copy, T: Told<A>>(&mut self, told: &mut T) {
@@ -331,13 +335,11 @@ impl<const KEPT: usize> Json<KEPT> {
         byte: u8,
         told: &mut T,
     ) -> usize {
+        let act = self.here(nodes).act;
+        if let Some(end) = self.scalar(bytes, at, act, told) {
+            return end;
+        }
         match byte {
-            b'"' => {
-                if let Some(act) = self.here(nodes).act {
-                    return self.text(bytes, at + 1, act, told);
-                }
-                self.state = State::Skip;
-            }
             b'{' | b'[' => self.open(nodes, byte, told),
             b't' | b'f' | b'n' => {
                 self.state = match byte {
@@ -347,61 +349,10 @@ impl<const KEPT: usize> Json<KEPT> {
                 };
                 self.len = 1;
             }
-            b'-' | b'0'..=b'9' => {
-                self.keep_from_here();
-                self.state = if self.here(nodes).act.is_some() {
-                    State::Number
-                } else {
-                    State::SkipNumber
-                };
-                return at;
-            }
             b']' if self.state == State::ItemOrEnd => self.close(nodes, LIST, told),
-            _ => return self.space(byte, at, told),
+            _ => return self.space(bytes, at, told),
         }
         at + 1
-    }
-
-    /// A text begins that the table names.
-    fn text<A: Copy, T: Told<A>>(
-        &mut self,
-        bytes: &[u8],
-        from: usize,
-        act: A,
-        told: &mut T,
-    ) -> usize {
-        let want = told.wants(act);
-        self.state = match want {
-            Want::Nothing | Want::Varies => State::Skip,
-            Want::Presence => State::Presence,
-            Want::Pieces => State::PiecesBegin,
-            Want::Value => {
-                self.keep_from_here();
-                self.state = State::Keep;
-                return from;
-            }
-        };
-        if want == Want::Nothing {
-            return from;
-        }
-        let Some(end) = string::end(bytes, from) else {
-            return from;
-        };
-        if want != Want::Varies && end > from {
-            told.begins(act);
-            if want == Want::Pieces {
-                string::lossy(&bytes[from..end], |piece| told.piece(act, piece));
-            }
-        }
-        told.whole(act, true, from, end);
-        self.ended();
-        end + 1
-    }
-
-    fn keep_from_here(&mut self) {
-        self.len = 0;
-        self.cut = false;
-        self.unescape = Unescape::NONE;
     }
 
     fn open<A: Copy, T: Told<A>>(&mut self, nodes: &[Node<A>], byte: u8, told: &mut T) {
@@ -441,149 +392,6 @@ impl<const KEPT: usize> Json<KEPT> {
         if let Some(act) = node.and_then(|node| node.closes) {
             told.value(act, Value::Close);
         }
-    }
-
-    /// A key from its first byte.
-    #[inline]
-    fn key<A: Copy>(&mut self, nodes: &[Node<A>], bytes: &[u8], from: usize) -> usize {
-        match string::plain_end(bytes, from) {
-            Some(to) if to - from <= KEPT => {
-                let level = self.levels[self.top()];
-                self.place = match nodes.get(usize::from(level)) {
-                    Some(node) => node.find(bytes, from, to),
-                    None => NONE,
-                };
-                self.state = State::Colon;
-                to + 1
-            }
-            _ => {
-                self.keep_from_here();
-                self.state = State::KeyText;
-                from
-            }
-        }
-    }
-
-    /// A text or a key that is kept.
-    fn keep<A: Copy, T: Told<A>>(
-        &mut self,
-        nodes: &[Node<A>],
-        bytes: &[u8],
-        from: usize,
-        told: &mut T,
-    ) -> usize {
-        // As it lies, where it lies there from its first byte to its last.
-        if self.state == State::Keep
-            && self.len == 0
-            && !self.cut
-            && self.unescape.is_none()
-            && let Some(to) = string::plain_end(bytes, from)
-        {
-            if let Some(act) = self.here(nodes).act {
-                told.value(act, Value::Text(string::cut(&bytes[from..to], KEPT)));
-            }
-            self.ended();
-            return to + 1;
-        }
-        let mut at = from;
-        while let Some(&byte) = bytes.get(at) {
-            at += 1;
-            if self.unescape.is_none() {
-                match byte {
-                    b'"' => {
-                        self.kept(nodes, told);
-                        return at;
-                    }
-                    b'\\' => self.unescape = Unescape::BEGUN,
-                    _ => self.push(&[byte]),
-                }
-                continue;
-            }
-            match self.unescape.next(byte) {
-                string::Step::More => {}
-                string::Step::Char(char) => {
-                    let mut utf8 = [0; 4];
-                    self.push(char.encode_utf8(&mut utf8).as_bytes());
-                }
-                // What stood alone, and then this byte again.
-                string::Step::Alone => {
-                    self.push("\u{fffd}".as_bytes());
-                    at -= 1;
-                }
-                string::Step::Bad => {
-                    self.bad(told);
-                    return at;
-                }
-            }
-        }
-        at
-    }
-
-    fn push(&mut self, more: &[u8]) {
-        let to = usize::from(self.len) + more.len();
-        match self.buffer.get_mut(usize::from(self.len)..to) {
-            Some(place) if !self.cut => {
-                place.copy_from_slice(more);
-                self.len = to as u8;
-            }
-            _ => self.cut = true,
-        }
-    }
-
-    /// The text or the key in the buffer is whole.
-    fn kept<A: Copy, T: Told<A>>(&mut self, nodes: &[Node<A>], told: &mut T) {
-        let len = usize::from(self.len);
-        if self.state == State::KeyText {
-            let level = self.levels[self.top()];
-            self.place = match nodes.get(usize::from(level)) {
-                Some(node) if !self.cut => node.find(&self.buffer, 0, len),
-                _ => NONE,
-            };
-            self.state = State::Colon;
-            return;
-        }
-        if let Some(act) = self.here(nodes).act {
-            told.value(act, Value::Text(string::cut(&self.buffer[..len], KEPT)));
-        }
-        self.ended();
-    }
-
-    fn number<A: Copy, T: Told<A>>(
-        &mut self,
-        nodes: &[Node<A>],
-        bytes: &[u8],
-        from: usize,
-        told: &mut T,
-    ) -> usize {
-        let to = string::number_end(bytes, from);
-        let is_new = self.len == 0 && !self.cut;
-        if to == bytes.len() {
-            self.push_some(&bytes[from..]);
-            return to;
-        }
-        let act = self.here(nodes).act;
-        if is_new {
-            if let (Some(act), true) = (act, to - from <= KEPT) {
-                told.whole(act, false, from, to);
-                told.value(act, Value::Number(string::cut(&bytes[from..to], KEPT)));
-            }
-        } else {
-            self.push_some(&bytes[from..to]);
-            if let (Some(act), false) = (act, self.cut) {
-                let number = &self.buffer[..usize::from(self.len)];
-                told.value(act, Value::Number(string::cut(number, KEPT)));
-            }
-        }
-        self.ended();
-        to
-    }
-
-    /// As much of it as has room.
-    pub(crate) fn push_some(&mut self, more: &[u8]) {
-        let room = KEPT - usize::from(self.len);
-        let (fits, rest) = more.split_at(room.min(more.len()));
-        self.push(fits);
-        self.cut |= !rest.is_empty();
     }
 
     fn literal<A: Copy, T: Told<A>>(
@@ -657,52 +465,5 @@ impl<const KEPT: usize> Json<KEPT> {
             }
         }
         bytes.len()
-    }
-
-    /// A text that is told in pieces: up to its end, or to the last byte that can be told.
-    fn pieces<A: Copy, T: Told<A>>(
-        &mut self,
-        nodes: &[Node<A>],
-        bytes: &[u8],
-        from: usize,
-        told: &mut T,
-    ) -> usize {
-        let Some(act) = self.here(nodes).act else {
-            self.state = State::Skip;
-            return from;
-        };
-        let (to, is_whole) = string::piece(bytes, from);
-        string::lossy(&bytes[from..to], |piece| told.piece(act, piece));
-        if is_whole {
-            self.ended();
-            return to + 1;
-        }
-        if to < bytes.len() {
-            self.keep_from_here();
-            self.state = State::PiecesTail;
-        }
-        to
-    }
-
-    /// What could not be told before more of it was there: part of an escape, or of a character.
-    fn pieces_tail<A: Copy, T: Told<A>>(
-        &mut self,
-        nodes: &[Node<A>],
-        byte: u8,
-        at: usize,
-        told: &mut T,
-    ) -> usize {
-        let len = usize::from(self.len);
-        self.push(&[byte]);
-        let tail = &self.buffer[..usize::from(self.len)];
-        let Some(whole) = string::element(tail) else {
-            return at + 1;
-        };
-        if let Some(act) = self.here(nodes).act {
-            string::lossy(&tail[..whole], |piece| told.piece(act, piece));
-        }
-        self.state = State::Pieces;
-        // The byte that showed that it was over is read again.
-        at + usize::from(whole > len)
     }
 }

@@ -16,6 +16,7 @@ pub(crate) static CHAT: Format = Format {
     own,
 };
 
+const ROOT: u8 = 0;
 const CHOICES: u8 = 1;
 const CHOICE: u8 = 2;
 const MESSAGE: u8 = 3;
@@ -33,6 +34,7 @@ const OUTPUT: u8 = 14;
 const GROQ: u8 = 15;
 const TIMINGS: u8 = 16;
 const ERROR: u8 = 17;
+const TIMES: u8 = 18;
 
 // The format's own acts.
 const END: u8 = 0;
@@ -47,7 +49,7 @@ const SAYS_ERROR: u8 = 7;
 /// Of [`Facts::own`]: the document is an error.
 const ERRED: u16 = 1;
 
-static NODES: [Node<Act>; 18] = [
+static NODES: [Node<Act>; 19] = [
     Node::object(&[
         ("id", At::act(Act::Id)),
         ("model", At::act(Act::Model)),
@@ -58,6 +60,8 @@ static NODES: [Node<Act>; 18] = [
         ("usage", At::node(USAGE)),
         ("x_groq", At::node(GROQ)),
         ("timings", At::node(TIMINGS)),
+        // Cerebras's.
+        ("time_info", At::node(TIMES)),
         ("error", At::either(ERROR, Act::Own(IS_ERROR))),
         // TGI's, beside a text.
         ("error_type", At::act(Act::ErrorType)),
@@ -69,6 +73,8 @@ static NODES: [Node<Act>; 18] = [
         ("type", At::act(Act::ErrorType)),
         ("code", At::act(Act::ErrorCode)),
     ])
+    // Google's errors come in a list.
+    .items(At::node(ROOT))
     .closes(Act::Own(END)),
     Node::list(At::node(CHOICE)).opens(Act::Choices),
     Node::object(&[
@@ -126,6 +132,22 @@ static NODES: [Node<Act>; 18] = [
         ),
         // Moonshot's.
         ("cached_tokens", At::act(Act::Count(Tokens::CacheRead))),
+        // Of proxies that keep what Anthropic said.
+        (
+            "cache_read_input_tokens",
+            At::act(Act::Count(Tokens::CacheRead)),
+        ),
+        (
+            "cache_creation_input_tokens",
+            At::act(Act::Count(Tokens::CacheWrite)),
+        ),
+        // Groq's, in seconds.
+        ("prompt_time", At::act(Act::Time(ServerPart::Prefill, 1e9))),
+        (
+            "completion_time",
+            At::act(Act::Time(ServerPart::Decode, 1e9)),
+        ),
+        ("total_time", At::act(Act::Time(ServerPart::Total, 1e9))),
         // SGLang's, Perplexity's.
         ("reasoning_tokens", At::act(Act::Count(Tokens::Reasoning))),
     ])
@@ -163,8 +185,18 @@ static NODES: [Node<Act>; 18] = [
     Node::object(&[
         ("code", At::act(Act::ErrorCode)),
         ("type", At::act(Act::ErrorType)),
+        // Google's.
+        ("status", At::act(Act::ErrorType)),
     ])
     .closes(Act::EndError),
+    Node::object(&[
+        ("prompt_time", At::act(Act::Time(ServerPart::Prefill, 1e9))),
+        (
+            "completion_time",
+            At::act(Act::Time(ServerPart::Decode, 1e9)),
+        ),
+        ("total_time", At::act(Act::Time(ServerPart::Total, 1e9))),
+    ]),
 ];
 
 fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {

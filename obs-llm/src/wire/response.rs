@@ -24,7 +24,8 @@ pub enum Framing {
     AmazonEventStream,
 }
 
-/// Who is told what stands in an answer, as it is met. Texts are cut at 64 bytes, but for those of [`text`](Self::text).
+/// Who is told what stands in an answer, as it is met. Texts are cut at 64 bytes, reasons and the codes of
+/// errors at 40; but those of [`text`](Self::text) are not.
 pub trait ResponseSink {
     /// The answer's id.
     fn response_id(&mut self, id: &str) {
@@ -73,8 +74,9 @@ pub trait ResponseSink {
     fn malformed(&mut self, what: Malformed) {
         let _ = what;
     }
-    /// A piece of content, as it stands in JSON between its quotes; of media nothing. Told only by a scanner that was made
-    /// [to tell texts](ResponseScanner::with_texts).
+    /// A piece of content, as it stands in JSON between its quotes; of media nothing, and nothing of what a tool is called with
+    /// where that is an object instead of a text (Gemini, Ollama, whole answers of Anthropic and Bedrock). Told only by a scanner
+    /// that was made [to tell texts](ResponseScanner::with_texts).
     fn text(&mut self, content: Content, choice: u32, piece: &str) {
         let _ = (content, choice, piece);
     }
@@ -167,5 +169,35 @@ fn format_of(wire: Wire) -> &'static Format {
         Wire::Ollama => &ollama::OLLAMA,
         Wire::BedrockConverse => &bedrock::CONVERSED,
         Wire::BedrockInvoke => &bedrock::INVOKED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every node of a table exists, and something leads to each but the first.
+    #[test]
+    fn tables_are_whole() {
+        for wire in [
+            Wire::OpenAiChat,
+            Wire::OpenAiResponses,
+            Wire::AnthropicMessages,
+            Wire::Gemini,
+            Wire::Ollama,
+            Wire::BedrockConverse,
+            Wire::BedrockInvoke,
+        ] {
+            let nodes = format_of(wire).nodes;
+            let mut reached = vec![false; nodes.len()];
+            reached[0] = true;
+            for node in nodes.iter().flat_map(|node| node.leads_to()) {
+                reached[usize::from(node)] = true;
+            }
+            assert!(
+                reached.iter().all(|reached| *reached),
+                "{wire:?} {reached:?}"
+            );
+        }
     }
 }

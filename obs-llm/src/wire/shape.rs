@@ -2,8 +2,9 @@
 //!
 //! The events of one answer differ in a few places only: in the piece of text that they bring, and in a number or a time. What
 //! lies between is the same, byte for byte, and what is the same need not be read again. So when an event brought nothing but
-//! content, the lengths of what lies between its places are kept, and a sum of it. An event that begins alike, as the sum says,
-//! says the same with other text in its places: it is read by as many additions as it has words.
+//! content, the lengths of what lies between its places are kept, and a sum of it. An event with the same sum says the same with
+//! other text in its places: it is read by one multiplication for each sixteen bytes. An event that is not there as a whole, or
+//! has another sum, is read the long way, so that a shape never decides what an answer tells, but only how fast.
 //!
 //! The sum has 64 bits. It stands for the bytes as long as nobody looks for two texts with the same one; who did would gain
 //! nothing, as an event that tells what is not so is as easily sent without.
@@ -13,7 +14,7 @@ use super::{Content, ResponseSink, string};
 /// So many parts that are the same: one place fewer may differ. A power of two.
 const PLACES: usize = 4;
 /// After so many events in a row that had other shapes, some are read without a look at the shape.
-const PATIENCE: u8 = 3;
+const PATIENCE: u8 = 8;
 /// So many.
 const PAUSE: u8 = 24;
 
@@ -136,7 +137,9 @@ impl Shape {
             self.pause -= 1;
             return Recorder::off();
         }
-        self.misses += 1;
+        if self.is_kept {
+            self.misses += 1;
+        }
         if self.misses > PATIENCE {
             self.misses = PATIENCE - 1;
             self.pause = PAUSE;

@@ -3,6 +3,11 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
+/// Eight times this byte.
+const fn every(byte: u8) -> u64 {
+    ONES * byte as u64
+}
+
 /// Marks the lowest byte that is zero; above it also others.
 #[inline]
 const fn zeros(word: u64) -> u64 {
@@ -12,13 +17,13 @@ const fn zeros(word: u64) -> u64 {
 /// Marks the lowest quote or backslash; above it also others.
 #[inline]
 const fn specials(word: u64) -> u64 {
-    zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c))
+    zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'))
 }
 
 /// Marks the lowest byte that is a control character; above it also others.
 #[inline]
 const fn controls(word: u64) -> u64 {
-    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
+    word.wrapping_sub(every(b' ')) & !word & HIGHS
 }
 
 /// Where the next quote or backslash is. Most strings are short, so the first of them is looked at without the set-up of a
@@ -68,27 +73,10 @@ pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
 
 #[inline(never)]
 fn end_of_long_in_line(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        while let Some(eight) = bytes.get(at..at + 8) {
-            let found = no_plain(eight);
-            if found != 0 {
-                at += found.trailing_zeros() as usize / 8;
-                break;
-            }
-            at += 8;
-        }
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => {
-                if *bytes.get(at + 1)? < b' ' {
-                    return None;
-                }
-                at += 2;
-            }
-            ..b' ' => return None,
-            _ => at += 1,
-        }
+    let end = end(bytes, from)?;
+    match memchr::memchr2(b'\n', b'\r', &bytes[from..end]) {
+        None => Some(end),
+        Some(_) => None,
     }
 }
 
@@ -137,6 +125,16 @@ pub(crate) fn number_end(bytes: &[u8], from: usize) -> usize {
     at
 }
 
+/// The end of white space.
+#[inline]
+pub(crate) fn space_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
 /// The end of a number without sign or fraction.
 #[inline]
 pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
@@ -156,8 +154,8 @@ pub(crate) fn bracket(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
         while let Some(eight) = bytes.get(at..at + 8) {
             let word = eight.try_into().map_or(0, u64::from_le_bytes);
             // Six bits apart: `[` and `{`, `]` and `}`.
-            let brackets = zeros((word | (ONES * 0x26)) ^ (ONES * 0x7f));
-            let found = brackets | zeros(word ^ (ONES * 0x22));
+            let brackets = zeros((word | every(0x26)) ^ every(0x7f));
+            let found = brackets | zeros(word ^ every(b'"'));
             if found != 0 {
                 at += found.trailing_zeros() as usize / 8;
                 break;
@@ -182,6 +180,13 @@ pub(crate) fn cut(bytes: &[u8], most: usize) -> &str {
 
 /// What is no UTF-8 is replaced.
 pub(crate) fn lossy(bytes: &[u8], mut piece: impl FnMut(&str)) {
+    // Nearly always it is all UTF-8, which is asked faster of the whole.
+    if let Ok(text) = str::from_utf8(bytes) {
+        if !text.is_empty() {
+            piece(text);
+        }
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
             piece(chunk.valid());
@@ -224,8 +229,11 @@ fn unfinished(bytes: &[u8]) -> usize {
 
 /// How long the escape is that begins here, with the other half of its pair; nothing while that cannot be known.
 fn escape(bytes: &[u8]) -> Option<usize> {
-    if *bytes.get(1)? != b'u' {
-        return Some(2);
+    match *bytes.get(1)? {
+        b'u' => {}
+        // No escape: the character behind the backslash stays whole.
+        0x80.. => return Some(1),
+        _ => return Some(2),
     }
     for at in 2..6 {
         if !bytes.get(at)?.is_ascii_hexdigit() {

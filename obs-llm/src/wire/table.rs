@@ -14,8 +14,8 @@
 //! ];
 //! ```
 //!
-//! A node serves an object by its keys, a list by its item, or both, whichever comes; what it does not serve is skipped. Where a document may be a list of documents, the
-//! first node's item is the first node.
+//! A node serves an object by its keys, a list by its item, or both, whichever comes; what it does not serve is skipped. Where
+//! a document may be a list of documents, the first node's item is the first node.
 
 /// At most so many keys has a node: a test of each table's making.
 const KEYS: usize = 32;
@@ -173,6 +173,13 @@ impl<A: Copy> Node<A> {
             Some((_, at)) => *at,
             None => At::SKIP,
         }
+    }
+
+    /// The nodes that it leads to.
+    #[cfg(test)]
+    pub(crate) fn leads_to(&self) -> impl Iterator<Item = u8> {
+        let keys = self.keys.iter().map(|(_, at)| at.node);
+        keys.chain([self.item.node]).filter(|node| *node != NONE)
     }
 
     /// Whether it is one of an object, or of a list.

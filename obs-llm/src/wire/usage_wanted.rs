@@ -16,7 +16,7 @@ static NODES: [Node<Act>; 2] = [
         ("stream", At::act(Act::Stream)),
         ("stream_options", At::either(1, Act::Options)),
     ]),
-    Node::object(&[]).opens(Act::Options),
+    Node::object(&[]).items(At::SKIP).opens(Act::Options),
 ];
 
 #[derive(Debug, Default)]

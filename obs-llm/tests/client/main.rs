@@ -11,4 +11,5 @@ mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod sockets;
+mod retried;
 mod support;

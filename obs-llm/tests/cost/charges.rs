@@ -237,6 +237,48 @@ fn an_hour_has_its_price_where_the_time_is_known() {
 }
 
 #[test]
+fn a_place_has_its_surcharge_where_the_host_is_known() {
+    let prices = prices();
+    let usage = usage(&[(Tokens::Input, 1_000), (Tokens::Output, 100)]);
+    let costs = |provider, model, host, micros: f64| {
+        let mut call = call(&prices, provider, model, &usage);
+        call.bill = call.bill.with_server_address(host);
+        call.costs(micros);
+    };
+    let vega = 1_000.0 * 4.0 + 100.0 * 16.0;
+    costs("openai", "vega-2", None, vega);
+    costs("openai", "vega-2", Some("api.openai.com"), vega);
+    costs("openai", "vega-2", Some("eu.api.openai.com"), vega * 1.1);
+    // The table has a factor for Europe only.
+    costs("openai", "vega-2", Some("us.api.openai.com"), vega);
+    let castor = 1_000.0 * 1.5 + 100.0 * 7.0;
+    costs(
+        "gcp.vertex_ai",
+        "castor-3",
+        Some("aiplatform.googleapis.com"),
+        castor,
+    );
+    let belgium = Some("europe-west1-aiplatform.googleapis.com");
+    costs("gcp.vertex_ai", "castor-3", belgium, castor * 1.1);
+}
+
+#[test]
+fn ranges_that_do_not_begin_at_nothing_hold_from_there_on_all_the_same() {
+    let table = r#"{"m": {"tiered_pricing": [
+        {"range": [10, 20], "input_cost_per_token": 1e-6},
+        {"range": [20, 30], "input_cost_per_token": 2e-6}
+    ]}}"#;
+    let (prices, _) = Prices::from_json(table).expect("a table");
+    let costs = |input, micros| {
+        let usage = usage(&[(Tokens::Input, input)]);
+        call(&prices, "any", "m", &usage).costs(micros);
+    };
+    costs(5, 5.0);
+    costs(20, 20.0);
+    costs(21, 42.0);
+}
+
+#[test]
 fn a_price_for_the_call_itself_is_charged_once() {
     let prices = prices();
     let usage = usage(&[(Tokens::Input, 1_000), (Tokens::Output, 100)]);

@@ -44,7 +44,12 @@ fn entries_that_make_no_sense_are_left_out_and_listed() {
         ),
         ("bad-text", "input_cost_per_token is not a number"),
         ("bad-provider", "litellm_provider is not a text"),
+        (
+            "bad-factor",
+            "regional_endpoint_uplift_multiplier is not a factor from 0.1 to 10",
+        ),
         ("bad-shape", "is not an object"),
+        // Names of names come last: they are followed when all is read.
         (
             "bad-alias",
             "alias_of \"nobody\", which is not in the table",
@@ -82,7 +87,6 @@ fn fields_that_are_not_priced_are_told() {
         "input_cost_per_character",
         "input_cost_per_video_per_second",
         "search_context_cost_per_query",
-        "regional_endpoint_uplift_multiplier",
         "provider_specific_entry",
         "cache_read_input_audio_token_cost",
         // Its ranges are of something else than tokens; the hours are told in a calendar that is not known.
@@ -152,4 +156,27 @@ fn of_two_entries_with_one_name_the_later_counts() {
         "the later",
     );
     assert_eq!(prices.len(), 1);
+}
+
+#[test]
+fn an_entry_with_prices_without_end_is_left_out() {
+    let thresholds = |n: usize| {
+        let fields = (1..=n).map(|n| format!("\"input_cost_per_token_above_{n}k_tokens\": 1e-6"));
+        fields.collect::<Vec<_>>().join(",")
+    };
+    let ranges = r#"{"range": [0, 1], "input_cost_per_token": 1e-6},"#.repeat(257);
+    let ranges = ranges.trim_end_matches(',');
+    let table = format!(
+        r#"{{"few": {{{}}}, "many": {{{}}}, "ranges": {{"tiered_pricing": [{ranges}]}}}}"#,
+        thresholds(256),
+        thresholds(257),
+    );
+    let (_, report) = Prices::from_json(&table).expect("a table");
+    let bad: Vec<_> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
+    let expect = [
+        "it has more than 256 prices",
+        "tiered_pricing has more than 256 ranges",
+    ];
+    assert_eq!(bad, expect);
+    assert_eq!(report.models, 1);
 }

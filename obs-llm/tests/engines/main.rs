@@ -1,7 +1,10 @@
 //! Engines' own pages, served by a real server: what of them is shown, and what of everything that can go wrong.
 
 mod behaviour;
+mod cuts;
 mod data;
+mod delivered;
+mod fuzzed;
 mod others;
 mod pages;
 mod server;

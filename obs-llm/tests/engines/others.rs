@@ -69,7 +69,7 @@ fn tgi() {
         (2, 4.5, 35)
     );
     // As the page has it, to the last digit.
-    assert_eq!(duration.bounds[1], 0.00022499999999999997);
+    assert_eq!(duration.bounds[2], 0.000_337_499_999_999_999_96);
     let queue = &shown.histograms("obs.llm.engine.queue.duration")[0];
     assert_eq!((queue.count, queue.sum), (2, 0.2509765625));
     // Its mean time per token has the prefill in it.

@@ -196,14 +196,9 @@ fn expected(paths: &[(&str, Tell)], request: &Value) -> Told {
     told
 }
 
-/// A value in which these names stand wherever they like.
-fn value(paths: &'static [(&'static str, Tell)]) -> impl Strategy<Value = Value> {
-    let names: Vec<_> = paths.iter().flat_map(|(path, _)| path.split('.')).collect();
-    let name = prop_oneof![
-        9 => select(names).prop_map(str::to_owned),
-        1 => "[a-z\"\\\\\u{e9}]{0,12}",
-    ];
-    let words = [
+/// A value that holds no others.
+fn leaf() -> impl Strategy<Value = Value> + Clone {
+    const WORDS: [&str; 7] = [
         "gpt-4o",
         "text",
         "json_object",
@@ -212,16 +207,25 @@ fn value(paths: &'static [(&'static str, Tell)]) -> impl Strategy<Value = Value>
         "",
         "\u{1f600}\"\\\n",
     ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (-9_i64..9000).prop_map(Value::from),
-        select(vec![0.5, 1.0, -2.25, 0.0]).prop_map(Value::from),
-        select(words.to_vec()).prop_map(Value::from),
-        ".{0,20}".prop_map(Value::from),
+    prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        2 => (-9_i64..9000).prop_map(Value::from),
+        1 => select(vec![0.5, 1.0, -2.25, 0.0]).prop_map(Value::from),
+        3 => select(WORDS.to_vec()).prop_map(Value::from),
+        1 => "[ -~\u{e9}\u{1f600}]{0,20}".prop_map(Value::from),
+    ]
+}
+
+/// A value in which these names stand wherever they like.
+fn value(paths: &'static [(&'static str, Tell)]) -> impl Strategy<Value = Value> {
+    let names: Vec<_> = paths.iter().flat_map(|(path, _)| path.split('.')).collect();
+    let name = prop_oneof![
+        9 => select(names).prop_map(str::to_owned),
+        1 => "[a-z\"\\\\\u{e9}]{0,12}",
     ];
-    leaf.prop_recursive(4, 80, 8, move |inner| {
-        let pairs = prop::collection::vec((name.clone(), inner.clone()), 0..8);
+    leaf().prop_recursive(3, 24, 5, move |inner| {
+        let pairs = prop::collection::vec((name.clone(), inner.clone()), 0..5);
         prop_oneof![
             1 => prop::collection::vec(inner, 0..4).prop_map(Value::from),
             4 => pairs.prop_map(|pairs| Value::from(Map::from_iter(pairs))),
@@ -231,7 +235,12 @@ fn value(paths: &'static [(&'static str, Tell)]) -> impl Strategy<Value = Value>
 
 /// A request in which each path stands with some likelihood, and other values beside and within.
 fn request(paths: &'static [(&'static str, Tell)]) -> impl Strategy<Value = Value> {
-    let each = prop::collection::vec((select(paths.to_vec()), value(paths)), 0..12);
+    let one = prop_oneof![
+        3 => leaf(),
+        1 => prop::collection::vec(leaf(), 0..4).prop_map(Value::from),
+        1 => value(paths),
+    ];
+    let each = prop::collection::vec((select(paths.to_vec()), one), 0..9);
     (value(paths), each).prop_map(|(mut request, each)| {
         for ((path, _), value) in each {
             let mut at = &mut request;

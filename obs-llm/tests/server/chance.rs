@@ -44,8 +44,24 @@ struct Known {
     scheduled: bool,
     told_when: bool,
     preempted: u64,
+    input: u64,
+    /// Since it was put back.
+    read: u64,
     tokens: u64,
     batches: u64,
+}
+
+impl Known {
+    /// How many of them are new.
+    fn reads(&mut self, tokens: u64) -> u64 {
+        if self.preempted > 0 && self.tokens > 0 {
+            return 0;
+        }
+        self.read += tokens;
+        let before = self.input;
+        self.input = self.input.max(self.read);
+        self.input - before
+    }
 }
 
 #[derive(Debug, Default)]
@@ -102,18 +118,18 @@ impl World {
                 if !known.waits {
                     known.waits = true;
                     known.preempted += 1;
+                    known.read = 0;
                     totals.preempted += 1;
                 }
             }
             Told::Prefilled(tokens) => {
                 request.prefilled(tokens);
-                totals.input += if known.preempted == 0 { tokens } else { 0 };
+                totals.input += known.reads(tokens);
             }
             Told::Cached(tokens) => {
                 request.cached(tokens);
-                let new = if known.preempted == 0 { tokens } else { 0 };
-                totals.input += new;
-                totals.cached += new;
+                totals.input += known.reads(tokens);
+                totals.cached += if known.preempted == 0 { tokens } else { 0 };
             }
             Told::Tokens(count) => {
                 request.tokens(count);

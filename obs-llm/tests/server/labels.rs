@@ -1,8 +1,10 @@
 //! By which names requests are counted: few, whatever strangers ask for.
 
 use crate::support::{MODEL, Rig, server_of};
+use obs_core::metrics::{Data, Temporality};
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{Outcome, Parent};
+use obs_llm::server::MODEL_ERROR;
 use obs_llm::wire::RequestSink;
 use obs_llm::{Dialect, LlmOperation, ModelServer, Provider};
 use obs_testing::Capture;
@@ -71,6 +73,31 @@ fn two_models_of_one_process_are_told_apart() {
     let by = durations_by(&capture, model);
     let expect = [(MODEL, 1), ("large", 1)].map(|(name, count)| (name.to_owned(), count));
     assert_eq!(by, BTreeMap::from(expect));
+}
+
+#[test]
+fn a_time_to_the_first_token_leads_to_a_trace_that_has_it() {
+    let rig = Rig::new();
+    let reader = rig.capture.telemetry().reader(Temporality::Cumulative);
+    let mut failed = rig.request();
+    rig.pass(700);
+    failed.token();
+    failed.end(Outcome::failed(MODEL_ERROR));
+    let mut answered = rig.request();
+    rig.decode(&mut answered, 1);
+    answered.end(Outcome::ANSWERED);
+    let records = rig.capture.records();
+    let metrics = reader.collect();
+    let mut metrics = metrics.iter();
+    let first = metrics.find(|metric| metric.name == gen_ai::SERVER_TIME_TO_FIRST_TOKEN);
+    let Data::Histogram { points, .. } = &first.expect("a time").data else {
+        panic!("it is a histogram");
+    };
+    let exemplars: Vec<_> = { points.iter() }
+        .flat_map(|point| &point.exemplars)
+        .map(|exemplar| (exemplar.trace_id, exemplar.value))
+        .collect();
+    assert_eq!(exemplars, [(records[1].trace_id, 0.020)]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! One request from its beginning to its end, and what it is told by.
 
-use crate::support::{MODEL, Rig, near};
+use crate::support::{MODEL, Rig, near, texts};
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{Outcome, Parent, StatsLevel};
-use obs_llm::wire::{RequestSink, ResponseSink};
+use obs_llm::wire::{RequestScanner, RequestSink, ResponseSink, Wire};
 use obs_llm::{LlmOperation, Tokens, Usage};
 use obs_testing::{AttrValue, assert_tree};
 
@@ -20,7 +20,7 @@ fn each_part_of_a_request_has_its_time() {
     rig.pass(50);
     request.token();
     near(rig.stage("prefill").unwrap().sum, 0.050);
-    for gap in [10, 10, 40] {
+    for gap in [10, 40, 10] {
         rig.pass(gap);
         request.token();
     }
@@ -102,6 +102,31 @@ fn the_span_is_that_of_an_inference_on_the_side_that_answers() {
     );
     assert_eq!(rig.total(obs::LLM_SERVER_INPUT_TOKENS), 12);
     assert_eq!(rig.total(obs::LLM_SERVER_CACHED_TOKENS), 5);
+}
+
+#[test]
+fn a_scanner_tells_it_what_a_body_asks_for() {
+    let rig = Rig::new();
+    let mut request = rig.request();
+    let body = br#"{"messages":[{"role":"user","content":"\"model\":\"x\""}],"temperature":0.25,
+        "model":"tiny-llama","stream":true,"n":2,"max_completion_tokens":64,"stop":["a","b"],"seed":3}"#;
+    let mut scanner = RequestScanner::new(Wire::OpenAiChat);
+    for piece in body.chunks(7) {
+        scanner.feed(piece, &mut request);
+    }
+    request.end(Outcome::ANSWERED);
+    let record = rig.capture.record();
+    for (key, value) in [
+        ("gen_ai.request.model", AttrValue::from(MODEL)),
+        ("gen_ai.request.temperature", 0.25.into()),
+        ("gen_ai.request.stream", true.into()),
+        ("gen_ai.request.choice.count", 2.into()),
+        ("gen_ai.request.max_tokens", 64.into()),
+        ("gen_ai.request.stop_sequences", texts(&["a", "b"])),
+        ("gen_ai.request.seed", 3.into()),
+    ] {
+        assert_eq!(record.attr(key), Some(&value), "{key}");
+    }
 }
 
 #[test]

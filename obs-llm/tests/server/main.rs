@@ -5,6 +5,7 @@ mod endings;
 mod kinds;
 mod labels;
 mod life;
+mod slow;
 mod support;
 mod threads;
 mod tokens;

@@ -41,6 +41,13 @@ fn all_that_a_step_advanced_have_its_moment() {
 }
 
 #[test]
+fn a_request_is_small_whatever_the_length_of_its_answer() {
+    // All of it but the record, which is the operation's.
+    let bytes = size_of::<InferenceRequest>();
+    assert!(bytes <= 384, "{bytes} bytes");
+}
+
+#[test]
 fn a_step_that_advanced_none_is_no_step() {
     let rig = Rig::new();
     let _ = rig.server.step(0);
@@ -114,6 +121,22 @@ fn the_time_per_token_of_several_answers_is_one_answers() {
 }
 
 #[test]
+fn answers_of_a_token_each_take_no_time_after_it() {
+    let rig = Rig::new();
+    let mut request = rig.request();
+    request.choice_count(4);
+    request.scheduled();
+    rig.pass(10);
+    request.tokens(2);
+    rig.pass(10);
+    request.tokens(2);
+    request.end(Outcome::ANSWERED);
+    assert_eq!(rig.stage("decode"), None);
+    assert_eq!(rig.capture.count(gen_ai::SERVER_TIME_PER_OUTPUT_TOKEN), 0);
+    near(rig.point(gen_ai::SERVER_TIME_TO_FIRST_TOKEN).sum, 0.010);
+}
+
+#[test]
 fn one_that_is_put_back_waits_again_and_its_stages_go_on() {
     let rig = Rig::new();
     let mut request = rig.request();
@@ -146,6 +169,28 @@ fn one_that_is_put_back_waits_again_and_its_stages_go_on() {
         0.110,
     );
     assert_eq!(rig.anomalies("out_of_order"), 0);
+}
+
+#[test]
+fn a_prompt_that_is_read_again_from_its_beginning_is_read_once() {
+    let rig = Rig::new();
+    let mut request = rig.request();
+    request.scheduled();
+    request.cached(10);
+    request.prefilled(30);
+    request.preempted();
+    request.scheduled();
+    // What it has in the cache now are its own 32.
+    request.cached(32);
+    request.prefilled(68);
+    assert_eq!(rig.total(obs::LLM_SERVER_INPUT_TOKENS), 100);
+    assert_eq!(rig.total(obs::LLM_SERVER_CACHED_TOKENS), 10);
+    request.token();
+    request.end(Outcome::ANSWERED);
+    let record = rig.capture.record();
+    let count = |key| record.attr(key).and_then(AttrValue::as_i64);
+    assert_eq!(count("gen_ai.usage.input_tokens"), Some(100));
+    assert_eq!(count("gen_ai.usage.cache_read.input_tokens"), Some(10));
 }
 
 #[test]

@@ -179,6 +179,11 @@ fn the_bytes_of_a_chunk_are_found_wherever_they_stand() {
         // The white space at the document's end makes one sign, or two, of padding.
         (format!(r#"{{"bytes":"{X}IA=="}}"#), found),
         (format!(r#"{{"bytes":"{X}ICA="}}"#), found),
+        // The first counts, in whatever pieces it comes.
+        (
+            format!(r#"{{"bytes":"{X}"l,"bytes":"{X}","bytes":"{X}"}}"#),
+            found,
+        ),
         (r#"{"bytes":""}"#.to_owned(), ""),
         (r#"{"bytes":null,"p":"x"}"#.to_owned(), ""),
         (r#"{"bytes":["AAAA"]}"#.to_owned(), ""),
@@ -210,4 +215,27 @@ fn a_framing_that_the_format_has_not_tells_nothing() {
         [&*bytes],
     );
     assert_eq!(told, Log::default());
+}
+
+/// No escape of JSON's, and found by the fuzzer: the second byte of the character went with the backslash or was lost, as the
+/// answer was cut.
+#[test]
+fn a_character_behind_a_backslash_stays_whole() {
+    let answer = "{\"response\":\"a\\\u{78c}\\\u{1f600}b\"}\n".as_bytes();
+    let whole = read(Wire::Ollama, Framing::Lines, true, [answer]);
+    assert_eq!(
+        page(&whole),
+        "content Text\ntext Text 0 a\\\u{78c}\\\u{1f600}b\n"
+    );
+    for at in 0..answer.len() {
+        let (head, tail) = answer.split_at(at);
+        assert_eq!(
+            read(Wire::Ollama, Framing::Lines, true, [head, tail]),
+            whole
+        );
+    }
+    assert_eq!(
+        read(Wire::Ollama, Framing::Lines, true, answer.chunks(1)),
+        whole
+    );
 }

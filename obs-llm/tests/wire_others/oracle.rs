@@ -6,7 +6,7 @@ use super::properties::{Log, read};
 use obs_llm::wire::{Framing, ResponseSink, Wire};
 use obs_llm::{Tokens, Usage};
 use proptest::{prelude::*, sample::select};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What is expected of one document.
 #[derive(Default)]
@@ -416,14 +416,9 @@ const INNER: &[&str] = &[
     "partial_json",
 ];
 
-fn value(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
-    let names = paths.iter().flat_map(|path| path.split('.'));
-    let names: Vec<_> = names.chain(INNER.iter().copied()).collect();
-    let name = prop_oneof![
-        9 => select(names).prop_map(str::to_owned),
-        1 => "[a-z\"\\\\\u{e9}]{0,12}",
-    ];
-    let words = [
+/// A value that holds no others.
+fn leaf() -> impl Strategy<Value = Value> + Clone {
+    const WORDS: [&str; 9] = [
         "tool_use",
         "TEXT",
         "IMAGE",
@@ -434,15 +429,25 @@ fn value(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
         "",
         "\u{1f600}\"\\",
     ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (-2_i64..9000).prop_map(Value::from),
-        select(vec![0.5, 1.0, -2.25, 7.75]).prop_map(Value::from),
-        select(words.to_vec()).prop_map(Value::from),
-        "[a-z ]{0,9}".prop_map(Value::from),
+    prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        2 => (-2_i64..9000).prop_map(Value::from),
+        1 => select(vec![0.5, 1.0, -2.25, 7.75]).prop_map(Value::from),
+        2 => select(WORDS.to_vec()).prop_map(Value::from),
+        1 => "[a-z ]{0,9}".prop_map(Value::from),
+    ]
+}
+
+/// A value in which these names, and those that stand in lists, stand wherever they like.
+fn value(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    let names = paths.iter().flat_map(|path| path.split('.'));
+    let names: Vec<_> = names.chain(INNER.iter().copied()).collect();
+    let name = prop_oneof![
+        9 => select(names).prop_map(str::to_owned),
+        1 => "[a-z\"\\\\\u{e9}]{0,12}",
     ];
-    leaf.prop_recursive(4, 60, 6, move |inner| {
+    leaf().prop_recursive(4, 40, 6, move |inner| {
         let pairs = prop::collection::vec((name.clone(), inner.clone()), 0..6);
         prop_oneof![
             2 => prop::collection::vec(inner, 0..4).prop_map(Value::from),
@@ -451,8 +456,36 @@ fn value(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
     })
 }
 
+/// What stands in the lists, as it does there.
+fn list() -> impl Strategy<Value = Value> {
+    let text = |key: &'static str| leaf().prop_map(move |value| json!({ key: value }));
+    let part = prop_oneof![
+        text("text"),
+        (leaf(), any::<bool>())
+            .prop_map(|(text, thought)| json!({"text": text, "thought": thought})),
+        Just(json!({"functionCall": {}})),
+        leaf().prop_map(|data| json!({"inlineData": {"data": data}})),
+    ];
+    let parts = prop::collection::vec(part, 0..3);
+    let item = prop_oneof![
+        text("text"),
+        text("thinking"),
+        text("type"),
+        (leaf(), leaf())
+            .prop_map(|(modality, count)| json!({"modality": modality, "tokenCount": count})),
+        (leaf(), leaf()).prop_map(|(ttl, count)| json!({"ttl": ttl, "inputTokens": count})),
+        (parts, leaf(), leaf()).prop_map(|(parts, index, reason)| {
+            json!({"index": index, "content": {"parts": parts}, "finishReason": reason})
+        }),
+        Just(json!({"toolUse": {"name": "f", "input": {}}})),
+        leaf(),
+    ];
+    prop::collection::vec(item, 0..4).prop_map(Value::from)
+}
+
 fn answer(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
-    let each = prop::collection::vec((select(paths.to_vec()), value(paths)), 0..10);
+    let one = prop_oneof![3 => leaf(), 2 => list(), 1 => value(paths)];
+    let each = prop::collection::vec((select(paths.to_vec()), one), 0..10);
     each.prop_map(|each| {
         let mut answer = Value::from(Map::new());
         for (path, value) in each {
@@ -468,6 +501,45 @@ fn answer(paths: &'static [&'static str]) -> impl Strategy<Value = Value> {
         }
         answer
     })
+}
+
+/// The generator reaches every path with a value that makes a difference: or the properties below would show less than they say.
+#[test]
+fn every_path_makes_a_difference() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    // These complete a stream; a document is complete at its end in any case.
+    const ALONE: [&str; 2] = ["type", "done"];
+    type Oracle = fn(&Value) -> Expect;
+    for (paths, oracle) in [
+        (ANTHROPIC, anthropic as Oracle),
+        (GEMINI, gemini),
+        (OLLAMA, ollama),
+        (CONVERSE, converse),
+    ] {
+        let mut runner = TestRunner::deterministic();
+        let mut left = paths.to_vec();
+        left.retain(|path| !ALONE.contains(path));
+        for _ in 0..3000 {
+            let answer = answer(paths)
+                .new_tree(&mut runner)
+                .expect("a tree")
+                .current();
+            let whole = oracle(&answer);
+            left.retain(|path| {
+                let mut without = answer.clone();
+                let pointer = format!("/{}", path.replace('.', "/"));
+                if let Some(value) = without.pointer_mut(&pointer) {
+                    *value = Value::Null;
+                }
+                let without = oracle(&without);
+                (without.lines, without.has_content) == (whole.lines.clone(), whole.has_content)
+            });
+            if left.is_empty() {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 #[track_caller]

@@ -220,7 +220,7 @@ fn end_with_trailers(
                 // A part of a message, or none: OK is not what came of it.
                 return call.end_as_no_grpc();
             }
-            call.end_with(code);
+            call.end_with_status(code);
         }
         _ => end_without_trailers(call, frames, status, server),
     }

@@ -85,20 +85,30 @@ impl Flow {
 
     #[inline(always)]
     fn stamp(&self, place: &AtomicU64) {
-        if self.is_detailed() && place.load(ORDER) == 0 {
+        if self.is_detailed() {
+            self.stamp_once(place);
+        }
+    }
+
+    #[inline(never)]
+    fn stamp_once(&self, place: &AtomicU64) {
+        if place.load(ORDER) == 0 {
             place.store(self.kind.now().to_bits(), ORDER);
         }
     }
 
+    #[inline(always)]
     pub(crate) fn begin(&self) {
         self.stamp(&self.began);
         self.waited.sent();
     }
 
+    #[inline(always)]
     pub(crate) fn first_message(&self) {
         self.stamp(&self.first);
     }
 
+    #[inline(always)]
     pub(crate) fn end(&self) {
         self.stamp(&self.over);
         self.codec.body_over(self);
@@ -161,6 +171,7 @@ impl Flow {
         Moment::from_bits(self.answered.load(ORDER))
     }
 
+    #[inline(always)]
     pub(crate) fn read(&self) -> Seen {
         let at = |place: &AtomicU64| Moment::from_bits(place.load(ORDER));
         Seen {

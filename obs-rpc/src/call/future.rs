@@ -13,7 +13,7 @@ use crate::status::Code;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use obs_core::{Event, Outcome, current};
+use obs_core::{Event, Outcome, StatsLevel, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +25,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         pub(crate) inner: Option<F>,
-        pub(crate) call: Call,
+        // Until it goes on into the body, and where the call is observed.
+        pub(crate) call: Option<Call>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -33,14 +34,14 @@ pin_project! {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.call.is_recording() {
-                let is_attempt = this.call.common.is_some_and(|common| common.role == Role::Client);
+            if let Some(call) = this.call {
+                let is_attempt = call.common.is_some_and(|common| common.role == Role::Client);
                 let has_lost = is_attempt && attempts::has_lost();
-                let entered = this.call.operation.enter();
+                let entered = call.operation.enter();
                 current::giving_up(|| this.inner.set(None));
                 entered.leave();
                 if has_lost {
-                    attempts::decided(|| drop(std::mem::replace(this.call, Call::unobserved())));
+                    attempts::decided(|| drop(this.call.take()));
                 }
             }
         }
@@ -56,7 +57,16 @@ impl<F> ResponseFuture<F> {
         entered.leave();
         Self {
             inner: Some(inner),
-            call,
+            call: Some(call),
+        }
+    }
+
+    /// Passed on as if we were not there.
+    #[inline(always)]
+    pub(crate) fn unobserved(inner: F) -> Self {
+        Self {
+            inner: Some(inner),
+            call: None,
         }
     }
 }
@@ -76,18 +86,18 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        if !this.call.is_recording() {
+        let Some(call) = this.call else {
             let polled = inner.poll(cx);
             return polled.map_ok(|response| response.map(ResponseBody::unobserved));
-        }
-        let role = this.call.common.map(|common| common.role);
-        let entered = this.call.operation.enter();
+        };
+        let role = call.common.map(|common| common.role);
+        let entered = call.operation.enter();
         let (polled, is_decided) = match role {
             Some(Role::Logical) => attempts::around(|| inner.poll(cx)),
-            _ => (
-                scope::handler(this.call.flow.as_ref(), || inner.poll(cx)),
-                false,
-            ),
+            _ => {
+                let flow = call.flow.as_ref();
+                (scope::handler(flow, || inner.poll(cx)), false)
+            }
         };
         entered.leave();
         match &polled {
@@ -96,9 +106,9 @@ where
                 // No messages and no trailers.
                 let status = response.status();
                 let whole = response.body().is_end_stream().then_some(status);
-                at_head(this.call, response.headers(), whole, status);
+                at_head(call, response.headers(), whole, status);
             }
-            Poll::Ready(Err(error)) => failed(this.call, error),
+            Poll::Ready(Err(error)) => failed(call, error),
         }
         match role {
             Some(Role::Client) => attempts::answered(),
@@ -106,7 +116,7 @@ where
             Some(Role::Logical) => current::giving_up(|| this.inner.set(None)),
             _ => {}
         }
-        let call = std::mem::replace(this.call, Call::unobserved());
+        let call = this.call.take().unwrap_or(const { Call::unobserved() });
         polled.map_ok(|response| {
             let status = response.status();
             let current = call.common.is_some_and(|common| common.current_in_body);
@@ -174,13 +184,15 @@ pub(crate) fn at_head(
     let Some(mut active) = call.operation.active() else {
         return;
     };
-    // Around the attempts there is no request that is over.
-    let waited = !call.answered_early && common.role != Role::Logical;
-    active.stamp_all(match (server, waited) {
-        (true, _) => &[Event::SERVER_HANDLE_FINISH],
-        (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
-        (false, false) => &[Event::STREAM_RECV_HEADER],
-    });
+    if active.level() == StatsLevel::Detailed {
+        // Around the attempts there is no request that is over.
+        let waited = !call.answered_early && common.role != Role::Logical;
+        active.stamp_all(match (server, waited) {
+            (true, _) => &[Event::SERVER_HANDLE_FINISH],
+            (false, true) => &[Event::WAIT_READ_FINISH, Event::STREAM_RECV_HEADER],
+            (false, false) => &[Event::STREAM_RECV_HEADER],
+        });
+    }
     if !common.response_metadata.is_empty() {
         capture(&mut active, metadata, &common.response_metadata);
     }

@@ -1,12 +1,13 @@
 //! The body of a request, passed through untouched: counted, and stamped at Detailed.
 
 use super::flow::Flow;
-use super::scope;
+use super::{StdError, scope};
 use crate::failure;
 use crate::frames::{Frames, Tally};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +22,8 @@ pin_project! {
         frames: Frames,
         tally: Tally,
         begun: bool,
+        // Whether it is over is not asked yet by whoever boxes it.
+        unasked: Cell<bool>,
     }
 
     impl<B> PinnedDrop for RequestBody<B> {
@@ -50,7 +53,21 @@ impl<B: Body> RequestBody<B> {
             frames: Frames::default(),
             tally: Tally::default(),
             begun: false,
+            unasked: Cell::new(false),
         }
+    }
+
+    /// The same, boxed as one of tonic's. tonic asks for its own sake whether a body that it boxes is over, to box none: of one
+    /// that came over HTTP/2 that takes a lock, and what asks next is told so in time.
+    #[inline(always)]
+    pub(crate) fn boxed(inner: B, flow: Arc<Flow>) -> tonic::body::Body
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let body = Self::new(inner, flow);
+        body.unasked.set(!body.flow.is_detailed());
+        tonic::body::Body::new(body)
     }
 }
 
@@ -102,11 +119,58 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        !self.unasked.replace(false) && self.inner.is_end_stream()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RpcClientLayer, RpcServerLayer};
+    use http::{Request, Response};
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use tower_layer::Layer;
+    use tower_service::Service;
+
+    /// Notes whether the body that it is given says that it is over.
+    struct Asks(Option<bool>);
+
+    impl Service<Request<tonic::body::Body>> for Asks {
+        type Response = Response<tonic::body::Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+            self.0 = Some(request.body().is_end_stream());
+            ready(Ok(Response::default()))
+        }
+    }
+
+    #[test]
+    fn whoever_is_handed_a_body_is_told_whether_it_is_over() {
+        let capture = obs_testing::Capture::new();
+        let telemetry = capture.telemetry();
+        for is_over in [true, false] {
+            let body = || match is_over {
+                true => tonic::body::Body::empty(),
+                false => tonic::body::Body::new(http_body_util::Full::new(Bytes::from("m"))),
+            };
+            let mut client = RpcClientLayer::new(telemetry).layer(Asks(None));
+            drop(client.call(Request::new(body())));
+            assert_eq!(client.get_ref().0, Some(is_over));
+            let mut server = RpcServerLayer::new(telemetry).layer(Asks(None));
+            drop(server.call(Request::new(body())));
+            assert_eq!(server.get_ref().0, Some(is_over));
+        }
     }
 }

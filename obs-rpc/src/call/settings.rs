@@ -75,6 +75,7 @@ impl Common {
     }
 
     /// What a status means to this side.
+    #[inline(always)]
     pub(crate) fn outcome(&self, code: Code) -> Outcome {
         let by_convention = match self.role {
             Role::Server => is_error_to_server(code),
@@ -82,9 +83,14 @@ impl Common {
         };
         let is_error = match &self.classify {
             None => by_convention,
-            Some(rule) => self.kind.contain(by_convention, || rule.is_error(code)),
+            Some(rule) => self.classified(&**rule, code, by_convention),
         };
         outcome(code, is_error)
+    }
+
+    #[inline(never)]
+    fn classified(&self, rule: &dyn Classify, code: Code, by_convention: bool) -> bool {
+        self.kind.contain(by_convention, || rule.is_error(code))
     }
 }
 

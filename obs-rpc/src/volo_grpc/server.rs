@@ -107,10 +107,7 @@ where
                 });
                 ResponseFuture::start(call, || self.inner.call(request))
             }
-            None => ResponseFuture {
-                inner: Some(self.inner.call(request)),
-                call: Call::unobserved(),
-            },
+            None => ResponseFuture::unobserved(self.inner.call(request)),
         };
         VoloGrpcResponseFuture { inner }
     }

@@ -3,7 +3,7 @@
 use super::super::{Case, added, held, scaling};
 use super::{
     call, chunk200, chunk200_anthropic, chunk200_gemini, chunk200_ollama, contended, gap, peers,
-    scan, scan_long, state, streams,
+    scan, scan_long, server, state, streams,
 };
 
 pub(crate) static ALL: &[Case] = &[
@@ -44,6 +44,16 @@ pub(crate) static ALL: &[Case] = &[
         "llm/stream-state",
         "bytes that a stream holds between two chunks, of 10,000",
         state,
+    ),
+    added(
+        "llm/server-token",
+        "a token of a request on the side that answers, 32 in a step, with its share of step and request",
+        server::token,
+    ),
+    added(
+        "llm/server-request",
+        "a request there, of two tokens: queue, prefill, decode, a record dropped",
+        server::request,
     ),
     scaling(
         "contention/llm",

@@ -19,6 +19,14 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            cached: self.cached + other.cached,
+            written: self.written + other.written,
+        }
+    }
+
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             read: self.read - before.read,
@@ -36,6 +44,22 @@ pub(crate) struct Slot {
     pub(crate) task: Option<u64>,
     /// How many tokens it holds: of the prompt, and of the answer all but the last.
     pub(crate) holds: u64,
+}
+
+impl Slot {
+    /// What was done for a request of which nothing was in the cache, by what its slot holds in the end. The last token that
+    /// was written is not held: it would be read next.
+    pub(crate) fn spent(&self, prompt: u64) -> Account {
+        let (read, written) = match self.holds.checked_sub(prompt) {
+            None => (self.holds, 0),
+            Some(more) => (prompt, more + 1),
+        };
+        Account {
+            read,
+            cached: 0,
+            written,
+        }
+    }
 }
 
 impl Engine {

@@ -1,7 +1,7 @@
 //! The caller: sends what the plan says through a client, keeps what the client gave, and drops it where the plan says so.
 
 use crate::Result;
-use crate::engine::{Engine, Slot};
+use crate::engine::{Account, Engine, Slot};
 use crate::plain::{Ear, Heard};
 use crate::plan::{COMPLETIONS, Case, Cut, Plan, SLOTS};
 use bytes::{Buf, Bytes};
@@ -50,7 +50,7 @@ pub(crate) struct Saw {
     pub(crate) first_content: Option<Duration>,
     pub(crate) ended: Ended,
     /// What the engine did for it, by its slot, if it was cut.
-    pub(crate) spent: Option<Spent>,
+    pub(crate) spent: Option<Account>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +58,6 @@ pub(crate) enum Ended {
     Whole,
     Dropped,
     Failed(String),
-}
-
-/// Tokens that the engine read of the prompt, and that it wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spent {
-    pub(crate) read: u64,
-    pub(crate) written: u64,
 }
 
 /// Sends through a client to the relay; asks the engine itself only what became of what was cut.
@@ -85,22 +78,24 @@ where
     B::Error: std::fmt::Debug,
 {
     /// The whole plan.
-    pub(crate) async fn run(&self, plan: Plan) -> Result<Vec<Saw>> {
+    pub(crate) async fn run(&self, plan: &Plan) -> Result<Vec<Saw>> {
         let mut saw = Vec::new();
-        for case in plan.alone.into_iter().chain(plan.refused) {
-            saw.push(self.call(case).await);
+        for case in plan.alone.iter().chain(&plan.refused) {
+            saw.push(self.call(case.clone()).await);
         }
-        saw.extend(self.at_once(plan.together, SLOTS).await?);
-        saw.extend(self.at_once(plan.crowded, 2 * SLOTS).await?);
-        for case in plan.cut {
-            saw.push(self.call_cut(case, 0..SLOTS).await?);
-        }
+        saw.extend(self.at_once(&plan.together, SLOTS).await?);
+        saw.extend(self.at_once(&plan.crowded, 2 * SLOTS).await?);
+        saw.extend(self.again(plan.cut.clone()).await?);
         let mut slots = JoinSet::new();
         for slot in 0..SLOTS {
-            let (caller, cases) = (self.clone(), plan.cut_together.clone());
+            let cases = plan
+                .cut_together
+                .iter()
+                .filter(|case| case.slot == Some(slot));
+            let (caller, cases) = (self.clone(), cases.cloned().collect::<Vec<_>>());
             slots.spawn(async move {
                 let mut saw = Vec::new();
-                for case in cases.into_iter().filter(|case| case.slot == Some(slot)) {
+                for case in cases {
                     saw.push(caller.call_cut(case, slot..slot + 1).await?);
                 }
                 Ok::<_, crate::Failure>(saw)
@@ -109,14 +104,26 @@ where
         while let Some(slot) = slots.join_next().await {
             saw.extend(slot??);
         }
-        for (holds, queued) in plan.queued {
+        for (holds, queued) in plan.queued.clone() {
             saw.extend(self.queued(holds, queued).await?);
         }
         Ok(saw)
     }
 
+    /// Any cases, one after another.
+    pub(crate) async fn again(&self, cases: Vec<Case>) -> Result<Vec<Saw>> {
+        let mut saw = Vec::new();
+        for case in cases {
+            saw.push(match case.cut {
+                Some(_) => self.call_cut(case, 0..SLOTS).await?,
+                None => self.call(case).await,
+            });
+        }
+        Ok(saw)
+    }
+
     /// So many at a time.
-    async fn at_once(&self, cases: Vec<Case>, most: usize) -> Result<Vec<Saw>> {
+    async fn at_once(&self, cases: &[Case], most: usize) -> Result<Vec<Saw>> {
         let (mut running, mut saw) = (JoinSet::new(), Vec::new());
         for case in cases {
             if running.len() == most
@@ -124,7 +131,7 @@ where
             {
                 saw.push(ended?);
             }
-            let caller = self.clone();
+            let (caller, case) = (self.clone(), case.clone());
             running.spawn(async move { caller.call(case).await });
         }
         while let Some(ended) = running.join_next().await {
@@ -159,7 +166,11 @@ where
         let range = slots.clone();
         let before = blocking(self.engine, move |engine| idle(engine, range)).await?;
         let mut saw = self.call(case).await;
-        saw.spent = Some(self.spent(&before, slots, tokens).await?);
+        let mut spent = self.spent(&before, slots, tokens).await?;
+        // Anthropic's interface has no switch for the cache, but says first what came of it.
+        spent.cached = saw.heard.cached.unwrap_or_default();
+        spent.read -= spent.cached;
+        saw.spent = Some(spent);
         Ok(saw)
     }
 
@@ -172,15 +183,15 @@ where
     }
 
     /// What was done in one of these slots since they were as before.
-    async fn spent(&self, before: &[Slot], slots: Range<usize>, tokens: u64) -> Result<Spent> {
+    async fn spent(&self, before: &[Slot], slots: Range<usize>, tokens: u64) -> Result<Account> {
         // It may still be on its way.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let after = blocking(self.engine, move |engine| idle(engine, slots)).await?;
         let ran = before.iter().zip(&after);
         let mut ran = ran.filter(|(before, after)| before.task != after.task);
         match (ran.next(), ran.next()) {
-            (None, _) => Ok(Spent::default()),
-            (Some((_, slot)), None) => Ok(Spent::of(slot, tokens)),
+            (None, _) => Ok(Account::default()),
+            (Some((_, slot)), None) => Ok(slot.spent(tokens)),
             _ => Err("more ran than this".into()),
         }
     }
@@ -263,22 +274,6 @@ impl Saw {
     fn failed(mut self, error: &dyn std::fmt::Debug) -> Self {
         self.ended = Ended::Failed(format!("{error:?}"));
         self
-    }
-}
-
-impl Spent {
-    /// A slot keeps what it read and wrote, but for the last token that was written: that one would be read next.
-    fn of(slot: &Slot, prompt: u64) -> Self {
-        match slot.holds.checked_sub(prompt) {
-            None => Self {
-                read: slot.holds,
-                written: 0,
-            },
-            Some(more) => Self {
-                read: prompt,
-                written: more + 1,
-            },
-        }
     }
 }
 

@@ -2,15 +2,16 @@
 //! of what our crates read it by. The formats are those that llama.cpp's server documents: OpenAI's three, and Anthropic's.
 
 use crate::Result;
+use crate::engine::Account;
 use crate::plan::{MESSAGES, PATHS, RESPONSES};
-use crate::relay::Flow;
+use crate::relay::{Flow, Seen};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// A request and its answer as they went through the relay.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    /// When its first byte was there.
+    /// When the relay first knew of it: when its connection was opened, or its first byte was there.
     pub(crate) sent: Instant,
     pub(crate) path: String,
     pub(crate) asked: Value,
@@ -42,8 +43,14 @@ pub(crate) struct Heard {
     pub(crate) input: Option<u64>,
     pub(crate) output: Option<u64>,
     pub(crate) cached: Option<u64>,
-    /// Tokens that were written so far, where the engine says it with each chunk.
-    pub(crate) written: Option<u64>,
+    /// What the engine says it did for it, and how long reading and writing took, in milliseconds.
+    pub(crate) told: Option<Account>,
+    pub(crate) reading_ms: Option<f64>,
+    pub(crate) writing_ms: Option<f64>,
+    /// Tokens of the output in all reports: with several choices there is one for each.
+    pub(crate) reported: u64,
+    /// Of which type it says that it is an error.
+    pub(crate) error: Option<String>,
     /// Whether what ends an answer is there.
     pub(crate) done: bool,
     /// Whether the last event has no end.
@@ -51,7 +58,7 @@ pub(crate) struct Heard {
 }
 
 impl Exchange {
-    /// From the first byte of the request to the first content.
+    /// From the request to the first content.
     pub(crate) fn first_content(&self) -> Option<Duration> {
         let answer = self.answer.as_ref().filter(|answer| answer.streamed)?;
         Some(answer.content.first()?.duration_since(self.sent))
@@ -59,7 +66,12 @@ impl Exchange {
 }
 
 /// All exchanges of a connection, in order.
-pub(crate) fn exchanges(asked: &Flow, answered: &Flow) -> Result<Vec<Exchange>> {
+pub(crate) fn exchanges(seen: &Seen) -> Result<Vec<Exchange>> {
+    let Seen {
+        opened,
+        asked,
+        answered,
+    } = seen;
     let (mut exchanges, mut request_at, mut answer_at) = (Vec::new(), 0, 0);
     while request_at < asked.bytes.len() {
         let head = Head::at(&asked.bytes, request_at).ok_or("a request without an end")?;
@@ -70,7 +82,10 @@ pub(crate) fn exchanges(asked: &Flow, answered: &Flow) -> Result<Vec<Exchange>> 
             .nth(1)
             .ok_or("a request without a path")?;
         let mut exchange = Exchange {
-            sent: asked.time_of(request_at).ok_or("never read")?,
+            sent: match request_at {
+                0 => *opened,
+                _ => asked.time_of(request_at).ok_or("never read")?,
+            },
             path: path.to_owned(),
             asked: serde_json::from_slice(&body.bytes).unwrap_or_default(),
             answer: None,
@@ -270,6 +285,9 @@ impl Heard {
                 if let Some(response) = value.get("response") {
                     self.document(path, response);
                 }
+                if let Some(timings) = value.get("timings") {
+                    self.timings(timings);
+                }
                 self.done |= matches!(kind, "response.completed" | "response.incomplete");
                 kind.ends_with(".delta") && is_text(&value["delta"])
             }
@@ -309,6 +327,7 @@ impl Heard {
         let text = |it: &Value| it.as_str().map(str::to_owned);
         self.id = text(&value["id"]).or(self.id.take());
         self.model = text(&value["model"]).or(self.model.take());
+        self.error = text(&value["error"]["type"]).or(self.error.take());
         let usage = &value["usage"];
         let number = |it: &Value, else_: Option<u64>| it.as_u64().or(else_);
         match path {
@@ -316,7 +335,13 @@ impl Heard {
                 self.input = number(&usage["input_tokens"], self.input);
                 self.output = number(&usage["output_tokens"], self.output);
                 self.cached = number(&usage["input_tokens_details"]["cached_tokens"], self.cached);
-                self.finish(0, &value["incomplete_details"]["reason"]);
+                // There is no reason why an answer ended but its status.
+                let reason = &value["incomplete_details"]["reason"];
+                match value["status"].as_str() {
+                    Some("in_progress") => {}
+                    _ if reason.is_string() => self.finish(0, reason),
+                    _ => self.finish(0, &value["status"]),
+                }
             }
             MESSAGES => {
                 // Their input is what no cache had.
@@ -332,6 +357,7 @@ impl Heard {
             _ => {
                 self.input = number(&usage["prompt_tokens"], self.input);
                 self.output = number(&usage["completion_tokens"], self.output);
+                self.reported += usage["completion_tokens"].as_u64().unwrap_or_default();
                 self.cached = number(
                     &usage["prompt_tokens_details"]["cached_tokens"],
                     self.cached,
@@ -342,7 +368,40 @@ impl Heard {
                 }
             }
         }
-        self.written = number(&value["timings"]["predicted_n"], self.written);
+        if let Some(timings) = value.get("timings") {
+            self.timings(timings);
+            // Where nobody asked for usage, they are all there is.
+            if let (Some(told), true) = (self.told, usage.is_null()) {
+                self.input = Some(told.read + told.cached);
+                self.output = Some(told.written);
+                self.cached = Some(told.cached);
+            }
+        }
+    }
+
+    fn timings(&mut self, timings: &Value) {
+        let number = |name: &str| timings[name].as_u64().unwrap_or_default();
+        self.told = Some(Account {
+            read: number("prompt_n"),
+            cached: number("cache_n"),
+            written: number("predicted_n"),
+        });
+        self.reading_ms = timings["prompt_ms"].as_f64();
+        self.writing_ms = timings["predicted_ms"].as_f64();
+    }
+
+    /// What the engine counts for it.
+    pub(crate) fn spent(&self) -> Option<Account> {
+        if let Some(told) = self.told {
+            let written = told.written.max(self.reported);
+            return Some(Account { written, ..told });
+        }
+        let cached = self.cached.unwrap_or_default();
+        Some(Account {
+            read: self.input?.checked_sub(cached)?,
+            cached,
+            written: self.output?,
+        })
     }
 
     fn finish(&mut self, choice: usize, reason: &Value) {
@@ -356,4 +415,117 @@ impl Heard {
 
 fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|it| !it.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{CHAT, COMPLETIONS};
+
+    fn flow(parts: &[&str]) -> Flow {
+        let mut flow = Flow::default();
+        for part in parts {
+            flow.push(part.as_bytes(), Instant::now());
+        }
+        flow
+    }
+
+    fn exchange(answer: &[&str]) -> Exchange {
+        let request =
+            format!("POST {COMPLETIONS} HTTP/1.1\r\ncontent-length: 10\r\n\r\n{{\"seed\":7}}");
+        let seen = Seen {
+            opened: Instant::now(),
+            asked: flow(&[&request]),
+            answered: flow(answer),
+        };
+        let mut exchanges = exchanges(&seen).expect("what it reads is HTTP");
+        assert_eq!(exchanges.len(), 1);
+        exchanges.remove(0)
+    }
+
+    const HEAD: &str =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn a_chunked_answer_is_read_as_it_was_before_it_was_sent() {
+        let first = "data: {\"choices\":[{\"text\":\"\"}]}\n\n";
+        let second = "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: [DONE]\n\n";
+        // In a chunk each, the second one split between two reads.
+        let chunk = |of: &str| format!("{:x}\r\n{of}\r\n", of.len());
+        let (chunks, (late, end)) = (chunk(first), (chunk(second), "0\r\n\r\n"));
+        let (begin, rest) = late.split_at(20);
+        let exchange = exchange(&[HEAD, &chunks, begin, rest, end]);
+        assert_eq!(exchange.asked["seed"], 7);
+        let answer = exchange.answer.expect("it was answered");
+        assert_eq!(answer.body, format!("{first}{second}").into_bytes());
+        assert!(answer.whole && answer.streamed && answer.heard.done && answer.status == 200);
+        assert_eq!(answer.heard.content, [first.len()]);
+        // It was there when the third read was, which brought where it begins.
+        let answered = flow(&[HEAD, &chunks, begin, rest, end]);
+        let at = HEAD.len() + chunks.len() + late.find("data:").expect("it is in there");
+        assert_eq!(answered.time_of(at), answered.time_of(at + 2));
+        assert!(answered.time_of(at) > answered.time_of(at - 6));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_not_whole() {
+        let exchange = exchange(&[HEAD, "1c\r\ndata: {\"choices\":[{\"te"]);
+        let answer = exchange.answer.expect("it began");
+        assert!(!answer.whole && answer.heard.cut && !answer.heard.done);
+        assert!(answer.content.is_empty());
+    }
+
+    #[track_caller]
+    fn heard(path: &'static str, body: &str, expect: Heard) {
+        assert_eq!(hear(path, true, body.as_bytes()), expect);
+    }
+
+    fn expect(content: &[usize]) -> Heard {
+        Heard {
+            content: content.to_vec(),
+            ..Heard::default()
+        }
+    }
+
+    #[test]
+    fn what_has_no_text_is_no_content() {
+        let role =
+            "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\n\n";
+        heard(CHAT, role, expect(&[]));
+        heard(CHAT, ": still there\n\n", expect(&[]));
+        let thought = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"a\"}}]}\n\n";
+        heard(CHAT, &format!("{role}{thought}"), expect(&[role.len()]));
+        heard(
+            MESSAGES,
+            "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            expect(&[]),
+        );
+        let text = "event: response.output_text.delta\n\
+            data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+        heard(RESPONSES, text, expect(&[0]));
+        heard(RESPONSES, &text.replace("\"a\"", "\"\""), expect(&[]));
+    }
+
+    #[test]
+    fn timings_are_usage_where_there_is_no_other() {
+        let told = r#"{"choices":[],"timings":{"cache_n":2,"prompt_n":5,"predicted_n":3,"prompt_ms":1.5,"predicted_ms":2.5}}"#;
+        let spent = Account {
+            read: 5,
+            cached: 2,
+            written: 3,
+        };
+        let alone = hear(CHAT, true, format!("data: {told}\n\n").as_bytes());
+        assert_eq!(
+            (alone.input, alone.output, alone.cached),
+            (Some(7), Some(3), Some(2))
+        );
+        assert_eq!(alone.spent(), Some(spent));
+        let usage = r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+        let both = hear(
+            CHAT,
+            true,
+            format!("data: {told}\n\ndata: {usage}\n\n").as_bytes(),
+        );
+        assert_eq!((both.input, both.output), (Some(9), Some(4)));
+    }
 }

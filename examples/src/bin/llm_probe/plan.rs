@@ -54,6 +54,27 @@ impl Case {
         self
     }
 
+    /// Where the answer is a call of a tool. Of Anthropic's interface the server does not take what makes it one.
+    fn with_tools(self) -> Self {
+        let (name, what) = (
+            "look_up",
+            json!({"type": "string", "enum": ["bread", "butter"]}),
+        );
+        let schema = json!({"type": "object", "properties": {"what": what}, "required": ["what"]});
+        let tool = match self.path {
+            RESPONSES => json!({"type": "function", "name": name, "parameters": schema}),
+            _ => {
+                let function = json!({"name": name, "parameters": schema});
+                json!({"type": "function", "function": function})
+            }
+        };
+        // The token that opens a call, by its number.
+        let tools = self
+            .with("tools", json!([tool]))
+            .with("tool_choice", "required");
+        tools.with("logit_bias", json!({"6": 60}))
+    }
+
     fn unary(mut self) -> Self {
         self.body["stream"] = false.into();
         if let Some(body) = self.body.as_object_mut() {
@@ -62,7 +83,8 @@ impl Case {
         self
     }
 
-    /// Nothing of it comes from the engine's cache, so that what a cut one read is told by what its slot holds.
+    /// Nothing of it comes from the engine's cache, so that what a cut one read is told by what its slot holds. Messages have no
+    /// such switch, so they are cut after they have told.
     fn cut(self, cut: Cut) -> Self {
         let mut case = self.with("cache_prompt", false);
         case.cut = Some(cut);
@@ -104,6 +126,14 @@ impl Plan {
         plan
     }
 
+    /// A case once more, under a number of its own.
+    pub(crate) fn again(&mut self, case: &Case) -> Case {
+        self.cases += 1;
+        let mut again = case.clone().with("seed", self.cases);
+        again.number = self.cases;
+        again
+    }
+
     fn whole(&mut self) {
         let mut alone = Vec::new();
         for words in [2, 12, 80, 300, 700] {
@@ -138,22 +168,24 @@ impl Plan {
             }
             alone.push(silent);
             alone.push(self.case(CHAT, words, 30).with("n", 2));
-            alone.push(
-                self.case(CHAT, words, 400)
-                    .with("tools", tools())
-                    .with("tool_choice", "required"),
-            );
+            for path in [CHAT, RESPONSES, MESSAGES] {
+                let thinks = json!({"think": true});
+                let case = self.case(path, words, 30);
+                alone.push(case.with("chat_template_kwargs", thinks));
+            }
+            alone.push(self.case(CHAT, words, 90).with_tools());
+            alone.push(self.case(RESPONSES, words, 90).with_tools());
+            alone.push(self.case(CHAT, words, 90).with_tools().unary());
         }
         self.alone = alone;
         self.together = self.mixed(64);
         self.crowded = self.mixed(40);
-        let tools = json!([{"type": "no such tool"}]);
         self.refused = vec![
             self.case(CHAT, 6_000, 10),
             self.case(CHAT, 6_000, 10).unary(),
             self.case(CHAT, 12, 10).with("messages", "none"),
             self.case(COMPLETIONS, 6_000, 10),
-            self.case(RESPONSES, 12, 10).with("tools", tools),
+            self.case(RESPONSES, 6_000, 10),
             self.case(MESSAGES, 6_000, 10),
         ];
     }
@@ -183,7 +215,7 @@ impl Plan {
             (CHAT, 900),
             (COMPLETIONS, 700),
             (RESPONSES, 700),
-            (MESSAGES, 700),
+            (RESPONSES, 500),
         ] {
             cut.push(self.case(path, words, 300).cut(Cut::AtHead));
         }
@@ -192,7 +224,7 @@ impl Plan {
             .enumerate()
         {
             cut.push(
-                self.case(PATHS[at % 4], 200, 1_500)
+                self.case(PATHS[at % 3], 200, 1_500)
                     .unary()
                     .with("ignore_eos", true)
                     .cut(Cut::Waiting(after)),
@@ -277,16 +309,4 @@ fn prompt(number: u64, words: usize) -> String {
         format!("{}{}", syllable(40), syllable(50))
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn tools() -> Value {
-    json!([{"type": "function", "function": {
-        "name": "look_up",
-        "description": "Looks something up.",
-        "parameters": {
-            "type": "object",
-            "properties": {"what": {"type": "string", "enum": ["bread", "butter"]}},
-            "required": ["what"],
-        },
-    }}])
 }

@@ -14,10 +14,19 @@ pub(crate) struct Relay {
 }
 
 /// What went both ways on a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Connection {
+#[derive(Debug)]
+struct Connection {
+    opened: Instant,
     asked: Mutex<Flow>,
     answered: Mutex<Flow>,
+}
+
+/// The same, when it is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) opened: Instant,
+    pub(crate) asked: Flow,
+    pub(crate) answered: Flow,
 }
 
 /// What went one way.
@@ -29,6 +38,11 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    pub(crate) fn push(&mut self, bytes: &[u8], now: Instant) {
+        self.bytes.extend_from_slice(bytes);
+        self.reads.push((now, self.bytes.len()));
+    }
+
     /// When the byte at `at` was here.
     pub(crate) fn time_of(&self, at: usize) -> Option<Instant> {
         let read = self.reads.partition_point(|(_, end)| *end <= at);
@@ -47,7 +61,11 @@ impl Relay {
         let connections = Arc::clone(&relay.connections);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let kept = Arc::new(Connection::default());
+                let kept = Arc::new(Connection {
+                    opened: Instant::now(),
+                    asked: Mutex::default(),
+                    answered: Mutex::default(),
+                });
                 lock(&connections).push(Arc::clone(&kept));
                 // A connection that the engine does not take is closed.
                 drop(pass(client, engine, kept));
@@ -56,13 +74,15 @@ impl Relay {
         Ok(relay)
     }
 
-    /// What went through so far, on each connection: what was asked, and what was answered.
-    pub(crate) fn seen(&self) -> Vec<(Flow, Flow)> {
+    /// What went through so far, by connection.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         let connections = lock(&self.connections);
-        let flows = connections
-            .iter()
-            .map(|it| (lock(&it.asked).clone(), lock(&it.answered).clone()));
-        flows.collect()
+        let seen = connections.iter().map(|it| Seen {
+            opened: it.opened,
+            asked: lock(&it.asked).clone(),
+            answered: lock(&it.answered).clone(),
+        });
+        seen.collect()
     }
 }
 
@@ -83,10 +103,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, flow: &Mutex<Flow>) {
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let now = Instant::now();
         let passed = to.write_all(&buffer[..read]);
-        let mut flow = lock(flow);
-        flow.bytes.extend_from_slice(&buffer[..read]);
-        let end = flow.bytes.len();
-        flow.reads.push((now, end));
+        lock(flow).push(&buffer[..read], now);
         if passed.is_err() {
             break;
         }

@@ -19,8 +19,11 @@ fn read_in(pieces: &[&[u8]]) -> (Vec<Read>, Counts) {
     (samples, reader.counts())
 }
 
+/// Name, labels and value.
+type Expect<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 #[track_caller]
-fn check(line: &str, expect: Option<(&str, &[(&str, &str)], f64)>) {
+fn check(line: &str, expect: Option<Expect<'_>>) {
     let page = format!("{line}\n");
     let (samples, counts) = read_in(&[page.as_bytes()]);
     let Some((name, labels, value)) = expect else {

@@ -203,3 +203,76 @@ fn no_more_is_remembered_than_there_is() {
         assert!(memory.0.len() <= 200 + REMEMBERED);
     }
 }
+
+mod damaged {
+    //! Pages of engines with bytes that are not theirs, one after another: no panic, and what is shown can be shown.
+
+    use super::super::super::page::PageReader;
+    use super::super::super::reading::{Plan, Reading};
+    use super::super::super::tables::ALL;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn corpus(engine: &str) -> Vec<u8> {
+        let path = format!(
+            "{}/tests/corpus/metrics_{engine}.prom",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    fn check(metrics: &[Metric], now: u64) {
+        for metric in metrics {
+            match &metric.data {
+                Data::Histogram { points, .. } => points.iter().for_each(|point| {
+                    assert!(point.start_unix_nanos <= now && point.unix_nanos == now);
+                    assert_eq!(point.buckets.len(), point.bounds.len() + 1);
+                    assert_eq!(point.count, point.buckets.iter().sum::<u64>());
+                    assert!(point.sum.is_finite());
+                    assert!(point.bounds.windows(2).all(|pair| pair[0] < pair[1]));
+                }),
+                Data::Sum {
+                    points, monotonic, ..
+                } => points.iter().for_each(|point| {
+                    assert!(point.start_unix_nanos <= now && point.unix_nanos == now);
+                    assert!(!monotonic || point.value.as_f64() >= 0.0);
+                }),
+                Data::Gauge { points } => {
+                    assert!(points.iter().all(|point| point.value.as_f64().is_finite()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn pages_are_shown_or_left_out(
+            engine in 0..ALL.len(),
+            pages in proptest::collection::vec(
+                proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..60), 1..4,
+            ),
+        ) {
+            let mapping = ALL[engine];
+            let whole = corpus(mapping.engine);
+            let plan = Plan::new(&[], mapping);
+            let mut memory = Memory::default();
+            for (turn, damage) in pages.into_iter().enumerate() {
+                let mut page = whole.clone();
+                for (at, byte) in damage {
+                    let at = at.index(page.len());
+                    // Numbers are what matters most.
+                    page[at] = if page[at].is_ascii_digit() { b'0' + byte % 10 } else { byte };
+                }
+                let mut reading = Reading::new(&plan, 10_000);
+                let mut reader = PageReader::new();
+                reader.feed(&page, &mut |sample| reading.add(sample));
+                let said = reading.finish(reader.counts().malformed);
+                let now = (turn as u64 + 1) * 1_000_000_000;
+                let metrics = memory.metrics(said.series, &Vec::new(), None, now);
+                check(&metrics, now);
+            }
+        }
+    }
+}

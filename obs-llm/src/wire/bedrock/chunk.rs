@@ -48,15 +48,14 @@ impl Chunk {
     pub(super) fn feed(&mut self, bytes: &[u8], mut document: impl FnMut(&[u8])) {
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
-            if self.at == At::Bytes {
-                rest = self.decode(rest, &mut document);
-                continue;
+            match self.at {
+                At::Over => return,
+                At::Bytes => rest = self.decode(rest, &mut document),
+                _ => {
+                    self.at = self.step(byte);
+                    rest = after;
+                }
             }
-            self.at = self.step(byte);
-            if self.at == At::Over {
-                return;
-            }
-            rest = after;
         }
     }
 

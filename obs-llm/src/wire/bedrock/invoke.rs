@@ -272,7 +272,7 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
         }
         // Where they are, the stream ends.
         (METERED, Value::Open) => Effect::Complete,
-        (COUNTED, Value::Close) if !facts.has_reported() => {
+        (COUNTED, Value::Close) => {
             with_caches(facts);
             Effect::Usage
         }

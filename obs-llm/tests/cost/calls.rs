@@ -1,0 +1,106 @@
+//! A call that ends is priced by what it told, where it was served, and when.
+
+use crate::support::prices;
+use obs_llm::wire::{RequestSink, ResponseSink};
+use obs_llm::{Llm, LlmOperation, Provider, Tokens, Usage};
+use obs_testing::Capture;
+use std::sync::Arc;
+
+/// 2026-11-23 was a Monday.
+const MONDAY: u64 = 1_795_392_000;
+const HOUR: u64 = 3_600;
+
+struct Call<'a> {
+    provider: &'static str,
+    model: &'a str,
+    host: Option<&'a str>,
+    tier: Option<&'a str>,
+    hour: u64,
+}
+
+const CALL: Call<'static> = Call {
+    provider: "openai",
+    model: "vega-2",
+    host: None,
+    tier: None,
+    hour: 12,
+};
+
+impl Call<'_> {
+    /// Calls that are priced, the sum of their cost, and calls that could not be.
+    fn told(&self) -> (u64, f64, f64) {
+        let capture = Capture::new();
+        capture
+            .clock()
+            .set_wall((MONDAY + self.hour * HOUR) * 1_000_000_000);
+        let llm = Llm::new(capture.telemetry()).with_prices(Arc::new(prices()));
+        let mut call = llm.call(LlmOperation::Chat, &Provider::named(self.provider));
+        call.model(self.model);
+        if let Some(host) = self.host {
+            call.set_server(host, None);
+        }
+        if let Some(tier) = self.tier {
+            ResponseSink::service_tier(&mut call, tier);
+        }
+        call.usage(
+            &Usage::new()
+                .with(Tokens::Input, 1_000)
+                .with(Tokens::Output, 100),
+        );
+        call.end();
+        let points = capture.points();
+        let cost = points.histogram("obs.llm.cost", &[]);
+        let unpriced = points.sum_by("obs.llm.anomalies", "obs.anomaly");
+        (
+            capture.count("obs.llm.cost"),
+            cost.and_then(|cost| cost.sum).unwrap_or_default(),
+            unpriced.get("unpriced").copied().unwrap_or_default(),
+        )
+    }
+
+    #[track_caller]
+    fn costs(&self, micros: f64) {
+        let (priced, usd, unpriced) = self.told();
+        assert_eq!((priced, unpriced), (1, 0.0));
+        assert!(
+            (usd * 1e6 - micros).abs() < 1e-6,
+            "{usd} is not {micros} micro-dollars"
+        );
+    }
+}
+
+#[test]
+fn a_call_costs_what_the_table_says() {
+    CALL.costs(1_000.0 * 4.0 + 100.0 * 16.0);
+    let europe = Call {
+        host: Some("eu.api.openai.com"),
+        ..CALL
+    };
+    europe.costs(1.1 * (1_000.0 * 4.0 + 100.0 * 16.0));
+    let flex = Call {
+        tier: Some("flex"),
+        ..CALL
+    };
+    flex.costs(1_000.0 * 2.0 + 100.0 * 8.0);
+}
+
+#[test]
+fn a_call_costs_what_its_hour_does() {
+    let abyss = |hour| Call {
+        provider: "abyss",
+        model: "abyss-v9",
+        hour,
+        ..CALL
+    };
+    abyss(12).costs(1_000.0 * 0.6 + 100.0 * 1.2);
+    abyss(5).costs(1_000.0 * 0.3 + 100.0 * 0.6);
+}
+
+#[test]
+fn a_call_without_a_price_is_counted() {
+    let unknown = Call {
+        model: "vega-9",
+        ..CALL
+    };
+    assert_eq!(unknown.told(), (0, 0.0, 1.0));
+}
