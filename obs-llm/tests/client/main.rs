@@ -10,6 +10,6 @@ mod heads;
 mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod sockets;
 mod retried;
+mod sockets;
 mod support;
