@@ -236,6 +236,10 @@ async fn hosts_are_told_without_their_brackets_and_ports() {
         assert_eq!(record.text("server.address"), Some(address), "{url}");
         let told = record.attr("server.port").and_then(AttrValue::as_i64);
         assert_eq!(told, port, "{url}");
+        let is_known = url.contains("api.openai.com");
+        let provider = if is_known { "openai" } else { "_OTHER" };
+        assert_eq!(record.text("gen_ai.provider.name"), Some(provider), "{url}");
+        assert!(!format!("{record:?}").contains("secret"), "{url}");
     }
 }
 
