@@ -18,7 +18,6 @@ use std::task::{Context, Poll};
 pub(crate) struct Reading {
     pub(crate) wire: Wire,
     pub(crate) asked: Asked,
-    pub(crate) streams: Option<bool>,
     pub(crate) framing: Option<Framing>,
 }
 
@@ -108,8 +107,9 @@ fn at_head<R: Body>(
 ) -> Response<ResponseBody<R>> {
     let is_all = reading.asked.tell(&mut call);
     let (status, headers) = (response.status(), response.headers());
+    let is_error = status.is_client_error() || status.is_server_error();
     call.set_status(status.as_u16());
-    let framing = framing(headers, &reading, call.streams());
+    let framing = framing(headers, &reading, !is_error && call.streams());
     if framing != Framing::Json && status.is_success() {
         call.set_streams();
     }
@@ -117,7 +117,7 @@ fn at_head<R: Body>(
         tell_tokens(headers, &mut call);
     }
     // A page of a proxy's is no error of the provider's.
-    let is_read = !(status.is_client_error() || status.is_server_error()) || is_json(headers);
+    let is_read = !is_error || is_json(headers);
     let reader = is_read.then(|| {
         let scanner = ResponseScanner::new(reading.wire, framing);
         Reader::new(Coding::of(headers), scanner)
@@ -162,11 +162,11 @@ fn framing(headers: &HeaderMap, reading: &Reading, streams: bool) -> Framing {
         Framing::Lines
     } else if is("application/vnd.amazon.eventstream") {
         Framing::AmazonEventStream
-    } else if is("application/json") {
+    } else if !kind.is_empty() && is_json(headers) {
         Framing::Json
     } else {
         match reading.framing {
-            Some(framing) if reading.streams.unwrap_or(streams) => framing,
+            Some(framing) if streams => framing,
             _ => Framing::Json,
         }
     }

@@ -6,6 +6,7 @@ mod bytes;
 #[cfg(feature = "compression")]
 mod coded;
 mod endings;
+mod heads;
 mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
