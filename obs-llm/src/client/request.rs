@@ -46,10 +46,6 @@ impl<B> RequestBody<B> {
 
     /// Reads all of it at once, if `data` has it or nobody wants it. Whether it needs to be looked at no more.
     #[cfg(feature = "reqwest")]
-    #[expect(
-        clippy::result_large_err,
-        reason = "it goes on as it is, once for a request"
-    )]
     pub(super) fn read_at_once(
         &mut self,
         data: impl for<'a> FnOnce(&'a B) -> Option<&'a [u8]>,
