@@ -92,6 +92,7 @@ def check(record, spans):
         checked["first chunks"] += 1
     else:
         want(value(span, "gen_ai.response.time_to_first_chunk") is None, f"{where}: a first chunk of no stream")
+        want(value(span, "obs.llm.response.chunks") is None, f"{where}: chunks of no stream")
 
 
 def metrics(mode, spans, points, records, prices):

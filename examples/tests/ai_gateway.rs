@@ -32,18 +32,21 @@ struct Gateway {
 
 impl Gateway {
     fn start(receiver: &Receiver, settings: &[(&str, &str)]) -> Self {
-        let mut process = ai_gateway(&["serve"], settings)
+        let process = ai_gateway(&["serve"], settings)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
             .spawn()
             .expect("the program was built with this test");
-        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let mut address = String::new();
+        let mut gateway = Self {
+            process,
+            address: String::new(),
+        };
+        let lines = BufReader::new(gateway.process.stdout.take().expect("piped")).lines();
         for line in lines.map_while(Result::ok) {
             if let Some(found) = line.strip_prefix("gateway: http://") {
-                address = found.trim_end_matches("/v1").to_owned();
+                gateway.address = found.trim_end_matches("/v1").to_owned();
             }
             if line == "ready" {
-                return Self { process, address };
+                return gateway;
             }
         }
         panic!("it did not begin");

@@ -13,21 +13,24 @@ struct Gateway {
 
 impl Gateway {
     fn start(receiver: &Receiver, keys: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ai_gateway"))
+        let process = Command::new(env!("CARGO_BIN_EXE_ai_gateway"))
             .arg("serve")
             .env("GATEWAY_KEYS", keys)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program was built with this test");
-        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let mut base = String::new();
+        let mut gateway = Self {
+            process,
+            base: String::new(),
+        };
+        let lines = BufReader::new(gateway.process.stdout.take().expect("piped")).lines();
         for line in lines.map_while(Result::ok) {
             if let Some(found) = line.strip_prefix("gateway: ") {
-                base = found.to_owned();
+                gateway.base = found.to_owned();
             }
             if line == "ready" {
-                return Self { process, base };
+                return gateway;
             }
         }
         panic!("it did not begin");

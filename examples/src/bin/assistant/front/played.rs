@@ -50,11 +50,11 @@ impl Played {
 async fn answer(body: Bytes) -> Response<Body> {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let messages = asked["messages"].as_array().cloned().unwrap_or_default();
-    let texts = messages
+    let mut texts = messages
         .iter()
         .filter_map(|message| message["content"].as_str());
     let read = texts.clone().map(words).sum::<usize>();
-    let Some(question) = texts.last().and_then(Question::read) else {
+    let Some(question) = texts.next_back().and_then(Question::read) else {
         return refuse(400, "invalid_request_error", "Simulated: not a question.");
     };
     let thinking = Duration::from_millis(match question.topic {
