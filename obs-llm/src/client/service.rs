@@ -147,10 +147,14 @@ fn host<B>(request: &Request<B>) -> &str {
 
 /// A name and a port, without brackets and without who asks.
 fn split(host: &str) -> (&str, Option<u16>) {
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let who = memchr::memrchr(b'@', host.as_bytes());
+    let host = who.map_or(host, |at| &host[at + 1..]);
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').unwrap_or((rest, "")),
-        None => host.find(':').map_or((host, ""), |at| host.split_at(at)),
+        None => {
+            let at = memchr::memchr(b':', host.as_bytes());
+            host.split_at(at.unwrap_or(host.len()))
+        }
     };
     let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
     (name, port)

@@ -12,7 +12,7 @@ use std::io::Write;
 use tower::util::service_fn;
 use tower::{Layer, ServiceExt};
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
     let head = flate2::GzBuilder::new()
         .filename("a.txt")
         .comment("b")
@@ -22,7 +22,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn zlib(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn zlib(plain: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
@@ -34,7 +34,7 @@ fn bare(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
+pub(crate) fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
     let mut coded = Vec::new();
     let mut writer = brotli::CompressorWriter::new(&mut coded, 4096, 5, window_log);
     writer.write_all(plain).unwrap();
@@ -42,7 +42,7 @@ fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
     coded
 }
 
-fn zstd(plain: &[u8], window_log: u32) -> Vec<u8> {
+pub(crate) fn zstd(plain: &[u8], window_log: u32) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.window_log(window_log).unwrap();
     encoder.write_all(plain).unwrap();

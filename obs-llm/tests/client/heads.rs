@@ -254,3 +254,43 @@ async fn what_the_body_says_counts_more_than_what_is_said_beside_it() {
         assert_eq!(capture.record().text("gen_ai.request.model"), Some(model));
     }
 }
+
+/// A server may answer before it has read what it is asked.
+#[tokio::test]
+async fn a_request_that_is_sent_after_the_head_of_its_answer_is_known_at_the_end() {
+    use std::sync::{Arc, Mutex};
+    for frames in [0, 2, ALL] {
+        let capture = Capture::new();
+        let slot = Arc::new(Mutex::new(None));
+        let keeps = slot.clone();
+        let service = service_fn(move |request: Request<RequestBody<Frames>>| {
+            *keeps.lock().unwrap() = Some(request.into_body());
+            let head = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+            std::future::ready(Ok::<_, Infallible>(head.body(Frames::of(STREAM)).unwrap()))
+        });
+        let answer = layer(&capture).layer(service);
+        let answer = answer.oneshot(request(URL, CHAT)).await.unwrap();
+        let mut body = answer.into_body();
+        let late = slot.lock().unwrap().take().expect("it was asked");
+        let sent = late.collect().await.unwrap().to_bytes();
+        assert_eq!(sent, CHAT);
+        for _ in 0..frames {
+            if body.frame().await.is_none() {
+                break;
+            }
+        }
+        drop(body);
+        let record = capture.record();
+        let expect = (frames < ALL).then_some("cancelled");
+        assert_eq!(record.error_type(), expect);
+        assert_eq!(
+            record.text("gen_ai.request.model"),
+            Some("gpt-4o"),
+            "{frames}"
+        );
+        assert_eq!(
+            record.attr("gen_ai.request.max_tokens"),
+            Some(&64_i64.into())
+        );
+    }
+}

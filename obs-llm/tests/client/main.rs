@@ -13,3 +13,4 @@ mod reqwest;
 mod retried;
 mod sockets;
 mod support;
+mod wires;
