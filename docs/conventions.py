@@ -1,10 +1,12 @@
 """Takes from the model files of the semantic conventions what they say of the names in `obs-core/src/semconv`.
 
-    python3 docs/conventions.py MODEL_FOLDER > docs/conventions.tsv
+    python3 docs/conventions.py MODEL_FOLDER GENERATIVE_FOLDER > docs/conventions.tsv
 
-MODEL_FOLDER is `model` of a checkout of open-telemetry/semantic-conventions at the version that `SCHEMA_URL` names.
+MODEL_FOLDER is `model` of a checkout of open-telemetry/semantic-conventions at the version that `SCHEMA_URL` names;
+GENERATIVE_FOLDER is the same at v1.41.1, the last version that has generative AI: of `gen_ai.*` and `openai.*` it is asked, and
+of nothing else. What their own repository calls them since is in `conventions_main.tsv`, which is written by hand.
 Rows: `attribute NAME STABILITY`; `metric NAME STABILITY INSTRUMENT UNIT`; `event NAME STABILITY`;
-`requirement OF ATTRIBUTE LEVEL`, where OF is a span by the name of our kind (`span.http.server`, `span.rpc.client`) or a metric.
+`requirement OF ATTRIBUTE LEVEL`, where OF is a span by the name of our kind (`span.http.server`, `span.llm.client`) or a metric.
 """
 
 import pathlib
@@ -13,7 +15,8 @@ import sys
 
 import yaml
 
-model = pathlib.Path(sys.argv[1])
+models = [pathlib.Path(folder) for folder in sys.argv[1:3]]
+generative = ("gen_ai.", "openai.")
 ours = pathlib.Path(__file__).parent.parent / "obs-core" / "src" / "semconv"
 # Names of databases are looked for, and not emitted.
 files = [file for file in ours.glob("*.rs") if file.name != "db.rs"]
@@ -25,18 +28,28 @@ spans = {
     "span.http.server": ["span.http.server"],
     "span.rpc.client": ["span.rpc.call.client", "span.rpc.grpc.call.client"],
     "span.rpc.server": ["span.rpc.call.server", "span.rpc.grpc.call.server"],
+    # What an inference wants counts before what embeddings and OpenAI's own word want.
+    "span.llm.client": ["span.gen_ai.embeddings.client", "span.openai.inference.client", "span.gen_ai.inference.client"],
 }
 
+
+def is_of(model, name):
+    """Whether this model is the one that is asked of an attribute, a metric or an event."""
+    return name.startswith(generative) == (model == models[1])
+
+
 groups, rows = {}, set()
-for file in model.rglob("*.yaml"):
-    if not any("deprecated" in part for part in file.parts):
-        content = yaml.safe_load(file.read_text()) or {}
-        for group in content.get("groups", []):
-            groups[group["id"]] = group
-        # The newer format of definitions.
-        for attribute in content.get("attributes", []):
-            if attribute["key"] in names:
-                rows.add(("attribute", attribute["key"], attribute["stability"]))
+for model in models:
+    for file in model.rglob("*.yaml"):
+        if not any("deprecated" in part for part in file.parts):
+            content = yaml.safe_load(file.read_text()) or {}
+            for group in content.get("groups", []):
+                # The newer model's, where both have one.
+                groups.setdefault(group["id"], group | {"model": model})
+            # The newer format of definitions.
+            for attribute in content.get("attributes", []):
+                if attribute["key"] in names and is_of(model, attribute["key"]):
+                    rows.add(("attribute", attribute["key"], attribute["stability"]))
 
 
 def requirements(group):
@@ -56,12 +69,12 @@ for group in groups.values():
     kind = group["type"]
     if kind == "attribute_group":
         for attribute in group.get("attributes", []):
-            if attribute.get("id") in names:
+            if attribute.get("id") in names and is_of(group["model"], attribute["id"]):
                 rows.add(("attribute", attribute["id"], attribute["stability"]))
-    elif kind == "metric" and group["metric_name"] in names:
+    elif kind == "metric" and group["metric_name"] in names and is_of(group["model"], group["metric_name"]):
         rows.add(("metric", group["metric_name"], group["stability"], group["instrument"], group["unit"]))
         rows |= {("requirement", group["metric_name"], name, level) for name, level in requirements(group).items() if name in names}
-    elif kind == "event" and group["name"] in names:
+    elif kind == "event" and group["name"] in names and is_of(group["model"], group["name"]):
         rows.add(("event", group["name"], group["stability"]))
 for ours, ids in spans.items():
     levels = {}

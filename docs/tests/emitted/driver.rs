@@ -1,7 +1,7 @@
 //! Everything, once: servers and clients that answer and fail, logs, the process, the runtime, and trouble.
 
 use crate::seen::Seen;
-use crate::{logs, rpc, upkeep};
+use crate::{llm, logs, rpc, upkeep};
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::Request;
@@ -56,7 +56,12 @@ pub(crate) fn run(level: StatsLevel) -> Seen {
     let apart = Receiver::start().expect("a receiver");
     upkeep::run(&apart);
     let other = Seen::of(&apart);
-    Seen::all([&Seen::of(&receiver), &other, &rpc::run(level)])
+    Seen::all([
+        &Seen::of(&receiver),
+        &other,
+        &rpc::run(level),
+        &llm::run(level),
+    ])
 }
 
 async fn exchanges(telemetry: &Telemetry) {

@@ -1,21 +1,35 @@
-//! What the conventions say of our names: `conventions.tsv`, which `conventions.py` takes from their model.
+//! What the conventions say of our names: `conventions.tsv`, which `conventions.py` takes from their model, and
+//! `conventions_main.tsv`, of what generative AI has on main only.
 
 use obs_docs::page::root;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-/// Rows of the file.
+/// Rows of the files: of both, and of the second.
 #[derive(Debug)]
-pub(crate) struct Facts(Vec<Vec<String>>);
+pub(crate) struct Facts(Vec<Vec<String>>, Vec<Vec<String>>);
 
 impl Facts {
     pub(crate) fn read() -> Self {
-        let text = fs::read_to_string(root().join("conventions.tsv")).expect("it is checked in");
-        let rows = text
-            .lines()
-            .map(|line| line.split('\t').map(str::to_owned).collect());
-        Self(rows.collect())
+        let [mut all, main] = ["conventions.tsv", "conventions_main.tsv"].map(|name| {
+            let text = fs::read_to_string(root().join(name)).expect("it is checked in");
+            let rows = text.lines().filter(|line| !line.starts_with('#'));
+            let rows = rows.map(|line| line.split('\t').map(str::to_owned).collect());
+            rows.collect::<Vec<Vec<String>>>()
+        });
+        for row in &main {
+            let name = &row[1];
+            let twice = all.iter().any(|known| known[1] == *name);
+            assert!(!twice, "{name} is of main only, and in the model");
+        }
+        all.extend(main.iter().cloned());
+        Self(all, main)
+    }
+
+    /// Whether only main of the conventions for generative AI has it.
+    pub(crate) fn is_of_main(&self, name: &str) -> bool {
+        self.1.iter().any(|row| row[1] == name)
     }
 
     fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Vec<String>> {

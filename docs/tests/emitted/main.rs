@@ -2,6 +2,7 @@
 
 mod driver;
 mod facts;
+mod llm;
 mod logs;
 mod rpc;
 mod seen;
@@ -13,6 +14,12 @@ use obs_core::semconv::stability;
 use obs_docs::page::{is_up_to_date, root};
 use seen::Seen;
 use std::fs;
+
+/// Why names for generative AI are not seen.
+const CONTENT: &str = "of captured content, which is not there yet";
+const EVALUATION: &str = "of evaluations, which are not there yet";
+const ESTIMATE: &str =
+    "of tokens that are counted here, which no call has yet: `obs-llm/tests/estimate`";
 
 /// Names of ours that no run here shows, each with why. What is shown nevertheless fails the test.
 const UNSEEN: &[(&str, &str)] = &[
@@ -48,6 +55,19 @@ const UNSEEN: &[(&str, &str)] = &[
         "obs.rpc.exception.kind",
         "of Thrift's calls: `obs-rpc/tests/volo_thrift`",
     ),
+    ("gen_ai.system_instructions", CONTENT),
+    ("gen_ai.input.messages", CONTENT),
+    ("gen_ai.output.messages", CONTENT),
+    ("gen_ai.tool.definitions", CONTENT),
+    ("gen_ai.client.inference.operation.details", CONTENT),
+    ("gen_ai.evaluation.name", EVALUATION),
+    ("gen_ai.evaluation.score.value", EVALUATION),
+    ("gen_ai.evaluation.score.label", EVALUATION),
+    ("gen_ai.evaluation.explanation", EVALUATION),
+    ("gen_ai.evaluation.result", EVALUATION),
+    ("obs.llm.usage.estimated", ESTIMATE),
+    ("obs.llm.usage.estimated.input_tokens", ESTIMATE),
+    ("obs.llm.usage.estimated.output_tokens", ESTIMATE),
 ];
 
 #[test]
@@ -157,5 +177,5 @@ fn units_and_instruments_are_those_of_the_conventions() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 33);
+    assert_eq!(compared, 50);
 }

@@ -1,6 +1,7 @@
 //! What arrived over OTLP, by name.
 
 use crate::table::KINDS;
+use obs_core::semconv::stability::LOG_EVENTS;
 use obs_testing::receiver::ReceivedSpan;
 use obs_testing::receiver::proto::metrics::v1::metric::Data;
 use obs_testing::{AttrValue, Receiver};
@@ -15,6 +16,8 @@ pub(crate) struct Seen {
     pub(crate) spans: BTreeMap<String, Span>,
     pub(crate) metrics: BTreeMap<String, Metric>,
     pub(crate) logs: Names,
+    /// Log records that are events of ours, each with its attributes.
+    pub(crate) log_events: BTreeMap<String, Names>,
     pub(crate) resource: Names,
     pub(crate) event_attributes: BTreeMap<String, Names>,
 }
@@ -47,6 +50,8 @@ impl Seen {
                 ("obs-rpc", 2) => "rpc.server",
                 ("obs-rpc", 3) => "rpc.client",
                 ("obs-rpc", _) => "rpc.call",
+                ("obs-llm", 2) => "llm.server",
+                ("obs-llm", _) => "llm.client",
                 (_, 2) => "http.server",
                 (_, 3) => "http.client",
                 _ => "http.call",
@@ -71,6 +76,12 @@ impl Seen {
                 .extend(own(span.resource.iter().map(|(key, _)| key.clone())));
         }
         for log in receiver.log_records() {
+            let event = log.record.event_name.clone();
+            if LOG_EVENTS.iter().any(|(known, _)| *known == event) {
+                let keys = own(log.record.attributes.into_iter().map(|pair| pair.key));
+                seen.log_events.entry(event).or_default().extend(keys);
+                continue;
+            }
             seen.logs
                 .extend(own(log.record.attributes.into_iter().map(|pair| pair.key)));
         }
@@ -129,6 +140,10 @@ impl Seen {
             }
             all.logs.extend(run.logs.iter().cloned());
             all.resource.extend(run.resource.iter().cloned());
+            for (event, keys) in &run.log_events {
+                let own = all.log_events.entry(event.clone()).or_default();
+                own.extend(keys.iter().cloned());
+            }
             for (event, keys) in &run.event_attributes {
                 let own = all.event_attributes.entry(event.clone()).or_default();
                 own.extend(keys.iter().cloned());
@@ -149,6 +164,10 @@ impl Seen {
             names.extend(metric.attributes.iter().cloned());
         }
         names.extend(self.logs.iter().cloned());
+        for (event, keys) in &self.log_events {
+            names.insert(event.clone());
+            names.extend(keys.iter().cloned());
+        }
         names.extend(self.resource.iter().cloned());
         names.extend(self.event_attributes.values().flatten().cloned());
         names
@@ -165,6 +184,10 @@ fn name_of(span: &ReceivedSpan, of: &str) -> String {
     if of.starts_with("rpc.") {
         let method = text(0).or_else(|| text(1));
         return method.unwrap_or_else(|| "rpc".to_owned());
+    }
+    if of.starts_with("llm.") {
+        let operation = text(0).expect("something is asked");
+        return text(2).map_or(operation.clone(), |model| format!("{operation} {model}"));
     }
     let method = text(0).unwrap_or_else(|| "HTTP".to_owned());
     text(1).map_or(method.clone(), |target| format!("{method} {target}"))

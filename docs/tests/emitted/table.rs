@@ -2,10 +2,12 @@
 
 use crate::facts::Facts;
 use crate::seen::{Names, Seen, generic};
-use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, METRICS, PREFIXES, RESOURCE};
-use obs_core::semconv::{SCHEMA_URL, stability};
+use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, LOG_EVENTS, METRICS, PREFIXES, RESOURCE};
+use obs_core::semconv::{SCHEMA_URL, gen_ai, obs, stability};
 use obs_core::{Descriptor, Event, Histogram};
 use obs_http::{HTTP_CALL, HTTP_CLIENT, HTTP_SERVER};
+use obs_llm::LLM_CLIENT;
+use obs_llm::server::LLM_SERVER;
 use obs_rpc::{RPC_CALL, RPC_CALL_NEXT, RPC_CLIENT, RPC_CLIENT_NEXT, RPC_SERVER, RPC_SERVER_NEXT};
 use std::fmt::Write;
 
@@ -13,7 +15,11 @@ const HTTP: [&Descriptor; 3] = [&HTTP_SERVER, &HTTP_CLIENT, &HTTP_CALL];
 const RPC: [&Descriptor; 3] = [&RPC_SERVER, &RPC_CLIENT, &RPC_CALL];
 /// The same spans and metrics, with the status under its name to come.
 const RPC_NEXT: [&Descriptor; 3] = [&RPC_SERVER_NEXT, &RPC_CLIENT_NEXT, &RPC_CALL_NEXT];
-pub(crate) const KINDS: [&Descriptor; 6] = [HTTP[0], HTTP[1], HTTP[2], RPC[0], RPC[1], RPC[2]];
+/// Main's names are on the same spans.
+const LLM: [&Descriptor; 2] = [&LLM_CLIENT, &LLM_SERVER];
+pub(crate) const KINDS: [&Descriptor; 8] = [
+    HTTP[0], HTTP[1], HTTP[2], RPC[0], RPC[1], RPC[2], LLM[0], LLM[1],
+];
 
 /// The event points that the layers stamp.
 const POINTS: &[Event] = &[
@@ -39,13 +45,15 @@ const POINTS: &[Event] = &[
     Event::STREAM_FINISH,
     Event::WAIT_READ_START,
     Event::WAIT_READ_FINISH,
+    Event::SCHEDULED,
+    Event::FIRST_OUTPUT,
 ];
 
 /// Every name of the module of names, and of the event points.
 pub(crate) fn known() -> Names {
     let attributes = ATTRIBUTES.iter().flat_map(|(group, _)| group.iter());
     let mut names: Names = attributes.map(|key| key.as_str().to_owned()).collect();
-    let lists = [METRICS, RESOURCE, PREFIXES, EVENTS].concat();
+    let lists = [METRICS, RESOURCE, PREFIXES, EVENTS, LOG_EVENTS].concat();
     names.extend(lists.iter().map(|(name, _)| (*name).to_owned()));
     names.extend(POINTS.iter().map(|point| point.name().to_owned()));
     names
@@ -55,11 +63,12 @@ pub(crate) fn is_known(name: &str) -> bool {
     known().contains(name)
 }
 
-/// What the descriptors say of the attributes of a metric; `None` for an instrument that has none.
+/// What the descriptors say of the attributes of a metric; `None` for an instrument that has none, and for the metrics of models:
+/// calls, servers and scraped engines share some of them, each with attributes of its own.
 pub(crate) fn declared(metric: &str) -> Option<Names> {
     let mut names = Names::new();
     let mut any = false;
-    for kind in KINDS.into_iter().chain(RPC_NEXT) {
+    for kind in HTTP.into_iter().chain(RPC).chain(RPC_NEXT) {
         let all = kind
             .labels
             .iter()
@@ -93,19 +102,22 @@ pub(crate) fn render(base: &Seen, detailed: &Seen, unseen: &[(&str, &str)]) -> S
     let both = Seen::all([base, detailed]);
     let facts = Facts::read();
     let mut out = String::from(HEAD);
-    let _ = writeln!(out, "Conventions: <{SCHEMA_URL}>.\n");
+    let (generative, main) = (gen_ai::SCHEMA_URL, gen_ai::SCHEMA_URL_MAIN);
+    let _ = writeln!(
+        out,
+        "Conventions: <{SCHEMA_URL}>; of generative AI <{generative}>, or on main <{main}>.\n"
+    );
     out.push_str("## Spans\n");
-    spans(&mut out, "obs-http", HTTP, &both, &facts);
-    spans(&mut out, "obs-rpc", RPC, &both, &facts);
+    spans(&mut out, "obs-http", &HTTP, &both, &facts);
+    spans(&mut out, "obs-rpc", &RPC, &both, &facts);
+    spans(&mut out, "obs-llm", &LLM, &both, &facts);
     events(&mut out, base, &both);
     metrics(&mut out, base, &both, &facts);
-    list(&mut out, "Attributes of log records", LOGS, &both.logs);
-    list(
-        &mut out,
-        "Attributes of the resource",
-        RESOURCES,
-        &both.resource,
-    );
+    log_events(&mut out, &both, &facts);
+    let of_logs = ("Attributes of log records", LOGS);
+    list(&mut out, of_logs, &both.logs, &facts);
+    let of_resource = ("Attributes of the resource", RESOURCES);
+    list(&mut out, of_resource, &both.resource, &facts);
     let _ = writeln!(
         out,
         "\n## Not seen by the test\n\n| name | why |\n|---|---|"
@@ -127,7 +139,10 @@ instruments are held against the model of the conventions.
 
 A requirement is the conventions': *required*, *conditional* (on what they say), *recommended*, *opt-in*; *there* is an attribute
 that they do not ask for on this span or metric. What is there when, is on the front pages of
-[obs-http](../obs-http/src/lib.rs), [its client](../obs-http/src/client.rs) and [obs-rpc](../obs-rpc/src/lib.rs).
+[obs-http](../obs-http/src/lib.rs), [its client](../obs-http/src/client.rs), [obs-rpc](../obs-rpc/src/lib.rs) and
+[obs-llm](../obs-llm/src/lib.rs). Of generative AI the names are v1.41.1's; what is *main* is there by its dialect `Main`, which
+gives calls of models the names that the conventions' own repository has since, instead of v1.41.1's. There a call that is no
+inference is `llm.operation` in settings.
 
 ";
 
@@ -138,7 +153,7 @@ severity, body and scope are fields of a log record, not attributes.";
 const RESOURCES: &str = "\
 Of obs-core, with every signal. `service.version` where it is told, `host.name` and `os.type` where they are found.";
 
-fn spans(out: &mut String, of_crate: &str, kinds: [&Descriptor; 3], seen: &Seen, facts: &Facts) {
+fn spans(out: &mut String, of_crate: &str, kinds: &[&Descriptor], seen: &Seen, facts: &Facts) {
     let _ = writeln!(
         out,
         "\nOf {of_crate}, from level Base.\n\n| operation | span kind | name | stability |\n|---|---|---|---|"
@@ -148,6 +163,7 @@ fn spans(out: &mut String, of_crate: &str, kinds: [&Descriptor; 3], seen: &Seen,
         let first = kind.labels[0].key.as_str();
         let name = match of_crate {
             "obs-http" => format!("{{method}} {{{}}}", kind.labels[1].key.as_str()),
+            "obs-llm" => format!("{{{first}}} {{{}}}", kind.labels[2].key.as_str()),
             _ => format!("{{{first}}}"),
         };
         let ours = facts.requirement(&id, first).is_none();
@@ -156,14 +172,20 @@ fn spans(out: &mut String, of_crate: &str, kinds: [&Descriptor; 3], seen: &Seen,
             "| `{}` | {} | `{name}` | {} |",
             kind.name,
             format!("{:?}", kind.span_kind).to_lowercase(),
-            if ours { "ours" } else { of(first) },
+            if ours {
+                "ours".to_owned()
+            } else {
+                of(first, facts)
+            },
         );
     }
     out.push_str("\n| attribute |");
     for kind in kinds {
         let _ = write!(out, " `{}` |", kind.name);
     }
-    out.push_str(" stability |\n|---|---|---|---|---|\n");
+    out.push_str(" stability |\n|---|---|");
+    out.push_str(&"---|".repeat(kinds.len()));
+    out.push('\n');
     let own = kinds.iter().filter_map(|kind| seen.spans.get(kind.name));
     let all: Names = own
         .flat_map(|span| &span.attributes)
@@ -193,7 +215,7 @@ fn spans(out: &mut String, of_crate: &str, kinds: [&Descriptor; 3], seen: &Seen,
                 }
             );
         }
-        let _ = writeln!(out, " {} |", of(name));
+        let _ = writeln!(out, " {} |", of(name, facts));
     }
 }
 
@@ -238,6 +260,9 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             _ if is_measure => "`with_measures`",
             _ if name.starts_with("process.") => "feature `process`, `observe_process`",
             _ if name.starts_with("obs.tokio.") => "feature `tokio`, `observe_tokio`",
+            _ if name.starts_with("obs.llm.engine.") => "feature `engines`, `EngineScraper`",
+            obs::LLM_COST => "`with_prices`",
+            obs::LLM_SERVER_TOKEN_GAP => "`with_token_gaps`",
             _ => "–",
         };
         let level = if is_measure || base.metrics.contains_key(name) {
@@ -251,7 +276,7 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             metric.instrument,
             metric.unit,
             metric.scope,
-            of(name),
+            of(name, facts),
         );
     }
     out.push_str("\n## Attributes of metrics\n\nAny series may have `otel.metric.overflow` instead: it holds what had no room.\n\n| metric | attributes |\n|---|---|\n");
@@ -283,17 +308,34 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
         .collect();
     out.push_str("\nThose that no span has:\n\n| attribute | stability |\n|---|---|\n");
     for name in all.difference(&spans) {
-        let _ = writeln!(out, "| `{name}` | {} |", of(name));
+        let _ = writeln!(out, "| `{name}` | {} |", of(name, facts));
     }
 }
 
-fn list(out: &mut String, title: &str, says: &str, names: &Names) {
+fn log_events(out: &mut String, both: &Seen, facts: &Facts) {
+    out.push_str(
+        "\n## Events as log records\n\n| event | attributes | stability |\n|---|---|---|\n",
+    );
+    for (name, keys) in &both.log_events {
+        let _ = writeln!(out, "| `{name}` | {} | {} |", quoted(keys), of(name, facts));
+    }
+    out.push_str("\nOf these attributes, those that nothing above has:\n\n| attribute | stability |\n|---|---|\n");
+    let spans = both.spans.values().flat_map(|span| span.attributes.iter());
+    let metrics = both.metrics.values().flat_map(|of| of.attributes.iter());
+    let above: Names = spans.chain(metrics).cloned().collect();
+    let all: Names = both.log_events.values().flatten().cloned().collect();
+    for name in all.difference(&above) {
+        let _ = writeln!(out, "| `{name}` | {} |", of(name, facts));
+    }
+}
+
+fn list(out: &mut String, (title, says): (&str, &str), names: &Names, facts: &Facts) {
     let _ = writeln!(
         out,
         "\n## {title}\n\n{says}\n\n| attribute | stability |\n|---|---|"
     );
     for name in names {
-        let _ = writeln!(out, "| `{name}` | {} |", of(name));
+        let _ = writeln!(out, "| `{name}` | {} |", of(name, facts));
     }
 }
 
@@ -306,6 +348,10 @@ fn quoted<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     }
 }
 
-fn of(name: &str) -> &'static str {
-    stability(name).map_or("?", |known| known.as_str())
+fn of(name: &str, facts: &Facts) -> String {
+    let known = stability(name).map_or("?", |known| known.as_str());
+    match facts.is_of_main(name) {
+        true => format!("{known}, main"),
+        false => known.to_owned(),
+    }
 }

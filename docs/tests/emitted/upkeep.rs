@@ -6,11 +6,12 @@ use crate::table::KINDS;
 use obs_core::courier::{Capture, Sent, Settings, SpoolSettings};
 use obs_core::sampling::HeadSampler;
 use obs_core::{
-    Delivery, Descriptor, KeepPolicy, Labels, Outcome, Parent, RaiseRule, Session, Telemetry,
+    Delivery, Descriptor, KeepPolicy, LabelId, Labels, Outcome, Parent, RaiseRule, Session,
+    Telemetry,
 };
 use obs_http::{HTTP_CALL, SERVICE_ERROR};
 use obs_testing::Receiver;
-use opentelemetry::trace::{Tracer, TracerProvider};
+use opentelemetry::trace::{SpanKind, Tracer, TracerProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -78,18 +79,21 @@ fn spooled(receiver: &Receiver) {
 fn late(telemetry: &Telemetry, descriptor: &'static Descriptor) {
     let kind = telemetry.kind(descriptor);
     let method = descriptor.method.expect("it has methods");
-    let error = match descriptor.name.starts_with("rpc.") {
-        true => obs_rpc::SERVICE_ERROR,
-        false => SERVICE_ERROR,
+    let error = match descriptor.name.split('.').next() {
+        Some("rpc") => obs_rpc::SERVICE_ERROR,
+        Some("llm") if descriptor.span_kind == SpanKind::Server => obs_llm::server::MODEL_ERROR,
+        Some("llm") => obs_llm::SERVICE_ERROR,
+        _ => SERVICE_ERROR,
     };
-    let mut root = kind.start(Labels::NONE, Parent::Root);
+    // Of a model something is asked.
+    let labels = match descriptor.name.starts_with("llm.") {
+        true => Labels::NONE.with(0, LabelId::closed(0)),
+        false => Labels::NONE,
+    };
+    let mut root = kind.start(labels, Parent::Root);
     let handle = root.handle().expect("it is observed");
     for route in ["/a", "/b", "/c"] {
-        let child = kind.start_with(
-            Labels::NONE,
-            Some((method, route)),
-            Parent::Operation(&handle),
-        );
+        let child = kind.start_with(labels, Some((method, route)), Parent::Operation(&handle));
         child.end(Outcome::ANSWERED);
     }
     if let Some(mut root) = root.active() {

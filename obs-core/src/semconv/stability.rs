@@ -1,4 +1,5 @@
-//! How far each name can be relied on, by the model of the conventions at the version of [`SCHEMA_URL`](super::SCHEMA_URL).
+//! How far each name can be relied on, by the model of the conventions at the version of [`SCHEMA_URL`](super::SCHEMA_URL);
+//! of generative AI at the versions that [its module](super::gen_ai) names.
 
 use super::{
     code, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session, user,
@@ -212,6 +213,13 @@ pub const PREFIXES: &[(&str, Stability)] = &[
 /// Events of spans that are no event points.
 pub const EVENTS: &[(&str, Stability)] = &[(exception::EVENT, Stable)];
 
+/// Events that are log records.
+pub const LOG_EVENTS: &[(&str, Stability)] = &[
+    (gen_ai::OPERATION_DETAILS, Development),
+    (gen_ai::EVALUATION_RESULT, Development),
+    (obs::LLM_SLOW, Ours),
+];
+
 /// How far a name can be relied on; `None` for one that is not in this module.
 pub fn stability(name: &str) -> Option<Stability> {
     let apart = APART.iter().find(|(key, _)| key.as_str() == name);
@@ -222,7 +230,7 @@ pub fn stability(name: &str) -> Option<Stability> {
     if let Some((_, group)) = ATTRIBUTES.iter().find(has) {
         return Some(*group);
     }
-    let lists = [METRICS, RESOURCE, EVENTS].concat();
+    let lists = [METRICS, RESOURCE, EVENTS, LOG_EVENTS].concat();
     let whole = lists.iter().find(|(known, _)| *known == name);
     let begun = || PREFIXES.iter().find(|(begin, _)| name.starts_with(begin));
     whole.or_else(begun).map(|(_, stability)| *stability)
