@@ -92,6 +92,7 @@ def check(record, spans):
         checked["first chunks"] += 1
     else:
         want(value(span, "gen_ai.response.time_to_first_chunk") is None, f"{where}: a first chunk of no stream")
+        want(value(span, "obs.llm.response.chunks") is None, f"{where}: chunks of no stream")
 
 
 def metrics(mode, spans, points, records, prices):
@@ -115,7 +116,7 @@ def metrics(mode, spans, points, records, prices):
         provider, chunks = (value(span, "gen_ai.provider.name"),), value(span, "obs.llm.response.chunks")
         if value(span, "gen_ai.response.time_to_first_chunk") is not None:
             first[provider] += 1
-            gaps[provider] += chunks - 1
+            gaps[provider] += (chunks or 1) - 1
     agree("gen_ai.client.operation.time_to_first_chunk", first, by_error[1:2], "count")
     agree("gen_ai.client.operation.time_per_output_chunk", gaps, by_error[1:2], "count")
     # From here on by what the clients read, and by nothing that the gateway said.

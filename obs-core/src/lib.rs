@@ -123,6 +123,7 @@ pub use engine::instruments::{
     Counter, FloatCounter, Gauge, Instrument, Tally, UpDownCounter, ValueHistogram,
 };
 pub use engine::kind::Kind;
+pub use engine::kind::passages::Passages;
 pub use engine::lent::{MethodLevel, RaiseRule};
 pub use engine::sources::PointSource;
 pub use error::Error;

@@ -62,7 +62,7 @@ impl Kind {
     /// How many seconds so many ticks are.
     #[inline]
     pub fn seconds(&self, ticks: u64) -> f64 {
-        ticks as f64 / self.clock.ticks_per_second()
+        ticks as f64 / self.set.ticks_per_second
     }
 
     /// Whether moments of the two can be compared: they are of one telemetry.

@@ -20,7 +20,7 @@ pub(crate) enum Anomaly {
     Cut,
     /// An answer that ended well and told no tokens.
     UsageMissing,
-    /// A compressed answer that is not looked into: its window is too large, or its coding is not known here.
+    /// A body that is not looked into: its window is too large, its coding is not known here, or its data does not show itself.
     Unreadable,
     /// A call that has tokens, and no price for its model.
     Unpriced,

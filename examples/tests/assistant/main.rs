@@ -3,4 +3,5 @@
 mod ends;
 mod program;
 mod shown;
+mod theirs;
 mod together;

@@ -7,12 +7,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-/// The program, with nothing of this process's `OTEL_*` variables.
+/// The program, with nothing of this process's `OTEL_*` and `OPENAI_*` variables.
 pub(crate) fn assistant(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assistant"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OTEL_") {
-            command.env_remove(name);
+        let text = name.to_string_lossy();
+        if text.starts_with("OTEL_") || text.starts_with("OPENAI_") {
+            command.env_remove(&name);
         }
     }
     command

@@ -123,7 +123,8 @@ fn one_trace_goes_through_all_processes() {
             front("assistant.Tools/Call Client"),
             tools("assistant.Tools/Call Server"),
         ),
-        (server(), front("chat small-1 Client")),
+        (server(), front("chat simulated-1 Client")),
+        (front("chat simulated-1 Client"), front("POST Client")),
         (server(), front("remember Internal")),
     ];
     expected.sort();
@@ -189,8 +190,15 @@ fn log_lines_and_records_of_all_carry_ids_of_exported_spans() {
         let own = records
             .iter()
             .filter(|log| log.resource_attr("service.name") == Some(name.into()));
-        let own: Vec<_> = own.collect();
+        // An event of telemetry's own is no line of the service's.
+        let (slow, own): (Vec<_>, Vec<_>) =
+            own.partition(|log| log.record.event_name == "obs.llm.slow");
         assert_eq!(own.len(), text.lines().count(), "{name}");
+        assert_eq!(!slow.is_empty(), name == FRONT, "{name}: {slow:?}");
+        for log in &slow {
+            let of = (name.to_owned(), log.trace_id(), log.span_id());
+            assert_eq!(names.get(&of), Some(&"chat simulated-1"), "{log:?}");
+        }
         for log in own {
             let of = (name.to_owned(), log.trace_id(), log.span_id());
             assert!(names.contains_key(&of), "{log:?}");
@@ -229,7 +237,12 @@ fn what_the_business_counts_is_what_was_asked() {
             .sum()
     };
     let tokens = points.sum_by("assistant.tokens", "assistant.token.type");
-    assert_eq!(tokens["output"], sum_of("assistant.model.output_tokens"));
+    // What the front read of the answers is what was seen as they passed.
+    assert_eq!(tokens["input"], sum_of("gen_ai.usage.input_tokens"));
+    assert_eq!(tokens["output"], sum_of("gen_ai.usage.output_tokens"));
+    let all = points.histograms("gen_ai.client.token.usage", &[]);
+    let all: f64 = all.iter().filter_map(|point| point.sum).sum();
+    assert_eq!(all, tokens["input"] + tokens["output"]);
     let found = points.histogram("assistant.search.documents", &[]);
     let found = found.expect("searches were made");
     assert_eq!(found.sum, Some(sum_of("assistant.retrieval.hits")));

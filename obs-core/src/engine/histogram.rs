@@ -33,8 +33,9 @@ impl TickHistogram {
         }
     }
 
+    /// The number of the bucket that a duration counts in.
     #[inline(always)]
-    fn bucket(&self, ticks: u64) -> usize {
+    pub(crate) fn bucket(&self, ticks: u64) -> usize {
         let mut bucket = usize::from(self.first[ticks.leading_zeros() as usize]);
         while self.limits.get(bucket).is_some_and(|limit| *limit < ticks) {
             bucket += 1;
@@ -46,6 +47,16 @@ impl TickHistogram {
     #[inline(always)]
     pub(crate) fn cell(&self, ticks: u64) -> usize {
         self.offset + 1 + self.bucket(ticks)
+    }
+
+    /// Several durations: their sum, and how many in each bucket.
+    pub(crate) fn record_many(&self, cells: &Cells, ticks: u64, counts: &[u8], owned: bool) {
+        cells.add(self.offset, ticks, owned);
+        for (bucket, count) in counts.iter().enumerate().take(self.limits.len()) {
+            if *count > 0 {
+                cells.add(self.offset + 1 + bucket, u64::from(*count), owned);
+            }
+        }
     }
 
     #[inline(always)]

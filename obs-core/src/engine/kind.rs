@@ -25,7 +25,7 @@ use std::time::Duration;
 
 mod further;
 mod groups;
-mod passages;
+pub(crate) mod passages;
 mod quantities;
 
 /// A registered kind of operation. `&'static`, so a layer holds it as one pointer.

@@ -74,7 +74,8 @@ impl LlmCall {
                 active.set(key, count as i64);
             }
         }
-        if pace.counted() > 0 {
+        // An answer in one piece has none.
+        if pace.first().is_some() {
             active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
         }
         if let Some(first) = pace.first() {
@@ -108,6 +109,7 @@ impl LlmCall {
             return;
         };
         let labels = active.labels();
+        self.pace.settle(labels, kind);
         let record = |quantity, count: u64| kind.record_quantity(labels, quantity, count as f64);
         match self.shared.settings.dialect {
             Dialect::V1_41 => {

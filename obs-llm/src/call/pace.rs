@@ -3,7 +3,7 @@
 use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
-use obs_core::{Active, Event, Kind, Moment};
+use obs_core::{Active, Event, Kind, Labels, Moment, Passages};
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(crate) struct Pace {
     longest: u64,
     chunks: u32,
     slow: u32,
+    gaps: Passages,
 }
 
 impl Pace {
@@ -54,13 +55,18 @@ impl Pace {
         count: u32,
     ) {
         let (_, kind) = of;
-        let labels = active.labels();
         self.chunks = self.chunks.saturating_add(count);
         let mut gaps = count;
+        // For those that came at once; of the others they are asked when they are needed.
+        let labels = match count {
+            1 => Labels::NONE,
+            _ => active.labels(),
+        };
         match self.last {
             Some(last) => {
                 gaps -= 1;
-                kind.record_stage(labels, CHUNK_GAP, last, now);
+                let all = || active.labels();
+                kind.gather_stage(all, CHUNK_GAP, (last, now), &mut self.gaps);
                 let took = now.ticks_since(last);
                 self.longest = self.longest.max(took);
                 if took >= of.0.slow_chunk_gap {
@@ -73,10 +79,15 @@ impl Pace {
                 self.first_chunk(active, of, now);
             }
         }
-        for _ in 0..gaps {
-            kind.record_stage(labels, CHUNK_GAP, now, now);
-        }
         self.last = Some(now);
+        for _ in 0..gaps {
+            kind.gather_stage(|| labels, CHUNK_GAP, (now, now), &mut self.gaps);
+        }
+    }
+
+    /// Records what is still gathered: at the end, before which nobody else does.
+    pub(crate) fn settle(&mut self, labels: Labels, kind: &Kind) {
+        kind.record_gathered(labels, CHUNK_GAP, &mut self.gaps);
     }
 
     #[inline(never)]

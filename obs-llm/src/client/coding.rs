@@ -17,6 +17,11 @@ const WINDOW_LOG: u32 = 18;
 #[cfg(feature = "compression")]
 const MOST: u64 = 64 << 20;
 
+/// And so much of one piece of it, as the client has it, beside sixteen times its length: whoever reads an answer waits for that,
+/// some milliseconds at most. No text that a model writes is as dense.
+#[cfg(feature = "compression")]
+const MOST_AT_ONCE: u64 = 4 << 20;
+
 /// What is decoded at once, before the scanner has it.
 #[cfg(feature = "compression")]
 const PIECE: usize = 4096;
@@ -125,6 +130,8 @@ struct Step {
 #[cfg(feature = "compression")]
 impl Decoder {
     fn feed(&mut self, mut bytes: &[u8], mut read: impl FnMut(&[u8])) -> Result<(), Unreadable> {
+        let at_once = MOST_AT_ONCE.saturating_add(16 * bytes.len() as u64);
+        let most = self.decoded.saturating_add(at_once).min(MOST);
         loop {
             let step = match &mut self.method {
                 Method::Gzip(gzip) => gzip.step(bytes, &mut self.piece),
@@ -134,7 +141,7 @@ impl Decoder {
             }?;
             let written = self.piece.get(..step.written).unwrap_or_default();
             self.decoded += written.len() as u64;
-            if self.decoded > MOST {
+            if self.decoded > most {
                 return Err(Unreadable);
             }
             if !written.is_empty() {

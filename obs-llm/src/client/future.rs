@@ -6,7 +6,7 @@ use super::coding::Coding;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
 use crate::wire::{Framing, ResponseScanner, ResponseSink, Wire, usage_of_bedrock_headers};
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
 use obs_core::current;
 use pin_project_lite::pin_project;
@@ -18,7 +18,6 @@ use std::task::{Context, Poll};
 pub(crate) struct Reading {
     pub(crate) wire: Wire,
     pub(crate) asked: Asked,
-    pub(crate) streams: Option<bool>,
     pub(crate) framing: Option<Framing>,
 }
 
@@ -108,8 +107,10 @@ fn at_head<R: Body>(
 ) -> Response<ResponseBody<R>> {
     let is_all = reading.asked.tell(&mut call);
     let (status, headers) = (response.status(), response.headers());
+    let is_error = status.is_client_error() || status.is_server_error();
     call.set_status(status.as_u16());
-    let framing = framing(headers, &reading, call.streams());
+    let kind = kind(headers);
+    let framing = framing(kind, &reading, !is_error && call.streams());
     if framing != Framing::Json && status.is_success() {
         call.set_streams();
     }
@@ -117,7 +118,7 @@ fn at_head<R: Body>(
         tell_tokens(headers, &mut call);
     }
     // A page of a proxy's is no error of the provider's.
-    let is_read = !(status.is_client_error() || status.is_server_error()) || is_json(headers);
+    let is_read = !is_error || is_json(kind);
     let reader = is_read.then(|| {
         let scanner = ResponseScanner::new(reading.wire, framing);
         Reader::new(Coding::of(headers), scanner)
@@ -135,38 +136,39 @@ fn tell_tokens(headers: &HeaderMap, call: &mut LlmCall) {
     }
 }
 
-/// Whether the answer says that it is JSON, or says nothing.
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = kind(headers).as_bytes();
-    let of = |name: &[u8]| kind.eq_ignore_ascii_case(name);
-    let end = kind.len().checked_sub(b"+json".len());
-    let suffix = end.and_then(|end| kind.get(end..));
-    let has_suffix = suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"));
-    kind.is_empty() || has_suffix || of(b"application/json") || of(b"application/x-amz-json-1.1")
+/// Its type, without parameters.
+fn kind(headers: &HeaderMap) -> &[u8] {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.map_or(&[][..], HeaderValue::as_bytes);
+    let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
+    kind[..end].trim_ascii()
 }
 
-/// Its type, without parameters.
-fn kind(headers: &HeaderMap) -> &str {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim()
+/// Whether the answer says that it is JSON, or says nothing.
+fn is_json(kind: &[u8]) -> bool {
+    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    let end = kind.len().checked_sub(b"+json".len());
+    let suffix = end.and_then(|end| kind.get(end..));
+    kind.is_empty()
+        || is(b"application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
+        || is(b"application/x-amz-json-1.1")
 }
 
 /// How the answer is divided: its type says it, else what was asked for.
-fn framing(headers: &HeaderMap, reading: &Reading, streams: bool) -> Framing {
-    let kind = kind(headers);
-    let is = |name: &str| kind.eq_ignore_ascii_case(name);
-    if is("text/event-stream") {
+fn framing(kind: &[u8], reading: &Reading, streams: bool) -> Framing {
+    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    if is(b"text/event-stream") {
         Framing::EventStream
-    } else if is("application/x-ndjson") || is("application/jsonl") || is("application/ndjson") {
-        Framing::Lines
-    } else if is("application/vnd.amazon.eventstream") {
-        Framing::AmazonEventStream
-    } else if is("application/json") {
+    } else if !kind.is_empty() && is_json(kind) {
         Framing::Json
+    } else if is(b"application/x-ndjson") || is(b"application/jsonl") || is(b"application/ndjson") {
+        Framing::Lines
+    } else if is(b"application/vnd.amazon.eventstream") {
+        Framing::AmazonEventStream
     } else {
         match reading.framing {
-            Some(framing) if reading.streams.unwrap_or(streams) => framing,
+            Some(framing) if streams => framing,
             _ => Framing::Json,
         }
     }

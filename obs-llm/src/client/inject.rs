@@ -113,7 +113,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let state = match self.layer.may(&head) {
+        let state = match self.layer.may(&head, &body) {
             true => State::Gathering {
                 service: {
                     // The one that is ready goes with the request.
@@ -138,14 +138,16 @@ where
 
 impl UsageInjectionLayer {
     /// Whether a request is looked into.
-    fn may(&self, head: &http::request::Parts) -> bool {
+    fn may(&self, head: &http::request::Parts, body: &impl Body) -> bool {
         let is_wanted = head.method == Method::POST && self.permits(&head.uri, &head.headers) && {
             of_path(head.uri.path(), head.uri.query()).is_some_and(|told| {
                 let embeddings = LlmOperation::Embeddings.as_str();
                 told.wire == Wire::OpenAiChat && told.operation != embeddings
             })
         };
-        if is_wanted && is_bound(&head.headers) {
+        // What is known to be too long is not held first.
+        let is_long = || body.size_hint().lower() > INJECTION_LIMIT as u64;
+        if is_wanted && (is_bound(&head.headers) || is_long()) {
             self.anomalies.count(Anomaly::NotInjected);
             return false;
         }

@@ -59,6 +59,34 @@ impl<B: Body> InjectedBody<B> {
     }
 }
 
+/// For layers that retry within.
+impl<B: Body + Clone> Clone for InjectedBody<B>
+where
+    B::Error: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            ready: self.ready.clone(),
+            trailers: self.trailers.clone(),
+            error: self.error.clone(),
+            rest: match &self.rest {
+                Rest::Nothing => Rest::Nothing,
+                Rest::Here { body } => Rest::Here { body: body.clone() },
+                Rest::Apart { body } => Rest::Apart {
+                    body: Box::pin(B::clone(body)),
+                },
+            },
+        }
+    }
+}
+
+/// For layers that send on without a body, as those that follow redirects do.
+impl<B: Body + Default> Default for InjectedBody<B> {
+    fn default() -> Self {
+        Self::untouched(B::default())
+    }
+}
+
 /// What there is of a body so far.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {

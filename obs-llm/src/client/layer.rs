@@ -21,6 +21,13 @@ use tower_layer::Layer;
 /// answers, it knows by the host where that is a public one of a provider's, or [is told](Self::with_provider); else the
 /// provider is `_OTHER`. A format tells nobody who speaks it.
 ///
+/// What is asked for stands in the body, which is read as it passes: a request that fails before that has no model, unless its path
+/// or a [`ModelHint`](super::ModelHint) says one. Retries send clones of the body, where it can be cloned; of them the one counts
+/// that is read to its end first.
+///
+/// Data of several pieces is read where its [`chunks_vectored`](bytes::Buf::chunks_vectored) shows all of it, in 64 pieces at most.
+/// What is not shown, or is in a coding that is not read, is measured without usage, and counted as `unreadable`.
+///
 /// Within a call that is observed already, by an adapter of a client library, it does nothing: no inference counts twice.
 #[derive(Clone, Debug)]
 pub struct LlmClientLayer {

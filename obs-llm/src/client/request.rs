@@ -44,19 +44,25 @@ impl<B> RequestBody<B> {
         &self.inner
     }
 
-    /// The body inside, read at once if `data` has all of it.
+    /// Reads all of it at once, if `data` has it or nobody wants it. Whether it needs to be looked at no more.
     #[cfg(feature = "reqwest")]
     pub(super) fn read_at_once(
-        mut self,
+        &mut self,
         data: impl for<'a> FnOnce(&'a B) -> Option<&'a [u8]>,
-    ) -> Result<B, Self> {
-        if let Some(scan) = &mut self.scan {
-            let Some(data) = data(&self.inner) else {
-                return Err(self);
-            };
+    ) -> bool {
+        let Some(scan) = &mut self.scan else {
+            return true;
+        };
+        let data = data(&self.inner);
+        if let Some(data) = data {
             scan.read(&data);
         }
-        Ok(self.inner)
+        data.is_some()
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(super) fn into_inner(self) -> B {
+        self.inner
     }
 }
 

@@ -21,8 +21,11 @@ where
         let mut body = Some(body);
         let any: &mut dyn Any = &mut body;
         let own = any.downcast_mut::<Option<RequestBody<Self>>>();
-        if let Some(own) = own.and_then(Option::take) {
-            return own.read_at_once(Self::as_bytes).unwrap_or_else(Self::wrap);
+        if let Some(mut own) = own.and_then(Option::take) {
+            return match own.read_at_once(Self::as_bytes) {
+                true => own.into_inner(),
+                false => Self::wrap(own),
+            };
         }
         body.map_or_else(Self::default, Self::wrap)
     }

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::call::LlmCall;
 use crate::provider::Provider;
 use crate::wire::RequestSink;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use obs_core::{OTHER, Parent};
 use std::task::{Context, Poll};
@@ -83,13 +83,16 @@ fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCal
     if kind.is_disabled() || kind.is_current() {
         return None;
     }
-    let host = host(request);
-    let (name, port) = split(host);
+    let (name, port) = split(host(request));
+    let by_host;
     let provider = match &settings.told.provider {
-        Some(provider) => provider.clone(),
-        None => Provider::of_host(host).unwrap_or(Provider::named(OTHER)),
+        Some(provider) => provider,
+        None => {
+            by_host = Provider::of_host(name).unwrap_or(Provider::named(OTHER));
+            &by_host
+        }
     };
-    let mut call = { settings.llm }.start(known.operation, &provider, Parent::Current);
+    let mut call = { settings.llm }.start(known.operation, provider, Parent::Current);
     if !call.is_recording() {
         return None;
     }
@@ -112,22 +115,19 @@ fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCal
     if let Some(hint) = request.extensions().get::<ModelHint>() {
         call.model(hint.as_str());
     }
-    let mut streams = None;
     let mut framing = None;
     if let Some(by_path) = &known.by_path {
-        streams = by_path.streams;
         framing = Some(by_path.stream_framing);
         if let Some(model) = &by_path.model {
             call.model(model);
         }
-        if streams == Some(true) {
+        if by_path.streams == Some(true) {
             call.stream(true);
         }
     }
     let reading = Reading {
         wire: known.wire,
         asked: Asked::default(),
-        streams,
         framing,
     };
     Some((call, reading))
@@ -147,12 +147,15 @@ fn host<B>(request: &Request<B>) -> &str {
 
 /// A name and a port, without brackets and without who asks.
 fn split(host: &str) -> (&str, Option<u16>) {
-    let parsed = host.parse::<Uri>().ok();
-    let port = parsed.as_ref().and_then(Uri::port_u16);
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+    let who = memchr::memrchr(b'@', host.as_bytes());
+    let host = who.map_or(host, |at| &host[at + 1..]);
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or((rest, "")),
+        None => {
+            let at = memchr::memchr(b':', host.as_bytes());
+            host.split_at(at.unwrap_or(host.len()))
+        }
     };
+    let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
     (name, port)
 }

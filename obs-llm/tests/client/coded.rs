@@ -12,7 +12,7 @@ use std::io::Write;
 use tower::util::service_fn;
 use tower::{Layer, ServiceExt};
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
     let head = flate2::GzBuilder::new()
         .filename("a.txt")
         .comment("b")
@@ -22,7 +22,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn zlib(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn zlib(plain: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
@@ -34,7 +34,7 @@ fn bare(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
+pub(crate) fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
     let mut coded = Vec::new();
     let mut writer = brotli::CompressorWriter::new(&mut coded, 4096, 5, window_log);
     writer.write_all(plain).unwrap();
@@ -42,7 +42,7 @@ fn brotli(plain: &[u8], window_log: u32) -> Vec<u8> {
     coded
 }
 
-fn zstd(plain: &[u8], window_log: u32) -> Vec<u8> {
+pub(crate) fn zstd(plain: &[u8], window_log: u32) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.window_log(window_log).unwrap();
     encoder.write_all(plain).unwrap();
@@ -136,13 +136,66 @@ async fn what_cannot_be_read_is_measured_and_counted() {
     }
 }
 
+/// A stream whose last bytes stand for much more than is decoded at once.
+#[tokio::test]
+async fn what_a_few_bytes_stand_for_is_read_to_its_end() {
+    let long = format!(": {}\n\n", "x".repeat(150_000));
+    let plain = [STREAM[0], STREAM[2], &long, STREAM[3], STREAM[4], &long].concat();
+    let plain = plain.as_bytes();
+    for (coding, coded) in [
+        ("gzip", gzip(plain)),
+        ("deflate", zlib(plain)),
+        ("br", brotli(plain, 18)),
+        ("zstd", zstd(plain, 17)),
+    ] {
+        let capture = Capture::new();
+        assert!(coded.len() < 2_000, "{coding}: {}", coded.len());
+        let last = coded.len() - 1;
+        for pieces in [vec![&coded[..]], vec![&coded[..last], &coded[last..]]] {
+            let record = answered(&capture, coding, &pieces).await;
+            let output = record.attr("gen_ai.usage.output_tokens");
+            assert_eq!(output, Some(&2_i64.into()), "{coding}");
+            assert_eq!(record.error_type(), None, "{coding}");
+        }
+        assert_eq!(unreadable(&capture), 0.0, "{coding}");
+    }
+}
+
 #[tokio::test]
 async fn a_few_kilobytes_that_stand_for_gigabytes_are_not_read_to_their_end() {
     let line = format!(": {}\n", "x".repeat(1 << 20));
     let large = line.repeat(65);
+    let large = large.as_bytes();
+    for (coding, coded) in [("zstd", zstd(large, 18)), ("br", brotli(large, 18))] {
+        let capture = Capture::new();
+        assert!(coded.len() < 20_000, "{}", coded.len());
+        // It is too much at once.
+        answered(&capture, coding, &[&coded]).await;
+        assert_eq!(unreadable(&capture), 1.0, "{coding}");
+    }
+    // Byte by byte it is too much all in all.
     let capture = Capture::new();
-    let coded = zstd(large.as_bytes(), 18);
-    assert!(coded.len() < 20_000, "{}", coded.len());
-    answered(&capture, "zstd", &[&coded]).await;
+    let coded = zstd(large, 18);
+    let bytes: Vec<&[u8]> = coded.chunks(1).collect();
+    answered(&capture, "zstd", &bytes).await;
     assert_eq!(unreadable(&capture), 1.0);
+}
+
+#[tokio::test]
+async fn a_large_answer_that_is_no_bomb_is_read() {
+    // Numbers of embeddings: three times smaller by their coding, and more than is read of a bomb at once.
+    let mut numbers = String::new();
+    let mut state = 7_u32;
+    for _ in 0..1_000_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        numbers.push_str(&format!("{},", state >> 12));
+    }
+    let plain = format!(": {numbers}\n\n{}", STREAM.concat());
+    let capture = Capture::new();
+    let coded = gzip(plain.as_bytes());
+    assert!(plain.len() > 6 << 20 && coded.len() > 1 << 20);
+    let record = answered(&capture, "gzip", &[&coded]).await;
+    let output = record.attr("gen_ai.usage.output_tokens");
+    assert_eq!(output, Some(&2_i64.into()));
+    assert_eq!(unreadable(&capture), 0.0);
 }

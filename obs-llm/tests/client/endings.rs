@@ -139,7 +139,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Spoken<B> {
                 let mut all = events().into_iter();
                 let found = all.find(|(own, event)| match back {
                     true => data == event,
-                    false => &data == own,
+                    false => data == *own,
                 });
                 let (own, event) = found.expect("one of the two");
                 match back {

@@ -3,14 +3,19 @@
 use crate::support::Frames;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::channel::Channel;
 use http_body_util::{BodyExt, StreamBody};
 use obs_llm::Llm;
 use obs_llm::client::{INJECTION_LIMIT, InjectedBody, UsageInjectionLayer};
 use obs_testing::{AttrValue, Capture};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tower::retry::{Policy, RetryLayer};
 use tower::util::service_fn;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 const CHAT: &str = "https://api.openai.com/v1/chat/completions";
 const STREAM: &str = r#"{"model":"gpt-4o","stream":true}"#;
@@ -150,13 +155,11 @@ async fn an_error_in_the_middle_is_an_error_after_what_came_before_it() {
     let capture = Capture::new();
     let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
     let frames = [
-        Ok(http_body::Frame::data(Bytes::from(STREAM))),
+        Ok(Frame::data(Bytes::from(STREAM))),
         Err(std::io::Error::other("gone")),
     ];
     type Failing = StreamBody<
-        futures_util::stream::Iter<
-            std::array::IntoIter<Result<http_body::Frame<Bytes>, std::io::Error>, 2>,
-        >,
+        futures_util::stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, std::io::Error>, 2>>,
     >;
     let body: Failing = StreamBody::new(futures_util::stream::iter(frames));
     let service = service_fn(|request: Request<InjectedBody<Failing>>| async move {
@@ -172,4 +175,192 @@ async fn an_error_in_the_middle_is_an_error_after_what_came_before_it() {
     let request = Request::post(CHAT).body(body).unwrap();
     layer.layer(service).oneshot(request).await.unwrap();
     assert_eq!(missed(&capture), 0.0);
+}
+
+/// A request for a stream that comes in pieces, and then in trailers, from who may take a while.
+fn sending() -> (
+    http_body_util::channel::Sender<Bytes, Infallible>,
+    Request<Channel<Bytes, Infallible>>,
+) {
+    let (writes, body) = Channel::new(4);
+    (writes, Request::post(CHAT).body(body).unwrap())
+}
+
+#[tokio::test]
+async fn trailers_follow_what_was_rewritten() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let (mut writes, request) = sending();
+    let service = service_fn(|request: Request<InjectedBody<_>>| async move {
+        let body = request.into_body().collect().await?;
+        let trailers = body.trailers().cloned().expect("trailers");
+        assert_eq!(trailers.get("x-sum").unwrap(), "1");
+        assert_eq!(body.to_bytes(), ASKED);
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    writes.send_data(Bytes::from(STREAM)).await.unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", header::HeaderValue::from_static("1"));
+    writes.send_trailers(trailers).await.unwrap();
+    drop(writes);
+    layer.layer(service).oneshot(request).await.unwrap();
+    assert_eq!(missed(&capture), 0.0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_all_is_there_and_nothing_if_it_is_given_up() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let sent = Arc::new(Mutex::new(0));
+    let counts = sent.clone();
+    let mut service = layer.layer(service_fn(move |_: Request<InjectedBody<_>>| {
+        *counts.lock().unwrap() += 1;
+        std::future::ready(Ok::<_, Infallible>(Response::new(())))
+    }));
+    for gives_up in [true, false] {
+        let (mut writes, request) = sending();
+        let mut future = Box::pin(service.ready().await.unwrap().call(request));
+        writes.send_data(Bytes::from(&STREAM[..5])).await.unwrap();
+        assert!(futures_util::poll!(&mut future).is_pending());
+        assert_eq!(*sent.lock().unwrap(), 0);
+        if gives_up {
+            drop(future);
+            // Who writes it learns of it.
+            let rest = writes.send_data(Bytes::from(&STREAM[5..])).await;
+            rest.expect_err("nobody reads it");
+            continue;
+        }
+        writes.send_data(Bytes::from(&STREAM[5..])).await.unwrap();
+        drop(writes);
+        future.await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), 1);
+    }
+    assert_eq!(missed(&capture), 0.0);
+}
+
+/// Ready for one request at a time, as a service with a limit is: a clone is ready for none.
+#[derive(Debug, Default)]
+struct OneAtATime(bool);
+
+impl Clone for OneAtATime {
+    fn clone(&self) -> Self {
+        Self(false)
+    }
+}
+
+impl<B> Service<Request<B>> for OneAtATime {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0 = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        assert!(
+            std::mem::take(&mut self.0),
+            "it is called without being ready"
+        );
+        std::future::ready(Ok(Response::new(())))
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_ready_is_the_one_that_is_called() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let mut service = layer.layer(OneAtATime::default());
+    let mut open = Vec::new();
+    for url in [CHAT, "https://example.com/", CHAT] {
+        let request = request(url, STREAM, &[]);
+        let ready = ServiceExt::<Request<Frames>>::ready(&mut service);
+        open.push(ready.await.unwrap().call(request));
+    }
+    for future in open {
+        future.await.unwrap();
+    }
+}
+
+/// Sends once more, whatever was answered.
+#[derive(Clone)]
+struct Once(bool);
+
+impl<R, E> Policy<Request<InjectedBody<Frames>>, R, E> for Once {
+    type Future = std::future::Ready<()>;
+
+    fn retry(
+        &mut self,
+        _: &mut Request<InjectedBody<Frames>>,
+        _: &mut Result<R, E>,
+    ) -> Option<Self::Future> {
+        (!std::mem::replace(&mut self.0, true)).then(|| std::future::ready(()))
+    }
+
+    fn clone_request(
+        &mut self,
+        request: &Request<InjectedBody<Frames>>,
+    ) -> Option<Request<InjectedBody<Frames>>> {
+        Some(request.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_retry_within_sends_what_was_rewritten() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let arrived = sent.clone();
+    let service = service_fn(move |request: Request<InjectedBody<Frames>>| {
+        let arrived = arrived.clone();
+        async move {
+            let body = request.into_body().collect().await?.to_bytes();
+            arrived.lock().unwrap().push(body);
+            Ok::<_, Infallible>(Response::new(()))
+        }
+    });
+    let service = layer.layer(RetryLayer::new(Once(false)).layer(service));
+    for (url, expect) in [(CHAT, ASKED), ("https://example.com/", STREAM)] {
+        let sends = service.clone().oneshot(request(url, STREAM, &[]));
+        sends.await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), [expect, expect]);
+        sent.lock().unwrap().clear();
+    }
+}
+
+/// What says how long it is, and would never give it.
+struct Long(u64);
+
+impl Body for Long {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_too_long_is_not_waited_for() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let most = INJECTION_LIMIT as u64;
+    for (length, waits) in [(most, true), (most + 1, false)] {
+        let service = service_fn(|_: Request<InjectedBody<Long>>| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(())))
+        });
+        let request = Request::post(CHAT).body(Long(length)).unwrap();
+        let mut future = Box::pin(layer.layer(service).oneshot(request));
+        let polled = futures_util::poll!(&mut future);
+        assert_eq!(polled.is_pending(), waits, "{length}");
+    }
+    assert_eq!(missed(&capture), 1.0);
 }

@@ -6,9 +6,11 @@ mod bytes;
 #[cfg(feature = "compression")]
 mod coded;
 mod endings;
+mod heads;
 mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod sockets;
 mod retried;
+mod sockets;
 mod support;
+mod wires;

@@ -5,7 +5,7 @@ use obs_core::{BoundCounter, BoundHistogram, Instrument, Key, Label, Telemetry, 
 
 /// Questions, by what became of them.
 pub(crate) const ANSWERS: &str = "assistant.answers";
-/// Tokens that the model read and wrote.
+/// Tokens that the model read and wrote, as it told.
 pub(crate) const TOKENS: &str = "assistant.tokens";
 /// Documents that a search found.
 pub(crate) const FOUND: &str = "assistant.search.documents";

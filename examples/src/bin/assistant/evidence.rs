@@ -5,7 +5,7 @@ use crate::{
     failure::Failure,
     front::{self, Process},
     knowledge,
-    load::{ASK, CASES, Case, NORMAL, Sent},
+    load::{ASK, Case, NORMAL, Sent},
     logs::Log,
     source::{Seen, Source},
     stages, tools,
@@ -94,8 +94,13 @@ impl Watched {
 
 impl Evidence {
     /// Waits until everything that was sent has left its traces.
-    pub(crate) async fn gather(watched: &Watched, sent: &Sent) -> Result<Self, Failure> {
-        watched.until(|evidence| evidence.missing(sent)).await
+    pub(crate) async fn gather(
+        watched: &Watched,
+        cases: &[Case],
+        sent: &Sent,
+    ) -> Result<Self, Failure> {
+        let missing = |evidence: &Self| evidence.missing(cases, sent);
+        watched.until(missing).await
     }
 
     /// Waits for the trace of one request.
@@ -191,8 +196,8 @@ impl Evidence {
         self.spans.iter().find(path)
     }
 
-    fn missing(&self, sent: &Sent) -> Option<String> {
-        let no_trace = CASES.iter().find_map(|case| self.missing_of(case));
+    fn missing(&self, cases: &[Case], sent: &Sent) -> Option<String> {
+        let no_trace = cases.iter().find_map(|case| self.missing_of(case));
         no_trace
             .or_else(|| self.missing_requests(sent))
             .or_else(|| {

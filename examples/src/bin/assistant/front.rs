@@ -1,6 +1,8 @@
 //! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
 mod library;
+mod model;
+mod played;
 mod process;
 mod routes;
 mod toolbox;
@@ -11,8 +13,10 @@ use crate::{
     signals::Signals, source::Source,
 };
 use library::Library;
+use model::{Endpoint, Model};
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
+use played::Played;
 pub(crate) use process::Process;
 use toolbox::Toolbox;
 use tower::BoxError;
@@ -43,6 +47,9 @@ struct Front {
     service: Serving,
     /// The same routes without telemetry, over the other services without telemetry.
     bare: Serving,
+    /// The model server, if it is this program's own.
+    played: Option<Played>,
+    endpoint: Endpoint,
     watched: Watched,
     observed: Observed,
 }
@@ -60,17 +67,31 @@ impl Front {
         let knowledge = Process::start("knowledge", "the knowledge service", &logs[1], endpoint)?;
         let tools = Process::start("tools", "the tool service", &logs[2], endpoint)?;
 
+        let model = Endpoint::from_environment()?;
+        let (played, model) = match model {
+            Some(model) => (None, model),
+            None => {
+                let played = Played::start().await?;
+                let model = Endpoint::played(&played);
+                (Some(played), model)
+            }
+        };
         // One layer around all routes.
         let library = Library::observed(knowledge.service, &telemetry);
         let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
-        let app = routes::routes(&telemetry, library, toolbox);
+        let asked = Model::observed(model.clone(), &telemetry);
+        let app = routes::routes(&telemetry, library, toolbox, asked);
         let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
         let library = Library::bare(knowledge.bare);
         let toolbox = Toolbox::bare(tools.bare).map_err(unusable)?;
-        let bare = Serving::http(routes::routes(&Telemetry::noop(), library, toolbox)).await?;
+        let asked = Model::bare(model.clone());
+        let bare = routes::routes(&Telemetry::noop(), library, toolbox, asked);
+        let bare = Serving::http(bare).await?;
         Ok(Self {
             service,
             bare,
+            played,
+            endpoint: model,
             watched: Watched {
                 telemetry,
                 source,
@@ -99,13 +120,16 @@ impl Front {
                 behind.service, behind.id, behind.metrics
             );
         }
+        println!("model {}", self.endpoint);
         println!("telemetry of all to {source}");
         for warning in watched.telemetry.warnings() {
             println!("  passed over: {warning}");
         }
-        let sent = load::drive(service, options.load()).await?;
-        let evidence = Evidence::gather(watched, &sent).await?;
-        report::trees(&evidence, source);
+        let cases = load::cases(self.endpoint.is_played());
+        let load = options.load(self.endpoint.is_played());
+        let sent = load::drive(service, &cases, load).await?;
+        let evidence = Evidence::gather(watched, &cases, &sent).await?;
+        report::trees(&evidence, &cases, source);
         report::lines(&evidence);
         report::business(&evidence);
         report::rates(&evidence);
@@ -146,6 +170,9 @@ impl Front {
     async fn end(self) -> Result<(), Failure> {
         self.service.stop().await;
         self.bare.stop().await;
+        if let Some(played) = self.played {
+            played.stop().await;
+        }
         let telemetry = self.watched.telemetry;
         // Waits for the network, so not on a thread that serves.
         let shutdown = tokio::task::spawn_blocking(move || telemetry.shutdown(LAST));

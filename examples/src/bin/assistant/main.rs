@@ -1,11 +1,13 @@
 //! An assistant as three services in three processes: the front answers questions, asks the knowledge service for documents
-//! over HTTP and the tool service for facts over gRPC, and then a model. `cargo run --release -p obs-examples --bin assistant`
+//! over HTTP and the tool service for facts over gRPC, and then a model by OpenAI's interface. `cargo run --release -p obs-examples --bin assistant`
 //! starts all of them on real sockets, sends the front requests, and prints what their telemetry says, as it was received.
 //!
 //! - `--serve`: goes on serving until ctrl-c.
 //! - `--quick`: a small load.
 //! - `--logs FOLDER`: keeps the log lines of all there.
 //! - `knowledge`, `tools`: only that service, which is what the front starts; see `options.rs`.
+//! - `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_MODEL`: whose model that is; without them this program has a server of its own
+//!   that plays one, and says so.
 //! - `OTEL_EXPORTER_OTLP_ENDPOINT`: where telemetry goes; without it to a receiver inside the front's process.
 #![forbid(unsafe_code)]
 #![expect(

@@ -1,20 +1,12 @@
-//! Kinds of operations of these services' own, beside the HTTP exchanges that the layers observe.
+//! Kinds of operations of these services' own, beside the exchanges and the calls that the layers observe.
 
 use obs_core::{
-    DURATION_BOUNDS, Descriptor, ErrorType, Histogram, InFlight, Key, Label, LabelId, Labels,
-    Record, Scope, Values, otel::trace::SpanKind, semconv,
+    DURATION_BOUNDS, Descriptor, Histogram, InFlight, Key, Label, Scope, Values,
+    otel::trace::SpanKind, semconv,
 };
 
 /// How many documents a retrieval returned.
 pub(crate) const HITS: Key = Key::new(&"assistant.retrieval.hits");
-/// Tokens of the model's answer.
-pub(crate) const OUTPUT_TOKENS: Key = Key::new(&"assistant.model.output_tokens");
-const MODEL_NAME: Key = Key::new(&"assistant.model.name");
-
-/// `error.type` of a call to a model that has no room.
-pub(crate) const OVERLOADED: ErrorType = ErrorType::own(0);
-/// The labels of a call to the only model there is.
-pub(crate) const SMALL: Labels = Labels::NONE.with(0, LabelId::closed(0));
 
 /// Who emits what is the services' own.
 pub(crate) static SCOPE: Scope = Scope {
@@ -35,29 +27,6 @@ pub(crate) static RETRIEVAL: Descriptor = Descriptor {
         "Duration of looking up documents.",
     )),
     span_name: |_, name| name.push_str("retrieve"),
-    ..PLAIN
-};
-
-/// One call to the model.
-pub(crate) static MODEL_CALL: Descriptor = Descriptor {
-    name: "assistant.model",
-    span_kind: SpanKind::Client,
-    labels: &[
-        Label {
-            key: MODEL_NAME,
-            values: Values::Closed(&["small-1"]),
-        },
-        Label {
-            key: semconv::http::ERROR_TYPE,
-            values: Values::Error,
-        },
-    ],
-    errors: &["overloaded"],
-    duration: Some(seconds(
-        "assistant.model.duration",
-        "Duration of calls to the model.",
-    )),
-    span_name: model_call,
     ..PLAIN
 };
 
@@ -97,9 +66,4 @@ const fn seconds(name: &'static str, description: &'static str) -> Histogram {
         description,
         bounds: DURATION_BOUNDS,
     }
-}
-
-fn model_call(record: &Record<'_>, name: &mut String) {
-    name.push_str("chat ");
-    record.write_label(0, name);
 }

@@ -66,10 +66,11 @@ impl Options {
 }
 
 impl Front {
-    pub(crate) fn load(&self) -> Load {
+    /// A model of somebody else's takes its time and may cost money: it is asked a few times.
+    pub(crate) fn load(&self, is_played: bool) -> Load {
         Load {
-            clients: 4,
-            rounds: if self.quick { 3 } else { 40 },
+            clients: if is_played { 4 } else { 1 },
+            rounds: if self.quick || !is_played { 3 } else { 40 },
         }
     }
 

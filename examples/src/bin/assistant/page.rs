@@ -10,6 +10,15 @@ pub(crate) const FRONT: &[&[&str]] = &[
         r#"http_route="/ask/{topic}""#,
     ],
     &["assistant_answers_total", r#"="answered""#],
+    &[
+        "gen_ai_client_operation_time_to_first_chunk_seconds_count",
+        CHAT,
+    ],
+    &[
+        "gen_ai_client_token_usage_sum",
+        CHAT,
+        r#"gen_ai_token_type="output""#,
+    ],
     &["obs_rpc_stage_duration_seconds_sum", WATCH, OK, AWAITED],
     &["obs_rpc_stage_duration_seconds_count", WATCH, OK, AWAITED],
 ];
@@ -28,6 +37,7 @@ pub(crate) const TOOLS: &[&[&str]] = &[
     &["obs_rpc_stage_duration_seconds_count", WATCH, OK, HANDLED],
 ];
 
+const CHAT: &str = r#"gen_ai_operation_name="chat""#;
 const WATCH: &str = r#"rpc_method="assistant.Tools/Watch""#;
 const OK: &str = r#"rpc_response_status_code="OK""#;
 /// What a caller waits for, and what of it the tool takes.

@@ -3,16 +3,17 @@
 use crate::{
     business::{ANSWERS, FOUND, OUTCOME, TOKEN_TYPE, TOKENS},
     evidence::{Evidence, SERVICES},
-    load::{CASES, Case, NORMAL},
-    operations::{HITS, OUTPUT_TOKENS},
+    load::{Case, NORMAL},
+    operations::HITS,
     source::Source,
     stages,
 };
 use obs_core::{
     Telemetry,
     semconv::{
+        gen_ai,
         http::{ERROR_TYPE, REQUEST_RESEND_COUNT, RESPONSE_STATUS_CODE, URL_PATH},
-        obs::{RPC_ATTEMPT, RPC_CALL_ATTEMPTS, RPC_CANCEL_ORIGIN},
+        obs::{LLM_CHUNK_GAP_MAX, LLM_CHUNKS, RPC_ATTEMPT, RPC_CALL_ATTEMPTS, RPC_CANCEL_ORIGIN},
         resource::SERVICE_NAME,
         rpc,
     },
@@ -21,9 +22,9 @@ use obs_testing::{SpanTree, metrics::HistogramPoint};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The trees of one request of each ending.
-pub(crate) fn trees(evidence: &Evidence, source: &Source) {
+pub(crate) fn trees(evidence: &Evidence, cases: &[Case], source: &Source) {
     println!("\nTraces, {}", source.verb());
-    for case in &CASES {
+    for case in cases {
         tree(evidence, case);
     }
 }
@@ -36,7 +37,13 @@ pub(crate) fn tree(evidence: &Evidence, case: &Case) {
         REQUEST_RESEND_COUNT,
         ERROR_TYPE,
         HITS,
-        OUTPUT_TOKENS,
+        gen_ai::PROVIDER_NAME,
+        gen_ai::RESPONSE_FINISH_REASONS,
+        gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK,
+        gen_ai::USAGE_INPUT_TOKENS,
+        gen_ai::USAGE_OUTPUT_TOKENS,
+        LLM_CHUNKS,
+        LLM_CHUNK_GAP_MAX,
         rpc::RESPONSE_STATUS_CODE,
         RPC_ATTEMPT,
         RPC_CALL_ATTEMPTS,

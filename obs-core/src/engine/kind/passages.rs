@@ -4,7 +4,69 @@ use super::Kind;
 use crate::label::Labels;
 use crate::moment::Moment;
 
+/// Passages through one stage that one operation has gathered and not recorded yet: a few dozen bytes, so that a stream that has
+/// one every few milliseconds looks for the cells of its thread once in [`MOST`](Self::MOST) times.
+///
+/// What is gathered has to be [recorded](Kind::record_gathered) at the end of the operation, however it ends.
+#[derive(Clone, Debug, Default)]
+pub struct Passages {
+    ticks: u64,
+    counts: [u8; Self::BUCKETS],
+    count: u8,
+}
+
+impl Passages {
+    /// So many are gathered at most.
+    pub const MOST: u8 = 64;
+    /// A histogram of more buckets is recorded at once.
+    const BUCKETS: usize = 24;
+}
+
 impl Kind {
+    /// Gathers one passage, as [`record_stage`](Self::record_stage) would record it, and records all of them when there are many.
+    /// Views and exponential histograms see them one by one.
+    #[inline]
+    pub fn gather_stage(
+        &self,
+        labels: impl FnOnce() -> Labels,
+        stage: usize,
+        (from, to): (Moment, Moment),
+        gathered: &mut Passages,
+    ) {
+        let Some(hot) = self.stages.get(stage) else {
+            return;
+        };
+        let ticks = to.to_bits().saturating_sub(from.to_bits());
+        match gathered.counts.get_mut(hot.histogram.bucket(ticks)) {
+            Some(count) if self.set.exponentials == 0 => {
+                *count += 1;
+                gathered.ticks += ticks;
+                gathered.count += 1;
+                if gathered.count == Passages::MOST {
+                    self.record_gathered(labels(), stage, gathered);
+                }
+            }
+            _ => self.record_stage(labels(), stage, from, to),
+        }
+    }
+
+    /// Records what is gathered, and empties it.
+    #[cold]
+    #[inline(never)]
+    pub fn record_gathered(&self, labels: Labels, stage: usize, gathered: &mut Passages) {
+        let Some(hot) = self.stages.get(stage).filter(|_| gathered.count > 0) else {
+            return;
+        };
+        let gathered = std::mem::take(gathered);
+        self.engine.with_local(|local| {
+            let owned = local.owned;
+            if let Some(cells) = &local.series(&self.set, labels).1.cells {
+                hot.histogram
+                    .record_many(cells, gathered.ticks, &gathered.counts, owned);
+            }
+        });
+    }
+
     /// Records one passage through a stage, its index in [`Descriptor::stages`](crate::Descriptor::stages), whose events do
     /// not tell it: they are stamped once per operation, and recorded at its end. `labels` are those that are known by
     /// now; there is no error among them. Nothing is recorded for a stage that there is not. No level is looked at.

@@ -31,15 +31,16 @@ impl Brotli {
             let read = bytes.len();
             return Ok(Step { read, written: 0 });
         }
-        let Some(&first) = bytes.first() else {
-            return Ok(Step {
-                read: 0,
-                written: 0,
-            });
-        };
         let state = match &mut self.state {
+            // What was read by then may stand for more than there was room for.
             Some(state) => state,
             None => {
+                let Some(&first) = bytes.first() else {
+                    return Ok(Step {
+                        read: 0,
+                        written: 0,
+                    });
+                };
                 if window_log(first).is_none_or(|log| log > WINDOW_LOG) {
                     return Err(Unreadable);
                 }

@@ -1,11 +1,11 @@
-//! The front's routes: a question is answered from what the knowledge service finds and a tool says, by a model that is only
-//! played.
+//! The front's routes: a question is answered from what the knowledge service finds and a tool says, by a model.
 
 use super::library::{Library, Trouble};
+use super::model::Model;
 use super::toolbox::Toolbox;
 use crate::{
     business::{Ending, Questions},
-    operations::{MEMORY, MODEL_CALL, OUTPUT_TOKENS, OVERLOADED, SMALL},
+    operations::MEMORY,
 };
 use axum::{
     Router,
@@ -14,18 +14,24 @@ use axum::{
     routing::get,
 };
 use obs_core::{Kind, Labels, Outcome, Parent, Telemetry, current};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use tokio::time::sleep;
+use tower::BoxError;
 
 /// The routes, and the operations inside them, reporting to `telemetry`.
-pub(crate) fn routes(telemetry: &Telemetry, library: Library, toolbox: Toolbox) -> Router {
+pub(crate) fn routes(
+    telemetry: &Telemetry,
+    library: Library,
+    toolbox: Toolbox,
+    model: Model,
+) -> Router {
     Router::new()
         .route("/ask/{topic}", get(ask))
         .route("/documents/{id}", get(document))
         .with_state(Assistant {
             library,
             toolbox,
-            model_call: telemetry.kind(&MODEL_CALL),
+            model,
             memory: telemetry.kind(&MEMORY),
             questions: Questions::new(telemetry),
         })
@@ -48,8 +54,8 @@ async fn ask(
     let said = assistant.toolbox.consult(&topic).await;
     let answer = match assistant.complete(&topic, documents, &said).await {
         Ok(answer) => answer,
-        Err(Overloaded) => {
-            tracing::warn!(topic, "the model is overloaded");
+        Err(trouble) => {
+            tracing::warn!(topic, %trouble, "no answer of the model's");
             question.ends(Ending::Overloaded);
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
@@ -91,45 +97,62 @@ fn answer_to(trouble: &Trouble) -> (Ending, StatusCode) {
 struct Assistant {
     library: Library,
     toolbox: Toolbox,
-    model_call: &'static Kind,
+    model: Model,
     memory: &'static Kind,
     questions: Questions,
 }
 
-struct Overloaded;
+/// What a model is asked, and is to answer from.
+pub(crate) struct Question<'q> {
+    pub(crate) topic: &'q str,
+    pub(crate) documents: usize,
+    /// By a tool; empty, or with a space before it.
+    pub(crate) said: &'q str,
+}
+
+impl fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (topic, said) = (self.topic, self.said.trim_start());
+        write!(
+            f,
+            "Topic: {topic}\nDocuments found: {}\nTool: {said}",
+            self.documents
+        )
+    }
+}
+
+impl<'q> Question<'q> {
+    /// Of a text that was made of one.
+    pub(crate) fn read(text: &'q str) -> Option<Self> {
+        let mut lines = text.lines();
+        let mut line = |name| lines.next()?.strip_prefix(name);
+        let (topic, documents) = (line("Topic: ")?, line("Documents found: ")?.parse().ok()?);
+        // With the space before it that it had.
+        let said = line("Tool:")?;
+        Some(Self {
+            topic,
+            documents,
+            said: if said.trim().is_empty() { "" } else { said },
+        })
+    }
+}
 
 impl Assistant {
-    /// Asks the model, whose mood depends on the topic.
+    /// Asks the model.
     async fn complete(
         &self,
         topic: &str,
         documents: usize,
         said: &str,
-    ) -> Result<String, Overloaded> {
-        let thinking = Duration::from_millis(match topic {
-            "history" => 400,
-            "everything" => 60_000,
-            _ => 4,
-        });
-        let questions = self.questions;
-        let call = async {
-            sleep(thinking).await;
-            if topic == "paradox" {
-                return Err(Overloaded);
-            }
-            let answer = format!("{documents} documents speak of {topic}.{said}");
-            let tokens = |text: &str| text.split_whitespace().count() as u64;
-            current::set(OUTPUT_TOKENS, tokens(&answer));
-            questions.tokens(tokens(topic), tokens(&answer));
-            Ok(answer)
+    ) -> Result<String, BoxError> {
+        let question = Question {
+            topic,
+            documents,
+            said,
         };
-        let operation = self.model_call.start(SMALL, Parent::Current);
-        operation
-            .instrument(call, |answer| match answer {
-                Ok(_) => Outcome::ANSWERED,
-                Err(Overloaded) => Outcome::failed(OVERLOADED),
-            })
-            .await
+        let answer = self.model.answer(&question.to_string()).await?;
+        self.questions.tokens(answer.read, answer.written);
+        Ok(answer.text)
     }
 
     /// Writes the conversation down.

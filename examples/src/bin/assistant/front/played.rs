@@ -1,0 +1,137 @@
+//! A model server for who has none: a real one over HTTP, with server-sent events, and no model in it. It says that it is simulated
+//! in its name and in whatever it answers.
+
+use super::routes::Question;
+use crate::serving::Serving;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{HeaderValue, Response, StatusCode, header},
+    routing::post,
+    serve::ListenerExt,
+};
+use serde_json::{Value, json};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// How long it takes for a word after the first.
+const WORD: Duration = Duration::from_millis(1);
+
+/// The server.
+#[derive(Debug)]
+pub(crate) struct Played(Serving);
+
+impl Played {
+    pub(crate) const MODEL: &str = "simulated-1";
+    pub(crate) const PROVIDER: &str = "simulated";
+
+    pub(crate) async fn start() -> io::Result<Self> {
+        let app = Router::new().route("/v1/chat/completions", post(answer));
+        let serving = Serving::start(|listener, stop| {
+            // A word that waits for an acknowledgement is 40 ms late.
+            let listener = listener.tap_io(|io| _ = io.set_nodelay(true));
+            let serve = axum::serve(listener, app);
+            serve.with_graceful_shutdown(stop.called()).into_future()
+        });
+        Ok(Self(serving.await?))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    pub(crate) async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+/// Its mood depends on the topic.
+async fn answer(body: Bytes) -> Response<Body> {
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let messages = asked["messages"].as_array().cloned().unwrap_or_default();
+    let mut texts = messages
+        .iter()
+        .filter_map(|message| message["content"].as_str());
+    let read = texts.clone().map(words).sum::<usize>();
+    let Some(question) = texts.next_back().and_then(Question::read) else {
+        return refuse(400, "invalid_request_error", "Simulated: not a question.");
+    };
+    let thinking = Duration::from_millis(match question.topic {
+        "history" => 400,
+        "everything" => 60_000,
+        "paradox" => return refuse(503, "overloaded_error", "Simulated: overloaded."),
+        _ => 4,
+    });
+    let text = format!(
+        "{} documents speak of {}.{} (simulated)",
+        question.documents, question.topic, question.said
+    );
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(write(text, read, thinking, sender));
+    let mut response = Response::new(Body::from_stream(ReceiverStream::new(receiver)));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// Word by word, for as long as somebody reads.
+async fn write(
+    text: String,
+    read: usize,
+    thinking: Duration,
+    sender: mpsc::Sender<Result<Bytes, Infallible>>,
+) {
+    let chunk = |choices: Value, usage: Value| {
+        json!({
+            "id": "simulated", "object": "chat.completion.chunk", "created": 0, "model": Played::MODEL, "choices": choices,
+            "usage": usage,
+        })
+    };
+    let choice = |delta: Value, reason: Value| json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
+    let role = json!({"role": "assistant", "content": ""});
+    let mut chunks = vec![(
+        Duration::ZERO,
+        chunk(choice(role, Value::Null), Value::Null),
+    )];
+    let mut pause = thinking;
+    for word in text.split_inclusive(' ') {
+        let delta = json!({ "content": word });
+        chunks.push((pause, chunk(choice(delta, Value::Null), Value::Null)));
+        pause = WORD;
+    }
+    let written = words(&text);
+    let usage = json!({"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written});
+    chunks.push((
+        Duration::ZERO,
+        chunk(choice(json!({}), json!("stop")), Value::Null),
+    ));
+    chunks.push((Duration::ZERO, chunk(json!([]), usage)));
+    let events = chunks
+        .into_iter()
+        .map(|(pause, chunk)| (pause, chunk.to_string()));
+    for (pause, event) in events.chain([(Duration::ZERO, "[DONE]".to_owned())]) {
+        let waits = async {
+            sleep(pause).await;
+            sender.send(Ok(format!("data: {event}\n\n").into())).await
+        };
+        tokio::select! {
+            sent = waits => if sent.is_err() { return },
+            () = sender.closed() => return,
+        }
+    }
+}
+
+/// They count as tokens here.
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+fn refuse(status: u16, kind: &str, message: &str) -> Response<Body> {
+    let error = json!({"error": {"message": message, "type": kind, "param": null, "code": null}});
+    let mut response = Response::new(Body::from(error.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
