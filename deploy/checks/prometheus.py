@@ -24,8 +24,10 @@ def metric_name(name, unit, instrument):
     suffix = UNITS.get(main, "")
     if suffix and suffix not in words:
         words.append(suffix)
-    if instrument == "counter":
-        words = [word for word in words if word != "total"] + ["total"]
+    # As a number's name ends, and no histogram's.
+    last = {("counter", unit): "total", ("gauge", "1"): "ratio"}.get((instrument, unit))
+    if last:
+        words = [word for word in words if word != last] + [last]
     return "_".join(words)
 
 

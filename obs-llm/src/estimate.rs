@@ -1,8 +1,8 @@
 //! Tokens counted here, for calls whose provider told none.
 //!
 //! A stream that is cut, or that was not asked to end with a report, tells no tokens. They can be counted from what passed, by
-//! the vocabulary that the model was trained with: [`Tiktoken`] has those of OpenAI's models (feature `tiktoken`),
-//! [`TokenizerFile`] reads the `tokenizer.json` that open models come with (feature `tokenizers`), and [`CountTokens`] is the
+//! the vocabulary that the model was trained with: `Tiktoken` has those of OpenAI's models (feature `tiktoken`),
+//! `TokenizerFile` reads the `tokenizer.json` that open models come with (feature `tokenizers`), and [`CountTokens`] is the
 //! trait of anything else.
 //!
 //! **What is counted so is an estimate**, and is told apart from what a provider told: by the conventions nothing else may be

@@ -42,7 +42,7 @@ struct Shown {
 /// page: cumulative points keep their buckets and their start, and become deltas for a reader of deltas.
 ///
 /// Views are for instruments and leave these points alone; their texts are shown to
-/// [redactors](crate::redact::Redactors), as labels. Dropping it takes everything back.
+/// redactors, as labels. Dropping it takes everything back.
 #[derive(Debug)]
 #[must_use = "dropping it takes back what it shows"]
 pub struct PointSource {

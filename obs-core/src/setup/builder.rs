@@ -383,7 +383,7 @@ impl Builder {
 
     /// How many bytes a text may have, in an attribute or a name; by default 16 KiB. What is longer is cut, and says at its
     /// end how much is missing: `…[+n bytes]`. A list has 1,024 elements at most, and one of texts says behind them how many more
-    /// there were: `…[+n elements]`. What is logged has [limits](crate::logs::Limits) of its own, and so have
+    /// there were: `…[+n elements]`. What is logged has limits of its own, and so have
     /// [bodies](Self::with_body_bytes). `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` cuts spans besides, to so many characters and
     /// without a mark, as the specification has it.
     ///
