@@ -5,6 +5,7 @@ pub(crate) mod finish;
 mod pace;
 
 use crate::anomaly::Anomaly;
+use crate::content::{self, Gathered};
 use crate::descriptor::by_length;
 use crate::descriptor::{
     ADDRESS, LlmOperation, MODEL, OPERATION, PORT, PROVIDER, RESPONSE_MODEL, error_type,
@@ -33,12 +34,12 @@ use pace::Pace;
 #[derive(Debug)]
 #[must_use = "dropping it records a cancelled call"]
 pub struct LlmCall {
-    operation: Operation,
-    shared: &'static Shared,
-    kind: &'static Kind,
+    pub(crate) operation: Operation,
+    pub(crate) shared: &'static Shared,
+    pub(crate) kind: &'static Kind,
     pace: Pace,
-    usage: Usage,
-    finish: FinishReasons,
+    pub(crate) usage: Usage,
+    pub(crate) finish: FinishReasons,
     /// How many answers were asked for.
     choices: u32,
     error: ErrorType,
@@ -49,6 +50,9 @@ pub struct LlmCall {
     complete: bool,
     tier: Option<Box<str>>,
     stops: Option<Vec<Box<str>>>,
+    pub(crate) response_id: Option<Box<str>>,
+    /// What was said so far, where it is to be told.
+    pub(crate) content: Option<Box<Gathered>>,
 }
 
 impl Shared {
@@ -67,6 +71,9 @@ impl Shared {
             .with(OPERATION, operation)
             .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        if asked.is_inference() && call.is_recording() {
+            call.content = content::begin(&self.settings.content, &self.pool);
+        }
         if self.settings.by_length && call.is_recording() {
             let provider = self.by_length.label(by_length::PROVIDER, provider.as_str());
             call.by_length = Labels::NONE
@@ -99,6 +106,8 @@ impl LlmCall {
             complete: false,
             tier: None,
             stops: None,
+            response_id: None,
+            content: None,
         }
     }
 
@@ -216,6 +225,10 @@ impl LlmCall {
     #[cfg(any(feature = "client", feature = "stream"))]
     #[inline]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        if let Some(content) = &mut self.content {
+            let (wire, framing) = scanner.of;
+            content.read(wire, framing, bytes);
+        }
         scanner.feed(bytes, self);
     }
 
@@ -403,6 +416,9 @@ impl RequestSink for LlmCall {
 impl ResponseSink for LlmCall {
     fn response_id(&mut self, id: &str) {
         self.operation.set(gen_ai::RESPONSE_ID, id);
+        if self.is_recording() {
+            self.response_id = Some(id.into());
+        }
     }
 
     fn response_model(&mut self, model: &str) {

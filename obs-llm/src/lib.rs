@@ -143,6 +143,12 @@ mod bill;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "content")]
+#[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+pub mod content;
+#[cfg(not(feature = "content"))]
+#[path = "no_content.rs"]
+mod content;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;

@@ -3,6 +3,7 @@
 use crate::anomaly::Anomalies;
 use crate::bill::Price;
 use crate::call::LlmCall;
+use crate::content::{Capture, Pool};
 use crate::descriptor::by_length::BY_LENGTH;
 use crate::descriptor::{LlmOperation, MODEL, PROVIDER};
 use crate::dialect::Dialect;
@@ -43,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) keeps_slow: bool,
     pub(crate) by_length: bool,
     pub(crate) prices: Option<Arc<dyn Price>>,
+    pub(crate) content: Capture,
 }
 
 /// What all calls of one [`Llm`] share.
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) slow_first_chunk: u64,
     pub(crate) slow_chunk_gap: u64,
     pub(crate) anomalies: Anomalies,
+    pub(crate) pool: Pool,
 }
 
 /// From which time on a chunk is slow, unless it is set: what the article that this suite is built from alarms at.
@@ -74,6 +77,7 @@ impl Llm {
                 keeps_slow: false,
                 by_length: true,
                 prices: None,
+                content: Capture::from_environment(),
             },
             leaked: Arc::default(),
         }
@@ -112,6 +116,15 @@ impl Llm {
     #[must_use]
     pub fn with_prices(self, prices: Arc<dyn Price>) -> Self {
         self.set(|settings| settings.prices = Some(prices))
+    }
+
+    /// What of prompts and answers is recorded; where it is not said, what `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` asks
+    /// for, and without that nothing. See [`content`](crate::content).
+    #[cfg(feature = "content")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    #[must_use]
+    pub fn with_content(self, capture: Capture) -> Self {
+        self.set(|settings| settings.content = capture)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -165,6 +178,7 @@ impl Llm {
                 slow_first_chunk: ticks(settings.slow_first_chunk),
                 slow_chunk_gap: ticks(settings.slow_chunk_gap),
                 anomalies: Anomalies::new(&self.telemetry),
+                pool: Pool::new(settings.content.in_flight_bytes),
                 settings,
             }))
         })

@@ -53,6 +53,9 @@ impl LlmCall {
         if is_priced == Some(false) {
             self.count_anomaly(Anomaly::Unpriced);
         }
+        if let Some(content) = self.content.take() {
+            self.record_content(*content, outcome);
+        }
     }
 
     fn describe(&mut self) {

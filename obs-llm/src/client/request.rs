@@ -1,6 +1,7 @@
 //! The body of a request: scanned as it passes, delayed by nothing, changed in nothing.
 
 use super::asked::Asked;
+use crate::content::Keeping;
 use crate::wire::{RequestScanner, Wire};
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -22,6 +23,8 @@ pin_project! {
 struct Scan {
     scanner: RequestScanner,
     asked: Asked,
+    /// Where its content is told.
+    keeping: Option<Keeping>,
 }
 
 impl<B> RequestBody<B> {
@@ -29,10 +32,11 @@ impl<B> RequestBody<B> {
         Self { inner, scan: None }
     }
 
-    pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked) -> Self {
+    pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked, keeping: Option<Keeping>) -> Self {
         let scan = Scan {
             scanner: RequestScanner::new(wire),
             asked,
+            keeping,
         };
         Self {
             inner,
@@ -81,5 +85,9 @@ impl Scan {
         let scanner = &mut self.scanner;
         // What is read from it is not taken from it: only the first piece is seen of data in several.
         self.asked.gather(|sink| scanner.feed(data.chunk(), sink));
+        if let Some(keeping) = &self.keeping {
+            let seen = data.chunk();
+            keeping.push(seen, data.remaining() - seen.len());
+        }
     }
 }

@@ -90,6 +90,8 @@ pub trait ResponseSink {
 #[derive(Debug)]
 pub struct ResponseScanner {
     document: Document,
+    #[cfg_attr(not(feature = "content"), expect(dead_code, reason = "content's"))]
+    pub(crate) of: (Wire, Framing),
     reader: Reader,
 }
 
@@ -119,6 +121,7 @@ impl ResponseScanner {
         };
         Self {
             document: Document::new(format_of(wire)),
+            of: (wire, framing),
             reader,
         }
     }
