@@ -158,6 +158,7 @@ mod dialect;
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
 pub mod engines;
 pub mod estimate;
+pub mod evaluation;
 mod llm;
 mod provider;
 pub mod server;

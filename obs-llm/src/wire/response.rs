@@ -90,7 +90,10 @@ pub trait ResponseSink {
 #[derive(Debug)]
 pub struct ResponseScanner {
     document: Document,
-    #[cfg_attr(not(feature = "content"), expect(dead_code, reason = "content's"))]
+    #[cfg_attr(
+        not(any(feature = "client", feature = "stream")),
+        expect(dead_code, reason = "who reads bytes wants it")
+    )]
     pub(crate) of: (Wire, Framing),
     reader: Reader,
 }
