@@ -187,8 +187,13 @@ impl Capture {
         self
     }
 
+    /// Whether anything is recorded of it, apart from what is stored outside.
+    pub const fn is_capturing(&self) -> bool {
+        self.events || self.spans
+    }
+
     pub(crate) fn is_on(&self) -> bool {
-        self.events || self.spans || self.upload.is_some()
+        self.is_capturing() || self.upload.is_some()
     }
 }
 
