@@ -1,6 +1,7 @@
 //! A call of a model, from the request to the end of the answer.
 
 pub(crate) mod ending;
+mod estimated;
 pub(crate) mod finish;
 mod pace;
 
@@ -11,12 +12,13 @@ use crate::descriptor::{
     ADDRESS, LlmOperation, MODEL, OPERATION, PORT, PROVIDER, RESPONSE_MODEL, error_type,
 };
 use crate::dialect::Dialect;
+use crate::estimate::Estimator;
 use crate::llm::Shared;
 use crate::provider::Provider;
 use crate::usage::Usage;
-#[cfg(any(feature = "client", feature = "stream"))]
-use crate::wire::ResponseScanner;
 use crate::wire::{Content, Malformed, RequestSink, ResponseSink, ServerPart, Wire};
+#[cfg(any(feature = "client", feature = "stream"))]
+use crate::wire::{Framing, ResponseScanner};
 use finish::FinishReasons;
 use obs_core::otel::KeyValue;
 use obs_core::semconv::{gen_ai, obs};
@@ -53,6 +55,8 @@ pub struct LlmCall {
     pub(crate) response_id: Option<Box<str>>,
     /// What was said so far, where it is to be told.
     pub(crate) content: Option<Box<Gathered>>,
+    /// Where tokens are to be counted.
+    estimator: Option<Box<Estimator>>,
 }
 
 impl Shared {
@@ -72,7 +76,9 @@ impl Shared {
             .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
         if asked.is_inference() && call.is_recording() {
-            call.content = content::begin(&self.settings.content, &self.pool);
+            let counts = self.settings.estimates.is_some();
+            call.content = content::begin(&self.settings.content, &self.pool, counts);
+            call.estimator = counts.then(Box::default);
         }
         if self.settings.by_length && call.is_recording() {
             let provider = self.by_length.label(by_length::PROVIDER, provider.as_str());
@@ -108,6 +114,7 @@ impl LlmCall {
             stops: None,
             response_id: None,
             content: None,
+            estimator: None,
         }
     }
 
@@ -219,6 +226,16 @@ impl LlmCall {
         };
         self.pace
             .chunks(active, (self.shared, self.kind), now, count);
+    }
+
+    /// What reads its answer.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    pub(crate) fn scanner(&self, wire: Wire, framing: Framing) -> ResponseScanner {
+        let scanner = ResponseScanner::new(wire, framing);
+        match self.estimator {
+            Some(_) => scanner.with_texts(),
+            None => scanner,
+        }
     }
 
     /// Reads the next bytes of the answer.
@@ -490,6 +507,12 @@ impl ResponseSink for LlmCall {
 
     fn malformed(&mut self, what: Malformed) {
         self.count_anomaly(what.into());
+    }
+
+    fn text(&mut self, content: Content, choice: u32, piece: &str) {
+        if let Some(estimator) = &mut self.estimator {
+            estimator.push(content, choice, piece);
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub use message::{Exchange, Media, MediaPlace, Message, Part};
 
 #[cfg(feature = "client")]
 pub(crate) use gathered::Keeping;
-pub(crate) use gathered::{Gathered, begin};
+pub(crate) use gathered::{Finished, Gathered, begin};
 pub(crate) use pool::Pool;
 
 use std::fmt::Debug;

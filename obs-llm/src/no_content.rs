@@ -1,6 +1,8 @@
 //! Without the feature `content` nothing of what is said is kept, and nothing can ask for it.
 
+use crate::bill::CountTokens;
 use crate::call::LlmCall;
+use crate::estimate::ChatOverhead;
 #[cfg(any(feature = "client", feature = "stream"))]
 use crate::wire::Framing;
 #[cfg(any(feature = "client", feature = "stream"))]
@@ -31,11 +33,29 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) enum Gathered {}
 
-pub(crate) const fn begin(_: &Capture, _: &'static Pool) -> Option<Box<Gathered>> {
+#[derive(Debug)]
+pub(crate) enum Finished {}
+
+impl Finished {
+    pub(crate) fn input_tokens(
+        &self,
+        _: &str,
+        _: ChatOverhead,
+        _: &dyn CountTokens,
+    ) -> Option<u64> {
+        match *self {}
+    }
+}
+
+pub(crate) const fn begin(_: &Capture, _: &'static Pool, _: bool) -> Option<Box<Gathered>> {
     None
 }
 
 impl Gathered {
+    pub(crate) fn finish(self) -> Option<Finished> {
+        match self {}
+    }
+
     #[cfg(any(feature = "client", feature = "stream"))]
     pub(crate) fn read(&mut self, _: Wire, _: Framing, _: &[u8]) {
         match *self {}
@@ -48,9 +68,7 @@ impl Gathered {
 }
 
 impl LlmCall {
-    pub(crate) fn record_content(&mut self, gathered: Gathered, _: Outcome) {
-        match gathered {}
-    }
+    pub(crate) fn record_content(&mut self, _: Option<Finished>, _: Outcome) {}
 }
 
 #[cfg(feature = "client")]

@@ -5,7 +5,7 @@ use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
-use crate::wire::{Framing, ResponseScanner, Wire};
+use crate::wire::{Framing, Wire};
 use http::{HeaderMap, Response, header};
 use http_body::Body;
 use obs_core::current;
@@ -116,7 +116,7 @@ fn at_head<R: Body>(
     let is_json = is_json(response.headers());
     let reader = (status.is_success() || is_json).then(|| Reader {
         coding: Coding::of(response.headers()),
-        scanner: ResponseScanner::new(reading.wire, framing),
+        scanner: call.scanner(reading.wire, framing),
     });
     response.map(|inner| ResponseBody::observed(inner, call, reader, reading.asked))
 }

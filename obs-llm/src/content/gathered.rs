@@ -6,6 +6,8 @@ use super::json;
 use super::message::{Exchange, Message, Part};
 use super::pool::{Pool, Share};
 use super::requests;
+use crate::bill::CountTokens;
+use crate::estimate::ChatOverhead;
 use crate::wire::{Framing, Wire};
 use obs_core::Body;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +41,7 @@ impl Keeping {
     }
 
     /// The next bytes of the body, of which this many more are not shown.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the layer's"))]
     pub(crate) fn push(&self, bytes: &[u8], unseen: usize) {
         let mut kept = self.lock();
         let kept = &mut *kept;
@@ -59,10 +62,55 @@ impl Keeping {
     }
 }
 
-/// Where content is to be told: a place for what a call says.
-pub(crate) fn begin(capture: &Capture, pool: &'static Pool) -> Option<Box<Gathered>> {
+/// Where content is to be told, or its tokens are to be counted: a place for what a call says.
+pub(crate) fn begin(capture: &Capture, pool: &'static Pool, counts: bool) -> Option<Box<Gathered>> {
     let most = (capture.request_bytes, capture.call_bytes);
-    capture.is_on().then(|| Box::new(Gathered::new(pool, most)))
+    (counts || capture.is_on()).then(|| Box::new(Gathered::new(pool, most)))
+}
+
+/// All that a call has said.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(super) exchange: Exchange,
+    /// How many bytes are not in it.
+    pub(super) cut: usize,
+    /// Its room in the pool, until it is told.
+    pub(super) _share: Share,
+}
+
+impl Finished {
+    /// How many tokens its input has by this count; `None` where not all of it is there, or the model's tokens are not known.
+    pub(crate) fn input_tokens(
+        &self,
+        model: &str,
+        overhead: ChatOverhead,
+        counter: &dyn CountTokens,
+    ) -> Option<u64> {
+        let exchange = &self.exchange;
+        let is_whole = self.cut == 0 && !exchange.input.is_empty();
+        let system = ("system", texts(&exchange.system));
+        let system = Some(system).filter(|(_, text)| !text.is_empty());
+        let messages = exchange.input.iter();
+        let messages = messages.map(|message| (&*message.role, texts(&message.parts)));
+        let all: Vec<_> = system.into_iter().chain(messages).collect();
+        let all = all.iter().map(|(role, text)| (*role, None, &**text));
+        is_whole
+            .then(|| overhead.input(model, counter, all))
+            .flatten()
+    }
+}
+
+/// What a message says in text.
+fn texts(parts: &[Part]) -> String {
+    let texts = parts.iter().filter_map(|part| match part {
+        Part::Text(text) | Part::Reasoning(text) => Some(&**text),
+        Part::ToolCallResponse {
+            response: Body::Text(text),
+            ..
+        } => Some(&**text),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// What a call has said so far.
@@ -152,7 +200,7 @@ impl Gathered {
 
     /// All that was said, and how many bytes of it are not in it; `None` where there was no room for it among all calls. What is
     /// told by hand beats what was read: who tells it knows better.
-    pub(crate) fn finish(self) -> Option<(Exchange, usize, Share)> {
+    pub(crate) fn finish(self) -> Option<Finished> {
         let mut exchange = self.by_hand;
         let mut cut = 0;
         let mut refused = self.refused;
@@ -176,7 +224,11 @@ impl Gathered {
                 None => refused = true,
             }
         }
-        (!refused).then_some((exchange, cut, self.share))
+        (!refused).then_some(Finished {
+            exchange,
+            cut,
+            _share: self.share,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::message::Exchange;
 use super::redact::Redactors;
 use super::render::{self, Caps, Told};
-use super::{Capture, Gathered, Uploaded};
+use super::{Capture, Finished, Uploaded};
 use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::call::ending::{key, list};
@@ -18,10 +18,18 @@ use obs_core::{Body, Key, LogEvent, Outcome, Severity};
 
 impl LlmCall {
     /// At the end, when all else is known.
-    pub(crate) fn record_content(&mut self, gathered: Gathered, outcome: Outcome) {
+    pub(crate) fn record_content(&mut self, said: Option<Finished>, outcome: Outcome) {
         let shared = self.shared;
         let capture = &shared.settings.content;
-        let Some((mut exchange, mut cut, _share)) = gathered.finish() else {
+        if !capture.is_on() {
+            return;
+        }
+        let Some(Finished {
+            mut exchange,
+            mut cut,
+            _share,
+        }) = said
+        else {
             return self.count_anomaly(Anomaly::ContentDropped);
         };
         Redactors(&shared.telemetry).exchange(&mut exchange);
