@@ -38,6 +38,8 @@ pub struct LogEvent {
     pub attributes: Vec<KeyValue>,
     /// Its attributes that are more than a value or a list of them: maps, and lists of maps, as conversations are.
     pub structured: Vec<(Key, Body)>,
+    /// Whether redactors have seen those.
+    seen: bool,
 }
 
 /// What an event says: a value of OTLP's `AnyValue`.
@@ -120,6 +122,7 @@ impl LogEvent {
             body,
             attributes: Vec::new(),
             structured: Vec::new(),
+            seen: false,
         }
     }
 
@@ -144,6 +147,13 @@ impl LogEvent {
     /// With an attribute that is a map, or a list of maps. Its texts are seen by redactors and cut as those of a body.
     pub fn with_structured(mut self, key: Key, value: Body) -> Self {
         self.structured.push((key, value));
+        self
+    }
+
+    /// Whoever made its structured attributes has shown each text in them to [`Telemetry::redact`](crate::Telemetry::redact), so
+    /// they are not shown again: of a text that was cut since, a second look would take another word.
+    pub fn with_structured_seen(mut self) -> Self {
+        self.seen = true;
         self
     }
 
@@ -187,8 +197,10 @@ impl LogEvent {
             self.body = Body::Empty;
         }
         by.pairs(Place::LogAttribute, &mut self.attributes);
-        self.structured
-            .retain_mut(|(key, value)| by.tree(Place::LogAttribute, key.as_str(), value));
+        if !self.seen {
+            self.structured
+                .retain_mut(|(key, value)| by.tree(Place::LogAttribute, key.as_str(), value));
+        }
         self.redact_session(by);
     }
 

@@ -154,7 +154,7 @@ impl LlmCall {
                 event = event.with_structured(key, Body::List(items));
             }
         }
-        shared.telemetry.emit(event);
+        shared.telemetry.emit(event.with_structured_seen());
     }
 }
 
