@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pending: Vec<u8>,
     /// The data of the event, of several lines.
     data: Vec<u8>,
+    /// A line has just ended with a carriage return.
+    after_return: bool,
     /// How many bytes of the pool those two hold.
     held: usize,
     /// How many bytes of what is being read there was no room for.
@@ -84,6 +86,7 @@ impl Answer {
             framing,
             pending: Vec::new(),
             data: Vec::new(),
+            after_return: false,
             held: 0,
             missing: 0,
             drafts: Drafts {
@@ -105,13 +108,28 @@ impl Answer {
                 self.frames();
             }
             Framing::EventStream | Framing::Lines => {
-                while let Some(end) = memchr::memchr(b'\n', bytes) {
-                    self.hold(&bytes[..end]);
-                    self.line();
+                while let Some(end) = self.end_of_line(bytes) {
+                    // The second half of an end that is two bytes.
+                    if !(end == 0 && self.after_return && bytes[0] == b'\n') {
+                        self.hold(&bytes[..end]);
+                        self.line();
+                    }
+                    self.after_return = bytes[end] == b'\r';
                     bytes = &bytes[end + 1..];
                 }
-                self.hold(bytes);
+                if !bytes.is_empty() {
+                    self.after_return = false;
+                    self.hold(bytes);
+                }
             }
+        }
+    }
+
+    /// Events have lines that end with either or both (WHATWG HTML, §9.2.6).
+    fn end_of_line(&self, bytes: &[u8]) -> Option<usize> {
+        match self.framing {
+            Framing::EventStream => memchr::memchr2(b'\n', b'\r', bytes),
+            _ => memchr::memchr(b'\n', bytes),
         }
     }
 

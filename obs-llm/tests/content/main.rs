@@ -2,6 +2,7 @@
 
 mod caps;
 mod estimates;
+mod hostile;
 mod secrets;
 mod support;
 mod wires;
