@@ -425,7 +425,8 @@ impl Draft {
         }
         let mut text = self.text;
         if self.missing > 0 {
-            text.push_str(&mark(self.missing));
+            let more = json::drop_last_word(&mut text);
+            text.push_str(&mark(self.missing + more));
         }
         match kind {
             Kind::Text => Part::Text(text),

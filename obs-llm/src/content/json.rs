@@ -41,6 +41,9 @@ fn closed(bytes: &[u8], missing: usize) -> Option<Vec<u8>> {
                     is_name = false;
                 }
                 Err(end) if !is_name => {
+                    let missing = missing + end;
+                    let end = before_last_word(bytes, at + 1, end);
+                    let missing = missing - end;
                     let mut whole = bytes[..end].to_vec();
                     whole.extend_from_slice(format!("…[+{missing} bytes]\"").as_bytes());
                     close(&mut whole, &open);
@@ -64,6 +67,27 @@ fn closed(bytes: &[u8], missing: usize) -> Option<Vec<u8>> {
     open.truncate(safe_open);
     close(&mut whole, &open);
     Some(whole)
+}
+
+/// Of a text that was cut the last word may be half a secret, which looks like none: it goes. Where there is no white space near,
+/// as much goes as a secret may be long.
+fn before_last_word(bytes: &[u8], from: usize, end: usize) -> usize {
+    const NEAR: usize = 1 << 10;
+    let near = end.saturating_sub(NEAR).max(from);
+    // No escape has a space in it.
+    match bytes[near..end].iter().rposition(|byte| *byte == b' ') {
+        Some(space) => near + space,
+        None => end_of_text(&bytes[..near], from).unwrap_or_else(|safe| safe),
+    }
+}
+
+/// The same of text that is none of JSON.
+pub(super) fn drop_last_word(text: &mut String) -> usize {
+    let before = text.len();
+    let end = before_last_word(text.as_bytes(), 0, before);
+    let end = (0..=end).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
+    before - text.len()
 }
 
 fn close(whole: &mut Vec<u8>, open: &[u8]) {

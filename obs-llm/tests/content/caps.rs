@@ -127,7 +127,7 @@ fn what_is_behind_the_cap_of_a_request_is_missing_and_no_more() {
     let content = Content::spans_and_events().with_request_bytes(to + 3);
     asked(&capture, content, &whole, &answer("yes"));
     let missing = whole.len() - to - 3;
-    let cut = format!("two is the sec…[+{missing} bytes]");
+    let cut = format!("two is the…[+{} bytes]", missing + " sec".len());
     let told = texts(&structured(&details(&capture), "gen_ai.input.messages"));
     assert_eq!(told, ["one", &*cut]);
     let cut = AttrValue::from(i64::try_from(missing).expect("small"));

@@ -174,3 +174,41 @@ fn debugging_shows_nothing_of_it() {
     let shown = format!("{part:?} {message:?} {exchange:?}");
     assert!(!shown.contains(PRIVATE[0]), "{shown}");
 }
+
+/// Half a secret looks like none: where a request or an answer is cut within one, no half of it is left.
+#[test]
+fn no_half_of_a_secret_is_left_where_content_is_cut() {
+    let secret = KNOWN[0];
+    let said = format!("the key is {secret} and more");
+    let request = json!({"messages": [{"role": "user", "content": said}]}).to_string();
+    // The text of an answer is held up to the cap of the call.
+    let words = "word ".repeat(100);
+    let answer = json!({"choices": [{"message": {"content": format!("{words}{said}")}}]});
+    let answer = answer.to_string();
+    let at = request.find(secret).expect("there");
+    let before = words.len() + "the key is ".len();
+    for cut in 1..secret.len() {
+        for (content, left) in [
+            (
+                Content::spans_and_events().with_request_bytes(at + cut),
+                "the key is",
+            ),
+            (
+                Content::spans_and_events().with_call_bytes(before + cut),
+                "word word",
+            ),
+        ] {
+            let capture = obs_testing::Capture::builder()
+                .with(|builder| builder.with_redactor(Patterns::new()))
+                .build();
+            let layer = crate::support::layer(&capture, content);
+            let url = "https://api.openai.com/v1/chat/completions";
+            let answer = ("application/json", answer.as_bytes());
+            ask(&layer, (url, request.as_bytes()), answer, 50);
+            let told = format!("{:?} {:?}", capture.record(), capture.log_events());
+            assert!(told.contains(left), "{cut}: {told}");
+            let half = format!("the key is {}", &secret[..1]);
+            assert!(!told.contains(&half), "{cut}: {told}");
+        }
+    }
+}
