@@ -2,6 +2,7 @@
 //! outputs) and evaluations travel on them, never as attributes of a span.
 
 use crate::ambient::Ambient;
+use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::engine::config::Config;
 use crate::redact::{Looking, Place};
@@ -35,6 +36,10 @@ pub struct LogEvent {
     pub body: Body,
     /// Its attributes.
     pub attributes: Vec<KeyValue>,
+    /// Its attributes that are more than a value or a list of them: maps, and lists of maps, as conversations are.
+    pub structured: Vec<(Key, Body)>,
+    /// Whether redactors have seen those.
+    seen: bool,
 }
 
 /// What an event says: a value of OTLP's `AnyValue`.
@@ -116,6 +121,8 @@ impl LogEvent {
             session: ambient.and_then(|ambient| ambient.session),
             body,
             attributes: Vec::new(),
+            structured: Vec::new(),
+            seen: false,
         }
     }
 
@@ -134,6 +141,19 @@ impl LogEvent {
     /// With an attribute.
     pub fn with_attribute(mut self, attribute: KeyValue) -> Self {
         self.attributes.push(attribute);
+        self
+    }
+
+    /// With an attribute that is a map, or a list of maps. Its texts are seen by redactors and cut as those of a body.
+    pub fn with_structured(mut self, key: Key, value: Body) -> Self {
+        self.structured.push((key, value));
+        self
+    }
+
+    /// Whoever made its structured attributes has shown each text in them to [`Telemetry::redact`](crate::Telemetry::redact), so
+    /// they are not shown again: of a text that was cut since, a second look would take another word.
+    pub fn with_structured_seen(mut self) -> Self {
+        self.seen = true;
         self
     }
 
@@ -177,6 +197,10 @@ impl LogEvent {
             self.body = Body::Empty;
         }
         by.pairs(Place::LogAttribute, &mut self.attributes);
+        if !self.seen {
+            self.structured
+                .retain_mut(|(key, value)| by.tree(Place::LogAttribute, key.as_str(), value));
+        }
         self.redact_session(by);
     }
 
@@ -202,6 +226,9 @@ impl LogEvent {
             }
         }
         cut_body(&mut self.body, config.body_bytes);
+        for (_, value) in &mut self.structured {
+            cut_body(value, config.body_bytes);
+        }
         for pair in &mut self.attributes {
             crate::side::cut_value(&mut pair.value, config.side.value_bytes);
         }
@@ -228,6 +255,8 @@ impl LogEvent {
         }
         let attributes = crate::side::pairs_bytes(&self.attributes);
         let session: usize = self.session_ids().map(|(_, id)| id.len()).sum();
-        size_of::<Self>() + body(&self.body) + attributes + session
+        let room = self.structured.capacity() * size_of::<(Key, Body)>();
+        let structured: usize = self.structured.iter().map(|(_, of)| body(of)).sum();
+        size_of::<Self>() + body(&self.body) + attributes + session + room + structured
     }
 }

@@ -232,6 +232,14 @@ impl Active<'_> {
             .write_side(|side, bounds| side.set_attribute(attribute, bounds));
     }
 
+    /// Sets an attribute whose text is of a format that a cut or a redactor would break, as JSON is: it is exported as it stands,
+    /// or, where the operation has no room for it, not at all. Who sets it has shown each text in it to
+    /// [`Telemetry::redact`](crate::Telemetry::redact). An SDK's span is told it as it stands, too.
+    pub fn set_whole(&mut self, attribute: KeyValue) {
+        self.0
+            .write_side(|side, bounds| side.set_whole(attribute, bounds));
+    }
+
     /// Stamps an event point. The first stamp of an event counts; below the event's level nothing happens.
     #[inline(always)]
     pub fn stamp(&mut self, event: Event) {

@@ -37,6 +37,8 @@ pub(crate) struct SideAttribute {
     pub(crate) pair: KeyValue,
     /// How many attributes the owner had set when it was written: it beats those, and later ones beat it.
     pub(crate) owners: u32,
+    /// It is not cut, and not seen again: whoever wrote it has seen to both.
+    pub(crate) whole: bool,
 }
 
 /// An event with attributes: an exception, or one that user code added.
@@ -79,7 +81,28 @@ impl Side {
     pub(crate) fn set_attribute(&mut self, mut pair: KeyValue, bounds: &SideBounds) {
         cut_value(&mut pair.value, bounds.value_bytes);
         let owners = self.owners;
-        self.put(SideAttribute { pair, owners }, bounds);
+        let whole = false;
+        self.put(
+            SideAttribute {
+                pair,
+                owners,
+                whole,
+            },
+            bounds,
+        );
+    }
+
+    pub(crate) fn set_whole(&mut self, pair: KeyValue, bounds: &SideBounds) {
+        let owners = self.owners;
+        let whole = true;
+        self.put(
+            SideAttribute {
+                pair,
+                owners,
+                whole,
+            },
+            bounds,
+        );
     }
 
     fn put(&mut self, attribute: SideAttribute, bounds: &SideBounds) {
@@ -205,7 +228,7 @@ impl Side {
         // What was cut when it was written has its mark behind it.
         let limit = bounds.value_bytes.saturating_add(crate::attributes::MARK);
         let cut = |text: &mut Cow<'static, str>| *text = cut_text(std::mem::take(text), limit);
-        for own in &mut self.attributes {
+        for own in self.attributes.iter_mut().filter(|own| !own.whole) {
             cut_value(&mut own.pair.value, limit);
         }
         for event in &mut self.events {

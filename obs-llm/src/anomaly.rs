@@ -30,9 +30,12 @@ pub(crate) enum Anomaly {
     OutOfRange,
     /// A server of a model told a request's life in an order that there is not.
     OutOfOrder,
+    /// A call whose content was to be told, for which there was no room.
+    #[cfg_attr(not(feature = "content"), expect(dead_code, reason = "content's"))]
+    ContentDropped,
 }
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "malformed_json",
     "malformed_frame",
     "cut",
@@ -42,6 +45,7 @@ const NAMES: [&str; 9] = [
     "not_injected",
     "out_of_range",
     "out_of_order",
+    "content_dropped",
 ];
 
 static COUNTER: Instrument = Instrument {

@@ -1,21 +1,24 @@
 //! A call of a model, from the request to the end of the answer.
 
 pub(crate) mod ending;
+mod estimated;
 pub(crate) mod finish;
 mod pace;
 
 use crate::anomaly::Anomaly;
+use crate::content::{self, Gathered};
 use crate::descriptor::by_length;
 use crate::descriptor::{
     ADDRESS, LlmOperation, MODEL, OPERATION, PORT, PROVIDER, RESPONSE_MODEL, error_type,
 };
 use crate::dialect::Dialect;
+use crate::estimate::Estimator;
 use crate::llm::Shared;
 use crate::provider::Provider;
 use crate::usage::Usage;
-#[cfg(any(feature = "client", feature = "stream"))]
-use crate::wire::ResponseScanner;
 use crate::wire::{Content, Malformed, RequestSink, ResponseSink, ServerPart, Wire};
+#[cfg(any(feature = "client", feature = "stream"))]
+use crate::wire::{Framing, ResponseScanner};
 use finish::FinishReasons;
 use obs_core::otel::KeyValue;
 use obs_core::semconv::{gen_ai, obs};
@@ -33,12 +36,12 @@ use pace::Pace;
 #[derive(Debug)]
 #[must_use = "dropping it records a cancelled call"]
 pub struct LlmCall {
-    operation: Operation,
-    shared: &'static Shared,
-    kind: &'static Kind,
+    pub(crate) operation: Operation,
+    pub(crate) shared: &'static Shared,
+    pub(crate) kind: &'static Kind,
     pace: Pace,
-    usage: Usage,
-    finish: FinishReasons,
+    pub(crate) usage: Usage,
+    pub(crate) finish: FinishReasons,
     /// How many answers were asked for.
     choices: u32,
     error: ErrorType,
@@ -49,6 +52,11 @@ pub struct LlmCall {
     complete: bool,
     tier: Option<Box<str>>,
     stops: Option<Vec<Box<str>>>,
+    pub(crate) response_id: Option<Box<str>>,
+    /// What was said so far, where it is to be told.
+    pub(crate) content: Option<Box<Gathered>>,
+    /// Where tokens are to be counted.
+    estimator: Option<Box<Estimator>>,
 }
 
 impl Shared {
@@ -67,6 +75,11 @@ impl Shared {
             .with(OPERATION, operation)
             .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        if asked.is_inference() && call.is_recording() {
+            let counts = self.settings.estimates.is_some();
+            call.content = content::begin(&self.settings.content, &self.pool, counts);
+            call.estimator = counts.then(Box::default);
+        }
         if self.settings.by_length && call.is_recording() {
             let provider = self.by_length.label(by_length::PROVIDER, provider.as_str());
             call.by_length = Labels::NONE
@@ -99,6 +112,9 @@ impl LlmCall {
             complete: false,
             tier: None,
             stops: None,
+            response_id: None,
+            content: None,
+            estimator: None,
         }
     }
 
@@ -212,10 +228,24 @@ impl LlmCall {
             .chunks(active, (self.shared, self.kind), now, count);
     }
 
+    /// What reads its answer.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    pub(crate) fn scanner(&self, wire: Wire, framing: Framing) -> ResponseScanner {
+        let scanner = ResponseScanner::new(wire, framing);
+        match self.estimator {
+            Some(_) => scanner.with_texts(),
+            None => scanner,
+        }
+    }
+
     /// Reads the next bytes of the answer.
     #[cfg(any(feature = "client", feature = "stream"))]
     #[inline]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        if let Some(content) = &mut self.content {
+            let (wire, framing) = scanner.of;
+            content.read(wire, framing, bytes);
+        }
         scanner.feed(bytes, self);
     }
 
@@ -416,6 +446,9 @@ impl RequestSink for LlmCall {
 impl ResponseSink for LlmCall {
     fn response_id(&mut self, id: &str) {
         self.operation.set(gen_ai::RESPONSE_ID, id);
+        if self.is_recording() {
+            self.response_id = Some(id.into());
+        }
     }
 
     fn response_model(&mut self, model: &str) {
@@ -488,6 +521,12 @@ impl ResponseSink for LlmCall {
 
     fn malformed(&mut self, what: Malformed) {
         self.count_anomaly(what.into());
+    }
+
+    fn text(&mut self, content: Content, choice: u32, piece: &str) {
+        if let Some(estimator) = &mut self.estimator {
+            estimator.push(content, choice, piece);
+        }
     }
 }
 

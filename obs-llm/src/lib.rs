@@ -89,6 +89,9 @@
 //! | `obs.llm.response.chunks`, `obs.llm.response.chunk_gap.max`, `obs.llm.response.time_per_output_token` | chunks with content; the longest time between two; from the first to the last over the tokens after the first |
 //! | `obs.llm.server.load.duration`, `.prefill.duration`, `.decode.duration`, `.total.duration` | the engine told its own times (llama.cpp, Ollama) |
 //! | `obs.llm.cost.usd` | there are prices, and one for this model |
+//! | `obs.llm.usage.estimated`, `.estimated.input_tokens`, `.estimated.output_tokens` | [asked for](Llm::with_estimates), and the provider told no tokens |
+//! | `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions`, `obs.llm.content.cut` | **content is asked for** on spans (feature `content`): JSON |
+//! | `obs.llm.input.messages_ref`, `.output.messages_ref`, `.system_instructions_ref`, `.tool.definitions_ref` | whoever stores content outside said where |
 //! | `obs.llm.slow.count` | streams: some chunks came late |
 //! | `obs.llm.wire` | bytes were read: in which format |
 //! | `error.type` | the outcome is an error: see below |
@@ -108,7 +111,8 @@
 //! | `obs.llm.anomalies` | {anomaly} | counter | `obs.anomaly` alone: what could not be read, counted or priced |
 //!
 //! **Events**: `obs.llm.slow`, once for a first chunk and once for a gap that took longer than [is set](Llm::with_slow), at the moment
-//! when it is known, with the ids of the trace.
+//! when it is known, with the ids of the trace. `gen_ai.evaluation.result`, for each [`evaluation`]. With the feature
+//! `content`, and where content is asked for on events, `gen_ai.client.inference.operation.details` at the end of each inference.
 //!
 //! By `main` of the conventions ([`Dialect::Main`]) the first three metrics are `gen_ai.client.inference.{duration,
 //! time_to_first_chunk, time_per_output_chunk}`, tokens are counters `gen_ai.client.inference.usage.*` by modality with histograms
@@ -134,7 +138,8 @@
 //!
 //! # What it never records
 //!
-//! Prompts, outputs, arguments of tools, texts of errors, keys, headers. Users, sessions, prompts and ids as attributes of metrics.
+//! Texts of errors, keys, headers; and prompts, outputs and arguments of tools, unless they are asked for (feature `content`), and
+//! then in no metric. Images, sound and documents, in any case: their type, size and hash alone. Users, sessions, prompts and ids as attributes of metrics.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -143,6 +148,12 @@ mod bill;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "content")]
+#[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+pub mod content;
+#[cfg(not(feature = "content"))]
+#[path = "no_content.rs"]
+mod content;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
@@ -152,6 +163,7 @@ mod dialect;
 #[cfg_attr(docsrs, doc(cfg(feature = "engines")))]
 pub mod engines;
 pub mod estimate;
+pub mod evaluation;
 mod llm;
 mod provider;
 pub mod server;

@@ -1,8 +1,9 @@
 //! Where calls come from: the kinds of one telemetry, with the settings that all its calls share.
 
 use crate::anomaly::Anomalies;
-use crate::bill::Price;
+use crate::bill::{CountTokens, Price};
 use crate::call::LlmCall;
+use crate::content::{Capture, Pool};
 use crate::descriptor::by_length::BY_LENGTH;
 use crate::descriptor::{LlmOperation, MODEL, PROVIDER};
 use crate::dialect::Dialect;
@@ -43,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) keeps_slow: bool,
     pub(crate) by_length: bool,
     pub(crate) prices: Option<Arc<dyn Price>>,
+    pub(crate) content: Capture,
+    pub(crate) estimates: Option<Arc<dyn CountTokens>>,
+    pub(crate) counts_estimates: bool,
 }
 
 /// What all calls of one [`Llm`] share.
@@ -57,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) slow_first_chunk: u64,
     pub(crate) slow_chunk_gap: u64,
     pub(crate) anomalies: Anomalies,
+    pub(crate) pool: Pool,
 }
 
 /// From which time on a chunk is slow, unless it is set: what the article that this suite is built from alarms at.
@@ -74,6 +79,9 @@ impl Llm {
                 keeps_slow: false,
                 by_length: true,
                 prices: None,
+                content: Capture::from_environment(),
+                estimates: None,
+                counts_estimates: false,
             },
             leaked: Arc::default(),
         }
@@ -112,6 +120,31 @@ impl Llm {
     #[must_use]
     pub fn with_prices(self, prices: Arc<dyn Price>) -> Self {
         self.set(|settings| settings.prices = Some(prices))
+    }
+
+    /// Who counts the tokens of inferences whose provider told none: they are told on the span, as `obs.llm.usage.estimated`,
+    /// `obs.llm.usage.estimated.input_tokens` and `.output_tokens`, and are in no metric and no price. Of the output; of the
+    /// input only with the feature `content`, whose caps then hold for it. See [`estimate`](crate::estimate) for what they are
+    /// worth, and cost.
+    #[must_use]
+    pub fn with_estimates(self, counter: Arc<dyn CountTokens>) -> Self {
+        self.set(|settings| settings.estimates = Some(counter))
+    }
+
+    /// Whether estimates count as usage: in the standard metrics, on the span, and in what calls cost. Not by default: by the
+    /// conventions usage is what a provider told, unless the user asks for counting.
+    #[must_use]
+    pub fn with_estimates_counted(self, counts: bool) -> Self {
+        self.set(|settings| settings.counts_estimates = counts)
+    }
+
+    /// What of prompts and answers is recorded; where it is not said, what `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` asks
+    /// for, and without that nothing. See [`content`](crate::content).
+    #[cfg(feature = "content")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    #[must_use]
+    pub fn with_content(self, capture: Capture) -> Self {
+        self.set(|settings| settings.content = capture)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -165,6 +198,7 @@ impl Llm {
                 slow_first_chunk: ticks(settings.slow_first_chunk),
                 slow_chunk_gap: ticks(settings.slow_chunk_gap),
                 anomalies: Anomalies::new(&self.telemetry),
+                pool: Pool::new(settings.content.in_flight_bytes),
                 settings,
             }))
         })

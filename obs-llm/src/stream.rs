@@ -72,7 +72,7 @@ impl<S> InstrumentedStream<S, Bytes> {
     /// Of bytes, as an HTTP client library gives them: `Result`s of anything that is bytes.
     pub fn of_bytes(inner: S, mut call: LlmCall, wire: Wire, framing: Framing) -> Self {
         call.set_wire(wire);
-        let scanner = ResponseScanner::new(wire, framing);
+        let scanner = call.scanner(wire, framing);
         Self::new(inner, call, Bytes { scanner })
     }
 }

@@ -165,6 +165,14 @@ impl Buffer {
         }
     }
 
+    /// An attribute that is a map, or a list of maps.
+    pub(crate) fn structured(&mut self, field: u8, key: &str, value: &Body) {
+        self.nested::<1>(field, |pair| {
+            pair.text(field::KEY, key);
+            pair.nested::<1>(field::VALUE, |any| any.any(value, DEEPEST));
+        });
+    }
+
     fn any(&mut self, body: &Body, levels: usize) {
         match body {
             Body::Empty => {}

@@ -53,6 +53,9 @@ fn write_event(record: &mut Buffer, event: &LogEvent) {
     for attribute in &event.attributes {
         record.key_value(field::ATTRIBUTES, attribute);
     }
+    for (key, value) in &event.structured {
+        record.structured(field::ATTRIBUTES, key.as_str(), value);
+    }
     for (key, id) in event.session_ids() {
         record.attribute(field::ATTRIBUTES, key, Scalar::Text(id.as_bytes()));
     }

@@ -136,7 +136,7 @@ impl<'a> Record<'a> {
                 }
             }
         }
-        for SideAttribute { pair, owners } in side {
+        for SideAttribute { pair, owners, .. } in side {
             let key = pair.key.as_str();
             let again = keys.twice & bit(key) != 0 && live.attributes.holds(*owners as usize, key);
             if !(again || kept && is_ours(key)) {

@@ -80,7 +80,7 @@ impl Live {
     fn redact_side(&self, side: &mut Side, by: Looking<'_>, bounds: &SideBounds) {
         side.attributes.retain_mut(|own| {
             let key = own.pair.key.as_str().to_owned();
-            by.value(Place::SpanAttribute, &key, &mut own.pair.value)
+            own.whole || by.value(Place::SpanAttribute, &key, &mut own.pair.value)
         });
         for event in &mut side.events {
             if !by.cow(Place::EventName, "", &mut event.name) {

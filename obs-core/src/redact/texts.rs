@@ -212,7 +212,11 @@ impl Looking<'_> {
 
     /// The body of a log event, however deep: the depth is the service's own, and its stack has held it.
     pub(crate) fn body(self, key: &str, body: &mut Body) -> bool {
-        let place = Place::LogBody;
+        self.tree(Place::LogBody, key, body)
+    }
+
+    /// The same of any tree of values.
+    pub(crate) fn tree(self, place: Place, key: &str, body: &mut Body) -> bool {
         match body {
             Body::Text(text) => match self.text(place, key, text) {
                 Redaction::Keep => true,
@@ -236,11 +240,11 @@ impl Looking<'_> {
                 }
             }
             Body::List(list) => {
-                list.retain_mut(|item| self.body(key, item));
+                list.retain_mut(|item| self.tree(place, key, item));
                 true
             }
             Body::Map(map) => {
-                map.retain_mut(|(key, item)| self.body(key, item));
+                map.retain_mut(|(key, item)| self.tree(place, key, item));
                 true
             }
             _ => true,

@@ -76,6 +76,16 @@ names! {
     LLM_ESTIMATED_INPUT_TOKENS = "obs.llm.usage.estimated.input_tokens";
     /// Tokens of the output as counted here.
     LLM_ESTIMATED_OUTPUT_TOKENS = "obs.llm.usage.estimated.output_tokens";
+    /// Where the messages of the request lie outside, as whoever stored them says.
+    LLM_INPUT_MESSAGES_REF = "obs.llm.input.messages_ref";
+    /// Where the messages of the answer lie outside.
+    LLM_OUTPUT_MESSAGES_REF = "obs.llm.output.messages_ref";
+    /// Where the system's instructions lie outside.
+    LLM_SYSTEM_INSTRUCTIONS_REF = "obs.llm.system_instructions_ref";
+    /// Where the definitions of tools lie outside.
+    LLM_TOOL_DEFINITIONS_REF = "obs.llm.tool.definitions_ref";
+    /// How many bytes of what a call said are not in what is told of it; there if any.
+    LLM_CONTENT_CUT = "obs.llm.content.cut";
     /// Which wire format it was: `openai_chat`, `anthropic_messages`, …
     LLM_WIRE = "obs.llm.wire";
     /// How long the input was: `0-1k`, `1k-4k`, `4k-16k`, `16k-64k`, `64k+`, `unknown`.

@@ -25,6 +25,7 @@ use crate::fork::{Anew, PerProcess};
 use crate::log_event::LogEvent;
 use crate::metrics::{Metric, Temporality};
 use crate::propagation::Propagator;
+use crate::redact::{Redaction, Text};
 use crate::sync::lock_std;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -182,6 +183,21 @@ impl Telemetry {
     /// Whether it has [no threads](Builder::manual): whoever adds something to it must not start one either.
     pub fn is_manual(&self) -> bool {
         !self.engine.config.threads
+    }
+
+    /// Shows a text to the redactors, as it would be where it is recorded: for whoever makes one text of several, as JSON is,
+    /// which a redactor must not see as a whole.
+    pub fn redact(&self, text: Text<'_>) -> Redaction {
+        match self.engine.looking() {
+            Some(by) => by.text(text.place, text.key, text.value),
+            None => Redaction::Keep,
+        }
+    }
+
+    /// How many characters of a text in a span are exported, where `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` or its like set a limit.
+    pub fn span_text_limit(&self) -> Option<usize> {
+        let characters = self.engine.config.limits.characters;
+        (characters != usize::MAX).then_some(characters)
     }
 
     /// Emits a structured event. Never blocks; without room it is dropped and counted.

@@ -175,6 +175,20 @@ fn events_beyond_the_limit_go_on_in_the_next_body() {
     }
 }
 
+/// As a conversation is: a list of maps under a key of its own.
+#[test]
+fn a_structured_attribute_is_decoded_as_what_it_is() {
+    let part = Body::Map(vec![("content".into(), Body::Text("hi".into()))]);
+    let said = Body::List(vec![part, Body::I64(7)]);
+    let event = LogEvent::new("test.event", Body::Empty)
+        .with_structured(obs_core::Key::new(&"said"), said.clone());
+    let bodies = encode(&[event], BODY_LIMIT);
+    let record = records(&decode(&bodies[0].0)).remove(0);
+    assert_eq!(record.attributes.len(), 1);
+    assert_eq!(record.attributes[0].key, "said");
+    assert_eq!(record.attributes[0].value, Some(wire_body(&said)));
+}
+
 /// Decoders stop at a depth of 100 messages; whoever sends a deeper body would lose the whole batch.
 #[test]
 fn a_body_nested_too_deeply_for_decoders_is_cut_and_says_so() {

@@ -61,3 +61,27 @@ fn what_was_cut_says_how_much_is_missing_whatever_becomes_of_the_rest() {
     assert_eq!(of("dynamic").as_deref(), Some("other…[+25 bytes]"));
     assert_eq!((of("gone"), of("short").as_deref()), (None, Some("x y")));
 }
+
+/// JSON that a cut or a redactor would break: it stands as it was set, or not at all.
+#[test]
+fn what_is_set_whole_is_neither_cut_nor_seen() {
+    let rig = rig_with(true, |builder| {
+        { builder.with_value_bytes(100) }.with_redactor(|text: Text<'_>| match text.key {
+            "plain" => Redaction::replace("seen"),
+            "whole" | "large" => Redaction::Remove,
+            _ => Redaction::Keep,
+        })
+    });
+    let text = format!("[\"{}\"]", "x".repeat(500));
+    let mut operation = rig.root("x");
+    let mut active = operation.active().expect("recording");
+    active.set_whole(KeyValue::new("whole", text.clone()));
+    active.set_dynamic(KeyValue::new("plain", text.clone()));
+    active.set_whole(KeyValue::new("large", "x".repeat(1 << 20)));
+    operation.end(Outcome::ANSWERED);
+    let span = rig.span();
+    let of = |key| span.attribute(key).map(ToString::to_string);
+    assert_eq!(of("whole"), Some(text));
+    assert!(of("plain").expect("set").starts_with("seen"));
+    assert_eq!(of("large"), None, "there is no room for it");
+}

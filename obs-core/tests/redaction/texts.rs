@@ -184,3 +184,28 @@ fn printing_a_kind_an_operation_or_its_handle_ends_and_shows_nothing_that_was_wr
     );
     assert!(all.contains("test.work") && !all.contains(SECRET), "{all}");
 }
+
+/// A conversation on an event: seen text by text like a body, under its place; and not again where it has been seen.
+#[test]
+fn structured_attributes_are_walked_unless_they_were_seen() {
+    const KEY: obs_core::Key = obs_core::Key::new(&"said");
+    let said = |text: &str| {
+        let map = vec![("inner".into(), Body::Text(text.into()))];
+        Body::List(vec![Body::Map(map)])
+    };
+    let event = || LogEvent::new("said", Body::Empty).with_structured(KEY, said(SECRET));
+    assert_eq!(emitted(event()).structured, [(KEY, said("<gone>"))]);
+    let seen = event().with_structured_seen();
+    assert_eq!(emitted(seen).structured, [(KEY, said(SECRET))]);
+}
+
+#[test]
+fn a_text_is_shown_to_redactors_where_that_is_asked() {
+    let rig = rig_with(true, |builder| builder.with_redactor(takes_out));
+    let left = |key, text| { rig.telemetry }.redact(Text::new(Place::LogAttribute, key, text));
+    assert!(left("a", SECRET) == Redaction::replace("<gone>"));
+    assert!(left("gone", "x") == Redaction::Remove);
+    let without = rig_with(true, |builder| builder);
+    let text = Text::new(Place::LogAttribute, "a", SECRET);
+    assert!(without.telemetry.redact(text) == Redaction::Keep);
+}

@@ -43,6 +43,9 @@ impl LlmCall {
                 self.finish.set(known, ERROR);
             }
         }
+        let gathers = self.content.is_some();
+        let said = self.content.take().and_then(|content| content.finish());
+        self.estimate(said.as_ref());
         self.describe();
         self.count_tokens(outcome);
         self.record_lengths();
@@ -52,6 +55,9 @@ impl LlmCall {
         }
         if is_priced == Some(false) {
             self.count_anomaly(Anomaly::Unpriced);
+        }
+        if gathers {
+            self.record_content(said, outcome);
         }
     }
 

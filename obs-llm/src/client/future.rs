@@ -5,7 +5,7 @@ use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
-use crate::wire::{Framing, ResponseScanner, ResponseSink, Wire, usage_of_bedrock_headers};
+use crate::wire::{Framing, ResponseSink, Wire, usage_of_bedrock_headers};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
 use obs_core::current;
@@ -120,7 +120,7 @@ fn at_head<R: Body>(
     // A page of a proxy's is no error of the provider's.
     let is_read = !is_error || is_json(kind);
     let reader = is_read.then(|| {
-        let scanner = ResponseScanner::new(reading.wire, framing);
+        let scanner = call.scanner(reading.wire, framing);
         Reader::new(Coding::of(headers), scanner)
     });
     let asked = (!is_all).then_some(reading.asked);

@@ -2,6 +2,7 @@
 
 use super::asked::{Asked, Noting, Read};
 use super::pieces;
+use crate::content::Keeping;
 use crate::wire::{RequestScanner, Wire};
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -26,6 +27,8 @@ struct Scan {
     scanner: RequestScanner,
     wire: Wire,
     asked: Asked,
+    /// Where its content is told.
+    keeping: Option<Keeping>,
     attempt: u32,
 }
 
@@ -34,8 +37,8 @@ impl<B> RequestBody<B> {
         Self { inner, scan: None }
     }
 
-    pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked) -> Self {
-        let scan = Some(Scan::new(wire, asked));
+    pub(crate) fn scanned(inner: B, wire: Wire, asked: Asked, keeping: Option<Keeping>) -> Self {
+        let scan = Some(Scan::new(wire, asked, keeping));
         Self { inner, scan }
     }
 
@@ -72,7 +75,7 @@ impl<B: Clone> Clone for RequestBody<B> {
         let begins = self.scan.as_ref().filter(|scan| scan.attempt == 0);
         Self {
             inner: self.inner.clone(),
-            scan: begins.map(|scan| Scan::new(scan.wire, scan.asked.clone())),
+            scan: begins.map(|scan| Scan::new(scan.wire, scan.asked.clone(), scan.keeping.clone())),
         }
     }
 }
@@ -116,11 +119,12 @@ impl<B: Body> Body for RequestBody<B> {
 }
 
 impl Scan {
-    fn new(wire: Wire, asked: Asked) -> Self {
+    fn new(wire: Wire, asked: Asked, keeping: Option<Keeping>) -> Self {
         Self {
             scanner: RequestScanner::new(wire),
             wire,
             asked,
+            keeping,
             attempt: 0,
         }
     }
@@ -128,13 +132,25 @@ impl Scan {
     /// Whether there is more to be read.
     fn read(&mut self, data: &impl Buf) -> bool {
         let scanner = &mut self.scanner;
+        let (keeping, begins) = (&self.keeping, self.attempt == 0);
         let scan = |sink: &mut Noting<'_>| {
+            if let Some(keeping) = keeping.as_ref().filter(|_| begins) {
+                keeping.restart();
+            }
             let read = pieces::each(data, |piece| {
                 scanner.feed(piece, sink);
+                if let Some(keeping) = keeping {
+                    keeping.push(piece, 0);
+                }
                 Ok(())
             });
             match read {
-                Err(_) => Read::Gap,
+                Err(_) => {
+                    if let Some(keeping) = keeping {
+                        keeping.push(&[], data.remaining());
+                    }
+                    Read::Gap
+                }
                 Ok(()) if scanner.is_over() => Read::Whole,
                 Ok(()) => Read::Further,
             }

@@ -57,7 +57,8 @@ where
         match start(self.settings, &request) {
             Some((mut call, reading)) => {
                 let (wire, asked) = (reading.wire, reading.asked.clone());
-                let request = request.map(|body| RequestBody::scanned(body, wire, asked));
+                let keeping = { call.content.as_mut() }.map(|content| content.keep_request(wire));
+                let request = request.map(|body| RequestBody::scanned(body, wire, asked, keeping));
                 let entered = call.enter();
                 let inner = self.inner.call(request);
                 entered.leave();

@@ -91,6 +91,11 @@ pub trait ResponseSink {
 #[derive(Debug)]
 pub struct ResponseScanner {
     document: Document,
+    #[cfg_attr(
+        not(any(feature = "client", feature = "stream")),
+        expect(dead_code, reason = "who reads bytes wants it")
+    )]
+    pub(crate) of: (Wire, Framing),
     reader: Reader,
 }
 
@@ -120,6 +125,7 @@ impl ResponseScanner {
         };
         Self {
             document: Document::new(format_of(wire)),
+            of: (wire, framing),
             reader,
         }
     }

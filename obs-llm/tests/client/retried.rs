@@ -52,7 +52,6 @@ fn check(capture: &Capture) {
             - gen_ai.response.model: "m"
             - gen_ai.usage.input_tokens: 3
             - gen_ai.usage.output_tokens: 1
-            - obs.llm.response.chunks: 1
             - obs.llm.wire: "openai_chat"
             - server.address: "engine.example"
             - server.port: 80
