@@ -173,7 +173,8 @@ fn it_has_one_thread_which_ends_with_it_and_with_the_telemetry() {
         .iter()
         .for_each(|server| scraper.add(target(server)).expect("a target"));
     assert!(eventually(PATIENCE, || server.asked() > 5));
-    assert_eq!(threads(), 1);
+    // Beside it the look-up of an address has one for a moment, under the name of whoever asks.
+    assert!(eventually(PATIENCE, || threads() == 1));
     drop(scraper);
     assert!(eventually(PATIENCE, || threads() == 0));
     assert!(shown(&first).numbers(TOKENS).is_empty());
