@@ -16,8 +16,8 @@ use seen::Seen;
 use std::fs;
 
 /// Why names for generative AI are not seen.
-const CONTENT: &str = "of captured content, which is not there yet";
-const EVALUATION: &str = "of evaluations, which are not there yet";
+const CONTENT: &str = "of captured content, with the feature `content`: `obs-llm/tests/content`";
+const EVALUATION: &str = "of evaluations: `obs-llm/tests/evaluation`";
 const ESTIMATE: &str =
     "of tokens that are counted here, which no call has yet: `obs-llm/tests/estimate`";
 
@@ -60,6 +60,11 @@ const UNSEEN: &[(&str, &str)] = &[
     ("gen_ai.output.messages", CONTENT),
     ("gen_ai.tool.definitions", CONTENT),
     ("gen_ai.client.inference.operation.details", CONTENT),
+    ("obs.llm.content.cut", CONTENT),
+    ("obs.llm.input.messages_ref", CONTENT),
+    ("obs.llm.output.messages_ref", CONTENT),
+    ("obs.llm.system_instructions_ref", CONTENT),
+    ("obs.llm.tool.definitions_ref", CONTENT),
     ("gen_ai.evaluation.name", EVALUATION),
     ("gen_ai.evaluation.score.value", EVALUATION),
     ("gen_ai.evaluation.score.label", EVALUATION),
