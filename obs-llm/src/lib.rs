@@ -134,7 +134,63 @@
 //! | the same after its deadline | timed out | `timeout` |
 //! | the service or the body inside panics | panicked | `panic` |
 //!
-//! Whichever it is: what was told of tokens by then is recorded, and so are the times of the chunks that came.
+//! Whichever it is: what was told of tokens by then is recorded, and so are the times of the chunks that came. Retries and redirects
+//! inside of the layer are one call, with an HTTP client's span for each attempt.
+//!
+//! # What is read
+//!
+//! An answer is read as it passes, in whatever pieces it comes, and nothing of it is kept but the text or number that a cut runs
+//! through. What is no JSON is [counted](#what-it-emits) and passed on as it came. Input is always all of it and output too, by each
+//! provider's arithmetic.
+//!
+//! | format | first chunk with content | tokens come | cache | reasoning | tools | cut or failed | shown by |
+//! |---|---|---|---|---|---|---|---|
+//! | OpenAI chat, text completions, embeddings, and who speaks it: vLLM, SGLang, DeepSeek, llama.cpp, Groq, Mistral, Moonshot, xAI, Azure, OpenRouter | text, refusal, reasoning, tool name or arguments, audio; not the role, not `""` | last chunk, every chunk, in a choice, `x_groq`, `timings` | read | told apart, and added where the total shows that it stands beside the output | yes | error in the body or the stream | `tests/wire`, `tests/engine_answers.rs` |
+//! | OpenAI Responses | every `….delta`, partial images | `response.usage` | read | yes, summaries too | function, custom, MCP, interpreter | `failed`, `incomplete` | `tests/wire` |
+//! | Anthropic | deltas; a tool's start | first event, so that a cut stream has its input; then totals | read, written, of it for an hour | chunks; no count | yes | `error` events | `tests/wire_others` |
+//! | Gemini | parts, told when a part ends | each event, totals so far | read | chunks and count | yes | `error`; a blocked prompt is a finish reason | `tests/wire_others` |
+//! | Ollama | lines with text, thoughts, calls | last line, with the engine's times | read | chunks | yes | `_OTHER`: its errors are prose | `tests/wire_others` |
+//! | Bedrock `converse` | deltas; a tool's start | `metadata` | read, written | chunks | yes | exceptions by name | `tests/wire_others` |
+//! | Bedrock `invoke` | as its model | the model's, else Bedrock's | as its model | as its model | yes | exceptions by name | `tests/wire_others` |
+//!
+//! Whether a call is cut by its reader, by its connection or by its server is the same for all: `tests/client/sockets.rs`, after each
+//! event of a stream.
+//!
+//! **The layer** passes bytes as they came, in the frames they came in. A request that fails before its body is sent has the model
+//! that its path says, or a `ModelHint` in its extensions. An answer is read by its `content-type`, else by what was asked for. Errors
+//! are looked into only where they are JSON: a proxy's page is no malformed answer. gzip, deflate, brotli and zstd (feature
+//! `compression`) are decoded beside what passes, with windows of at most 256 KiB, and 64 MiB in all; beyond, an answer is measured
+//! without tokens and counted as `unreadable`. With feature `reqwest` it stands around reqwest's client. A stream that is cut or ends
+//! without a report of tokens can be asked for one beforehand, and only where a service wants it:
+//! [`UsageInjectionLayer`](client::UsageInjectionLayer).
+//!
+//! **Against a real engine**: the gate compiles llama.cpp's server, gives it a model drawn at random, and calls it more than 200 times
+//! through the layer, more than 50 times dropped by the caller. Between the two stands a relay of plain sockets with a clock of its
+//! own: each time to the first chunk is within 1 ms of the relay's, chunks, gaps, tokens, reasons and endings are equal, and all tokens
+//! together are what the engine's own `/metrics` counted.
+//!
+//! # Beside the client
+//!
+//! **Serving a model**: [`server::ModelServer`] is for whoever runs one (candle, mistral.rs): `request` where it comes in, `scheduled`
+//! when it leaves the queue, `prefilled`, `token` for each token, `end`; dropped, it is cancelled. A request belongs to whoever works
+//! on it, a thread that is no task as well; one reading of the clock serves a whole batch.
+//!
+//! **Inference engines** (feature `engines`): `EngineScraper` reads the metrics pages of vLLM, SGLang, NVIDIA Dynamo, xLLM and
+//! llama.cpp, and by rows of the same data TensorRT-LLM, TGI, Triton and mistral.rs, and shows them in one vocabulary with the engines'
+//! own buckets. What an engine says exactly, approximately or not at all is data (`docs/engines.md`); what it does not say is absent.
+//!
+//! **Cost** (feature `cost`): by a table in LiteLLM's format that a service loads and replaces while calls are priced; none is compiled
+//! in. Caches, reasoning, sound, thresholds, tiers, batches, hours and regions are charged as the table says. What is not in the table
+//! has no cost, never zero, and is counted.
+//!
+//! **Tokens counted here** (features `tiktoken`, `tokenizers`): where the provider told none, apart from what is told.
+//!
+//! **Prompts and answers** are recorded where they are asked for and nowhere else (feature `content`): on events, on the span, or
+//! outside by a hook that says where. Each text is shown to the redactors by itself, before it is JSON and before it waits; media are
+//! told by type, size and SHA-256; what is beyond a cap says so, and the JSON stays JSON. **Evaluations** are told of a call that runs,
+//! or later, in any process, by its `CallId`.
+//!
+//! Every name, with units, attributes and what the conventions promise of each, is in `docs/emitted.md`.
 //!
 //! # What it never records
 //!
