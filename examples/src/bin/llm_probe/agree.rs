@@ -235,8 +235,9 @@ fn bytes(saw: &Saw, exchange: Option<&Exchange>) -> Option<String> {
 /// How many chunks with content we may say there were: an event that was cut may count.
 fn chunks(saw: &Saw) -> std::ops::RangeInclusive<u64> {
     let chunks = saw.heard.content.len() as u64;
-    if saw.status == Some(200) && !saw.case.is_streamed() && saw.ended == Ended::Whole {
-        return 1..=1;
+    // An answer in one piece has none.
+    if !saw.case.is_streamed() {
+        return 0..=0;
     }
     chunks..=chunks + u64::from(saw.heard.cut)
 }
