@@ -31,6 +31,24 @@ impl Kind {
         }
     }
 
+    /// One value of one of its metrics, by the place in which that was registered.
+    #[inline(never)]
+    pub(super) fn record_exponential_of(
+        &self,
+        index: usize,
+        value: f64,
+        series: u32,
+        local: &Local,
+    ) {
+        let metric = self.set.metrics.get(index);
+        let cells = local.shard.exponential(series, self.set.exponentials);
+        if let (Some(cells), Some(exponential)) =
+            (cells, metric.and_then(|metric| metric.exponential.as_ref()))
+        {
+            exponential.record(cells, value, local.owned);
+        }
+    }
+
     #[inline(never)]
     fn record_exponential(&self, live: &Live, ticks: u64, local: &Local) {
         let histograms = self.set.exponentials;

@@ -83,17 +83,10 @@ impl Kind {
                 hot.histogram.record(cells, ticks, owned);
             }
             if self.set.exponentials > 0 {
-                let series = slot.series;
                 // In the order in which they were registered: the duration stands before the stages.
                 let index = usize::from(self.duration.is_some()) + stage;
-                let metric = self.set.metrics.get(index);
-                let cells = local.shard.exponential(series, self.set.exponentials);
-                if let (Some(cells), Some(exponential)) =
-                    (cells, metric.and_then(|metric| metric.exponential.as_ref()))
-                {
-                    let seconds = ticks as f64 / self.set.ticks_per_second;
-                    exponential.record(cells, seconds, owned);
-                }
+                let series = slot.series;
+                self.record_exponential_of(index, self.seconds(ticks), series, local);
             }
         });
     }

@@ -46,13 +46,7 @@ impl Kind {
                 let series = slot.series;
                 // In the order in which they were registered: they are the last.
                 let index = self.set.metrics.len() - self.quantities.len() + quantity;
-                let metric = self.set.metrics.get(index);
-                let cells = local.shard.exponential(series, self.set.exponentials);
-                if let (Some(cells), Some(exponential)) =
-                    (cells, metric.and_then(|metric| metric.exponential.as_ref()))
-                {
-                    exponential.record(cells, value, owned);
-                }
+                self.record_exponential_of(index, value, series, local);
             }
         });
     }
