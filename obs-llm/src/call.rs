@@ -4,6 +4,7 @@ pub(crate) mod ending;
 mod estimated;
 pub(crate) mod finish;
 mod pace;
+pub(crate) mod parameters;
 
 use crate::anomaly::Anomaly;
 use crate::content::{self, Gathered};
@@ -19,14 +20,15 @@ use crate::usage::Usage;
 use crate::wire::{Content, Malformed, RequestSink, ResponseSink, ServerPart, Wire};
 #[cfg(any(feature = "client", feature = "stream"))]
 use crate::wire::{Framing, ResponseScanner};
+use ending::list;
 use finish::FinishReasons;
-use obs_core::otel::KeyValue;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
     Active, ErrorType, Kind, LabelId, Labels, Moment, OpRef, Operation, Outcome, Parent, Session,
     current,
 };
 use pace::Pace;
+use parameters::parameters;
 
 /// A call of a model. It is told of its request through [`RequestSink`] and of its answer through [`ResponseSink`], by whoever
 /// knows: a scanner of the bytes, an adapter of a client library, the caller itself. It ends once: [`end`](Self::end),
@@ -190,7 +192,7 @@ impl LlmCall {
     /// The prompt template that was used.
     pub fn set_prompt(&mut self, name: &str, version: Option<&str>) {
         self.operation.set(gen_ai::PROMPT_NAME, name);
-        if let (Some(version), Dialect::Main) = (version, self.shared.settings.dialect) {
+        if let (Some(version), Dialect::Main) = (version, self.dialect()) {
             self.operation.set(gen_ai::PROMPT_VERSION, version);
         }
     }
@@ -353,93 +355,11 @@ impl RequestSink for LlmCall {
         }
     }
 
-    fn max_tokens(&mut self, tokens: u64) {
-        self.set_count(gen_ai::REQUEST_MAX_TOKENS, tokens);
-    }
-
-    fn temperature(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_TEMPERATURE, value);
-    }
-
-    fn top_p(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_TOP_P, value);
-    }
-
-    fn top_k(&mut self, value: f64) {
-        match self.shared.settings.dialect {
-            Dialect::V1_41 => self.operation.set(gen_ai::REQUEST_TOP_K, value),
-            Dialect::Main => self.operation.set(gen_ai::REQUEST_TOP_K, value as i64),
-        }
-    }
-
-    fn frequency_penalty(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_FREQUENCY_PENALTY, value);
-    }
-
-    fn presence_penalty(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_PRESENCE_PENALTY, value);
-    }
-
-    fn seed(&mut self, seed: i64) {
-        self.operation.set(gen_ai::REQUEST_SEED, seed);
-    }
-
-    fn choice_count(&mut self, count: u64) {
-        if count != 1 {
-            self.choices = u32::try_from(count).unwrap_or(u32::MAX);
-            self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
-        }
-    }
-
-    fn stop_sequence(&mut self, text: &str) {
-        /// OpenAI takes four, Anthropic thousands.
-        const MOST: usize = 8;
-        if self.is_recording() {
-            let stops = self.stops.get_or_insert_default();
-            if stops.len() < MOST {
-                stops.push(text.into());
-            }
-        }
-    }
+    parameters!();
 
     fn service_tier(&mut self, tier: &str) {
         self.operation
             .set(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
-    }
-
-    fn reasoning_level(&mut self, level: &str) {
-        if self.shared.settings.dialect == Dialect::Main {
-            self.operation.set(gen_ai::REQUEST_REASONING_LEVEL, level);
-        }
-    }
-
-    fn output_type(&mut self, kind: &'static str) {
-        self.operation.set(gen_ai::OUTPUT_TYPE, kind);
-    }
-
-    fn encoding_format(&mut self, format: &str) {
-        if let Some(mut active) = self.operation.active() {
-            let list = vec![format.to_owned().into()];
-            let value = obs_core::otel::Value::Array(obs_core::otel::Array::String(list));
-            active.set_dynamic(KeyValue::new(
-                gen_ai::REQUEST_ENCODING_FORMATS.as_str(),
-                value,
-            ));
-        }
-    }
-
-    fn dimensions(&mut self, dimensions: u64) {
-        self.set_count(gen_ai::EMBEDDINGS_DIMENSION_COUNT, dimensions);
-    }
-
-    fn previous_response(&mut self, id: &str) {
-        if self.shared.settings.dialect == Dialect::Main {
-            self.operation.set(gen_ai::REQUEST_PREVIOUS_RESPONSE_ID, id);
-        }
-    }
-
-    fn conversation(&mut self, id: &str) {
-        self.operation.set(gen_ai::CONVERSATION_ID, id);
     }
 }
 
@@ -490,7 +410,7 @@ impl ResponseSink for LlmCall {
     }
 
     fn status(&mut self, status: &str) {
-        if self.shared.settings.dialect == Dialect::Main {
+        if self.dialect() == Dialect::Main {
             self.operation.set(gen_ai::RESPONSE_STATUS, status);
         }
     }
@@ -531,6 +451,10 @@ impl ResponseSink for LlmCall {
 }
 
 impl LlmCall {
+    fn dialect(&self) -> Dialect {
+        self.shared.settings.dialect
+    }
+
     fn set_count(&mut self, key: obs_core::Key, count: u64) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.operation.set(key, count);

@@ -283,7 +283,7 @@ const fn chunk_gap(name: &'static str) -> Stage {
 }
 
 /// At once: whoever waits for a long answer is to be seen before its end.
-const fn by_hand(histogram: Histogram, from: Event, to: Event) -> Stage {
+pub(crate) const fn by_hand(histogram: Histogram, from: Event, to: Event) -> Stage {
     Stage {
         histogram,
         attribute: None,

@@ -1,7 +1,7 @@
 //! What is recorded when a call ends, however it does.
 
 use super::LlmCall;
-use super::finish::ERROR;
+use super::finish::FinishReasons;
 use crate::anomaly::Anomaly;
 use crate::bill::Bill;
 use crate::descriptor::{
@@ -10,10 +10,10 @@ use crate::descriptor::{
     RESPONSE_MODEL, by_length, cache_write_key,
 };
 use crate::dialect::Dialect;
-use crate::usage::Tokens;
+use crate::usage::{Tokens, Usage};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Key, LabelId, Outcome};
+use obs_core::{Active, Key, LabelId, Outcome};
 
 impl LlmCall {
     /// Ends it if it has not ended: nothing that is told afterwards counts.
@@ -37,11 +37,7 @@ impl LlmCall {
 
     fn record(&mut self, outcome: Outcome) {
         if outcome.is_error() && self.asked.is_inference() {
-            // What was cut has no reason of its own; choices that came to their end keep theirs.
-            let known = self.finish.len() as u32;
-            if known < self.choices {
-                self.finish.set(known, ERROR);
-            }
+            self.finish.cut(self.choices);
         }
         let gathers = self.content.is_some();
         let said = self.content.take().and_then(|content| content.finish());
@@ -62,29 +58,22 @@ impl LlmCall {
     }
 
     fn describe(&mut self) {
-        let dialect = self.shared.settings.dialect;
+        let per_token = self.per_token();
         let (kind, pace) = (self.kind, &self.pace);
         let Some(mut active) = self.operation.active() else {
             return;
         };
-        if self.finish.len() > 0 {
-            let reasons = self.finish.iter().map(|reason| reason.to_owned().into());
-            active.set_dynamic(list(gen_ai::RESPONSE_FINISH_REASONS, reasons.collect()));
-        }
-        if let Some(stops) = self.stops.take() {
-            let stops = stops.into_iter().map(|stop| String::from(stop).into());
-            active.set_dynamic(list(gen_ai::REQUEST_STOP_SEQUENCES, stops.collect()));
-        }
-        for tokens in Tokens::ALL {
-            if let (Some(count), Some(key)) = (self.usage.get(tokens), key(tokens, dialect)) {
-                active.set(key, count as i64);
-            }
-        }
+        let dialect = self.shared.settings.dialect;
+        describe(
+            &mut active,
+            &self.finish,
+            self.stops.take(),
+            &self.usage,
+            dialect,
+        );
         // An answer in one piece has none.
-        if pace.first().is_some() {
-            active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
-        }
         if let Some(first) = pace.first() {
+            active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
             let took = kind.seconds(first.ticks_since(active.started()));
             active.set(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, took);
         }
@@ -94,9 +83,7 @@ impl LlmCall {
         if pace.slow() > 0 {
             active.set(obs::LLM_SLOW_COUNT, i64::from(pace.slow()));
         }
-        if let Some(seconds) = self.per_token()
-            && let Some(mut active) = self.operation.active()
-        {
+        if let Some(seconds) = per_token {
             active.set(obs::LLM_TIME_PER_OUTPUT_TOKEN_ATTRIBUTE, seconds);
         }
     }
@@ -205,14 +192,9 @@ impl LlmCall {
             return None;
         }
         let active = self.operation.active()?;
-        let text = |label| active.label_value(label);
+        let text = |label| Some(active.label_value(label)?.to_text().into_owned());
         let (provider, asked, answered) = (text(PROVIDER), text(MODEL), text(RESPONSE_MODEL));
         let server = text(ADDRESS);
-        let text = |value: &Option<obs_core::LabelValue>| {
-            value.as_ref().map(|value| value.to_text().into_owned())
-        };
-        let (provider, asked, answered) = (text(&provider), text(&asked), text(&answered));
-        let server = text(&server);
         let labels = active.labels();
         let bill = Bill::new(
             provider.as_deref().unwrap_or_default(),
@@ -231,6 +213,29 @@ impl LlmCall {
         self.kind.record_quantity(labels, COST, price);
         self.operation.set(obs::LLM_COST_USD, price);
         Some(true)
+    }
+}
+
+/// What the spans of both sides say in the end: why each choice ended, what was to end them, tokens.
+pub(crate) fn describe(
+    active: &mut Active<'_>,
+    finish: &FinishReasons,
+    stops: Option<Vec<Box<str>>>,
+    usage: &Usage,
+    dialect: Dialect,
+) {
+    if finish.len() > 0 {
+        let reasons = finish.iter().map(|reason| reason.to_owned().into());
+        active.set_dynamic(list(gen_ai::RESPONSE_FINISH_REASONS, reasons.collect()));
+    }
+    if let Some(stops) = stops {
+        let stops = stops.into_iter().map(|stop| String::from(stop).into());
+        active.set_dynamic(list(gen_ai::REQUEST_STOP_SEQUENCES, stops.collect()));
+    }
+    for tokens in Tokens::ALL {
+        if let (Some(count), Some(key)) = (usage.get(tokens), key(tokens, dialect)) {
+            active.set(key, count as i64);
+        }
     }
 }
 

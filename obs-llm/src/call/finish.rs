@@ -58,6 +58,14 @@ impl FinishReasons {
         }
     }
 
+    /// Of so many choices, the first that was cut: choices that came to their end keep their reasons.
+    pub(crate) fn cut(&mut self, choices: u32) {
+        let known = self.len() as u32;
+        if known < choices {
+            self.set(known, ERROR);
+        }
+    }
+
     /// How many choices have one.
     pub(crate) fn len(&self) -> usize {
         self.choices.iter().filter(|known| **known != 0).count()

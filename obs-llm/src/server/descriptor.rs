@@ -1,14 +1,14 @@
 //! What a request is on the side that answers, to obs-core.
 
 use crate::descriptor::{
-    LABELS, OPERATION, PROVIDER, RESPONSE_MODEL, SCOPE, SCOPE_MAIN, span_name,
+    LABELS, OPERATION, PROVIDER, RESPONSE_MODEL, SCOPE, SCOPE_MAIN, by_hand, span_name,
 };
 use crate::dialect::Dialect;
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
     Descriptor, ErrorType, Event, Histogram, InFlight, Instrument, Kind, Label, Quantity, Scope,
-    Stage, StatsLevel, Telemetry, Values,
+    Stage, Telemetry, Values,
 };
 
 pub(super) const QUEUE: usize = 0;
@@ -134,17 +134,6 @@ const fn part(name: &'static str, from: Event, to: Event) -> Stage {
             from,
             to,
         )
-    }
-}
-
-const fn by_hand(histogram: Histogram, from: Event, to: Event) -> Stage {
-    Stage {
-        histogram,
-        attribute: None,
-        from,
-        to,
-        level: StatsLevel::Base,
-        by_hand: true,
     }
 }
 

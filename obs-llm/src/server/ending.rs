@@ -2,20 +2,15 @@
 
 use super::InferenceRequest;
 use super::descriptor::{DECODE, FIRST_TOKEN, PER_TOKEN};
-use crate::call::ending::{key, list};
-use crate::call::finish::ERROR;
+use crate::call::ending::describe;
 use crate::usage::{Tokens, Usage};
-use obs_core::semconv::{gen_ai, obs};
+use obs_core::semconv::obs;
 use obs_core::{End, Moment, Outcome};
 
 impl InferenceRequest {
     pub(super) fn record(&mut self, outcome: Outcome, began: bool) {
         if outcome.end() != End::Answered && began {
-            // What was cut has no reason of its own; choices that came to their end keep theirs.
-            let known = self.finish.len() as u32;
-            if known < self.choices {
-                self.finish.set(known, ERROR);
-            }
+            self.finish.cut(self.choices);
         }
         let usage = self.whole_usage();
         let count = |tokens| usage.get(tokens).unwrap_or_default();
@@ -90,19 +85,7 @@ impl InferenceRequest {
         let Some(mut active) = self.operation.active() else {
             return;
         };
-        if self.finish.len() > 0 {
-            let reasons = self.finish.iter().map(|reason| reason.to_owned().into());
-            active.set_dynamic(list(gen_ai::RESPONSE_FINISH_REASONS, reasons.collect()));
-        }
-        if let Some(stops) = self.stops.take() {
-            let stops = stops.into_iter().map(|stop| String::from(stop).into());
-            active.set_dynamic(list(gen_ai::REQUEST_STOP_SEQUENCES, stops.collect()));
-        }
-        for tokens in Tokens::ALL {
-            if let (Some(count), Some(key)) = (usage.get(tokens), key(tokens, dialect)) {
-                active.set(key, count as i64);
-            }
-        }
+        describe(&mut active, &self.finish, self.stops.take(), usage, dialect);
         if self.slow > 0 {
             active.set(obs::LLM_SLOW_COUNT, i64::from(self.slow));
         }

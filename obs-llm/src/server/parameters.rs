@@ -1,16 +1,14 @@
 //! What a request asks for, and what its answer says beside its tokens.
 
 use super::InferenceRequest;
+use crate::call::ending::list;
+use crate::call::parameters::parameters;
 use crate::descriptor::{MODEL, RESPONSE_MODEL};
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 use crate::wire::{RequestSink, ResponseSink};
-use obs_core::otel::{Array, KeyValue, Value};
 use obs_core::semconv::gen_ai;
 use obs_core::{Key, LabelId};
-
-/// OpenAI takes four.
-const MOST_STOPS: usize = 8;
 
 impl InferenceRequest {
     fn set_count(&mut self, key: Key, count: u64) {
@@ -18,8 +16,8 @@ impl InferenceRequest {
         self.operation.set(key, count);
     }
 
-    fn is_main(&self) -> bool {
-        self.shared.dialect == Dialect::Main
+    fn dialect(&self) -> Dialect {
+        self.shared.dialect
     }
 }
 
@@ -49,86 +47,7 @@ impl RequestSink for InferenceRequest {
         }
     }
 
-    fn max_tokens(&mut self, tokens: u64) {
-        self.set_count(gen_ai::REQUEST_MAX_TOKENS, tokens);
-    }
-
-    fn temperature(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_TEMPERATURE, value);
-    }
-
-    fn top_p(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_TOP_P, value);
-    }
-
-    fn top_k(&mut self, value: f64) {
-        match self.shared.dialect {
-            Dialect::V1_41 => self.operation.set(gen_ai::REQUEST_TOP_K, value),
-            Dialect::Main => self.operation.set(gen_ai::REQUEST_TOP_K, value as i64),
-        }
-    }
-
-    fn frequency_penalty(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_FREQUENCY_PENALTY, value);
-    }
-
-    fn presence_penalty(&mut self, value: f64) {
-        self.operation.set(gen_ai::REQUEST_PRESENCE_PENALTY, value);
-    }
-
-    fn seed(&mut self, seed: i64) {
-        self.operation.set(gen_ai::REQUEST_SEED, seed);
-    }
-
-    fn choice_count(&mut self, count: u64) {
-        if count != 1 {
-            self.choices = u32::try_from(count).unwrap_or(u32::MAX);
-            self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
-        }
-    }
-
-    fn stop_sequence(&mut self, text: &str) {
-        if self.is_recording() {
-            let stops = self.stops.get_or_insert_default();
-            if stops.len() < MOST_STOPS {
-                stops.push(text.into());
-            }
-        }
-    }
-
-    fn reasoning_level(&mut self, level: &str) {
-        if self.is_main() {
-            self.operation.set(gen_ai::REQUEST_REASONING_LEVEL, level);
-        }
-    }
-
-    fn output_type(&mut self, kind: &'static str) {
-        self.operation.set(gen_ai::OUTPUT_TYPE, kind);
-    }
-
-    fn encoding_format(&mut self, format: &str) {
-        if let Some(mut active) = self.operation.active() {
-            let list = Value::Array(Array::String(vec![format.to_owned().into()]));
-            active.set_dynamic(KeyValue::new(
-                gen_ai::REQUEST_ENCODING_FORMATS.as_str(),
-                list,
-            ));
-        }
-    }
-
-    fn dimensions(&mut self, dimensions: u64) {
-        self.set_count(gen_ai::EMBEDDINGS_DIMENSION_COUNT, dimensions);
-    }
-
-    fn previous_response(&mut self, id: &str) {
-        if self.is_main() {
-            self.operation.set(gen_ai::REQUEST_PREVIOUS_RESPONSE_ID, id);
-        }
-    }
-
-    fn conversation(&mut self, id: &str) {
-        self.operation.set(gen_ai::CONVERSATION_ID, id);
-    }
+    parameters!();
 }
 
 /// Tokens are told by [`token`](Self::token) and its kin; content that a scanner finds is none.
@@ -156,7 +75,7 @@ impl ResponseSink for InferenceRequest {
     }
 
     fn status(&mut self, status: &str) {
-        if self.is_main() {
+        if self.dialect() == Dialect::Main {
             self.operation.set(gen_ai::RESPONSE_STATUS, status);
         }
     }
