@@ -161,7 +161,11 @@ fn unsafe_is_one_line() {
     assert_eq!(lines.len(), 1, "clock.rs has unsafe on lines {lines:?}");
     for library in libraries() {
         let front = fs::read_to_string(root().join(&library).join("src/lib.rs")).unwrap();
-        let level = if library == "obs-core" {
+        // The fake is a library of C functions: all of it is `unsafe` at its edge.
+        if library == "obs-gpu-fake" {
+            continue;
+        }
+        let level = if ["obs-core", "obs-gpu"].contains(&library.as_str()) {
             "deny"
         } else {
             "forbid"

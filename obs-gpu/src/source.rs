@@ -1,0 +1,197 @@
+//! Where readings come from: another vendor is one file that implements these.
+
+use crate::device::{DeviceId, DeviceInfo};
+use crate::quantity::Tier;
+use crate::reading::{Reading, Readings};
+use std::fmt;
+use std::time::Duration;
+
+/// Devices of one vendor, by its library. Its calls may block for as long as the driver likes: they are made on threads that
+/// nothing else waits for.
+pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
+    /// What it is called in diagnostics: `nvml`.
+    fn name(&self) -> &'static str;
+
+    /// The devices that are there now, parts of devices after the whole that they are of. An empty list is a machine without.
+    ///
+    /// # Errors
+    /// [`SourceError::Absent`] where there is no driver; it is asked again later. Devices that are there but do not answer are in the
+    /// list if anything is known of them.
+    fn devices(&self) -> Result<Vec<DeviceInfo>, SourceError>;
+
+    /// A device to read, for one thread.
+    ///
+    /// # Errors
+    /// Where it is gone, or does not answer.
+    fn open(&self, device: &DeviceId) -> Result<Box<dyn GpuDevice>, SourceError>;
+
+    /// What a device reports by itself, for one thread of its own.
+    ///
+    /// # Errors
+    /// [`SourceError::Unsupported`] where it reports nothing.
+    fn events(&self, device: &DeviceId) -> Result<Box<dyn GpuEvents>, SourceError>;
+}
+
+/// One device, read by one thread.
+pub trait GpuDevice: fmt::Debug + Send {
+    /// Reads what belongs to a tier and notes for each quantity what came of it. It remembers what is unsupported and does not ask
+    /// again. Whether the device is there at all is told by the result.
+    ///
+    /// # Errors
+    /// [`SourceError::Lost`] where the driver says that it is gone.
+    fn read(&mut self, tier: Tier, into: &mut Readings) -> Result<(), SourceError>;
+
+    /// The state of each link to other devices; empty where there is none.
+    ///
+    /// # Errors
+    /// Where the driver does not say.
+    fn links(&mut self, into: &mut Vec<LinkReading>) -> Result<(), SourceError>;
+
+    /// The processes that use it; empty where none does.
+    ///
+    /// # Errors
+    /// Where the driver does not say.
+    fn processes(&mut self, into: &mut Vec<GpuProcess>) -> Result<(), SourceError>;
+}
+
+/// What one device reports by itself.
+pub trait GpuEvents: fmt::Debug + Send {
+    /// The next event, if one comes in time.
+    ///
+    /// # Errors
+    /// Where the driver does not say; the caller waits a while and asks again, also after [`SourceError::Lost`].
+    fn wait(&mut self, at_most: Duration) -> Result<Option<Event>, SourceError>;
+}
+
+/// What a device reported by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The driver's own number of a fault. Where several came before they were asked for, the library gives the last one's number to
+    /// all of them.
+    Xid {
+        /// The number.
+        code: u64,
+        /// The GPU instance that it is about, where it is about one.
+        gpu_instance: Option<u32>,
+    },
+    /// A single bit error.
+    EccSingle,
+    /// A double bit error.
+    EccDouble,
+    /// What the driver asks to be done has changed.
+    RecoveryAction,
+    /// The device cannot be used.
+    Unavailable,
+    /// Many corrected errors at once.
+    EccStorm,
+}
+
+/// One link between devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkReading {
+    /// Its number.
+    pub link: u32,
+    /// Whether it is up.
+    pub up: Option<bool>,
+    /// Bytes per second that it can carry each way.
+    pub speed: Reading,
+    /// Bytes sent, since the driver was loaded.
+    pub sent: Reading,
+    /// Bytes received.
+    pub received: Reading,
+    /// Packets sent again.
+    pub replays: Reading,
+    /// Times that it had to be brought up again.
+    pub recoveries: Reading,
+    /// Packets whose sum was wrong.
+    pub crc_errors: Reading,
+}
+
+impl LinkReading {
+    /// One of which nothing is known.
+    pub const fn new(link: u32) -> Self {
+        Self {
+            link,
+            up: None,
+            speed: Reading::Unread,
+            sent: Reading::Unread,
+            received: Reading::Unread,
+            replays: Reading::Unread,
+            recoveries: Reading::Unread,
+            crc_errors: Reading::Unread,
+        }
+    }
+}
+
+/// What a process does on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProcessKind {
+    /// Computes.
+    Compute,
+    /// Draws.
+    Graphics,
+    /// Computes through the multi-process service.
+    Mps,
+}
+
+/// A process that uses a device. Rows of the driver that cannot be true (a share above one, of a process that is gone) are left out
+/// by the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GpuProcess {
+    /// Its number, in the driver's namespace: in a container not one's own.
+    pub pid: u32,
+    /// What it does there.
+    pub kind: ProcessKind,
+    /// Bytes that it has; the driver may not say.
+    pub memory: Reading,
+    /// Share of the multiprocessors' time, in millionths.
+    pub utilization: Reading,
+    /// The GPU instance that it runs on, where the device is in parts.
+    pub gpu_instance: Option<u32>,
+    /// The compute instance within.
+    pub compute_instance: Option<u32>,
+}
+
+impl GpuProcess {
+    /// One of which the rest is unknown.
+    pub const fn new(pid: u32, kind: ProcessKind) -> Self {
+        Self {
+            pid,
+            kind,
+            memory: Reading::Unread,
+            utilization: Reading::Unread,
+            gpu_instance: None,
+            compute_instance: None,
+        }
+    }
+}
+
+/// Why a source did not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// There is no driver, or no library.
+    Absent,
+    /// The device is gone, by the driver's word: its code.
+    Lost(i32),
+    /// This device has no such thing.
+    Unsupported,
+    /// Anything else: the driver's code.
+    Failed(i32),
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("there is no driver"),
+            Self::Lost(code) => write!(f, "the device is gone (code {code})"),
+            Self::Unsupported => f.write_str("the device does not have it"),
+            Self::Failed(code) => write!(f, "the driver answered with code {code}"),
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
