@@ -42,6 +42,7 @@ pub(crate) mod sources;
 pub(crate) mod views;
 pub(crate) mod waiting;
 
+use crate::annotate::Annotators;
 use crate::clock::Clock;
 use crate::descriptor::Descriptor;
 use crate::fork::{Kept, PerProcess};
@@ -92,6 +93,8 @@ pub(crate) struct Engine {
     pub(crate) views: Views,
     pub(crate) lent: Lent,
     pub(crate) logs: LogQueue,
+    /// Who has something to say of operations of other crates.
+    pub(crate) annotators: Annotators,
     /// What comes from the user's OpenTelemetry SDK.
     pub(crate) intakes: Intakes,
     /// When it was made, in ticks.
@@ -123,6 +126,7 @@ impl Engine {
             waiting: Waiting::new(config.waiting_bytes),
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
+            annotators: Annotators::default(),
             intakes: Intakes::default(),
             registry: Registry::new(config.total_series),
             shards: PerProcess::new(Shards::new(config.shards)),

@@ -51,6 +51,7 @@
 
 mod aggregation;
 mod ambient;
+mod annotate;
 mod attached;
 mod attributes;
 mod clock;
@@ -110,6 +111,7 @@ mod view;
 pub use opentelemetry as otel;
 
 pub use aggregation::{ExponentialHistogram, HistogramAggregation};
+pub use annotate::{Annotator, Milestone};
 pub use attributes::{Key, Set, Value};
 pub use clock::{Clock, ManualClock};
 pub use context::{ContextMode, Entered};

@@ -24,8 +24,8 @@ use ending::list;
 use finish::FinishReasons;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
-    Active, ErrorType, Kind, LabelId, Labels, Moment, OpRef, Operation, Outcome, Parent, Session,
-    current,
+    Active, ErrorType, Kind, LabelId, Labels, Milestone, Moment, OpRef, Operation, Outcome, Parent,
+    Session, current,
 };
 use pace::Pace;
 use parameters::parameters;
@@ -87,6 +87,9 @@ impl Shared {
             call.by_length = Labels::NONE
                 .with(OPERATION, operation)
                 .with(by_length::PROVIDER, provider);
+        }
+        if let Some(mut active) = call.operation.active() {
+            kind.annotate(|| Milestone::Started, &mut active);
         }
         call
     }

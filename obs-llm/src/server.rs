@@ -92,8 +92,8 @@ use crate::provider::Provider;
 use descriptor::{BATCH_BOUNDS, BATCH_SIZE, KV_CACHE_USAGE, SLOTS, WAITING};
 use obs_core::otel::trace::SpanKind;
 use obs_core::{
-    BoundGauge, BoundHistogram, BoundTally, Kind, LabelId, Labels, Moment, Operation, Parent,
-    Telemetry, current,
+    BoundGauge, BoundHistogram, BoundTally, Kind, LabelId, Labels, Milestone, Moment, Operation,
+    Parent, Telemetry, current,
 };
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -324,6 +324,10 @@ impl Shared {
         }
         let id = LabelId::closed(operation as u16);
         let labels = self.labels.with(OPERATION, id);
-        InferenceRequest::new(self, self.kind.start(labels, parent))
+        let mut request = InferenceRequest::new(self, self.kind.start(labels, parent));
+        if let Some(mut active) = request.active() {
+            self.kind.annotate(|| Milestone::Started, &mut active);
+        }
+        request
     }
 }

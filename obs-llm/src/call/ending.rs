@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::usage::{Tokens, Usage};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, Key, LabelId, Outcome};
+use obs_core::{Active, Key, LabelId, Milestone, Outcome};
 
 impl LlmCall {
     /// Ends it if it has not ended: nothing that is told afterwards counts.
@@ -42,6 +42,7 @@ impl LlmCall {
         let gathers = self.content.is_some();
         let said = self.content.take().and_then(|content| content.finish());
         self.estimate(said.as_ref());
+        self.annotate();
         self.describe();
         self.count_tokens(outcome);
         self.record_lengths();
@@ -54,6 +55,19 @@ impl LlmCall {
         }
         if gathers {
             self.record_content(said, outcome);
+        }
+    }
+
+    fn annotate(&mut self) {
+        let (kind, first_output) = (self.kind, self.pace.first());
+        let slow = self.pace.is_slow();
+        if let Some(mut active) = self.operation.active() {
+            let ending = || Milestone::Ending {
+                at: kind.now(),
+                first_output,
+                slow,
+            };
+            kind.annotate(ending, &mut active);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
-use obs_core::{Active, Event, Kind, Labels, Moment, Passages};
+use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Passages};
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Pace {
     longest: u64,
     chunks: u32,
     slow: u32,
+    /// Whether the first came late.
+    late: bool,
     gaps: Passages,
 }
 
@@ -46,6 +48,11 @@ impl Pace {
         self.slow
     }
 
+    /// Whether any of it came later than it should.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.late || self.slow > 0
+    }
+
     #[inline]
     pub(crate) fn chunks(
         &mut self,
@@ -76,7 +83,7 @@ impl Pace {
             None => {
                 gaps -= 1;
                 self.first = Some(now);
-                self.first_chunk(active, of, now);
+                self.late = first_chunk(active, of, now);
             }
         }
         self.last = Some(now);
@@ -88,27 +95,6 @@ impl Pace {
     /// Records what is still gathered: at the end, before which nobody else does.
     pub(crate) fn settle(&mut self, labels: Labels, kind: &Kind) {
         kind.record_gathered(labels, CHUNK_GAP, &mut self.gaps);
-    }
-
-    #[inline(never)]
-    fn first_chunk(
-        &mut self,
-        mut active: Active<'_>,
-        (shared, kind): (&'static Shared, &'static Kind),
-        now: Moment,
-    ) {
-        active.stamp_at(Event::FIRST_OUTPUT, now);
-        let started = active.started();
-        kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
-        let took = now.ticks_since(started);
-        if took >= shared.slow_first_chunk {
-            let slow = Slow {
-                cause: "first_chunk",
-                took,
-                threshold: shared.slow_first_chunk,
-            };
-            slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
-        }
     }
 
     #[cold]
@@ -125,4 +111,28 @@ impl Pace {
             slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
         }
     }
+}
+
+/// Whether it came late.
+#[inline(never)]
+fn first_chunk(
+    mut active: Active<'_>,
+    (shared, kind): (&'static Shared, &'static Kind),
+    now: Moment,
+) -> bool {
+    active.stamp_at(Event::FIRST_OUTPUT, now);
+    let started = active.started();
+    kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
+    let took = now.ticks_since(started);
+    let slow = took >= shared.slow_first_chunk;
+    kind.annotate(|| Milestone::FirstOutput { at: now, slow }, &mut active);
+    if slow {
+        let slow = Slow {
+            cause: "first_chunk",
+            took,
+            threshold: shared.slow_first_chunk,
+        };
+        slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
+    }
+    slow
 }

@@ -6,7 +6,7 @@ use crate::anomaly::Anomaly;
 use crate::call::finish::FinishReasons;
 use crate::slow::Slow;
 use crate::usage::Usage;
-use obs_core::{Active, Event, Labels, Moment, OpRef, Operation, Outcome, Session};
+use obs_core::{Active, Event, Labels, Milestone, Moment, OpRef, Operation, Outcome, Session};
 use std::time::Duration;
 
 /// A request that a model is to answer. Whoever has it tells what happens to it, on whichever thread that is; it ends once, by
@@ -30,6 +30,8 @@ pub struct InferenceRequest {
     pub(super) longest: u64,
     /// How many of them were slow.
     pub(super) slow: u32,
+    /// Whether the first came late.
+    pub(super) late: bool,
     /// Tokens so far, and of them those that the metric has.
     pub(super) output: u32,
     counted: u32,
@@ -78,6 +80,7 @@ impl InferenceRequest {
             last: None,
             longest: 0,
             slow: 0,
+            late: false,
             output: 0,
             counted: 0,
             input: 0,
@@ -266,7 +269,13 @@ impl InferenceRequest {
         }
         let took = at.ticks_since(active.started());
         let threshold = self.shared.slow_first_token;
-        if took >= threshold {
+        self.late = took >= threshold;
+        let reached = Milestone::FirstOutput {
+            at,
+            slow: self.late,
+        };
+        self.shared.kind.annotate(|| reached, &mut active);
+        if self.late {
             let slow = Slow {
                 cause: "first_token",
                 took,

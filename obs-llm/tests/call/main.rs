@@ -1,5 +1,6 @@
 //! A call: what it says of its request and its answer, and how it ends.
 
+mod annotated;
 mod dialects;
 mod endings;
 mod slow;
