@@ -4,12 +4,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+mod claims;
 mod device;
 mod quantity;
 mod reading;
 mod sample;
 mod source;
 
+pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use device::{DeviceId, DeviceInfo, MigInstance};
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};

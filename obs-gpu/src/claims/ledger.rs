@@ -1,0 +1,239 @@
+//! What one device used, window by window, and whose it was.
+
+use super::owner::{Foreign, Owner};
+use super::split::split;
+use super::{Claims, Held};
+use crate::device::DeviceId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What was read of a device at the end of a window. Absent is `None`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    /// Nanoseconds since the reading before.
+    pub(crate) nanos: u64,
+    /// Millijoules since the driver was loaded.
+    pub(crate) energy: Option<u64>,
+    /// Share of the window in which something ran, in millionths.
+    pub(crate) utilization: Option<u32>,
+    /// Bytes in use.
+    pub(crate) memory: Option<u64>,
+    /// Processes that are known to be others, with their bytes and their share of time in millionths, as far as the driver says.
+    pub(crate) others: Vec<(Foreign, Option<u64>, Option<u32>)>,
+}
+
+/// What owners have used of one device since the ledger was opened, and have now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Millijoules by owner; their sum is what the device's counter grew by.
+    pub energy: BTreeMap<Owner, u64>,
+    /// Nanoseconds in which something ran, by owner; their sum is each window times its utilisation.
+    pub busy: BTreeMap<Owner, u64>,
+    /// Bytes in use now, by owner; their sum is what the device has in use. Empty where that is unknown.
+    pub memory: BTreeMap<Owner, u64>,
+    /// Tokens that claims told of, by owner. A claim on several devices tells each of them.
+    pub tokens: BTreeMap<Owner, u64>,
+    /// Windows in which claims said that they have more memory than is in use.
+    pub over_claimed: u64,
+}
+
+/// The books of one device. One thread keeps them.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    device: DeviceId,
+    claims: Claims,
+    energy: Option<u64>,
+    /// Work and tokens of each claim that were settled before, by its address: a claim lives for as long as it stands here.
+    settled: HashMap<usize, (Arc<Held>, u64, u64)>,
+    totals: Settled,
+}
+
+/// A claim in one window.
+struct Worked {
+    owner: Owner,
+    work: u64,
+    memory: Option<u64>,
+    held: bool,
+}
+
+impl Ledger {
+    /// The books of `device`, whose owners are those of `claims`.
+    pub(crate) fn new(device: DeviceId, claims: &Claims) -> Self {
+        Self {
+            device,
+            claims: claims.clone(),
+            energy: None,
+            settled: HashMap::new(),
+            totals: Settled::default(),
+        }
+    }
+
+    /// Settles a window and gives the totals.
+    pub(crate) fn settle(&mut self, window: &Window) -> &Settled {
+        let worked = self.worked();
+        let busy = { window.utilization }.map(|share| {
+            (u128::from(window.nanos) * u128::from(share.min(1_000_000)) / 1_000_000) as u64
+        });
+        let energy = self.spent(window.energy);
+        let shares = Shares::of(&worked, window);
+        shares.book(&mut self.totals.energy, energy);
+        // What did not run was nobody's time.
+        shares.book(&mut self.totals.busy, busy.unwrap_or_default());
+        self.totals.memory.clear();
+        if let Some(used) = window.memory {
+            self.totals.over_claimed +=
+                u64::from(room(&mut self.totals.memory, used, &worked, window));
+        }
+        &self.totals
+    }
+
+    /// Whether nobody's work stands in it.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.settled.is_empty()
+    }
+
+    /// What each claim did since the window before.
+    fn worked(&mut self) -> Vec<Worked> {
+        let listed = self.claims.on(&self.device);
+        let mut worked = Vec::with_capacity(listed.len());
+        for (held, released) in listed {
+            let key = Arc::as_ptr(&held) as usize;
+            let (work, tokens) = (
+                held.work.load(Ordering::Relaxed),
+                held.tokens.load(Ordering::Relaxed),
+            );
+            let (_, work_before, tokens_before) =
+                { self.settled.entry(key) }.or_insert_with(|| (held.clone(), 0, 0));
+            let done = work.wrapping_sub(std::mem::replace(work_before, work));
+            let generated = tokens.wrapping_sub(std::mem::replace(tokens_before, tokens));
+            if generated > 0 {
+                *self.totals.tokens.entry(held.owner.clone()).or_default() += generated;
+            }
+            worked.push(Worked {
+                owner: held.owner.clone(),
+                work: done,
+                memory: held.memory_on(&self.device).filter(|_| !released),
+                held: !released,
+            });
+            if released {
+                self.settled.remove(&key);
+            }
+        }
+        worked
+    }
+
+    /// Millijoules since the reading before. A counter that fell began anew: what it says it counted since.
+    fn spent(&mut self, total: Option<u64>) -> u64 {
+        let Some(total) = total else { return 0 };
+        match self.energy.replace(total) {
+            Some(before) if total >= before => total - before,
+            Some(_) => total,
+            None => 0,
+        }
+    }
+}
+
+/// Whose the time of a window was.
+struct Shares {
+    /// Of other processes, with their share of time in millionths.
+    others: Vec<(Owner, u64)>,
+    /// What is left of it for those here.
+    left: u64,
+    /// Who that is, by work.
+    here: Vec<(Owner, u64)>,
+}
+
+impl Shares {
+    fn of(worked: &[Worked], window: &Window) -> Self {
+        let share = |share: u32| u64::from(share.min(1_000_000));
+        let others: Vec<(Owner, u64)> = { window.others.iter() }
+            .map(|(other, _, time)| (Owner::Process(other.clone()), share(time.unwrap_or(0))))
+            .filter(|(_, share)| *share > 0)
+            .collect();
+        let theirs: u64 = others.iter().map(|(_, share)| share).sum();
+        let left = window
+            .utilization
+            .map_or(1_000_000, share)
+            .saturating_sub(theirs);
+        let told = worked.iter().any(|claim| claim.work > 0);
+        let here = match told {
+            true => { worked.iter() }
+                .map(|claim| (claim.owner.clone(), claim.work))
+                .collect(),
+            false => vec![(rest(worked, window), 1)],
+        };
+        Self {
+            // Where somebody says that he worked, or nobody else did, some of it is theirs whatever the driver's own window says.
+            left: left.max(u64::from(told || others.is_empty())),
+            others,
+            here,
+        }
+    }
+
+    fn book(&self, totals: &mut BTreeMap<Owner, u64>, total: u64) {
+        let weights = |shares: &[(Owner, u64)]| -> Vec<u64> {
+            shares.iter().map(|(_, weight)| *weight).collect()
+        };
+        let mut outer = weights(&self.others);
+        outer.push(self.left);
+        let mut outer = split(total, &outer);
+        let here = split(outer.pop().unwrap_or_default(), &weights(&self.here));
+        let owners = self
+            .others
+            .iter()
+            .zip(outer)
+            .chain(self.here.iter().zip(here));
+        for ((owner, _), part) in owners.filter(|(_, part)| *part > 0) {
+            let sum = totals.entry(owner.clone()).or_default();
+            *sum = sum.saturating_add(part);
+        }
+    }
+}
+
+/// Whose a window is in which nobody says that he worked.
+fn rest(worked: &[Worked], window: &Window) -> Owner {
+    let mut holders = worked.iter().filter(|claim| claim.held);
+    match (window.utilization, holders.next(), holders.next()) {
+        (Some(0), ..) => Owner::Idle,
+        (_, Some(one), None) if window.others.is_empty() => one.owner.clone(),
+        _ => Owner::Unattributed,
+    }
+}
+
+/// Whose the memory is. True where claims say that they have more than there is.
+fn room(totals: &mut BTreeMap<Owner, u64>, used: u64, worked: &[Worked], window: &Window) -> bool {
+    let mut left = used;
+    let mut give = |owner: Owner, bytes: u64| {
+        let bytes = bytes.min(left);
+        left -= bytes;
+        if bytes > 0 {
+            *totals.entry(owner).or_default() += bytes;
+        }
+        left
+    };
+    // What the driver says stands before what anybody claims.
+    let mut unclaimed = used;
+    for (foreign, bytes, _) in &window.others {
+        unclaimed = give(Owner::Process(foreign.clone()), bytes.unwrap_or_default());
+    }
+    let claimed: Vec<u64> = { worked.iter() }
+        .map(|claim| claim.memory.unwrap_or_default())
+        .collect();
+    let sum = claimed
+        .iter()
+        .fold(0_u64, |sum, &bytes| sum.saturating_add(bytes));
+    let over = sum > unclaimed;
+    let given = if over {
+        split(unclaimed, &claimed)
+    } else {
+        claimed
+    };
+    for (claim, bytes) in worked.iter().zip(given) {
+        unclaimed = give(claim.owner.clone(), bytes);
+    }
+    give(Owner::Unattributed, unclaimed);
+    over
+}

@@ -1,0 +1,48 @@
+//! Whose a part of what a device used is.
+
+/// Whose a part is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Owner {
+    /// A claim's: claims of the same model and task are one owner.
+    Claim {
+        /// The model, if it said one.
+        model: Option<Box<str>>,
+        /// What for, if it said so.
+        task: Option<Box<str>>,
+    },
+    /// Another process's, by what its environment and its control group say.
+    Process(Foreign),
+    /// Nobody's: nothing ran.
+    Idle,
+    /// Somebody's, and nobody said whose.
+    Unattributed,
+}
+
+impl Owner {
+    /// `obs.gpu.owner`: `claim`, `process`, `idle`, `unattributed`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "claim",
+            Self::Process(_) => "process",
+            Self::Idle => "idle",
+            Self::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// What is known of a process that made no claim here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Foreign {
+    /// The model that its environment names.
+    pub model: Option<Box<str>>,
+    /// What its environment says that it is for.
+    pub task: Option<Box<str>>,
+    /// The service that its environment names.
+    pub service: Option<Box<str>>,
+    /// The container that it runs in.
+    pub container: Option<Box<str>>,
+    /// The pod that it runs in.
+    pub pod: Option<Box<str>>,
+}

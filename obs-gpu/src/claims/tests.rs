@@ -1,0 +1,376 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const MS: u64 = 1_000_000;
+const GB: u64 = 1 << 30;
+
+/// One device with its books.
+struct Rig {
+    claims: Claims,
+    device: DeviceId,
+    ledger: Ledger,
+    energy: u64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let claims = Claims::new();
+        let device = DeviceId::new("GPU-1");
+        let mut ledger = Ledger::new(device.clone(), &claims);
+        let energy = 5_000_000;
+        ledger.settle(&Window {
+            energy: Some(energy),
+            ..Window::default()
+        });
+        Self {
+            claims,
+            device,
+            ledger,
+            energy,
+        }
+    }
+
+    fn hold(&self, model: &str, task: &str) -> Claim {
+        self.claims
+            .claim(&self.device)
+            .model(model)
+            .task(task)
+            .hold()
+    }
+
+    /// A quarter of a second in which so many millijoules were used and so many hundredths of it something ran.
+    fn window(&mut self, energy: u64, percent: u32) -> Settled {
+        self.window_with(energy, percent, Vec::new())
+    }
+
+    fn window_with(
+        &mut self,
+        energy: u64,
+        percent: u32,
+        others: Vec<(Foreign, Option<u64>, Option<u32>)>,
+    ) -> Settled {
+        self.energy += energy;
+        let window = Window {
+            nanos: 250 * MS,
+            energy: Some(self.energy),
+            utilization: Some(percent * 10_000),
+            memory: Some(40 * GB),
+            others,
+        };
+        self.ledger.settle(&window).clone()
+    }
+}
+
+fn claimed(model: &str, task: &str) -> Owner {
+    Owner::Claim {
+        model: Some(model.into()),
+        task: Some(task.into()),
+    }
+}
+
+fn service(name: &str) -> Foreign {
+    Foreign {
+        service: Some(name.into()),
+        ..Foreign::default()
+    }
+}
+
+#[track_caller]
+fn check(part: &BTreeMap<Owner, u64>, expect: &[(Owner, u64)]) {
+    assert_eq!(*part, expect.iter().cloned().collect());
+}
+
+#[test]
+fn work_divides_energy_and_time() {
+    let mut rig = Rig::new();
+    let (chat, embed) = (rig.hold("qwen3-8b", "chat"), rig.hold("bge-m3", "embed"));
+    chat.tokens(300);
+    embed.worked(100);
+    let settled = rig.window(1000, 80);
+    let owners = [claimed("qwen3-8b", "chat"), claimed("bge-m3", "embed")];
+    let [chat_owner, embed_owner] = owners;
+    check(
+        &settled.energy,
+        &[(chat_owner.clone(), 750), (embed_owner.clone(), 250)],
+    );
+    check(
+        &settled.busy,
+        &[
+            (chat_owner.clone(), 150 * MS),
+            (embed_owner.clone(), 50 * MS),
+        ],
+    );
+    check(&settled.tokens, &[(chat_owner.clone(), 300)]);
+    // Who does nothing uses nothing, though he holds the device.
+    embed.worked(1);
+    let settled = rig.window(1000, 100);
+    check(&settled.energy, &[(chat_owner, 750), (embed_owner, 1250)]);
+}
+
+#[test]
+fn what_nobody_did_is_idle_and_what_nobody_said_is_unattributed() {
+    let mut rig = Rig::new();
+    let settled = rig.window(20, 0);
+    check(&settled.energy, &[(Owner::Idle, 20)]);
+    check(&settled.busy, &[]);
+    let settled = rig.window(100, 50);
+    check(
+        &settled.energy,
+        &[(Owner::Idle, 20), (Owner::Unattributed, 100)],
+    );
+    let _first = rig.hold("a", "chat");
+    let _second = rig.hold("b", "chat");
+    let settled = rig.window(100, 50);
+    check(
+        &settled.energy,
+        &[(Owner::Idle, 20), (Owner::Unattributed, 200)],
+    );
+}
+
+#[test]
+fn one_claim_alone_need_not_say_that_it_worked() {
+    let mut rig = Rig::new();
+    let claim = rig.hold("a", "train");
+    let settled = rig.window(100, 50);
+    check(&settled.energy, &[(claimed("a", "train"), 100)]);
+    let settled = rig.window(10, 0);
+    check(
+        &settled.energy,
+        &[(claimed("a", "train"), 100), (Owner::Idle, 10)],
+    );
+    // With somebody else there who might have, it has to.
+    let other = vec![(service("batch"), Some(GB), None)];
+    let settled = rig.window_with(100, 50, other);
+    assert_eq!(settled.energy[&Owner::Unattributed], 100);
+    drop(claim);
+}
+
+#[test]
+fn other_processes_have_their_time() {
+    let mut rig = Rig::new();
+    let claim = rig.hold("a", "chat");
+    claim.tokens(7);
+    let others = vec![(service("batch"), Some(10 * GB), Some(200_000))];
+    let settled = rig.window_with(1000, 80, others);
+    let batch = Owner::Process(service("batch"));
+    check(
+        &settled.energy,
+        &[(claimed("a", "chat"), 750), (batch.clone(), 250)],
+    );
+    check(
+        &settled.busy,
+        &[(claimed("a", "chat"), 150 * MS), (batch, 50 * MS)],
+    );
+}
+
+#[test]
+fn memory_is_what_was_said_and_the_rest_is_unattributed() {
+    let mut rig = Rig::new();
+    let claim = rig.hold("a", "chat");
+    let settled = rig.window(0, 0);
+    check(&settled.memory, &[(Owner::Unattributed, 40 * GB)]);
+    claim.set_memory(&rig.device, 17 * GB);
+    let others = vec![
+        (service("batch"), Some(10 * GB), None),
+        (service("mystery"), None, None),
+    ];
+    let settled = rig.window_with(0, 0, others.clone());
+    let batch = (Owner::Process(service("batch")), 10 * GB);
+    check(
+        &settled.memory,
+        &[
+            (claimed("a", "chat"), 17 * GB),
+            batch.clone(),
+            (Owner::Unattributed, 13 * GB),
+        ],
+    );
+    assert_eq!(settled.over_claimed, 0);
+    // More than there is cannot be had.
+    let greedy = rig.hold("b", "chat");
+    greedy.set_memory(&rig.device, 34 * GB);
+    claim.set_memory(&rig.device, 17 * GB);
+    let settled = rig.window_with(0, 0, others);
+    let parts = [
+        (claimed("a", "chat"), 10 * GB),
+        (claimed("b", "chat"), 20 * GB),
+    ];
+    check(
+        &settled.memory,
+        &[parts[0].clone(), parts[1].clone(), batch],
+    );
+    assert_eq!(settled.over_claimed, 1);
+    // Whoever let go has nothing.
+    drop((claim, greedy));
+    let settled = rig.window(0, 0);
+    check(&settled.memory, &[(Owner::Unattributed, 40 * GB)]);
+}
+
+#[test]
+fn what_was_done_before_letting_go_counts() {
+    let mut rig = Rig::new();
+    let claim = rig.hold("a", "chat");
+    claim.tokens(9);
+    drop(claim);
+    let settled = rig.window(100, 50);
+    check(&settled.energy, &[(claimed("a", "chat"), 100)]);
+    check(&settled.tokens, &[(claimed("a", "chat"), 9)]);
+    let settled = rig.window(100, 50);
+    assert_eq!(settled.energy[&Owner::Unattributed], 100);
+    assert!(rig.claims.lock()[&rig.device].is_empty());
+    assert!(rig.ledger.is_empty());
+}
+
+#[test]
+fn a_counter_that_fell_began_anew() {
+    let mut rig = Rig::new();
+    rig.window(100, 50);
+    rig.energy = 0;
+    let settled = rig.window(30, 50);
+    check(&settled.energy, &[(Owner::Unattributed, 130)]);
+}
+
+#[test]
+fn what_was_not_read_is_nobodys() {
+    let mut rig = Rig::new();
+    let settled = rig.ledger.settle(&Window {
+        nanos: 250 * MS,
+        ..Window::default()
+    });
+    assert_eq!(*settled, Settled::default());
+    // What was used meanwhile belongs to the next window that was read.
+    let settled = rig.window(100, 0);
+    check(&settled.energy, &[(Owner::Idle, 100)]);
+}
+
+#[test]
+fn a_model_on_several_devices_is_on_each() {
+    let claims = Claims::new();
+    let (first, second) = (DeviceId::new("GPU-1"), DeviceId::new("GPU-2"));
+    let claim = claims
+        .claim(&second)
+        .and(&first)
+        .and(&second)
+        .model("a")
+        .hold();
+    assert_eq!(claims.devices_of("a"), [first.clone(), second.clone()]);
+    assert!(claims.devices_of("b").is_empty());
+    assert_eq!(claim.devices().count(), 2);
+    claim.tokens(5);
+    for device in [first, second] {
+        let mut ledger = Ledger::new(device, &claims);
+        let settled = ledger.settle(&Window::default());
+        assert_eq!(settled.tokens.values().sum::<u64>(), 5);
+    }
+    drop(claim);
+    assert!(claims.devices_of("a").is_empty());
+}
+
+#[test]
+fn a_service_that_never_looks_fills_no_memory() {
+    let rig = Rig::new();
+    let kept = rig.hold("kept", "chat");
+    for _ in 0..2 * MOST {
+        drop(rig.hold("a", "chat"));
+    }
+    let held = rig.claims.lock()[&rig.device].len();
+    assert_eq!(held, MOST);
+    assert_eq!(rig.claims.devices_of("kept").len(), 1);
+    drop(kept);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Hold(u8),
+    Release(u8),
+    Work(u8, u32),
+    Memory(u8, u64),
+    Reset,
+    Window {
+        energy: u32,
+        share: Option<u32>,
+        memory: Option<u64>,
+        others: Vec<(u8, Option<u64>, Option<u32>)>,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let bytes = 0..80 * GB;
+    let other = (
+        0..3_u8,
+        prop::option::of(bytes.clone()),
+        prop::option::of(0..1_100_000_u32),
+    );
+    let window = (
+        any::<u32>(),
+        prop::option::of(0..1_100_000_u32),
+        prop::option::of(bytes.clone()),
+        prop::collection::vec(other, 0..3),
+    );
+    let window = window.prop_map(|(energy, share, memory, others)| Step::Window {
+        energy,
+        share,
+        memory,
+        others,
+    });
+    let step = prop_oneof![
+        2 => (0..4_u8).prop_map(Step::Hold),
+        1 => (0..4_u8).prop_map(Step::Release),
+        3 => (0..4_u8, any::<u32>()).prop_map(|(claim, work)| Step::Work(claim, work)),
+        1 => (0..4_u8, bytes).prop_map(|(claim, bytes)| Step::Memory(claim, bytes)),
+        1 => Just(Step::Reset),
+        4 => window,
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// Whoever comes, works, claims and goes: what owners used is what the device used, to the millijoule, the nanosecond and the
+    /// byte.
+    #[test]
+    fn sums_are_the_devices(steps in steps()) {
+        let mut rig = Rig::new();
+        let mut held: [Option<Claim>; 4] = [const { None }; 4];
+        let (mut energy, mut busy, mut reset) = (0_u64, 0_u64, false);
+        for step in steps {
+            match step {
+                Step::Hold(who) => held[usize::from(who)] = Some(rig.hold(&who.to_string(), "t")),
+                Step::Release(who) => held[usize::from(who)] = None,
+                Step::Work(who, work) => {
+                    if let Some(claim) = &held[usize::from(who)] {
+                        claim.tokens(work.into());
+                    }
+                }
+                Step::Memory(who, bytes) => {
+                    if let Some(claim) = &held[usize::from(who)] {
+                        claim.set_memory(&rig.device, bytes);
+                    }
+                }
+                Step::Reset => reset = true,
+                Step::Window { energy: spent, share, memory, others } => {
+                    // One that climbed past where it was before anybody looked cannot be told from one that went on.
+                    let hidden = u64::from(spent) >= rig.energy;
+                    let before = if reset && !hidden { 0 } else { rig.energy };
+                    reset = false;
+                    rig.energy = before + u64::from(spent);
+                    let window = Window {
+                        nanos: 250 * MS,
+                        energy: Some(rig.energy),
+                        utilization: share,
+                        memory,
+                        others: others.iter().map(|&(who, bytes, share)| {
+                            (service(&who.to_string()), bytes, share)
+                        }).collect(),
+                    };
+                    energy += u64::from(spent);
+                    busy += u64::from(share.unwrap_or(0).min(1_000_000)) * 250;
+                    let settled = rig.ledger.settle(&window);
+                    prop_assert_eq!(settled.energy.values().sum::<u64>(), energy);
+                    prop_assert_eq!(settled.busy.values().sum::<u64>(), busy);
+                    let memory_of_all = settled.memory.values().sum::<u64>();
+                    prop_assert_eq!(memory_of_all, memory.unwrap_or(0));
+                }
+            }
+        }
+    }
+}
