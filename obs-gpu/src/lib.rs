@@ -6,6 +6,7 @@
 
 mod claims;
 mod device;
+pub mod explain;
 mod quantity;
 mod reading;
 mod sample;
