@@ -13,6 +13,7 @@ macro_rules! names {
 }
 
 pub mod code;
+pub mod container;
 pub(crate) mod db;
 pub mod exception;
 pub mod gen_ai;
@@ -25,6 +26,7 @@ pub mod resource;
 pub mod rpc;
 pub mod session;
 pub mod stability;
+pub mod system;
 pub mod user;
 
 pub use stability::{Stability, stability};

@@ -3,7 +3,8 @@
 
 use obs_core::Key;
 use obs_core::semconv::{
-    self, code, exception, http, network, obs, otel, process, resource, rpc, session, user,
+    self, code, container, exception, http, network, obs, otel, process, resource, rpc, session,
+    system, user,
 };
 use opentelemetry_semantic_conventions::{attribute, metric};
 
@@ -77,6 +78,15 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         ],
     ),
     (user::ALL, &[attribute::USER_ID]),
+    (
+        system::ALL,
+        &[
+            attribute::SYSTEM_DEVICE,
+            attribute::SYSTEM_MEMORY_STATE,
+            attribute::NETWORK_INTERFACE_NAME,
+            attribute::NETWORK_IO_DIRECTION,
+        ],
+    ),
 ];
 
 /// Names that are no attributes of spans, side by side.
@@ -127,6 +137,34 @@ const NAMES: &[(&str, &str)] = &[
     (process::CONTEXT_SWITCHES, metric::PROCESS_CONTEXT_SWITCHES),
     (process::PAGING_FAULTS, metric::PROCESS_PAGING_FAULTS),
     (process::UPTIME, metric::PROCESS_UPTIME),
+    (system::CPU_TIME, metric::SYSTEM_CPU_TIME),
+    (system::CPU_LOGICAL_COUNT, metric::SYSTEM_CPU_LOGICAL_COUNT),
+    (system::MEMORY_USAGE, metric::SYSTEM_MEMORY_USAGE),
+    (system::MEMORY_LIMIT, metric::SYSTEM_MEMORY_LIMIT),
+    (system::DISK_IO, metric::SYSTEM_DISK_IO),
+    (system::DISK_OPERATIONS, metric::SYSTEM_DISK_OPERATIONS),
+    (system::DISK_IO_TIME, metric::SYSTEM_DISK_IO_TIME),
+    (
+        system::DISK_OPERATION_TIME,
+        metric::SYSTEM_DISK_OPERATION_TIME,
+    ),
+    (system::NETWORK_IO, metric::SYSTEM_NETWORK_IO),
+    (system::NETWORK_ERRORS, metric::SYSTEM_NETWORK_ERRORS),
+    (
+        system::NETWORK_PACKET_DROPPED,
+        metric::SYSTEM_NETWORK_PACKET_DROPPED,
+    ),
+    (container::CPU_TIME, metric::CONTAINER_CPU_TIME),
+    (container::MEMORY_USAGE, metric::CONTAINER_MEMORY_USAGE),
+    (
+        container::MEMORY_WORKING_SET,
+        metric::CONTAINER_MEMORY_WORKING_SET,
+    ),
+    (
+        container::MEMORY_AVAILABLE,
+        metric::CONTAINER_MEMORY_AVAILABLE,
+    ),
+    (container::MEMORY_RSS, metric::CONTAINER_MEMORY_RSS),
     (
         otel::PROCESSOR_SPAN_PROCESSED,
         metric::OTEL_SDK_PROCESSOR_SPAN_PROCESSED,

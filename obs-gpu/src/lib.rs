@@ -7,6 +7,9 @@
 mod claims;
 mod device;
 pub mod explain;
+mod files;
+pub mod host;
+mod points;
 mod quantity;
 mod reading;
 mod sample;

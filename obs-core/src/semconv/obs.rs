@@ -124,6 +124,10 @@ names! {
     LLM_SERVER_TOKEN_GAP_MAX = "obs.llm.server.token_gap.max";
     /// How many times a request was put back into the queue; there if it was.
     LLM_SERVER_PREEMPTIONS = "obs.llm.server.preemptions";
+    /// What a host or a control group waited for: `cpu`, `memory`, `io`.
+    HOST_RESOURCE = "obs.host.resource";
+    /// Who waited: `some` task, or all of them, `full`.
+    HOST_PRESSURE = "obs.host.pressure";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -276,3 +280,15 @@ pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
 pub const TOKIO_WORKER_BUSY_TIME: &str = "obs.tokio.worker.busy.time";
 /// How often a worker of a tokio runtime had nothing to do and went to sleep.
 pub const TOKIO_WORKER_PARKS: &str = "obs.tokio.worker.parks";
+/// Time in which tasks of a host waited for a resource, in seconds.
+pub const HOST_PRESSURE_TIME: &str = "obs.host.pressure.time";
+/// Time in which tasks of a control group waited for a resource, in seconds.
+pub const CONTAINER_PRESSURE_TIME: &str = "obs.container.pressure.time";
+/// Processors that a control group may use.
+pub const CONTAINER_CPU_LIMIT: &str = "obs.container.cpu.limit";
+/// Time for which tasks of a control group were not allowed to run, in seconds.
+pub const CONTAINER_THROTTLED_TIME: &str = "obs.container.cpu.throttled.time";
+/// Periods in which a control group used up its processor time.
+pub const CONTAINER_THROTTLED_PERIODS: &str = "obs.container.cpu.throttled.periods";
+/// Processes of a control group that were killed as it had no memory left.
+pub const CONTAINER_OOM_KILLS: &str = "obs.container.memory.oom_kills";

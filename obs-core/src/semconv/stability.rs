@@ -2,7 +2,8 @@
 //! of generative AI at the versions that [its module](super::gen_ai) names.
 
 use super::{
-    code, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session, user,
+    code, container, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session,
+    system, user,
 };
 use crate::attributes::Key;
 
@@ -46,6 +47,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (user::ALL, Development),
     (otel::ALL, Development),
     (gen_ai::ALL, Development),
+    (system::ALL, Development),
     (obs::ALL, Ours),
 ];
 
@@ -113,6 +115,22 @@ pub const METRICS: &[(&str, Stability)] = &[
     (gen_ai::MAIN_REASONING_TOKENS, Development),
     (gen_ai::MAIN_OPERATION_INPUT_TOKENS, Development),
     (gen_ai::MAIN_OPERATION_OUTPUT_TOKENS, Development),
+    (system::CPU_TIME, Development),
+    (system::CPU_LOGICAL_COUNT, Development),
+    (system::MEMORY_USAGE, Development),
+    (system::MEMORY_LIMIT, Development),
+    (system::DISK_IO, Development),
+    (system::DISK_OPERATIONS, Development),
+    (system::DISK_IO_TIME, Development),
+    (system::DISK_OPERATION_TIME, Development),
+    (system::NETWORK_IO, Development),
+    (system::NETWORK_ERRORS, Development),
+    (system::NETWORK_PACKET_DROPPED, Development),
+    (container::CPU_TIME, ReleaseCandidate),
+    (container::MEMORY_USAGE, ReleaseCandidate),
+    (container::MEMORY_WORKING_SET, ReleaseCandidate),
+    (container::MEMORY_AVAILABLE, ReleaseCandidate),
+    (container::MEMORY_RSS, ReleaseCandidate),
     (obs::HTTP_SERVER_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_HEAD_DURATION, Ours),
     (obs::HTTP_CLIENT_STAGE_DURATION, Ours),
@@ -187,6 +205,12 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::TOKIO_QUEUE_DEPTH, Ours),
     (obs::TOKIO_WORKER_BUSY_TIME, Ours),
     (obs::TOKIO_WORKER_PARKS, Ours),
+    (obs::HOST_PRESSURE_TIME, Ours),
+    (obs::CONTAINER_PRESSURE_TIME, Ours),
+    (obs::CONTAINER_CPU_LIMIT, Ours),
+    (obs::CONTAINER_THROTTLED_TIME, Ours),
+    (obs::CONTAINER_THROTTLED_PERIODS, Ours),
+    (obs::CONTAINER_OOM_KILLS, Ours),
 ];
 
 /// Attributes of the resource.

@@ -1,0 +1,186 @@
+//! Points of what the kernel counts, put together anew each time: what is gone is not repeated.
+
+use obs_core::metrics::{Data, Metric, Number, NumberPoint, PointAttributes, Temporality};
+use obs_core::{Key, LabelValue, Scope};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A metric whose points come from elsewhere.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) is: Is,
+}
+
+/// What its numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Is {
+    /// They only grow.
+    Total,
+    /// They can be added up.
+    Sum,
+    /// They are as they are.
+    Gauge,
+}
+
+/// Since when totals count. One that fell began anew after it was read last.
+#[derive(Debug, Default)]
+pub(crate) struct Since {
+    /// By metric and labels: the last number, when that was, since when it counts, and in which round it was said.
+    known: HashMap<(&'static str, String), (f64, u64, u64, u64)>,
+    round: u64,
+}
+
+impl Since {
+    fn start(&mut self, name: &'static str, labels: String, value: f64, times: (u64, u64)) -> u64 {
+        let (first, now) = times;
+        let round = self.round;
+        let known = { self.known.entry((name, labels)) }.or_insert((value, now, first, round));
+        if value < known.0 {
+            known.2 = known.1;
+        }
+        (known.0, known.1, known.3) = (value, now, round);
+        known.2
+    }
+}
+
+/// Points of one moment.
+#[derive(Debug)]
+pub(crate) struct Points<'s> {
+    metrics: Vec<Metric>,
+    places: HashMap<&'static str, usize>,
+    scope: &'static Scope,
+    since: &'s mut Since,
+    /// Since when totals count that were never seen to fall, and now, in nanoseconds since the Unix epoch.
+    times: (u64, u64),
+}
+
+impl<'s> Points<'s> {
+    pub(crate) fn new(scope: &'static Scope, since: &'s mut Since, times: (u64, u64)) -> Self {
+        since.round += 1;
+        Self {
+            metrics: Vec::new(),
+            places: HashMap::new(),
+            scope,
+            since,
+            times,
+        }
+    }
+
+    /// A whole number, where there is one.
+    pub(crate) fn whole(&mut self, shown: &Shown, labels: &[(Key, &str)], value: Option<u64>) {
+        if let Some(value) = value {
+            self.add(
+                shown,
+                labels,
+                Number::I64(i64::try_from(value).unwrap_or(i64::MAX)),
+            );
+        }
+    }
+
+    /// Any other number, where there is one.
+    pub(crate) fn float(&mut self, shown: &Shown, labels: &[(Key, &str)], value: Option<f64>) {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            self.add(shown, labels, Number::F64(value));
+        }
+    }
+
+    fn add(&mut self, shown: &Shown, labels: &[(Key, &str)], value: Number) {
+        let attributes: PointAttributes = { labels.iter() }
+            .map(|(key, text)| {
+                let text = LabelValue::Text(Arc::from(*text));
+                (Cow::Borrowed(key.as_str()), text)
+            })
+            .collect();
+        let now = self.times.1;
+        let start = match shown.is {
+            Is::Total => {
+                let texts: Vec<&str> = labels.iter().map(|(_, text)| *text).collect();
+                self.since
+                    .start(shown.name, texts.join("\0"), value.as_f64(), self.times)
+            }
+            Is::Sum => self.times.0,
+            Is::Gauge => 0,
+        };
+        let point = NumberPoint::new(attributes, (start, now), value);
+        let place = *self.places.entry(shown.name).or_insert_with(|| {
+            let data = match shown.is {
+                Is::Gauge => Data::Gauge { points: Vec::new() },
+                is => Data::Sum {
+                    monotonic: is == Is::Total,
+                    temporality: Temporality::Cumulative,
+                    points: Vec::new(),
+                },
+            };
+            let metric = Metric::new(shown.name, shown.unit, shown.description, self.scope, data);
+            self.metrics.push(metric);
+            self.metrics.len() - 1
+        });
+        if let Data::Sum { points, .. } | Data::Gauge { points } = &mut self.metrics[place].data {
+            points.push(point);
+        }
+    }
+
+    /// All of them. What was not said this time is forgotten: should it come back, it counts from when it is back.
+    pub(crate) fn finish(self) -> Vec<Metric> {
+        let round = self.since.round;
+        self.since.known.retain(|_, known| known.3 == round);
+        self.metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SCOPE: Scope = Scope {
+        name: "test",
+        version: "",
+        schema_url: "",
+    };
+    const TOTAL: Shown = Shown {
+        name: "test.total",
+        unit: "1",
+        description: "",
+        is: Is::Total,
+    };
+    const DEVICE: Key = Key::new(&"device");
+
+    /// Since when the one point of a round counts.
+    fn round(since: &mut Since, now: u64, value: Option<u64>) -> Option<u64> {
+        let mut points = Points::new(&SCOPE, since, (5, now));
+        points.whole(&TOTAL, &[(DEVICE, "a")], value);
+        let metrics = points.finish();
+        let Data::Sum { points, .. } = &metrics.first()?.data else {
+            panic!("{metrics:?}");
+        };
+        Some(points[0].start_unix_nanos)
+    }
+
+    #[test]
+    fn a_total_that_fell_began_anew() {
+        let mut since = Since::default();
+        assert_eq!(round(&mut since, 10, Some(7)), Some(5));
+        assert_eq!(round(&mut since, 20, Some(7)), Some(5));
+        assert_eq!(round(&mut since, 30, Some(6)), Some(20));
+        assert_eq!(round(&mut since, 40, Some(9)), Some(20));
+        assert_eq!(round(&mut since, 50, None), None);
+        assert!(since.known.is_empty());
+    }
+
+    #[test]
+    fn points_of_one_metric_stand_together() {
+        let mut since = Since::default();
+        let mut points = Points::new(&SCOPE, &mut since, (5, 10));
+        points.whole(&TOTAL, &[(DEVICE, "a")], Some(1));
+        points.float(&TOTAL, &[(DEVICE, "b")], Some(f64::NAN));
+        points.whole(&TOTAL, &[(DEVICE, "c")], Some(u64::MAX));
+        points.float(&TOTAL, &[(DEVICE, "d")], None);
+        let metrics = points.finish();
+        assert_eq!(metrics.len(), 1);
+        assert_eq!(metrics[0].data.len(), 2);
+    }
+}
