@@ -3,8 +3,8 @@
 
 use obs_core::Key;
 use obs_core::semconv::{
-    self, code, container, exception, http, network, obs, otel, process, resource, rpc, session,
-    system, user,
+    self, code, container, exception, http, hw, network, obs, otel, process, resource, rpc,
+    session, system, user,
 };
 use opentelemetry_semantic_conventions::{attribute, metric};
 
@@ -87,6 +87,10 @@ const KNOWN: &[(&[Key], &[&str])] = &[
             attribute::NETWORK_IO_DIRECTION,
         ],
     ),
+    (
+        hw::ALL,
+        &[attribute::HW_ID, attribute::HW_TYPE, attribute::HW_STATE],
+    ),
 ];
 
 /// Names that are no attributes of spans, side by side.
@@ -165,6 +169,8 @@ const NAMES: &[(&str, &str)] = &[
         metric::CONTAINER_MEMORY_AVAILABLE,
     ),
     (container::MEMORY_RSS, metric::CONTAINER_MEMORY_RSS),
+    (hw::STATUS, metric::HW_STATUS),
+    (hw::ERRORS, metric::HW_ERRORS),
     (
         otel::PROCESSOR_SPAN_PROCESSED,
         metric::OTEL_SDK_PROCESSOR_SPAN_PROCESSED,

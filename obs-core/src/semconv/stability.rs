@@ -2,8 +2,8 @@
 //! of generative AI at the versions that [its module](super::gen_ai) names.
 
 use super::{
-    code, container, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session,
-    system, user,
+    code, container, exception, gen_ai, http, hw, network, obs, otel, process, resource, rpc,
+    session, system, user,
 };
 use crate::attributes::Key;
 
@@ -48,6 +48,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (otel::ALL, Development),
     (gen_ai::ALL, Development),
     (system::ALL, Development),
+    (hw::ALL, Development),
     (obs::ALL, Ours),
 ];
 
@@ -84,6 +85,8 @@ pub const METRICS: &[(&str, Stability)] = &[
     (process::CONTEXT_SWITCHES, ReleaseCandidate),
     (process::PAGING_FAULTS, ReleaseCandidate),
     (process::UPTIME, ReleaseCandidate),
+    (hw::STATUS, Development),
+    (hw::ERRORS, Development),
     (otel::PROCESSOR_SPAN_PROCESSED, Development),
     (otel::PROCESSOR_SPAN_QUEUE_SIZE, Development),
     (otel::PROCESSOR_SPAN_QUEUE_CAPACITY, Development),
