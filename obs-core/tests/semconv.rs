@@ -89,7 +89,12 @@ const KNOWN: &[(&[Key], &[&str])] = &[
     ),
     (
         hw::ALL,
-        &[attribute::HW_ID, attribute::HW_TYPE, attribute::HW_STATE],
+        &[
+            attribute::HW_ID,
+            attribute::HW_NAME,
+            attribute::HW_TYPE,
+            attribute::HW_STATE,
+        ],
     ),
 ];
 
@@ -158,6 +163,13 @@ const NAMES: &[(&str, &str)] = &[
         system::NETWORK_PACKET_DROPPED,
         metric::SYSTEM_NETWORK_PACKET_DROPPED,
     ),
+    (hw::NETWORK_UP, metric::HW_NETWORK_UP),
+    (
+        hw::NETWORK_BANDWIDTH_LIMIT,
+        metric::HW_NETWORK_BANDWIDTH_LIMIT,
+    ),
+    (hw::NETWORK_IO, metric::HW_NETWORK_IO),
+    (hw::NETWORK_PACKETS, metric::HW_NETWORK_PACKETS),
     (container::CPU_TIME, metric::CONTAINER_CPU_TIME),
     (container::MEMORY_USAGE, metric::CONTAINER_MEMORY_USAGE),
     (

@@ -7,6 +7,7 @@
 mod claims;
 mod device;
 pub mod explain;
+pub mod fabric;
 mod files;
 pub mod host;
 mod points;

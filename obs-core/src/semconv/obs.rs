@@ -128,6 +128,14 @@ names! {
     HOST_RESOURCE = "obs.host.resource";
     /// Who waited: `some` task, or all of them, `full`.
     HOST_PRESSURE = "obs.host.pressure";
+    /// What a port speaks: `InfiniBand` or `Ethernet`.
+    FABRIC_LINK_LAYER = "obs.fabric.link_layer";
+    /// A counter of a port's, as its driver has it.
+    FABRIC_COUNTER = "obs.fabric.counter";
+    /// What a transfer is of: `all_reduce`, `kv`.
+    FABRIC_TRANSFER = "obs.fabric.transfer";
+    /// Whom a transfer is with: a rank, a stage, a host.
+    FABRIC_PEER = "obs.fabric.peer";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -292,3 +300,11 @@ pub const CONTAINER_THROTTLED_TIME: &str = "obs.container.cpu.throttled.time";
 pub const CONTAINER_THROTTLED_PERIODS: &str = "obs.container.cpu.throttled.periods";
 /// Processes of a control group that were killed as it had no memory left.
 pub const CONTAINER_OOM_KILLS: &str = "obs.container.memory.oom_kills";
+/// Marks and notifications of congestion that a port counted.
+pub const FABRIC_CONGESTION: &str = "obs.fabric.congestion";
+/// Ticks in which a port had something to send and could not.
+pub const FABRIC_TRANSMIT_WAIT: &str = "obs.fabric.transmit_wait";
+/// How long transfers between devices or machines take, in seconds.
+pub const FABRIC_TRANSFER_DURATION: &str = "obs.fabric.transfer.duration";
+/// Bytes of transfers between devices or machines.
+pub const FABRIC_TRANSFER_IO: &str = "obs.fabric.transfer.io";

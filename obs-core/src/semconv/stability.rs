@@ -129,6 +129,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (system::NETWORK_IO, Development),
     (system::NETWORK_ERRORS, Development),
     (system::NETWORK_PACKET_DROPPED, Development),
+    (hw::NETWORK_UP, Development),
+    (hw::NETWORK_BANDWIDTH_LIMIT, Development),
+    (hw::NETWORK_IO, Development),
+    (hw::NETWORK_PACKETS, Development),
     (container::CPU_TIME, ReleaseCandidate),
     (container::MEMORY_USAGE, ReleaseCandidate),
     (container::MEMORY_WORKING_SET, ReleaseCandidate),
@@ -214,6 +218,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::CONTAINER_THROTTLED_TIME, Ours),
     (obs::CONTAINER_THROTTLED_PERIODS, Ours),
     (obs::CONTAINER_OOM_KILLS, Ours),
+    (obs::FABRIC_CONGESTION, Ours),
+    (obs::FABRIC_TRANSMIT_WAIT, Ours),
+    (obs::FABRIC_TRANSFER_DURATION, Ours),
+    (obs::FABRIC_TRANSFER_IO, Ours),
 ];
 
 /// Attributes of the resource.
