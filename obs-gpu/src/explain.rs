@@ -7,9 +7,9 @@
 //! use obs_gpu::{Sample, Throttle};
 //!
 //! let at = |tick| Moment::from_bits(tick).unwrap();
-//! let mut hot = Sample::at(at(1));
-//! hot.throttle = Some(Throttle::THERMAL_HARDWARE);
-//! hot.sm_clock_ratio = Some(550_000);
+//! let hot = Sample::new(at(1))
+//!     .with_throttle(Some(Throttle::THERMAL_HARDWARE))
+//!     .with_sm_clock_ratio(Some(550_000));
 //!
 //! let verdict = explain(&Question::new(Phase::FirstOutput, &[hot]));
 //! assert_eq!(verdict.cause, Cause::ThermalThrottle);

@@ -4,23 +4,35 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+mod calls;
 mod claims;
 mod device;
 pub mod explain;
 pub mod fabric;
 mod files;
 pub mod host;
+mod lock;
+pub mod metrics;
+mod monitor;
 mod points;
 mod quantity;
 mod reading;
+mod ring;
 mod sample;
+mod sampler;
+mod slots;
+mod snapshot;
 mod source;
+mod sync;
 
+pub use calls::Calls;
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+pub use monitor::GpuMonitor;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};
+pub use sampler::{Gpu, GpuListener, GpuSettings, GpuState};
 pub use source::{
     Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, ProcessKind, SourceError,
 };

@@ -7,8 +7,6 @@ names! {
     MEMORY_STATE = "system.memory.state";
     /// Which network interface (of the registry of `network`).
     NETWORK_INTERFACE_NAME = "network.interface.name";
-    /// `receive` or `transmit` (of the same).
-    NETWORK_IO_DIRECTION = "network.io.direction";
 }
 
 /// Time that processors spent, by mode, in seconds.

@@ -55,11 +55,7 @@ fn evidence(name: &'static str, value: f64, threshold: f64) -> Evidence {
 
 fn thermal(question: &Question<'_>) -> Option<Candidate> {
     let limits = &question.thresholds;
-    let share = share(
-        question.during,
-        |sample| sample.throttle,
-        |bits| bits.any_of(HEAT),
-    )?;
+    let share = share(question.during, Sample::throttle, |bits| bits.any_of(HEAT))?;
     beyond(share, limits.throttled, 1.0)?;
     let mut said = vec![evidence("thermal_share", share, limits.throttled)];
     let strength = match median(question.during, clock_ratio) {
@@ -80,18 +76,16 @@ fn thermal(question: &Question<'_>) -> Option<Candidate> {
 fn power(question: &Question<'_>) -> Option<Candidate> {
     let limits = &question.thresholds;
     let held = |bits: Throttle| bits.any_of(POWER) && !bits.any_of(HEAT);
-    let share_held = share(question.during, |sample| sample.throttle, held)?;
+    let share_held = share(question.during, Sample::throttle, held)?;
     beyond(share_held, limits.throttled, 1.0)?;
     let clock = median(question.during, clock_ratio)?;
     // Under load it is held by its power as a rule: what counts is whether it is slower than it usually is then.
     let loaded = |sample: &Sample| clock_ratio(sample).filter(|_| is_loaded(sample));
     let usual = median(question.before, loaded).unwrap_or(1.0);
     let of_usual = clock / usual.max(f64::EPSILON);
-    let brake = share(
-        question.during,
-        |sample| sample.throttle,
-        |bits| bits.any_of(Throttle::POWER_BRAKE),
-    )?;
+    let brake = share(question.during, Sample::throttle, |bits| {
+        bits.any_of(Throttle::POWER_BRAKE)
+    })?;
     let strength = below(of_usual, limits.power_clock, 0.4)
         .or_else(|| beyond(brake, limits.throttled, 1.0))?;
     Some(Candidate {
@@ -114,11 +108,9 @@ fn clock(question: &Question<'_>) -> Option<Candidate> {
     if loaded.len() * 2 < question.during.len() {
         return None;
     }
-    let held = share(
-        &loaded,
-        |sample| sample.throttle,
-        |bits| bits.any_of(HEAT) || bits.any_of(POWER),
-    );
+    let held = share(&loaded, Sample::throttle, |bits| {
+        bits.any_of(HEAT) || bits.any_of(POWER)
+    });
     if held.is_some_and(|held| held >= limits.throttled) {
         return None;
     }
@@ -172,7 +164,7 @@ fn bandwidth(question: &Question<'_>) -> Option<Candidate> {
     if question.phase != Phase::Output {
         return None;
     }
-    let dram = median(question.during, |sample| sample.dram_active.map(ratio))?;
+    let dram = median(question.during, |sample| sample.dram_active().map(ratio))?;
     // The rest is lost to the memory's own upkeep: nobody gets all of it.
     let strength = beyond(dram, limits.bandwidth, 1.0)?;
     Some(Candidate {
@@ -261,22 +253,22 @@ fn queue(question: &Question<'_>) -> Option<Candidate> {
     })
 }
 
-fn ratio(millionths: u32) -> f64 {
-    f64::from(millionths) / 1e6
+fn ratio(millionths: u64) -> f64 {
+    millionths as f64 / 1e6
 }
 
 fn clock_ratio(sample: &Sample) -> Option<f64> {
-    sample.sm_clock_ratio.map(ratio)
+    sample.sm_clock_ratio().map(ratio)
 }
 
 fn memory_share(sample: &Sample) -> Option<f64> {
-    let total = sample.memory_total.filter(|&total| total > 0)?;
-    Some(sample.memory_used? as f64 / total as f64)
+    let total = sample.memory_total().filter(|&total| total > 0)?;
+    Some(sample.memory_used()? as f64 / total as f64)
 }
 
 fn is_loaded(sample: &Sample) -> bool {
     sample
-        .utilization
+        .utilization()
         .is_some_and(|share| ratio(share) >= LOADED)
 }
 

@@ -3,7 +3,7 @@
 use crate::files::Root;
 use crate::points::{Is, Points, Shown};
 use obs_core::Key;
-use obs_core::semconv::{http, hw, obs, system};
+use obs_core::semconv::{http, hw, obs};
 
 const UP: Shown = Shown {
     name: hw::NETWORK_UP,
@@ -120,22 +120,14 @@ impl Port {
         points.whole(&UP, &labels, self.is_up().map(u64::from));
         points.whole(&LIMIT, &labels, self.rate());
         for (direction, bytes) in ["receive", "transmit"].into_iter().zip(self.bytes(layer)) {
-            points.whole(
-                &IO,
-                &with(&[(system::NETWORK_IO_DIRECTION, direction)]),
-                bytes,
-            );
+            points.whole(&IO, &with(&[(hw::IO_DIRECTION, direction)]), bytes);
         }
         for (direction, file) in [
             ("receive", "port_rcv_packets"),
             ("transmit", "port_xmit_packets"),
         ] {
             let packets = self.counter(file);
-            points.whole(
-                &PACKETS,
-                &with(&[(system::NETWORK_IO_DIRECTION, direction)]),
-                packets,
-            );
+            points.whole(&PACKETS, &with(&[(hw::IO_DIRECTION, direction)]), packets);
         }
         let errors = { OF_PORTS.into_iter() }.map(|name| (name, self.counter(name)));
         let hardware = RETRIES.into_iter().chain(OF_HARDWARE);

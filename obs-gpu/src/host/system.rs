@@ -3,7 +3,7 @@
 use crate::files::Root;
 use crate::points::{Is, Points, Shown};
 use obs_core::Key;
-use obs_core::semconv::{process, system as names};
+use obs_core::semconv::{hw, process, system as names};
 
 const CPU_TIME: Shown = Shown {
     name: names::CPU_TIME,
@@ -222,7 +222,7 @@ fn each_interface(interfaces: &str, points: &mut Points<'_>) {
         for (direction, first) in [("receive", 0), ("transmit", 8)] {
             let labels: [(Key, &str); 2] = [
                 (names::NETWORK_INTERFACE_NAME, name),
-                (names::NETWORK_IO_DIRECTION, direction),
+                (hw::IO_DIRECTION, direction),
             ];
             points.whole(&NETWORK_IO, &labels, field(first));
             points.whole(&NETWORK_ERRORS, &labels, field(first + 2));

@@ -89,7 +89,7 @@ fn other_thresholds_would_not_do() {
 }
 
 fn sample() -> Sample {
-    Sample::at(obs_core::Moment::from_bits(1).unwrap())
+    Sample::new(obs_core::Moment::from_bits(1).unwrap())
 }
 
 #[track_caller]
@@ -100,26 +100,26 @@ fn tells(phase: Phase, sample: Sample, expect: Cause) {
 #[test]
 fn what_is_always_so_explains_nothing() {
     // Held by its power at the clock that it always has.
-    let mut held = sample();
-    held.throttle = Some(Throttle::POWER);
-    held.sm_clock_ratio = Some(700_000);
-    held.utilization = Some(1_000_000);
+    let held = sample()
+        .with_throttle(Some(Throttle::POWER))
+        .with_sm_clock_ratio(Some(700_000))
+        .with_utilization(Some(1_000_000));
     let before = [held; 8];
     let question = Question::new(Phase::Output, &before[..1]).with_before(&before);
     assert_eq!(explain(&question).cause, Cause::Unknown);
     // Full of what an engine took when it started.
-    let mut full = sample();
-    (full.memory_used, full.memory_total) = (Some(79), Some(80));
+    let full = sample()
+        .with_memory_used(Some(79))
+        .with_memory_total(Some(80));
     tells(Phase::Output, full, Cause::Unknown);
     // Idle clocks.
-    let mut idle = sample();
-    idle.utilization = Some(0);
-    idle.sm_clock_ratio = Some(170_000);
-    idle.throttle = Some(Throttle::IDLE);
+    let idle = sample()
+        .with_utilization(Some(0))
+        .with_sm_clock_ratio(Some(170_000))
+        .with_throttle(Some(Throttle::IDLE));
     tells(Phase::FirstOutput, idle, Cause::Unknown);
     // Bandwidth before there is anything to decode.
-    let mut read = sample();
-    read.dram_active = Some(950_000);
+    let read = sample().with_dram_active(Some(950_000));
     tells(Phase::FirstOutput, read, Cause::Unknown);
     tells(Phase::Output, read, Cause::Bandwidth);
 }
@@ -127,8 +127,7 @@ fn what_is_always_so_explains_nothing() {
 #[test]
 fn what_was_not_read_is_no_cause() {
     tells(Phase::Output, sample(), Cause::Unknown);
-    let mut hot = sample();
-    hot.throttle = Some(Throttle::THERMAL_HARDWARE);
     // The device's own word is enough where its clock is not known.
+    let hot = sample().with_throttle(Some(Throttle::THERMAL_HARDWARE));
     tells(Phase::Output, hot, Cause::ThermalThrottle);
 }

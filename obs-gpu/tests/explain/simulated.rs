@@ -208,60 +208,58 @@ impl Machine {
     }
 
     fn sample(&self, dice: &mut Dice, tick: u64) -> Sample {
-        let mut sample = Sample::at(Moment::from_bits(1 + tick).unwrap());
-        let millionths = |share: f64| (share.clamp(0.0, 1.0) * 1e6) as u32;
-        sample.utilization = Some(millionths(dice.about(self.load, 0.05)));
-        sample.sm_clock_ratio = Some(millionths(dice.about(self.clock, 0.02)));
         let held = dice.chance(self.held);
-        sample.throttle = Some(if held {
+        let throttle = if held {
             Throttle::POWER
         } else {
             Throttle::default()
-        });
+        };
         let total = 80_u64 << 30;
-        sample.memory_total = Some(total);
-        sample.memory_used = Some((dice.about(self.memory, 0.001) * total as f64) as u64);
-        if self.has_dram {
-            sample.dram_active = Some(millionths(dice.about(self.dram, 0.02)));
-        }
+        let used = (dice.about(self.memory, 0.001) * total as f64) as u64;
+        let sample = Sample::new(Moment::from_bits(1 + tick).unwrap())
+            .with_utilization(millionths(dice.about(self.load, 0.05)))
+            .with_throttle(Some(throttle))
+            .with_memory_total(Some(total))
+            .with_memory_used(Some(used));
+        let clock = dice.about(self.clock, 0.02);
+        let dram = dice.about(self.dram, 0.02);
         // A sensor that does not answer in time now and then.
-        if dice.chance(0.05) {
-            sample.sm_clock_ratio = None;
-        }
+        let answers = !dice.chance(0.05);
         sample
+            .with_sm_clock_ratio(millionths(clock).filter(|_| answers))
+            .with_dram_active(millionths(dram).filter(|_| self.has_dram))
     }
 
     /// `through` is how much of the call has passed, from 0 to 1.
     fn sample_meanwhile(&self, dice: &mut Dice, tick: u64, through: f64) -> Sample {
-        let mut sample = self.sample(dice, tick);
-        let millionths = |share: f64| (share.clamp(0.0, 1.0) * 1e6) as u32;
+        let usual = self.sample(dice, tick);
+        let at_clock = |sample: Sample, dice: &mut Dice, clock| {
+            let clock = millionths(dice.about(clock, 0.02));
+            sample.with_sm_clock_ratio(clock.filter(|_| sample.sm_clock_ratio().is_some()))
+        };
         match self.wrong {
-            Wrong::Nothing => {}
+            Wrong::Nothing => usual,
             Wrong::Held(bits, share, clock) => {
-                if dice.chance(share) {
-                    sample.throttle = Some(bits);
-                }
-                sample.sm_clock_ratio = sample
-                    .sm_clock_ratio
-                    .map(|_| millionths(dice.about(clock, 0.02)));
+                let bits = dice.chance(share).then_some(bits).or(usual.throttle());
+                at_clock(usual.with_throttle(bits), dice, clock)
             }
             Wrong::Clock(clock) => {
-                sample.throttle = Some(Throttle::APPLICATION_CLOCKS);
-                sample.sm_clock_ratio = sample
-                    .sm_clock_ratio
-                    .map(|_| millionths(dice.about(clock, 0.02)));
+                let bits = Some(Throttle::APPLICATION_CLOCKS);
+                at_clock(usual.with_throttle(bits), dice, clock)
             }
             Wrong::Memory(full) => {
                 let grown = self.memory + (full - self.memory) * (0.5 + through);
-                let total = sample.memory_total.unwrap_or_default();
-                sample.memory_used = Some((grown.min(full) * total as f64) as u64);
+                let total = usual.memory_total().unwrap_or_default();
+                usual.with_memory_used(Some((grown.min(full) * total as f64) as u64))
             }
             Wrong::Bandwidth(used) => {
-                sample.dram_active = sample
-                    .dram_active
-                    .map(|_| millionths(dice.about(used, 0.015)));
+                let used = millionths(dice.about(used, 0.015));
+                usual.with_dram_active(used.filter(|_| self.has_dram))
             }
         }
-        sample
     }
+}
+
+fn millionths(share: f64) -> Option<u64> {
+    Some((share.clamp(0.0, 1.0) * 1e6) as u64)
 }
