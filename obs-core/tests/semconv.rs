@@ -87,6 +87,10 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         ],
     ),
     (
+        container::ALL,
+        &[attribute::CONTAINER_ID, attribute::K8S_POD_UID],
+    ),
+    (
         hw::ALL,
         &[
             attribute::HW_ID,

@@ -43,10 +43,11 @@ pub use owner::{Foreign, Owner};
 pub(crate) use processes::Processes;
 
 use crate::device::DeviceId;
-use std::collections::HashMap;
+use crate::lock::lock;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How many claims one device has room for. Of a service that forgets to let go of them the oldest released ones make room.
 const MOST: usize = 1024;
@@ -54,9 +55,21 @@ const MOST: usize = 1024;
 /// No bytes were told.
 const UNTOLD: u64 = u64::MAX;
 
+/// How many models and tasks have counters of their own; the tokens of others are [`Owner::Other`]'s.
+const MOST_OWNERS: usize = 256;
+
 /// All claims of a process. Cloning counts a reference: they are the same claims.
 #[derive(Clone, Default)]
-pub struct Claims(Arc<Mutex<HashMap<DeviceId, Vec<Arc<Held>>>>>);
+pub struct Claims(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    held: HashMap<DeviceId, Vec<Arc<Held>>>,
+    /// Tokens of each model and task, for as long as the process lives.
+    tokens: BTreeMap<Owner, Arc<AtomicU64>>,
+    /// By model the devices that it is claimed to run on, for readers who may not wait for memory.
+    devices: HashMap<Box<str>, Arc<[DeviceId]>>,
+}
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,39 +93,25 @@ impl Claims {
         }
     }
 
-    /// The devices that a model is claimed to run on, each once.
-    pub fn devices_of(&self, model: &str) -> Vec<DeviceId> {
-        let claims = self.lock();
-        let holds = |held: &Arc<Held>| !held.is_released() && held.model() == Some(model);
-        let mut devices: Vec<DeviceId> = { claims.iter() }
-            .filter(|(_, held)| held.iter().any(holds))
-            .map(|(device, _)| device.clone())
-            .collect();
-        devices.sort_unstable();
-        devices
+    /// The devices that a model is claimed to run on, in the order of their names. A lock that is held for moments, a reference
+    /// counted, and no memory.
+    pub fn devices_of(&self, model: &str) -> Option<Arc<[DeviceId]>> {
+        lock(&self.0).devices.get(model).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Vec<Arc<Held>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, held: &Arc<Held>) {
-        let mut claims = self.lock();
-        for (device, _) in &held.memory {
-            let of_device = claims.entry(device.clone()).or_default();
-            if of_device.len() >= MOST {
-                let oldest = of_device.iter().position(|held| held.is_released());
-                of_device.remove(oldest.unwrap_or_default());
-            }
-            of_device.push(held.clone());
-        }
+    /// The tokens that claims told of, by model and task.
+    pub(crate) fn tokens(&self) -> Vec<(Owner, u64)> {
+        let book = lock(&self.0);
+        let tokens = book.tokens.iter();
+        let tokens = tokens.map(|(owner, count)| (owner.clone(), count.load(Ordering::Relaxed)));
+        tokens.collect()
     }
 
     /// Those on a device, each with whether it was let go of before now: what it did until then still counts, and then it is
     /// forgotten.
     fn on(&self, device: &DeviceId) -> Vec<(Arc<Held>, bool)> {
-        let mut claims = self.lock();
-        let Some(of_device) = claims.get_mut(device) else {
+        let mut book = lock(&self.0);
+        let Some(of_device) = book.held.get_mut(device) else {
             return Vec::new();
         };
         let listed = { of_device.iter() }
@@ -121,6 +120,42 @@ impl Claims {
         let mut released = listed.iter().map(|(_, released)| *released);
         of_device.retain(|_| !released.next().unwrap_or(false));
         listed
+    }
+}
+
+impl Book {
+    fn add(&mut self, held: &Arc<Held>) {
+        for (device, _) in &held.memory {
+            let of_device = self.held.entry(device.clone()).or_default();
+            if of_device.len() >= MOST {
+                let oldest = of_device.iter().position(|held| held.is_released());
+                of_device.remove(oldest.unwrap_or_default());
+            }
+            of_device.push(held.clone());
+        }
+        self.list(held.model());
+    }
+
+    /// Lists anew where a model runs.
+    fn list(&mut self, model: Option<&str>) {
+        let Some(model) = model else { return };
+        let holds = |held: &Arc<Held>| !held.is_released() && held.model() == Some(model);
+        let mut devices: Vec<DeviceId> = { self.held.iter() }
+            .filter(|(_, held)| held.iter().any(holds))
+            .map(|(device, _)| device.clone())
+            .collect();
+        devices.sort_unstable();
+        match devices.is_empty() {
+            true => self.devices.remove(model),
+            false => self.devices.insert(model.into(), devices.into()),
+        };
+    }
+
+    /// What counts the tokens of an owner.
+    fn counter(&mut self, owner: &Owner) -> Arc<AtomicU64> {
+        let owner = owner
+            .or_other(|owner| self.tokens.contains_key(owner) || self.tokens.len() < MOST_OWNERS);
+        self.tokens.entry(owner).or_default().clone()
     }
 }
 
@@ -158,44 +193,53 @@ impl ClaimBuilder {
     /// From now on it is held, until what this gives is dropped.
     pub fn hold(self) -> Claim {
         let untold = |device| (device, AtomicU64::new(UNTOLD));
+        let owner = Owner::Claim {
+            model: self.model,
+            task: self.task,
+        };
+        let mut book = lock(&self.claims.0);
         let held = Arc::new(Held {
-            owner: Owner::Claim {
-                model: self.model,
-                task: self.task,
-            },
+            tokens: book.counter(&owner),
+            owner,
             memory: self.devices.into_iter().map(untold).collect(),
             work: AtomicU64::new(0),
-            tokens: AtomicU64::new(0),
             released: AtomicBool::new(false),
         });
-        self.claims.add(&held);
-        Claim(held)
+        book.add(&held);
+        drop(book);
+        Claim {
+            held,
+            claims: self.claims,
+        }
     }
 }
 
 /// What one holds while a device is used for something. Dropping it lets go.
 #[derive(Debug)]
 #[must_use = "dropping it lets go of the device"]
-pub struct Claim(Arc<Held>);
+pub struct Claim {
+    held: Arc<Held>,
+    claims: Claims,
+}
 
 impl Claim {
     /// It generated or read so many tokens: work by which it is told from others, and what joules per token are over.
     /// An atomic addition or two; any thread may.
     #[inline]
     pub fn tokens(&self, count: u64) {
-        self.0.work.fetch_add(count, Ordering::Relaxed);
-        self.0.tokens.fetch_add(count, Ordering::Relaxed);
+        self.held.work.fetch_add(count, Ordering::Relaxed);
+        self.held.tokens.fetch_add(count, Ordering::Relaxed);
     }
 
     /// It did so much of what is no token: samples, steps, anything that all claims of the device measure alike.
     #[inline]
     pub fn worked(&self, units: u64) {
-        self.0.work.fetch_add(units, Ordering::Relaxed);
+        self.held.work.fetch_add(units, Ordering::Relaxed);
     }
 
     /// It has so many bytes of a device's memory, of one that it claims.
     pub fn set_memory(&self, device: &DeviceId, bytes: u64) {
-        let mut devices = self.0.memory.iter();
+        let mut devices = self.held.memory.iter();
         if let Some((_, memory)) = devices.find(|(claimed, _)| claimed == device) {
             memory.store(bytes.min(UNTOLD - 1), Ordering::Relaxed);
         }
@@ -203,13 +247,14 @@ impl Claim {
 
     /// The devices that it holds.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
-        self.0.memory.iter().map(|(device, _)| device)
+        self.held.memory.iter().map(|(device, _)| device)
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.0.released.store(true, Ordering::Release);
+        self.held.released.store(true, Ordering::Release);
+        lock(&self.claims.0).list(self.held.model());
     }
 }
 
@@ -219,7 +264,8 @@ struct Held {
     owner: Owner,
     memory: Box<[(DeviceId, AtomicU64)]>,
     work: AtomicU64,
-    tokens: AtomicU64,
+    /// Those of all claims of its owner.
+    tokens: Arc<AtomicU64>,
     released: AtomicBool,
 }
 

@@ -4,6 +4,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+mod attribution;
 mod calls;
 mod claims;
 mod device;
@@ -25,6 +26,7 @@ mod snapshot;
 mod source;
 mod sync;
 
+pub use attribution::Attribution;
 pub use calls::Calls;
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use device::{DeviceId, DeviceInfo, MigInstance};

@@ -20,10 +20,8 @@ pub(crate) struct Shown {
 pub(crate) enum Is {
     /// They only grow.
     Total,
-    /// They can be added up.
+    /// They are as they are, and can be added up.
     Sum,
-    /// They are as they are.
-    Gauge,
 }
 
 /// Since when totals count. One that fell began anew after it was read last.
@@ -103,23 +101,19 @@ impl<'s> Points<'s> {
                     .start(shown.name, texts.join("\0"), value.as_f64(), self.times)
             }
             Is::Sum => self.times.0,
-            Is::Gauge => 0,
         };
         let point = NumberPoint::new(attributes, (start, now), value);
         let place = *self.places.entry(shown.name).or_insert_with(|| {
-            let data = match shown.is {
-                Is::Gauge => Data::Gauge { points: Vec::new() },
-                is => Data::Sum {
-                    monotonic: is == Is::Total,
-                    temporality: Temporality::Cumulative,
-                    points: Vec::new(),
-                },
+            let data = Data::Sum {
+                monotonic: shown.is == Is::Total,
+                temporality: Temporality::Cumulative,
+                points: Vec::new(),
             };
             let metric = Metric::new(shown.name, shown.unit, shown.description, self.scope, data);
             self.metrics.push(metric);
             self.metrics.len() - 1
         });
-        if let Data::Sum { points, .. } | Data::Gauge { points } = &mut self.metrics[place].data {
+        if let Data::Sum { points, .. } = &mut self.metrics[place].data {
             points.push(point);
         }
     }

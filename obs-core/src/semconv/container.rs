@@ -1,5 +1,12 @@
 //! A container by its control group (v1.44.0; release candidates).
 
+names! {
+    /// Which container.
+    ID = "container.id";
+    /// Which pod it is in (of the registry of `k8s`).
+    K8S_POD_UID = "k8s.pod.uid";
+}
+
 /// Processor time, in seconds.
 pub const CPU_TIME: &str = "container.cpu.time";
 /// Memory in use, the cache of files with it, in bytes.

@@ -136,6 +136,10 @@ names! {
     FABRIC_TRANSFER = "obs.fabric.transfer";
     /// Whom a transfer is with: a rank, a stage, a host.
     FABRIC_PEER = "obs.fabric.peer";
+    /// Whose a part of what a GPU used is: `claim`, `process`, `idle`, `unattributed`.
+    GPU_OWNER = "obs.gpu.owner";
+    /// What a GPU is used for, as whoever claims it says: `chat`, `train`.
+    GPU_TASK = "obs.gpu.task";
     /// Which clock of a GPU: `sm` or `memory`.
     GPU_CLOCK = "obs.gpu.clock";
     /// Why the clocks of a GPU are held down.
@@ -396,3 +400,13 @@ pub const GPU_CALL_DURATION: &str = "obs.gpu.call.duration";
 pub const GPU_CALLS_LATE: &str = "obs.gpu.calls.late";
 /// Readings of a GPU that were missed, as the one before took too long.
 pub const GPU_SWEEPS_MISSED: &str = "obs.gpu.sweeps.missed";
+/// Energy of a GPU by who used it, in joules.
+pub const GPU_ATTRIBUTED_ENERGY: &str = "obs.gpu.attributed.energy";
+/// Time in which something ran on a GPU by whose it was, in seconds.
+pub const GPU_ATTRIBUTED_BUSY_TIME: &str = "obs.gpu.attributed.busy_time";
+/// Memory of a GPU in use by whose it is, in bytes.
+pub const GPU_ATTRIBUTED_MEMORY: &str = "obs.gpu.attributed.memory.usage";
+/// Tokens that those who claim a GPU told of.
+pub const GPU_ATTRIBUTED_TOKENS: &str = "obs.gpu.attributed.tokens";
+/// Windows in which claims said that they have more of a GPU's memory than is in use.
+pub const GPU_OVER_CLAIMED: &str = "obs.gpu.attributed.over_claimed";

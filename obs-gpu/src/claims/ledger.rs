@@ -2,7 +2,7 @@
 
 use super::owner::{Foreign, Owner};
 use super::split::split;
-use super::{Claims, Held};
+use super::{Claims, Held, MOST_OWNERS};
 use crate::device::DeviceId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -33,8 +33,6 @@ pub struct Settled {
     pub busy: BTreeMap<Owner, u64>,
     /// Bytes in use now, by owner; their sum is what the device has in use. Empty where that is unknown.
     pub memory: BTreeMap<Owner, u64>,
-    /// Tokens that claims told of, by owner. A claim on several devices tells each of them.
-    pub tokens: BTreeMap<Owner, u64>,
     /// Windows in which claims said that they have more memory than is in use.
     pub over_claimed: u64,
 }
@@ -45,8 +43,8 @@ pub(crate) struct Ledger {
     device: DeviceId,
     claims: Claims,
     energy: Option<u64>,
-    /// Work and tokens of each claim that were settled before, by its address: a claim lives for as long as it stands here.
-    settled: HashMap<usize, (Arc<Held>, u64, u64)>,
+    /// Work of each claim that was settled before, by its address: a claim lives for as long as it stands here.
+    settled: HashMap<usize, (Arc<Held>, u64)>,
     totals: Settled,
 }
 
@@ -101,17 +99,9 @@ impl Ledger {
         let mut worked = Vec::with_capacity(listed.len());
         for (held, released) in listed {
             let key = Arc::as_ptr(&held) as usize;
-            let (work, tokens) = (
-                held.work.load(Ordering::Relaxed),
-                held.tokens.load(Ordering::Relaxed),
-            );
-            let (_, work_before, tokens_before) =
-                { self.settled.entry(key) }.or_insert_with(|| (held.clone(), 0, 0));
-            let done = work.wrapping_sub(std::mem::replace(work_before, work));
-            let generated = tokens.wrapping_sub(std::mem::replace(tokens_before, tokens));
-            if generated > 0 {
-                *self.totals.tokens.entry(held.owner.clone()).or_default() += generated;
-            }
+            let work = held.work.load(Ordering::Relaxed);
+            let (_, before) = { self.settled.entry(key) }.or_insert_with(|| (held.clone(), 0));
+            let done = work.wrapping_sub(std::mem::replace(before, work));
             worked.push(Worked {
                 owner: held.owner.clone(),
                 work: done,
@@ -187,10 +177,21 @@ impl Shares {
             .zip(outer)
             .chain(self.here.iter().zip(here));
         for ((owner, _), part) in owners.filter(|(_, part)| *part > 0) {
-            let sum = totals.entry(owner.clone()).or_default();
+            let sum = place(totals, owner);
             *sum = sum.saturating_add(part);
         }
     }
+}
+
+/// Where an owner's part stands.
+fn place<'t>(totals: &'t mut BTreeMap<Owner, u64>, owner: &Owner) -> &'t mut u64 {
+    let owner = match owner {
+        Owner::Claim { .. } | Owner::Process(_) => {
+            owner.or_other(|owner| totals.contains_key(owner) || totals.len() < MOST_OWNERS)
+        }
+        own => own.clone(),
+    };
+    totals.entry(owner).or_default()
 }
 
 /// Whose a window is in which nobody says that he worked.
@@ -210,7 +211,7 @@ fn room(totals: &mut BTreeMap<Owner, u64>, used: u64, worked: &[Worked], window:
         let bytes = bytes.min(left);
         left -= bytes;
         if bytes > 0 {
-            *totals.entry(owner).or_default() += bytes;
+            *place(totals, &owner) += bytes;
         }
         left
     };

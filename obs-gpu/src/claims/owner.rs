@@ -13,6 +13,8 @@ pub enum Owner {
     },
     /// Another process's, by what its environment and its control group say.
     Process(Foreign),
+    /// One for whom there is no room: of so many owners only the first have a name.
+    Other,
     /// Nobody's: nothing ran.
     Idle,
     /// Somebody's, and nobody said whose.
@@ -20,11 +22,21 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// `obs.gpu.owner`: `claim`, `process`, `idle`, `unattributed`.
+    /// Itself where there is room for it, else [`Other`](Self::Other).
+    pub(super) fn or_other(&self, has_room: impl FnOnce(&Self) -> bool) -> Self {
+        if has_room(self) {
+            self.clone()
+        } else {
+            Self::Other
+        }
+    }
+
+    /// `obs.gpu.owner`: `claim`, `process`, `_OTHER`, `idle`, `unattributed`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Claim { .. } => "claim",
             Self::Process(_) => "process",
+            Self::Other => obs_core::OTHER,
             Self::Idle => "idle",
             Self::Unattributed => "unattributed",
         }
@@ -45,4 +57,15 @@ pub struct Foreign {
     pub container: Option<Box<str>>,
     /// The pod that it runs in.
     pub pod: Option<Box<str>>,
+}
+
+impl Foreign {
+    /// Nothing is known.
+    pub const NOTHING: Self = Self {
+        model: None,
+        task: None,
+        service: None,
+        container: None,
+        pod: None,
+    };
 }

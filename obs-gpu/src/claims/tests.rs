@@ -101,7 +101,10 @@ fn work_divides_energy_and_time() {
             (embed_owner.clone(), 50 * MS),
         ],
     );
-    check(&settled.tokens, &[(chat_owner.clone(), 300)]);
+    assert_eq!(
+        rig.claims.tokens(),
+        [(embed_owner.clone(), 0), (chat_owner.clone(), 300)]
+    );
     // Who does nothing uses nothing, though he holds the device.
     embed.worked(1);
     let settled = rig.window(1000, 100);
@@ -214,10 +217,10 @@ fn what_was_done_before_letting_go_counts() {
     drop(claim);
     let settled = rig.window(100, 50);
     check(&settled.energy, &[(claimed("a", "chat"), 100)]);
-    check(&settled.tokens, &[(claimed("a", "chat"), 9)]);
+    assert_eq!(rig.claims.tokens(), [(claimed("a", "chat"), 9)]);
     let settled = rig.window(100, 50);
     assert_eq!(settled.energy[&Owner::Unattributed], 100);
-    assert!(rig.claims.lock()[&rig.device].is_empty());
+    assert!(lock(&rig.claims.0).held[&rig.device].is_empty());
     assert!(rig.ledger.is_empty());
 }
 
@@ -253,17 +256,55 @@ fn a_model_on_several_devices_is_on_each() {
         .and(&second)
         .model("a")
         .hold();
-    assert_eq!(claims.devices_of("a"), [first.clone(), second.clone()]);
-    assert!(claims.devices_of("b").is_empty());
+    let devices = claims.devices_of("a").unwrap();
+    assert_eq!(*devices, [first.clone(), second.clone()]);
+    assert_eq!(claims.devices_of("b"), None);
     assert_eq!(claim.devices().count(), 2);
     claim.tokens(5);
-    for device in [first, second] {
-        let mut ledger = Ledger::new(device, &claims);
-        let settled = ledger.settle(&Window::default());
-        assert_eq!(settled.tokens.values().sum::<u64>(), 5);
+    for device in [&first, &second] {
+        let mut ledger = Ledger::new(device.clone(), &claims);
+        let window = |energy| Window {
+            energy: Some(energy),
+            utilization: Some(500_000),
+            ..Window::default()
+        };
+        ledger.settle(&window(10));
+        claim.tokens(1);
+        assert_eq!(ledger.settle(&window(17)).energy.values().sum::<u64>(), 7);
     }
+    // A token is one token, on however many devices.
+    assert_eq!(
+        claims.tokens().iter().map(|(_, count)| count).sum::<u64>(),
+        7
+    );
     drop(claim);
-    assert!(claims.devices_of("a").is_empty());
+    assert_eq!(claims.devices_of("a"), None);
+}
+
+#[test]
+fn owners_without_end_are_others() {
+    let mut rig = Rig::new();
+    for model in 0..2 * MOST_OWNERS {
+        let claim = rig.hold(&model.to_string(), "chat");
+        claim.tokens(1);
+        rig.window(10, 50);
+    }
+    let settled = rig.window(0, 0);
+    assert_eq!(settled.energy.len(), MOST_OWNERS + 1);
+    assert_eq!(
+        settled.energy.values().sum::<u64>(),
+        20 * MOST_OWNERS as u64
+    );
+    assert_eq!(settled.energy[&Owner::Other], 10 * MOST_OWNERS as u64);
+    let tokens = rig.claims.tokens();
+    assert_eq!(
+        tokens
+            .iter()
+            .map(|(_, count)| *count as usize)
+            .sum::<usize>(),
+        2 * MOST_OWNERS
+    );
+    assert_eq!(tokens.len(), MOST_OWNERS + 1);
 }
 
 #[test]
@@ -273,9 +314,9 @@ fn a_service_that_never_looks_fills_no_memory() {
     for _ in 0..2 * MOST {
         drop(rig.hold("a", "chat"));
     }
-    let held = rig.claims.lock()[&rig.device].len();
+    let held = lock(&rig.claims.0).held[&rig.device].len();
     assert_eq!(held, MOST);
-    assert_eq!(rig.claims.devices_of("kept").len(), 1);
+    assert_eq!(rig.claims.devices_of("kept").unwrap().len(), 1);
     drop(kept);
 }
 

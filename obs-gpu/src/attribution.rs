@@ -1,0 +1,267 @@
+//! Keeps the books of claims while devices are watched, and shows them.
+//!
+//! | metric | unit | attributes |
+//! |---|---|---|
+//! | `obs.gpu.attributed.energy` | J | `hw.id` and the owner's |
+//! | `obs.gpu.attributed.busy_time` | s | `hw.id` and the owner's |
+//! | `obs.gpu.attributed.memory.usage` | By | `hw.id` and the owner's |
+//! | `obs.gpu.attributed.tokens` | {token} | the owner's: a model on several devices counts each token once |
+//! | `obs.gpu.attributed.over_claimed` | {window} | `hw.id` |
+//!
+//! An owner is `obs.gpu.owner` (`claim`, `process`, `idle`, `unattributed`, or `_OTHER` beyond 256 of them), with
+//! `gen_ai.request.model`, `obs.gpu.task`, `service.name`, `k8s.pod.uid` and `container.id` as far as they are known.
+//!
+//! Joules per token are the rate of energy over that of tokens, by model: both count, so the backend divides them over
+//! whichever time is asked about.
+
+use crate::claims::{Claims, Foreign, Ledger, Owner, Processes, Settled, Window};
+use crate::device::DeviceId;
+use crate::host::SCOPE;
+use crate::lock::lock;
+use crate::points::{Is, Points, Shown, Since};
+use crate::quantity::{Quantity, Tier};
+use crate::reading::Readings;
+use crate::sampler::{Gpu, GpuListener};
+use obs_core::semconv::{container, gen_ai, hw, obs, resource};
+use obs_core::{Key, Moment, PointSource, Telemetry};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const ENERGY: Shown = Shown {
+    name: obs::GPU_ATTRIBUTED_ENERGY,
+    unit: "J",
+    description: "Energy of a device by who used it.",
+    is: Is::Total,
+};
+const BUSY: Shown = Shown {
+    name: obs::GPU_ATTRIBUTED_BUSY_TIME,
+    unit: "s",
+    description: "Time in which something ran on a device by whose it was.",
+    is: Is::Total,
+};
+const MEMORY: Shown = Shown {
+    name: obs::GPU_ATTRIBUTED_MEMORY,
+    unit: "By",
+    description: "Memory of a device in use by whose it is.",
+    is: Is::Sum,
+};
+const TOKENS: Shown = Shown {
+    name: obs::GPU_ATTRIBUTED_TOKENS,
+    unit: "{token}",
+    description: "Tokens that claims told of.",
+    is: Is::Total,
+};
+const OVER: Shown = Shown {
+    name: obs::GPU_OVER_CLAIMED,
+    unit: "{window}",
+    description: "Windows in which claims said that they have more memory than is in use.",
+    is: Is::Total,
+};
+
+/// For how long what was settled is shown without being settled again.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Keeps the books of claims: a [listener](GpuListener) of the monitor's.
+///
+/// ```
+/// use obs_core::Telemetry;
+/// use obs_gpu::{Attribution, Claims, GpuSettings};
+///
+/// let telemetry = Telemetry::builder().manual().build()?;
+/// let claims = Claims::new();
+/// let settings = GpuSettings::new().with_listener(Attribution::new(&telemetry, &claims));
+/// # let _ = settings;
+/// # Ok::<(), obs_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Attribution {
+    telemetry: Telemetry,
+    claims: Claims,
+    books: Mutex<BTreeMap<DeviceId, Book>>,
+    page: Mutex<Page>,
+    processes: Option<Mutex<Processes>>,
+    own: u32,
+}
+
+/// Of one device.
+#[derive(Debug)]
+struct Book {
+    ledger: Ledger,
+    settled: Settled,
+    at: Moment,
+}
+
+impl Attribution {
+    /// Books of `claims`, shown by `telemetry`. Other processes are asked for what they say of themselves where their numbers are
+    /// the driver's: not in a container with a namespace of its own.
+    pub fn new(telemetry: &Telemetry, claims: &Claims) -> Arc<Self> {
+        Self::with_proc(telemetry, claims, "/proc")
+    }
+
+    /// The same by another `/proc`: the host's, where it is mounted in a container.
+    pub fn with_proc(
+        telemetry: &Telemetry,
+        claims: &Claims,
+        proc: impl Into<PathBuf>,
+    ) -> Arc<Self> {
+        let processes = Processes::new(proc);
+        let source = telemetry.point_source();
+        let this = Arc::new(Self {
+            telemetry: *telemetry,
+            claims: claims.clone(),
+            books: Mutex::default(),
+            page: Mutex::new(Page {
+                made: source.unix_nanos(),
+                since: Since::default(),
+                source,
+            }),
+            processes: processes.are_the_drivers().then(|| Mutex::new(processes)),
+            own: std::process::id(),
+        });
+        if !telemetry.is_shut_down() {
+            let watched = Arc::downgrade(&this);
+            telemetry.observe(move || {
+                if let Some(this) = watched.upgrade() {
+                    this.show();
+                }
+            });
+        }
+        this
+    }
+
+    /// What owners have used of a device since it was found, and have now.
+    pub fn settled(&self, device: &DeviceId) -> Option<Settled> {
+        lock(&self.books)
+            .get(device)
+            .map(|book| book.settled.clone())
+    }
+
+    fn show(&self) {
+        lock(&self.page).show(&self.books, &self.claims);
+    }
+
+    /// Processes that are known to be others, with what the driver says of them.
+    fn others(&self, gpu: &Gpu) -> Vec<(Foreign, Option<u64>, Option<u32>)> {
+        let Some(processes) = &self.processes else {
+            return Vec::new();
+        };
+        let mut processes = lock(processes);
+        let used = gpu.processes();
+        let mut others = Vec::new();
+        for process in used.iter().filter(|process| process.pid != self.own) {
+            if !processes.is_alive(process.pid) {
+                continue;
+            }
+            let bytes = process
+                .memory
+                .value()
+                .and_then(|bytes| u64::try_from(bytes).ok());
+            let share = process
+                .utilization
+                .value()
+                .and_then(|share| u32::try_from(share).ok());
+            others.push((processes.foreign(process.pid), bytes, share));
+        }
+        others
+    }
+}
+
+impl GpuListener for Attribution {
+    fn read(&self, gpu: &Gpu, at: Moment, tier: Tier, readings: &Readings) {
+        if tier != Tier::Fast {
+            return;
+        }
+        let whole = |quantity| u64::try_from(readings.value(quantity)?).ok();
+        let mut window = Window {
+            nanos: 0,
+            energy: whole(Quantity::Energy),
+            utilization: whole(Quantity::Utilization).and_then(|share| u32::try_from(share).ok()),
+            memory: whole(Quantity::MemoryUsed),
+            others: self.others(gpu),
+        };
+        let mut books = lock(&self.books);
+        let book = books.entry(gpu.id().clone()).or_insert_with(|| Book {
+            ledger: Ledger::new(gpu.id().clone(), &self.claims),
+            settled: Settled::default(),
+            at,
+        });
+        let passed = self.telemetry.between(book.at, at).as_nanos();
+        window.nanos = u64::try_from(passed).unwrap_or(u64::MAX);
+        book.at = at;
+        book.settled = book.ledger.settle(&window).clone();
+        drop(books);
+        // Devices are read inside collections there, after whoever was there before the monitor was asked.
+        if self.telemetry.is_manual() {
+            self.show();
+        }
+    }
+
+    fn gone(&self, gpu: &Gpu, _: Moment) {
+        // What it used stays used; what it has it has no more.
+        if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
+            book.settled.memory.clear();
+        }
+        if let Some(processes) = &self.processes {
+            lock(processes).keep(|_| false);
+        }
+    }
+}
+
+/// What collections see. Dropped with the books, it takes back what it showed.
+#[derive(Debug)]
+struct Page {
+    made: u64,
+    since: Since,
+    source: PointSource,
+}
+
+impl Page {
+    fn show(&mut self, books: &Mutex<BTreeMap<DeviceId, Book>>, claims: &Claims) {
+        let now = self.source.unix_nanos();
+        let mut points = Points::new(&SCOPE, &mut self.since, (self.made, now));
+        for (device, book) in lock(books).iter() {
+            let id = (hw::ID, device.as_str());
+            let of = |owner| [&[id][..], &labels(owner)].concat();
+            for (owner, &millijoules) in &book.settled.energy {
+                points.float(&ENERGY, &of(owner), Some(millijoules as f64 / 1e3));
+            }
+            for (owner, &nanos) in &book.settled.busy {
+                points.float(&BUSY, &of(owner), Some(nanos as f64 / 1e9));
+            }
+            for (owner, &bytes) in &book.settled.memory {
+                points.whole(&MEMORY, &of(owner), Some(bytes));
+            }
+            let over = book.settled.over_claimed;
+            points.whole(&OVER, &[id], (over > 0).then_some(over));
+        }
+        for (owner, count) in claims.tokens() {
+            points.whole(&TOKENS, &labels(&owner), (count > 0).then_some(count));
+        }
+        self.source.show(points.finish(), KEPT);
+    }
+}
+
+static NOTHING: Foreign = Foreign::NOTHING;
+
+fn labels(owner: &Owner) -> Vec<(Key, &str)> {
+    let mut labels = vec![(obs::GPU_OWNER, owner.kind())];
+    let (model, task, of) = match owner {
+        Owner::Claim { model, task } => (model, task, &NOTHING),
+        Owner::Process(foreign) => (&foreign.model, &foreign.task, foreign),
+        _ => return labels,
+    };
+    for (key, value) in [
+        (gen_ai::REQUEST_MODEL, model),
+        (obs::GPU_TASK, task),
+        (Key::new(&resource::SERVICE_NAME), &of.service),
+        (container::K8S_POD_UID, &of.pod),
+        (container::ID, &of.container),
+    ] {
+        if let Some(value) = value {
+            labels.push((key, &**value));
+        }
+    }
+    labels
+}

@@ -1,0 +1,203 @@
+//! What claims used of devices that are watched.
+
+use crate::scripted::{self, Script};
+use crate::{Rig, Shown, builder, eventually, quick};
+use obs_core::metrics::Temporality;
+use obs_core::{Clock, ManualClock};
+use obs_gpu::{
+    Attribution, Claims, DeviceId, GpuProcess, GpuSettings, Owner, ProcessKind, Quantity, Reading,
+};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Devices of a telemetry without threads, with their books.
+struct Claimed {
+    rig: Rig,
+    clock: ManualClock,
+    claims: Claims,
+    books: Arc<Attribution>,
+    device: DeviceId,
+}
+
+impl Claimed {
+    fn new(proc: &Path) -> Self {
+        let clock = ManualClock::new();
+        let telemetry = builder().manual().with_clock(Clock::manual(&clock)).build();
+        let telemetry = telemetry.expect("usable");
+        let claims = Claims::new();
+        let books = Attribution::with_proc(&telemetry, &claims, proc);
+        let settings = GpuSettings::new().with_listener(books.clone());
+        let rig = Rig::on(telemetry, Script::of(2), settings);
+        let claimed = Self {
+            rig,
+            clock,
+            claims,
+            books,
+            device: DeviceId::new(scripted::uuid(0)),
+        };
+        // From here on it is counted.
+        claimed.after(0, 0, 0);
+        claimed
+    }
+
+    /// A second in which the first device used so many millijoules, and in so many hundredths of which something ran.
+    fn after(&self, seconds: u64, millijoules: i64, percent: i64) -> Shown {
+        let script = &self.rig.script;
+        script.device(0, |device| {
+            let energy = device.values[&Quantity::Energy].value().expect("a number");
+            let energy = Reading::Value(energy + millijoules);
+            device.values.insert(Quantity::Energy, energy);
+            let share = Reading::Value(percent * 10_000);
+            device.values.insert(Quantity::Utilization, share);
+        });
+        self.clock.advance(Duration::from_secs(seconds));
+        Shown(self.rig.telemetry.reader(Temporality::Cumulative).collect())
+    }
+}
+
+#[test]
+fn joules_and_tokens_stand_beside_each_other_by_model() {
+    let nowhere = tempfile::tempdir().expect("a directory");
+    let claimed = Claimed::new(nowhere.path());
+    let claim = { claimed.claims.claim(&claimed.device) }
+        .model("qwen3-8b")
+        .task("chat")
+        .hold();
+    claim.set_memory(&claimed.device, 17 << 30);
+    claim.tokens(150);
+    let shown = claimed.after(1, 450_000, 80);
+    let model = ("gen_ai.request.model", "qwen3-8b");
+    let whose = [
+        ("hw.id", "GPU-00000000"),
+        ("obs.gpu.owner", "claim"),
+        model,
+        ("obs.gpu.task", "chat"),
+    ];
+    let value = |name, labels: &[_]| shown.value(name, labels);
+    assert_eq!(value("obs.gpu.attributed.energy", &whose), Some(450.0));
+    assert_eq!(value("obs.gpu.attributed.busy_time", &whose), Some(0.8));
+    assert_eq!(
+        value("obs.gpu.attributed.memory.usage", &whose),
+        Some((17_u64 << 30) as f64)
+    );
+    assert_eq!(value("obs.gpu.attributed.tokens", &[model]), Some(150.0));
+    // The rest of the memory in use is somebody's, and nobody said whose.
+    let rest = [("hw.id", "GPU-00000000"), ("obs.gpu.owner", "unattributed")];
+    assert_eq!(
+        value("obs.gpu.attributed.memory.usage", &rest),
+        Some((3_u64 << 30) as f64)
+    );
+    // Nothing ran on it then.
+    let shown = claimed.after(1, 80_000, 0);
+    let idle = [("hw.id", "GPU-00000000"), ("obs.gpu.owner", "idle")];
+    assert_eq!(shown.value("obs.gpu.attributed.energy", &idle), Some(80.0));
+    let used: f64 = { shown.points("obs.gpu.attributed.energy") }
+        .iter()
+        .map(|point| point.value.as_f64())
+        .sum();
+    assert_eq!(used, 530.0);
+    let settled = claimed.books.settled(&claimed.device).expect("settled");
+    assert_eq!(settled.energy[&Owner::Idle], 80_000);
+    assert_eq!(settled.over_claimed, 0);
+    drop(claim);
+}
+
+#[test]
+fn other_processes_are_asked_where_their_numbers_are_the_drivers() {
+    let proc = tempfile::tempdir().expect("a directory");
+    let write = |pid: u32, file: &str, text: &str| {
+        let path = proc.path().join(pid.to_string());
+        fs::create_dir_all(&path).expect("a directory");
+        fs::write(path.join(file), text).expect("a file");
+    };
+    write(
+        4711,
+        "stat",
+        "4711 (train) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0",
+    );
+    write(
+        4711,
+        "environ",
+        "OTEL_SERVICE_NAME=train\0OBS_TASK=finetune\0SECRET=x\0",
+    );
+    fs::create_dir_all(proc.path().join("self/ns")).expect("a directory");
+    let namespace = |name: &str| {
+        let link = proc.path().join("self/ns/pid");
+        let _ = fs::remove_file(&link);
+        symlink(name, link).expect("a link");
+    };
+    let run = || {
+        let claimed = Claimed::new(proc.path());
+        claimed.rig.script.device(0, |device| {
+            let mut one = GpuProcess::new(4711, ProcessKind::Compute);
+            one.memory = Reading::Value(5 << 30);
+            one.utilization = Reading::Value(400_000);
+            // A row of one that is gone.
+            let mut gone = GpuProcess::new(4712, ProcessKind::Compute);
+            gone.memory = Reading::Value(1 << 30);
+            device.processes = vec![one, gone];
+        });
+        // Processes are read with the slow tier.
+        claimed.after(10, 0, 80);
+        claimed.after(1, 100_000, 80)
+    };
+    namespace("pid:[4026531836]");
+    let shown = run();
+    let train = [
+        ("hw.id", "GPU-00000000"),
+        ("obs.gpu.owner", "process"),
+        ("service.name", "train"),
+        ("obs.gpu.task", "finetune"),
+    ];
+    assert_eq!(shown.value("obs.gpu.attributed.energy", &train), Some(50.0));
+    let bytes = shown.value("obs.gpu.attributed.memory.usage", &train);
+    assert_eq!(bytes, Some((5_u64 << 30) as f64));
+    assert!(!format!("{:?}", shown.metric("obs.gpu.attributed.energy")).contains("SECRET"));
+    // In a namespace of its own 4711 may be anybody.
+    namespace("pid:[4026532201]");
+    let shown = run();
+    assert_eq!(
+        shown.point("obs.gpu.attributed.energy", &[("obs.gpu.owner", "process")]),
+        None
+    );
+    let rest = [("hw.id", "GPU-00000000"), ("obs.gpu.owner", "unattributed")];
+    assert_eq!(shown.value("obs.gpu.attributed.energy", &rest), Some(100.0));
+}
+
+#[test]
+fn with_threads_sums_are_what_the_device_counted() {
+    let telemetry = builder().build().expect("usable");
+    let claims = Claims::new();
+    let nowhere = tempfile::tempdir().expect("a directory");
+    let books = Attribution::with_proc(&telemetry, &claims, nowhere.path());
+    let rig = Rig::on(
+        telemetry,
+        Script::of(1),
+        quick().with_listener(books.clone()),
+    );
+    let device = DeviceId::new(scripted::uuid(0));
+    eventually("books", || books.settled(&device).is_some());
+    let claim = claims.claim(&device).model("a").hold();
+    for _ in 0..100 {
+        claim.tokens(3);
+        rig.script.device(0, |device| {
+            let energy = device.values[&Quantity::Energy].value().expect("a number");
+            device
+                .values
+                .insert(Quantity::Energy, Reading::Value(energy + 1_000));
+        });
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let sum = || {
+        books
+            .settled(&device)
+            .map(|settled| settled.energy.values().sum::<u64>())
+    };
+    eventually("all of it", || sum() == Some(100_000));
+    let energy = rig.shown().points("obs.gpu.attributed.energy").len();
+    assert!(energy >= 1);
+    drop(claim);
+}
