@@ -55,7 +55,7 @@ pub enum Milestone {
         at: Moment,
         /// When the first of its output was there, if it was.
         first_output: Option<Moment>,
-        /// Whether any of it came later than it should.
+        /// Whether any of what followed came later than it should.
         slow: bool,
     },
 }

@@ -60,7 +60,7 @@ impl LlmCall {
 
     fn annotate(&mut self) {
         let (kind, first_output) = (self.kind, self.pace.first());
-        let slow = self.pace.is_slow();
+        let slow = self.pace.slow() > 0;
         if let Some(mut active) = self.operation.active() {
             let ending = || Milestone::Ending {
                 at: kind.now(),

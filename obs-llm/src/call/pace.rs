@@ -14,8 +14,6 @@ pub(crate) struct Pace {
     longest: u64,
     chunks: u32,
     slow: u32,
-    /// Whether the first came late.
-    late: bool,
     gaps: Passages,
 }
 
@@ -48,11 +46,6 @@ impl Pace {
         self.slow
     }
 
-    /// Whether any of it came later than it should.
-    pub(crate) fn is_slow(&self) -> bool {
-        self.late || self.slow > 0
-    }
-
     #[inline]
     pub(crate) fn chunks(
         &mut self,
@@ -83,7 +76,7 @@ impl Pace {
             None => {
                 gaps -= 1;
                 self.first = Some(now);
-                self.late = first_chunk(active, of, now);
+                first_chunk(active, of, now);
             }
         }
         self.last = Some(now);
@@ -113,13 +106,12 @@ impl Pace {
     }
 }
 
-/// Whether it came late.
 #[inline(never)]
 fn first_chunk(
     mut active: Active<'_>,
     (shared, kind): (&'static Shared, &'static Kind),
     now: Moment,
-) -> bool {
+) {
     active.stamp_at(Event::FIRST_OUTPUT, now);
     let started = active.started();
     kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
@@ -134,5 +126,4 @@ fn first_chunk(
         };
         slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
     }
-    slow
 }

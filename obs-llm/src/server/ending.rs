@@ -26,7 +26,7 @@ impl InferenceRequest {
 
     fn annotate(&mut self) {
         let (kind, first_output) = (self.shared.kind, self.first);
-        let slow = self.late || self.slow > 0;
+        let slow = self.slow > 0;
         if let Some(mut active) = self.operation.active() {
             let ending = || Milestone::Ending {
                 at: kind.now(),

@@ -30,8 +30,6 @@ pub struct InferenceRequest {
     pub(super) longest: u64,
     /// How many of them were slow.
     pub(super) slow: u32,
-    /// Whether the first came late.
-    pub(super) late: bool,
     /// Tokens so far, and of them those that the metric has.
     pub(super) output: u32,
     counted: u32,
@@ -80,7 +78,6 @@ impl InferenceRequest {
             last: None,
             longest: 0,
             slow: 0,
-            late: false,
             output: 0,
             counted: 0,
             input: 0,
@@ -269,13 +266,10 @@ impl InferenceRequest {
         }
         let took = at.ticks_since(active.started());
         let threshold = self.shared.slow_first_token;
-        self.late = took >= threshold;
-        let reached = Milestone::FirstOutput {
-            at,
-            slow: self.late,
-        };
-        self.shared.kind.annotate(|| reached, &mut active);
-        if self.late {
+        let slow = took >= threshold;
+        let reached = || Milestone::FirstOutput { at, slow };
+        self.shared.kind.annotate(reached, &mut active);
+        if slow {
             let slow = Slow {
                 cause: "first_token",
                 took,

@@ -71,7 +71,7 @@ fn what_came_late_is_said() {
     let mut call = asked(&llm);
     answer(&capture, &mut call);
     call.end();
-    notes.assert(&["started", "first 100 slow", "ending 150 of Some(100) slow"]);
+    notes.assert(&["started", "first 100 slow", "ending 150 of Some(100)"]);
 }
 
 #[test]
