@@ -7,6 +7,7 @@
 mod attribution;
 mod calls;
 mod claims;
+mod context;
 mod device;
 pub mod explain;
 pub mod fabric;
@@ -29,6 +30,7 @@ mod sync;
 pub use attribution::Attribution;
 pub use calls::Calls;
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
+pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
 pub use monitor::GpuMonitor;
 pub use quantity::{Nature, Quantity, Tier, Unit};

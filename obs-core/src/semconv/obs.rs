@@ -136,6 +136,56 @@ names! {
     FABRIC_TRANSFER = "obs.fabric.transfer";
     /// Whom a transfer is with: a rank, a stage, a host.
     FABRIC_PEER = "obs.fabric.peer";
+    /// Share of time in which a GPU was in use when a call that ran on it started.
+    GPU_START_UTILIZATION = "obs.gpu.start.utilization";
+    /// Share of a GPU's memory that was in use when a call that ran on it started.
+    GPU_START_MEMORY = "obs.gpu.start.memory.utilization";
+    /// Power of a GPU, in watts, when a call that ran on it started.
+    GPU_START_POWER = "obs.gpu.start.power";
+    /// Clock of a GPU as a share of its highest when a call that ran on it started.
+    GPU_START_CLOCK = "obs.gpu.start.sm_clock_ratio";
+    /// Why the clocks of a GPU were held down when a call that ran on it started.
+    GPU_START_THROTTLE = "obs.gpu.start.throttle";
+    /// How a GPU was when a call that ran on it started.
+    GPU_START_HEALTH = "obs.gpu.start.health";
+    /// How old, in seconds, what is told of a GPU was when a call that ran on it started.
+    GPU_START_SAMPLE_AGE = "obs.gpu.start.sample_age";
+    /// Share of time in which a GPU was in use when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_UTILIZATION = "obs.gpu.first_output.utilization";
+    /// Share of a GPU's memory that was in use when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_MEMORY = "obs.gpu.first_output.memory.utilization";
+    /// Power of a GPU, in watts, when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_POWER = "obs.gpu.first_output.power";
+    /// Clock of a GPU as a share of its highest when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_CLOCK = "obs.gpu.first_output.sm_clock_ratio";
+    /// Why the clocks of a GPU were held down when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_THROTTLE = "obs.gpu.first_output.throttle";
+    /// How a GPU was when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_HEALTH = "obs.gpu.first_output.health";
+    /// How old, in seconds, what is told of a GPU was when the first of a call's output was there.
+    GPU_FIRST_OUTPUT_SAMPLE_AGE = "obs.gpu.first_output.sample_age";
+    /// Share of time in which a GPU was in use when a call that ran on it ended.
+    GPU_END_UTILIZATION = "obs.gpu.end.utilization";
+    /// Share of a GPU's memory that was in use when a call that ran on it ended.
+    GPU_END_MEMORY = "obs.gpu.end.memory.utilization";
+    /// Power of a GPU, in watts, when a call that ran on it ended.
+    GPU_END_POWER = "obs.gpu.end.power";
+    /// Clock of a GPU as a share of its highest when a call that ran on it ended.
+    GPU_END_CLOCK = "obs.gpu.end.sm_clock_ratio";
+    /// Why the clocks of a GPU were held down when a call that ran on it ended.
+    GPU_END_THROTTLE = "obs.gpu.end.throttle";
+    /// How a GPU was when a call that ran on it ended.
+    GPU_END_HEALTH = "obs.gpu.end.health";
+    /// How old, in seconds, what is told of a GPU was when a call that ran on it ended.
+    GPU_END_SAMPLE_AGE = "obs.gpu.end.sample_age";
+    /// Why the first of a call's output came late.
+    GPU_SLOW_FIRST_OUTPUT_CAUSE = "obs.gpu.slow.first_output.cause";
+    /// What was read that says so.
+    GPU_SLOW_FIRST_OUTPUT_EVIDENCE = "obs.gpu.slow.first_output.evidence";
+    /// Why what followed the first of a call's output came late.
+    GPU_SLOW_OUTPUT_CAUSE = "obs.gpu.slow.output.cause";
+    /// What was read that says so.
+    GPU_SLOW_OUTPUT_EVIDENCE = "obs.gpu.slow.output.evidence";
     /// Whose a part of what a GPU used is: `claim`, `process`, `idle`, `unattributed`.
     GPU_OWNER = "obs.gpu.owner";
     /// What a GPU is used for, as whoever claims it says: `chat`, `train`.

@@ -1,0 +1,415 @@
+//! What a device did while a call ran on it, on the call itself.
+//!
+//! A call that is [annotated](obs_core::Annotator) (an LLM call, a request to a server of models) has, of the devices that it ran on:
+//!
+//! - `hw.id`, one or several;
+//! - as they were when it started (`obs.gpu.start.*`), when the first of its output was there (`obs.gpu.first_output.*`) and when it
+//!   ended (`obs.gpu.end.*`): `utilization` and `memory.utilization` from 0 to 1, `power` in watts, `sm_clock_ratio` (of the highest clock),
+//!   `throttle` (why clocks are held down), `health`, and `sample_age`, in seconds: how old that was then. What is older than
+//!   [it may be](GpuContext::with_too_old) is left out, and the age is not;
+//! - where the first of its output, or what followed, came late: `obs.gpu.slow.first_output.cause` or `obs.gpu.slow.output.cause`, and the
+//!   same with `evidence`, as [`explain`](mod@crate::explain) finds it.
+//!
+//! Of several devices: utilisation and clock are those of the slowest, memory of the fullest, power is added up, reasons are all there
+//! are, health is the worst, age the oldest.
+//!
+//! Nothing of it is a label of a metric. No driver is asked: what was read last is copied, in well under a microsecond.
+
+mod background;
+mod merged;
+mod names;
+
+use crate::claims::Claims;
+use crate::device::DeviceId;
+use crate::explain::{EngineWindow, Phase, Question, Thresholds, Verdict, explain};
+use crate::fabric::FabricSettings;
+use crate::host::HostSettings;
+use crate::quantity::Tier;
+use crate::reading::Readings;
+use crate::sample::Sample;
+use crate::sampler::{Gpu, GpuListener};
+use background::Background;
+use merged::Merged;
+use names::{AT_END, AT_FIRST_OUTPUT, AT_START, Names, SLOW_FIRST_OUTPUT, SLOW_OUTPUT, Slow};
+use obs_core::otel::{Array, KeyValue, StringValue, Value};
+use obs_core::semconv::{gen_ai, hw};
+use obs_core::{Active, Annotator, Kind, Milestone, Moment, Telemetry};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long before a call what is usual is looked for.
+const BEFORE: Duration = Duration::from_secs(120);
+
+/// How old the last sample before a moment may be, to be found in the ring.
+const FAR: Duration = Duration::from_secs(30);
+
+/// How old what is told may be, by default: two periods of the fast tier.
+const TOO_OLD: Duration = Duration::from_millis(500);
+
+/// How many models are found at once: a process serves a few.
+const MOST_SETS: usize = 64;
+
+/// Who says how the devices are: `ok`, `degraded`, `predicted_failure`, `failed`.
+type HealthOf = dyn Fn(&DeviceId) -> Option<&'static str> + Send + Sync;
+
+/// Who says what the engine did with a call: from one moment to another.
+type EngineOf = dyn Fn(&Active<'_>, Moment, Moment) -> Option<EngineWindow> + Send + Sync;
+
+/// Tells calls what devices did. It is a [listener](GpuListener) of the monitor's, from whom it has them, and an
+/// [annotator](obs_core::Annotator) of the telemetry's.
+///
+/// ```
+/// use obs_core::Telemetry;
+/// use obs_gpu::{Claims, GpuContext, GpuSettings};
+///
+/// let telemetry = Telemetry::builder().manual().build()?;
+/// // Calls of a model ran on the devices that are claimed for it.
+/// let context = GpuContext::by_claims(&telemetry, &Claims::new());
+/// telemetry.annotate(context.clone());
+/// let settings = GpuSettings::new().with_listener(context.listener());
+/// # let _ = settings;
+/// # Ok::<(), obs_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct GpuContext(Arc<Inner>);
+
+struct Inner {
+    telemetry: Telemetry,
+    which: Which,
+    gpus: RwLock<Vec<Gpu>>,
+    sets: RwLock<Vec<(Arc<[DeviceId]>, Arc<[Gpu]>)>>,
+    too_old: Duration,
+    thresholds: Thresholds,
+    health: Option<Box<HealthOf>>,
+    engine: Option<Box<EngineOf>>,
+    background: Background,
+}
+
+enum Which {
+    Claimed(Claims),
+    These(Arc<[DeviceId]>),
+}
+
+impl GpuContext {
+    /// Calls ran on the devices that are claimed for their model, by `gen_ai.request.model`; others are told nothing.
+    pub fn by_claims(telemetry: &Telemetry, claims: &Claims) -> Self {
+        Self::of(telemetry, Which::Claimed(claims.clone()))
+    }
+
+    /// Each call ran on these devices: those of a service that serves one model.
+    pub fn on(telemetry: &Telemetry, devices: impl IntoIterator<Item = DeviceId>) -> Self {
+        Self::of(telemetry, Which::These(devices.into_iter().collect()))
+    }
+
+    fn of(telemetry: &Telemetry, which: Which) -> Self {
+        Self(Arc::new(Inner {
+            telemetry: *telemetry,
+            which,
+            gpus: RwLock::default(),
+            sets: RwLock::default(),
+            too_old: TOO_OLD,
+            thresholds: Thresholds::DEFAULT,
+            health: None,
+            engine: None,
+            background: Background::default(),
+        }))
+    }
+
+    /// How old what is told may be: twice the period of the fast tier, where that is another one.
+    #[must_use]
+    pub fn with_too_old(self, age: Duration) -> Self {
+        self.set(|inner| inner.too_old = age)
+    }
+
+    /// From which on readings are evidence.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: Thresholds) -> Self {
+        self.set(|inner| inner.thresholds = thresholds)
+    }
+
+    /// Who says how devices are. It is asked on the call's own thread, and must not wait.
+    #[must_use]
+    pub fn with_health(
+        self,
+        health: impl Fn(&DeviceId) -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|inner| inner.health = Some(Box::new(health)))
+    }
+
+    /// Who says what the engine did with a slow call, from one moment to another. It is asked on the call's own thread.
+    #[must_use]
+    pub fn with_engine(
+        self,
+        engine: impl Fn(&Active<'_>, Moment, Moment) -> Option<EngineWindow> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|inner| inner.engine = Some(Box::new(engine)))
+    }
+
+    /// The host is a cause, too: it is read once a second, on a thread that reads a device.
+    #[must_use]
+    pub fn with_host(self, settings: &HostSettings) -> Self {
+        self.set(|inner| inner.background.read_host(settings))
+    }
+
+    /// So are links to other machines.
+    #[must_use]
+    pub fn with_fabric(self, settings: &FabricSettings) -> Self {
+        self.set(|inner| inner.background.read_fabric(settings))
+    }
+
+    /// The listener that the monitor is to tell.
+    pub fn listener(&self) -> Arc<dyn GpuListener> {
+        Arc::new(self.clone())
+    }
+
+    /// Why a call was slow that ran on a device from one moment to another: what its attributes say, for who asks later. The ring
+    /// has ten minutes.
+    pub fn explain(
+        &self,
+        device: &DeviceId,
+        phase: Phase,
+        from: Moment,
+        to: Moment,
+    ) -> Option<Verdict> {
+        let gpu = self.0.gpu(device)?;
+        Some(self.0.explain(&[gpu], phase, (from, to), None))
+    }
+
+    /// While it has not been handed on, or else nothing changes any more.
+    fn set(mut self, with: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            with(inner);
+        }
+        self
+    }
+}
+
+impl Annotator for GpuContext {
+    fn annotate(&self, milestone: &Milestone, operation: &mut Active<'_>) {
+        let inner = &*self.0;
+        // Whom it asks is not always known at its start, and what was then is known later.
+        let (at, first) = match *milestone {
+            Milestone::FirstOutput { at, .. } => (at, true),
+            Milestone::Ending { at, .. } => (at, false),
+            _ => return,
+        };
+        let Some(gpus) = inner.gpus_of(operation) else {
+            return;
+        };
+        let started = operation.started();
+        match *milestone {
+            Milestone::FirstOutput { slow, .. } => {
+                inner.tell(operation, &gpus, AT_START, started);
+                inner.tell(operation, &gpus, AT_FIRST_OUTPUT, at);
+                if slow {
+                    let times = (started, at);
+                    inner.tell_cause(
+                        operation,
+                        &gpus,
+                        SLOW_FIRST_OUTPUT,
+                        Phase::FirstOutput,
+                        times,
+                    );
+                }
+            }
+            Milestone::Ending {
+                first_output, slow, ..
+            } => {
+                if first_output.is_none() {
+                    inner.tell(operation, &gpus, AT_START, started);
+                }
+                inner.tell(operation, &gpus, AT_END, at);
+                if slow {
+                    let times = (first_output.unwrap_or(started), at);
+                    inner.tell_cause(operation, &gpus, SLOW_OUTPUT, Phase::Output, times);
+                }
+            }
+            _ => {}
+        }
+        if first || operation_has_no_first(milestone) {
+            tell_ids(operation, &gpus);
+        }
+    }
+}
+
+fn operation_has_no_first(milestone: &Milestone) -> bool {
+    matches!(
+        milestone,
+        Milestone::Ending {
+            first_output: None,
+            ..
+        }
+    )
+}
+
+fn tell_ids(operation: &mut Active<'_>, gpus: &[Gpu]) {
+    match gpus {
+        [one] => operation.set(hw::ID, one.id().as_str()),
+        several => {
+            let ids = several
+                .iter()
+                .map(|gpu| StringValue::from(gpu.id().as_str().to_owned()));
+            let ids = Value::Array(Array::String(ids.collect()));
+            operation.set_dynamic(KeyValue::new(hw::ID.as_str(), ids));
+        }
+    }
+}
+
+impl GpuListener for GpuContext {
+    fn found(&self, gpu: &Gpu, _: Moment) {
+        let mut gpus = self.0.gpus.write().unwrap_or_else(PoisonError::into_inner);
+        gpus.retain(|known| known.id() != gpu.id());
+        gpus.push(gpu.clone());
+        drop(gpus);
+        let mut sets = self.0.sets.write().unwrap_or_else(PoisonError::into_inner);
+        sets.clear();
+    }
+
+    fn read(&self, _: &Gpu, at: Moment, tier: Tier, _: &Readings) {
+        if tier == Tier::Second {
+            self.0
+                .background
+                .read(at, |from, to| self.0.telemetry.between(from, to));
+        }
+    }
+}
+
+impl Inner {
+    fn gpu(&self, device: &DeviceId) -> Option<Gpu> {
+        let gpus = self.gpus.read().unwrap_or_else(PoisonError::into_inner);
+        gpus.iter().find(|gpu| gpu.id() == device).cloned()
+    }
+
+    /// The devices that a call ran on; none where none is known. Which those are is found once for each list of names.
+    fn gpus_of(&self, operation: &Active<'_>) -> Option<Arc<[Gpu]>> {
+        let devices = match &self.which {
+            Which::These(devices) => devices.clone(),
+            Which::Claimed(claims) => {
+                let label = label(operation.kind())?;
+                claims.devices_of(&operation.label_value(label)?.to_text())?
+            }
+        };
+        let known = self.sets.read().unwrap_or_else(PoisonError::into_inner);
+        let set = known.iter().find(|(of, _)| Arc::ptr_eq(of, &devices));
+        let set = set.map(|(_, gpus)| gpus.clone());
+        drop(known);
+        let gpus = set.unwrap_or_else(|| self.find(devices));
+        (!gpus.is_empty()).then_some(gpus)
+    }
+
+    #[cold]
+    fn find(&self, devices: Arc<[DeviceId]>) -> Arc<[Gpu]> {
+        let gpus: Arc<[Gpu]> = devices
+            .iter()
+            .filter_map(|device| self.gpu(device))
+            .collect();
+        // One that is not watched yet is looked for again.
+        if gpus.len() == devices.len() {
+            let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
+            if sets.len() >= MOST_SETS {
+                sets.remove(0);
+            }
+            sets.push((devices, gpus.clone()));
+        }
+        gpus
+    }
+
+    /// Tells how the devices were at a moment.
+    fn tell(&self, operation: &mut Active<'_>, gpus: &[Gpu], names: Names, at: Moment) {
+        let mut merged = Merged::default();
+        for gpu in gpus {
+            let health = self.health.as_ref().and_then(|health| health(gpu.id()));
+            let sample = self.sample_at(gpu, at);
+            let age = sample.map(|sample| self.telemetry.between(sample.at(), at));
+            merged.add(
+                sample.filter(|_| age.is_some_and(|age| age <= self.too_old)),
+                age,
+                health,
+            );
+        }
+        merged.tell(operation, names);
+    }
+
+    /// The last sample before a moment, or of it.
+    fn sample_at(&self, gpu: &Gpu, at: Moment) -> Option<Sample> {
+        if let Some(last) = gpu.sample()
+            && last.at() <= at
+        {
+            return Some(last);
+        }
+        let mut found = None;
+        gpu.history(self.before(at, FAR), at, |sample| found = Some(sample));
+        found
+    }
+
+    fn before(&self, at: Moment, by: Duration) -> Moment {
+        let bits = at.to_bits().saturating_sub(self.telemetry.ticks(by));
+        Moment::from_bits(bits.max(1)).unwrap_or(at)
+    }
+
+    #[cold]
+    fn tell_cause(
+        &self,
+        operation: &mut Active<'_>,
+        gpus: &[Gpu],
+        names: Slow,
+        phase: Phase,
+        times: (Moment, Moment),
+    ) {
+        let engine = self.engine.as_ref();
+        let engine = engine.and_then(|engine| engine(operation, times.0, times.1));
+        let verdict = self.explain(gpus, phase, times, engine);
+        operation.set_static(names.cause, verdict.cause.as_str());
+        if !verdict.evidence.is_empty() {
+            let said = verdict
+                .evidence
+                .iter()
+                .map(|one| format!("{} {:.3} ({:.3})", one.name, one.value, one.threshold));
+            operation.set(names.evidence, said.collect::<Vec<_>>().join(", ").as_str());
+        }
+    }
+
+    /// Of several devices the one that speaks most clearly: a model over several waits for the slowest.
+    fn explain(
+        &self,
+        gpus: &[Gpu],
+        phase: Phase,
+        (from, to): (Moment, Moment),
+        engine: Option<EngineWindow>,
+    ) -> Verdict {
+        let (host, fabric) = self.background.between(from, to);
+        let verdicts = gpus.iter().map(|gpu| {
+            let (mut during, mut before) = (Vec::new(), Vec::new());
+            gpu.history(from, to, |sample| during.push(sample));
+            if during.is_empty() {
+                // Shorter than from one sample to the next.
+                during.extend(self.sample_at(gpu, to));
+            }
+            gpu.history(self.before(from, BEFORE), from, |sample| {
+                before.push(sample)
+            });
+            let mut question = Question::new(phase, &during)
+                .with_before(&before)
+                .with_thresholds(self.thresholds);
+            (question.host, question.fabric, question.engine) = (host, fabric, engine);
+            explain(&question)
+        });
+        let strongest = verdicts.max_by(|one, other| one.strength.total_cmp(&other.strength));
+        strongest.unwrap_or_else(|| explain(&Question::new(phase, &[])))
+    }
+}
+
+/// Where a kind has the model.
+fn label(kind: &Kind) -> Option<usize> {
+    let labels = kind.descriptor().labels.iter();
+    labels
+        .map(|label| label.key)
+        .position(|key| key == gen_ai::REQUEST_MODEL)
+}
+
+impl fmt::Debug for GpuContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GpuContext").finish_non_exhaustive()
+    }
+}
