@@ -78,13 +78,16 @@ struct Inner {
     telemetry: Telemetry,
     which: Which,
     gpus: RwLock<Vec<Gpu>>,
-    sets: RwLock<Vec<(Arc<[DeviceId]>, Arc<[Gpu]>)>>,
+    sets: RwLock<Vec<Set>>,
     too_old: Duration,
     thresholds: Thresholds,
     health: Option<Box<HealthOf>>,
     engine: Option<Box<EngineOf>>,
     background: Background,
 }
+
+/// Devices by their names, and as they are watched.
+type Set = (Arc<[DeviceId]>, Arc<[Gpu]>);
 
 enum Which {
     Claimed(Claims),
