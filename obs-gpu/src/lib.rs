@@ -9,6 +9,8 @@ mod device;
 mod lock;
 pub mod metrics;
 mod monitor;
+#[cfg(feature = "nvml")]
+mod nvml;
 mod quantity;
 mod reading;
 mod ring;
@@ -22,6 +24,9 @@ mod sync;
 pub use calls::Calls;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
 pub use monitor::GpuMonitor;
+#[cfg(feature = "nvml")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nvml")))]
+pub use nvml::NvmlSource;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};
