@@ -1,6 +1,8 @@
 //! The library as nvml-wrapper's loader reads it.
 
 mod first;
+mod raw;
+mod readings;
 mod scenarios;
 
 use nvml_wrapper::bitmasks::event::EventTypes;
