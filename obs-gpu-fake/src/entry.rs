@@ -195,11 +195,11 @@ fn latency(world: &World, name: &str, slot: Option<usize>, number: u64) -> Micro
 }
 
 /// The value below which `share / 2^64` of all lie, straight between what is known.
-pub(crate) fn quantile([p50, p99, max]: [Micros; 3], share: u64) -> Micros {
+fn quantile([p50, p99, max]: [Micros; 3], share: u64) -> Micros {
     let ppm = (u128::from(share) * 1_000_000) >> 64;
     let (from, to, low, high) = match ppm {
-        // Nothing is known of the faster half; most calls are near the middle.
-        ..500_000 => (p50 - p50 / 5, p50, 0, 500_000),
+        // Of the faster half nothing is known: near the middle, and at it where all are alike.
+        ..500_000 => (p50 - (p50 / 5).min(p99 - p50), p50, 0, 500_000),
         500_000..990_000 => (p50, p99, 500_000, 990_000),
         _ => (p99, max, 990_000, 1_000_000),
     };
@@ -219,4 +219,52 @@ fn parts(handle: nvmlDevice_t) -> Option<(usize, Option<u32>)> {
 pub(crate) fn handle(slot: usize, part: Option<u32>) -> nvmlDevice_t {
     let part = part.map_or(0, |part| part as usize + 1);
     std::ptr::without_provenance_mut(part << 16 | (slot + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(times: [Micros; 3], per_mille: u64, expect: Micros) {
+        let share = (u64::MAX / 1000) * per_mille;
+        let got = quantile(times, share);
+        assert!(
+            got.abs_diff(expect) <= expect / 100,
+            "{got} is not {expect}"
+        );
+    }
+
+    #[test]
+    fn times_lie_between_what_was_measured() {
+        let times = [1000, 5000, 45_000];
+        check(times, 0, 800);
+        check(times, 250, 900);
+        check(times, 500, 1000);
+        check(times, 745, 3000);
+        check(times, 990, 5000);
+        check(times, 995, 25_000);
+        check(times, 1000, 45_000);
+        for per_mille in [0, 100, 600, 1000] {
+            check([20_000; 3], per_mille, 20_000);
+        }
+        assert_eq!(quantile([20_000; 3], 0), 20_000);
+        check([0, 0, 9000], 300, 0);
+        assert!((0..1000).all(|n| quantile(times, random(7, n)) <= 45_000));
+    }
+
+    #[test]
+    fn handles_are_numbers() {
+        for (slot, part) in [(0, None), (7, None), (3, Some(0)), (3, Some(6))] {
+            assert_eq!(parts(handle(slot, part)), Some((slot, part)));
+        }
+        assert_eq!(parts(std::ptr::null_mut()), None);
+    }
+
+    #[test]
+    fn a_panic_is_an_unknown_error() {
+        assert_eq!(guarded(|| panic!("in a test")), 999);
+        assert_eq!(guarded(|| Err(Code::TIMEOUT)), 10);
+        assert_eq!(guarded(|| Ok(())), 0);
+    }
 }

@@ -141,10 +141,13 @@ impl Gpu {
             counter.of.set(0, value);
             totals.insert((total, ALL), counter);
         }
-        let signals = |of: &[(u32, i64)]| {
-            of.iter()
-                .map(|&(id, value)| ((id, ALL), Reported::flat(value)))
-                .collect()
+        let signals = |of: &[(u32, Value)]| {
+            let taken = of.iter().map(|&(id, value)| {
+                let mut signal = Reported::<Signal>::default();
+                signal.take(0, value, 0);
+                ((id, ALL), signal)
+            });
+            taken.collect()
         };
         Self {
             present: true,

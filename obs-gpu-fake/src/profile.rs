@@ -1,7 +1,7 @@
 //! What a kind of device is and has: one small file of data each. What is not in the file is not supported.
 
 use crate::metric::{Level, Total};
-use crate::script::number;
+use crate::script::{Value, number, shape};
 
 /// A kind of device.
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ pub(crate) struct Profile {
     pub(crate) levels: Vec<(Level, i64)>,
     pub(crate) totals: Vec<(Total, i64)>,
     /// Field values that no metric stands for, and GPM metrics in thousandths.
-    pub(crate) fields: Vec<(u32, i64)>,
-    pub(crate) gpm_metrics: Vec<(u32, i64)>,
+    pub(crate) fields: Vec<(u32, Value)>,
+    pub(crate) gpm_metrics: Vec<(u32, Value)>,
 }
 
 const FILES: [(&str, &str); 5] = [
@@ -94,10 +94,10 @@ impl Profile {
                 } else if let Some(total) = Total::named(key) {
                     self.totals.push((total, number(value)?));
                 } else if let Some(id) = key.strip_prefix("fi:") {
-                    self.fields.push((number(id)? as u32, number(value)?));
+                    self.fields.push((number(id)? as u32, shape(value, 1)?));
                 } else if let Some(id) = key.strip_prefix("gpm:") {
                     self.gpm_metrics
-                        .push((number(id)? as u32, number(value)? * 1000));
+                        .push((number(id)? as u32, shape(value, 1000)?));
                 } else {
                     return Err("a device has no such thing".to_owned());
                 }

@@ -4,8 +4,8 @@ use crate::metric::{Level, Total};
 use crate::value::{Micros, Shape};
 use std::fmt;
 
-pub(crate) mod parse;
-pub(crate) use parse::number;
+mod parse;
+pub(crate) use parse::{number, shape};
 
 /// Where there is no scope, and what asks for all of them.
 pub(crate) const ALL: u32 = u32::MAX;

@@ -16,6 +16,8 @@ pub mod host;
 mod lock;
 pub mod metrics;
 mod monitor;
+#[cfg(feature = "nvml")]
+mod nvml;
 mod points;
 mod quantity;
 mod reading;
@@ -33,6 +35,9 @@ pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
 pub use monitor::GpuMonitor;
+#[cfg(feature = "nvml")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nvml")))]
+pub use nvml::NvmlSource;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};

@@ -117,7 +117,7 @@ device_calls! { device:
             nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SHUTDOWN => Level::TemperatureShutdown,
             nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SLOWDOWN => Level::TemperatureSlowdown,
             nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_MEM_MAX => Level::TemperatureMemoryMax,
-            nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_GPU_MAX => Level::TemperatureLimit,
+            nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_GPU_MAX => Level::TemperatureGpuMax,
             4..nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_COUNT => return Err(Code::NOT_SUPPORTED),
             _ => return Err(Code::INVALID_ARGUMENT),
         };

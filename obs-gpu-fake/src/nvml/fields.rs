@@ -13,6 +13,7 @@ use std::ffi::c_int;
 enum Value {
     Int(i64),
     Long(u64),
+    Signed(i64),
 }
 
 impl Seen<'_> {
@@ -20,7 +21,8 @@ impl Seen<'_> {
         let gpu = self.gpu();
         let scripted = [(id, scope), (id, ALL), (ALL, ALL)];
         if let Some(signal) = scripted.iter().find_map(|key| gpu.fields.get(key)) {
-            return Ok(Value::Long(signal.get()?.at(self.now) as u64));
+            let value = signal.get()?.at(self.now);
+            return Ok(u64::try_from(value).map_or(Value::Signed(value), Value::Long));
         }
         let level = |level| Ok(Value::Int(self.level(level)?));
         let total = |total| Ok(Value::Long(self.total(total)? as u64));
@@ -64,13 +66,13 @@ impl Seen<'_> {
             173 => count(Total::PcieCorrectable),
             179 => count(Total::PcieNonFatal),
             180 => count(Total::PcieFatal),
-            185 if scope == 1 => level(Level::PowerModule),
-            185 => {
-                let mean = gpu.mean(Level::Power, 1_000_000, self.now)?;
-                Ok(Value::Int(mean))
+            185 if scope == NVML_POWER_SCOPE_GPU => {
+                Ok(Value::Int(gpu.mean(Level::Power, 1_000_000, self.now)?))
             }
-            186 if scope == 1 => level(Level::PowerModule),
-            186 => level(Level::Power),
+            186 if scope == NVML_POWER_SCOPE_GPU => level(Level::Power),
+            185 | 186 if scope == NVML_POWER_SCOPE_MODULE => level(Level::PowerModule),
+            // Of the memory there is an average only.
+            185 if scope == NVML_POWER_SCOPE_MEMORY => level(Level::PowerMemory),
             187 => level(Level::PowerLimitMin),
             188 => level(Level::PowerLimitMax),
             189 => level(Level::PowerLimitDefault),
@@ -172,6 +174,7 @@ device_calls! { device:
                     // The whole union, so that no byte of it is left from before.
                     (value.valueType, value.value.ullVal) = match read {
                         Value::Int(int) => (nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT, unsigned(int).into()),
+                        Value::Signed(int) => (nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_INT, int as u64),
                         Value::Long(long) => (nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, long),
                     };
                 }

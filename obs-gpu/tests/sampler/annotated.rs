@@ -4,16 +4,13 @@ use crate::scripted::{self, Script};
 use crate::{Rig, ms};
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::gen_ai;
-use obs_core::{
-    Clock, Descriptor, Key, Kind, LabelId, Labels, Milestone, Operation, Outcome, Parent, Scope,
-};
+use obs_core::{Descriptor, Kind, Labels, Milestone, Operation, Outcome, Parent, Scope};
 use obs_core::{Label, Values};
 use obs_gpu::explain::{Cause, Phase};
 use obs_gpu::host::HostSettings;
 use obs_gpu::{Claims, DeviceId, GpuContext, GpuSettings, Quantity, Reading};
 use obs_testing::Capture;
 use std::fs;
-use std::time::Duration;
 
 static SCOPE: Scope = Scope {
     name: "test",
@@ -75,7 +72,7 @@ impl Called {
     /// So many milliseconds later devices are read.
     fn after(&self, millis: u64) {
         self.capture.clock().advance(ms(millis));
-        self.capture.points();
+        let _ = self.capture.points();
     }
 
     fn set(&self, index: u32, quantity: Quantity, value: i64) {

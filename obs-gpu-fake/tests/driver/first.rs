@@ -1,32 +1,13 @@
-//! The library as nvml-wrapper's loader reads it: handles, readings, counters, fields, events, stalls and losses.
+//! Handles, readings, counters, fields, events, stalls and losses.
 
+use crate::{S, field, open};
 use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
-use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::structs::device::FieldId;
-use nvml_wrapper::{Device, Nvml};
 use obs_gpu_fake::{Count, Fake};
 use std::thread;
 use std::time::{Duration, Instant};
-
-const S: Duration = Duration::from_secs(1);
-
-fn open(fake: &Fake) -> Nvml {
-    let path = fake.library().as_os_str();
-    Nvml::builder().lib_path(path).init().unwrap()
-}
-
-#[track_caller]
-fn field(gpu: &Device<'_>, id: u32) -> Result<u64, NvmlError> {
-    let read = gpu.field_values_for(&[FieldId(id)]).unwrap().remove(0);
-    Ok(match read.unwrap().value? {
-        SampleValue::U32(value) => value.into(),
-        SampleValue::U64(value) => value,
-        other => panic!("{other:?}"),
-    })
-}
 
 #[test]
 fn a_device_is_found_and_read() {
