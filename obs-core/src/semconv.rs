@@ -17,6 +17,7 @@ pub(crate) mod db;
 pub mod exception;
 pub mod gen_ai;
 pub mod http;
+pub mod hw;
 pub mod network;
 pub mod obs;
 pub mod otel;

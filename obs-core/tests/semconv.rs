@@ -3,7 +3,7 @@
 
 use obs_core::Key;
 use obs_core::semconv::{
-    self, code, exception, http, network, obs, otel, process, resource, rpc, session, user,
+    self, code, exception, http, hw, network, obs, otel, process, resource, rpc, session, user,
 };
 use opentelemetry_semantic_conventions::{attribute, metric};
 
@@ -77,6 +77,10 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         ],
     ),
     (user::ALL, &[attribute::USER_ID]),
+    (
+        hw::ALL,
+        &[attribute::HW_ID, attribute::HW_TYPE, attribute::HW_STATE],
+    ),
 ];
 
 /// Names that are no attributes of spans, side by side.
@@ -127,6 +131,8 @@ const NAMES: &[(&str, &str)] = &[
     (process::CONTEXT_SWITCHES, metric::PROCESS_CONTEXT_SWITCHES),
     (process::PAGING_FAULTS, metric::PROCESS_PAGING_FAULTS),
     (process::UPTIME, metric::PROCESS_UPTIME),
+    (hw::STATUS, metric::HW_STATUS),
+    (hw::ERRORS, metric::HW_ERRORS),
     (
         otel::PROCESSOR_SPAN_PROCESSED,
         metric::OTEL_SDK_PROCESSOR_SPAN_PROCESSED,

@@ -2,7 +2,7 @@
 //! of generative AI at the versions that [its module](super::gen_ai) names.
 
 use super::{
-    code, exception, gen_ai, http, network, obs, otel, process, resource, rpc, session, user,
+    code, exception, gen_ai, http, hw, network, obs, otel, process, resource, rpc, session, user,
 };
 use crate::attributes::Key;
 
@@ -46,6 +46,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (user::ALL, Development),
     (otel::ALL, Development),
     (gen_ai::ALL, Development),
+    (hw::ALL, Development),
     (obs::ALL, Ours),
 ];
 
@@ -82,6 +83,8 @@ pub const METRICS: &[(&str, Stability)] = &[
     (process::CONTEXT_SWITCHES, ReleaseCandidate),
     (process::PAGING_FAULTS, ReleaseCandidate),
     (process::UPTIME, ReleaseCandidate),
+    (hw::STATUS, Development),
+    (hw::ERRORS, Development),
     (otel::PROCESSOR_SPAN_PROCESSED, Development),
     (otel::PROCESSOR_SPAN_QUEUE_SIZE, Development),
     (otel::PROCESSOR_SPAN_QUEUE_CAPACITY, Development),
