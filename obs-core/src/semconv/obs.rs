@@ -124,6 +124,22 @@ names! {
     LLM_SERVER_TOKEN_GAP_MAX = "obs.llm.server.token_gap.max";
     /// How many times a request was put back into the queue; there if it was.
     LLM_SERVER_PREEMPTIONS = "obs.llm.server.preemptions";
+    /// The driver's own number of a fault: `79`.
+    GPU_XID = "obs.gpu.xid";
+    /// What a GPU's state is by, as [`GPU_HEALTH_EVENT`] says it: `xid`, `recovery_action`, `not_answering`.
+    GPU_HEALTH_CAUSE = "obs.gpu.health.cause";
+    /// The number of that: an XID, the driver's answer, the action that it asks for.
+    GPU_HEALTH_CODE = "obs.gpu.health.code";
+    /// The state that a GPU was in before.
+    GPU_HEALTH_PREVIOUS = "obs.gpu.health.previous";
+    /// How long it had been in that, in seconds.
+    GPU_HEALTH_PREVIOUS_DURATION = "obs.gpu.health.previous.duration";
+    /// The state of a GPU's gate: `serving`, `draining`, `isolated`.
+    GPU_GATE_STATE = "obs.gpu.gate.state";
+    /// The state that a gate was in before.
+    GPU_GATE_PREVIOUS = "obs.gpu.gate.previous";
+    /// Why an operator holds a gate.
+    GPU_GATE_HELD = "obs.gpu.gate.held";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -276,3 +292,13 @@ pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
 pub const TOKIO_WORKER_BUSY_TIME: &str = "obs.tokio.worker.busy.time";
 /// How often a worker of a tokio runtime had nothing to do and went to sleep.
 pub const TOKIO_WORKER_PARKS: &str = "obs.tokio.worker.parks";
+/// XIDs of GPUs, by number.
+pub const GPU_XID_EVENTS: &str = "obs.gpu.xid.events";
+/// When an XID came last, in seconds since the Unix epoch.
+pub const GPU_XID_LAST_TIME: &str = "obs.gpu.xid.last_time";
+/// Whether a GPU's gate is in a state: 1 or 0, one series per state.
+pub const GPU_GATE_STATUS: &str = "obs.gpu.gate.status";
+/// Requests that a GPU's gate refused, by the state that it was in.
+pub const GPU_GATE_REFUSALS: &str = "obs.gpu.gate.refusals";
+/// The event of a GPU whose state, or whose gate, is another than before.
+pub const GPU_HEALTH_EVENT: &str = "obs.gpu.health";

@@ -190,6 +190,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::TOKIO_QUEUE_DEPTH, Ours),
     (obs::TOKIO_WORKER_BUSY_TIME, Ours),
     (obs::TOKIO_WORKER_PARKS, Ours),
+    (obs::GPU_XID_EVENTS, Ours),
+    (obs::GPU_XID_LAST_TIME, Ours),
+    (obs::GPU_GATE_STATUS, Ours),
+    (obs::GPU_GATE_REFUSALS, Ours),
 ];
 
 /// Attributes of the resource.
@@ -221,6 +225,7 @@ pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (gen_ai::OPERATION_DETAILS, Development),
     (gen_ai::EVALUATION_RESULT, Development),
     (obs::LLM_SLOW, Ours),
+    (obs::GPU_HEALTH_EVENT, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.
