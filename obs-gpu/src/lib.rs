@@ -9,6 +9,7 @@ mod quantity;
 mod reading;
 mod sample;
 mod source;
+mod xid;
 
 pub use device::{DeviceId, DeviceInfo, MigInstance};
 pub use quantity::{Nature, Quantity, Tier, Unit};
@@ -17,3 +18,4 @@ pub use sample::{Sample, Throttle};
 pub use source::{
     Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, ProcessKind, SourceError,
 };
+pub use xid::{Verdict, Xid, XidAction, XidCatalogue};
