@@ -3,6 +3,7 @@
 use crate::engine::kind::Kind;
 use crate::event::Event;
 use crate::operation::Active;
+use crate::setup::Telemetry;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -74,6 +75,32 @@ impl Kind {
     pub fn between(&self, from: Moment, to: Moment) -> Duration {
         let ticks = to.to_bits().saturating_sub(from.to_bits());
         Duration::from_secs_f64(ticks as f64 / self.clock.ticks_per_second())
+    }
+}
+
+impl Telemetry {
+    /// Now, by its clock: for whoever observes something that is no operation, a device or an engine.
+    #[inline]
+    pub fn now(&self) -> Moment {
+        let ticks = self.engine().clock.ticks();
+        Moment(NonZeroU64::new(ticks).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The time from one moment of its clock to another; none if they are the other way round.
+    pub fn between(&self, from: Moment, to: Moment) -> Duration {
+        let ticks = to.ticks_since(from);
+        Duration::from_secs_f64(ticks as f64 / self.engine().clock.ticks_per_second())
+    }
+
+    /// How many ticks of its clock a duration has, to compare with [`Moment::ticks_since`] again and again. Saturates.
+    pub fn ticks(&self, duration: Duration) -> u64 {
+        self.engine().ticks(duration)
+    }
+
+    /// What the wall clock shows at these moments, in nanoseconds since the Unix epoch, as it is set now.
+    pub fn unix_nanos_at<const N: usize>(&self, moments: [Moment; N]) -> [u64; N] {
+        let anchor = self.engine().clock.anchor();
+        moments.map(|moment| anchor.unix_nanos(moment.to_bits()))
     }
 }
 

@@ -4,17 +4,29 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+mod calls;
 mod device;
+mod lock;
+pub mod metrics;
+mod monitor;
 mod quantity;
 mod reading;
+mod ring;
 mod sample;
+mod sampler;
+mod slots;
+mod snapshot;
 mod source;
+mod sync;
 mod xid;
 
+pub use calls::Calls;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+pub use monitor::GpuMonitor;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};
+pub use sampler::{Gpu, GpuListener, GpuSettings, GpuState};
 pub use source::{
     Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, ProcessKind, SourceError,
 };

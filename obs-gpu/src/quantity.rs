@@ -218,6 +218,18 @@ quantities! {
     SmClockMax: Hertz, Level, Slow;
     /// The highest clock that its memory can have.
     MemoryClockMax: Hertz, Level, Slow;
+    /// Where it is slowed down for its heat.
+    TemperatureSlowdown: Millicelsius, Level, Slow;
+    /// Where it is switched off for its heat.
+    TemperatureShutdown: Millicelsius, Level, Slow;
+    /// Pages that wait for a reset to be given up: 1 or 0.
+    RetirementPending: Count, Level, Slow;
+    /// Errors on PCIe that were corrected.
+    PcieCorrectable: Count, Total, Slow;
+    /// Errors on PCIe that were not, and that it went on after.
+    PcieNonFatal: Count, Total, Slow;
+    /// Errors on PCIe that it did not go on after.
+    PcieFatal: Count, Total, Slow;
 }
 
 #[cfg(test)]

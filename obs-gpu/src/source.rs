@@ -1,5 +1,6 @@
 //! Where readings come from: another vendor is one file that implements these.
 
+use crate::calls::Calls;
 use crate::device::{DeviceId, DeviceInfo};
 use crate::quantity::Tier;
 use crate::reading::{Reading, Readings};
@@ -7,7 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 /// Devices of one vendor, by its library. Its calls may block for as long as the driver likes: they are made on threads that
-/// nothing else waits for.
+/// nothing else waits for. Each call of the driver's goes through [`Calls::time`], which is how one that does not return is found,
+/// and how long each takes is known.
 pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
     /// What it is called in diagnostics: `nvml`.
     fn name(&self) -> &'static str;
@@ -17,19 +19,24 @@ pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SourceError::Absent`] where there is no driver; it is asked again later. Devices that are there but do not answer are in the
     /// list if anything is known of them.
-    fn devices(&self) -> Result<Vec<DeviceInfo>, SourceError>;
+    fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError>;
 
     /// A device to read, for one thread.
     ///
     /// # Errors
     /// Where it is gone, or does not answer.
-    fn open(&self, device: &DeviceId) -> Result<Box<dyn GpuDevice>, SourceError>;
+    fn open(&self, device: &DeviceId, calls: &mut Calls)
+    -> Result<Box<dyn GpuDevice>, SourceError>;
 
     /// What a device reports by itself, for one thread of its own.
     ///
     /// # Errors
     /// [`SourceError::Unsupported`] where it reports nothing.
-    fn events(&self, device: &DeviceId) -> Result<Box<dyn GpuEvents>, SourceError>;
+    fn events(
+        &self,
+        device: &DeviceId,
+        calls: &mut Calls,
+    ) -> Result<Box<dyn GpuEvents>, SourceError>;
 }
 
 /// One device, read by one thread.
@@ -39,28 +46,37 @@ pub trait GpuDevice: fmt::Debug + Send {
     ///
     /// # Errors
     /// [`SourceError::Lost`] where the driver says that it is gone.
-    fn read(&mut self, tier: Tier, into: &mut Readings) -> Result<(), SourceError>;
+    fn read(
+        &mut self,
+        tier: Tier,
+        into: &mut Readings,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError>;
 
     /// The state of each link to other devices; empty where there is none.
     ///
     /// # Errors
     /// Where the driver does not say.
-    fn links(&mut self, into: &mut Vec<LinkReading>) -> Result<(), SourceError>;
+    fn links(&mut self, into: &mut Vec<LinkReading>, calls: &mut Calls) -> Result<(), SourceError>;
 
     /// The processes that use it; empty where none does.
     ///
     /// # Errors
     /// Where the driver does not say.
-    fn processes(&mut self, into: &mut Vec<GpuProcess>) -> Result<(), SourceError>;
+    fn processes(
+        &mut self,
+        into: &mut Vec<GpuProcess>,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError>;
 }
 
 /// What one device reports by itself.
 pub trait GpuEvents: fmt::Debug + Send {
-    /// The next event, if one comes in time.
+    /// The next event, if one comes in time. The call that waits goes through [`Calls::wait`].
     ///
     /// # Errors
     /// Where the driver does not say; the caller waits a while and asks again, also after [`SourceError::Lost`].
-    fn wait(&mut self, at_most: Duration) -> Result<Option<Event>, SourceError>;
+    fn wait(&mut self, at_most: Duration, calls: &mut Calls) -> Result<Option<Event>, SourceError>;
 }
 
 /// What a device reported by itself.
@@ -85,6 +101,17 @@ pub enum Event {
     Unavailable,
     /// Many corrected errors at once.
     EccStorm,
+    /// Memory was given up.
+    MemoryRetired,
+    /// Memory should have been given up, and could not be.
+    RetirementFailed,
+    /// Data that could not be corrected was used: whether the device goes on.
+    Poison {
+        /// It does not.
+        fatal: bool,
+    },
+    /// Anything else, by the driver's bits.
+    Other(u64),
 }
 
 /// One link between devices.

@@ -124,8 +124,20 @@ names! {
     LLM_SERVER_TOKEN_GAP_MAX = "obs.llm.server.token_gap.max";
     /// How many times a request was put back into the queue; there if it was.
     LLM_SERVER_PREEMPTIONS = "obs.llm.server.preemptions";
-    /// The driver's own number of a fault: `79`.
-    GPU_XID = "obs.gpu.xid";
+    /// Which clock of a GPU: `sm` or `memory`.
+    GPU_CLOCK = "obs.gpu.clock";
+    /// Why the clocks of a GPU are held down.
+    GPU_THROTTLE_REASON = "obs.gpu.throttle.reason";
+    /// How often something of a GPU is read: `fast`, `second`, `slow`.
+    GPU_TIER = "obs.gpu.tier";
+    /// A call of a driver's, as the driver has it.
+    GPU_CALL = "obs.gpu.call";
+    /// The number of a link between GPUs.
+    GPU_LINK = "obs.gpu.link";
+    /// What a process does on a GPU: `compute`, `graphics`, `mps`.
+    GPU_PROCESS_KIND = "obs.gpu.process.kind";
+    /// What routing does of an XID: `note`, `app`, `degraded`, `drain`, `isolate`.
+    GPU_XID_VERDICT = "obs.gpu.xid.verdict";
     /// What a GPU's state is by, as [`GPU_HEALTH_EVENT`] says it: `xid`, `recovery_action`, `not_answering`.
     GPU_HEALTH_CAUSE = "obs.gpu.health.cause";
     /// The number of that: an XID, the driver's answer, the action that it asks for.
@@ -292,10 +304,84 @@ pub const TOKIO_QUEUE_DEPTH: &str = "obs.tokio.global_queue.depth";
 pub const TOKIO_WORKER_BUSY_TIME: &str = "obs.tokio.worker.busy.time";
 /// How often a worker of a tokio runtime had nothing to do and went to sleep.
 pub const TOKIO_WORKER_PARKS: &str = "obs.tokio.worker.parks";
-/// XIDs of GPUs, by number.
-pub const GPU_XID_EVENTS: &str = "obs.gpu.xid.events";
-/// When an XID came last, in seconds since the Unix epoch.
-pub const GPU_XID_LAST_TIME: &str = "obs.gpu.xid.last_time";
+/// Share of time in which a GPU's memory was read or written.
+pub const GPU_MEMORY_CONTROLLER: &str = "obs.gpu.memory_controller.utilization";
+/// Memory of a GPU that is free, in bytes.
+pub const GPU_MEMORY_FREE: &str = "obs.gpu.memory.free";
+/// Memory that a GPU's driver keeps for itself, in bytes.
+pub const GPU_MEMORY_RESERVED: &str = "obs.gpu.memory.reserved";
+/// Clocks of a GPU, in hertz.
+pub const GPU_CLOCK_FREQUENCY: &str = "obs.gpu.clock.frequency";
+/// The highest that clocks of a GPU can be, in hertz.
+pub const GPU_CLOCK_LIMIT: &str = "obs.gpu.clock.limit";
+/// Whether clocks of a GPU are held down for a reason: 1 or 0.
+pub const GPU_THROTTLED: &str = "obs.gpu.throttled";
+/// How long clocks of a GPU were held down, by the reason, in seconds.
+pub const GPU_THROTTLE_TIME: &str = "obs.gpu.throttle.time";
+/// Power of a GPU averaged over a second, in watts.
+pub const GPU_POWER_AVERAGE: &str = "obs.gpu.power.average";
+/// Power that a GPU is held to, in watts.
+pub const GPU_POWER_LIMIT: &str = "obs.gpu.power.limit";
+/// Power of the module that a GPU stands on, in watts.
+pub const GPU_MODULE_POWER: &str = "obs.gpu.module.power";
+/// Degrees until a GPU is slowed down.
+pub const GPU_TEMPERATURE_MARGIN: &str = "obs.gpu.temperature.margin";
+/// Share of time in which any multiprocessor of a GPU had work.
+pub const GPU_SM_ACTIVE: &str = "obs.gpu.sm.active";
+/// Share of a GPU's warps that were resident.
+pub const GPU_SM_OCCUPANCY: &str = "obs.gpu.sm.occupancy";
+/// Share of time in which the tensor cores of a GPU worked.
+pub const GPU_TENSOR_ACTIVE: &str = "obs.gpu.tensor.active";
+/// Share of the peak bandwidth of a GPU's memory that was used.
+pub const GPU_DRAM_ACTIVE: &str = "obs.gpu.dram.active";
+/// Share of time in which an engine for graphics or computing was active.
+pub const GPU_ENGINE_ACTIVE: &str = "obs.gpu.engine.active";
+/// Bytes that a GPU sent and received over NVLink, all links together.
+pub const GPU_NVLINK_IO: &str = "obs.gpu.nvlink.io";
+/// Bytes that one link of a GPU sent and received.
+pub const GPU_LINK_IO: &str = "obs.gpu.link.io";
+/// Whether a link of a GPU is up: 1 or 0.
+pub const GPU_LINK_UP: &str = "obs.gpu.link.up";
+/// Bytes per second that a link of a GPU can carry each way.
+pub const GPU_LINK_SPEED: &str = "obs.gpu.link.speed";
+/// The generation that a GPU's PCIe link runs at.
+pub const GPU_PCIE_GENERATION: &str = "obs.gpu.pcie.generation";
+/// The lanes that a GPU's PCIe link has.
+pub const GPU_PCIE_WIDTH: &str = "obs.gpu.pcie.width";
+/// Bit errors of a GPU in its life.
+pub const GPU_ECC_LIFETIME: &str = "obs.gpu.ecc.lifetime_errors";
+/// Rows of a GPU's memory that were replaced.
+pub const GPU_REMAPPED_ROWS: &str = "obs.gpu.memory.remapped_rows";
+/// Whether a row of a GPU's memory waits for a reset to be replaced: 1 or 0.
+pub const GPU_REMAP_PENDING: &str = "obs.gpu.memory.remap_pending";
+/// Whether a row of a GPU's memory could not be replaced: 1 or 0.
+pub const GPU_REMAP_FAILED: &str = "obs.gpu.memory.remap_failed";
+/// Pages of a GPU's memory that were given up.
+pub const GPU_RETIRED_PAGES: &str = "obs.gpu.memory.retired_pages";
+/// Whether pages of a GPU's memory wait for a reset to be given up: 1 or 0.
+pub const GPU_RETIREMENT_PENDING: &str = "obs.gpu.memory.retirement_pending";
+/// What a GPU's driver asks to be done, by its number.
+pub const GPU_RECOVERY_ACTION: &str = "obs.gpu.recovery_action";
+/// The performance state of a GPU: 0 is the highest.
+pub const GPU_PERFORMANCE_STATE: &str = "obs.gpu.performance_state";
+/// Processes that use a GPU.
+pub const GPU_PROCESSES: &str = "obs.gpu.processes";
+/// When a GPU reported a fault last, in seconds since the Unix epoch.
+pub const GPU_ERROR_TIME: &str = "obs.gpu.error.time";
+/// GPUs that are in the driver's list.
+pub const GPU_DEVICES: &str = "obs.gpu.devices";
+/// Whether a GPU answers: 1 or 0.
+pub const GPU_ANSWERING: &str = "obs.gpu.answering";
+/// How old what was read of a GPU is, in seconds.
+pub const GPU_SAMPLE_AGE: &str = "obs.gpu.sample.age";
+/// How long calls of a GPU's driver take, in seconds.
+pub const GPU_CALL_DURATION: &str = "obs.gpu.call.duration";
+/// Calls of a GPU's driver that were not back at their deadline.
+pub const GPU_CALLS_LATE: &str = "obs.gpu.calls.late";
+/// Readings of a GPU that were missed, as the one before took too long.
+pub const GPU_SWEEPS_MISSED: &str = "obs.gpu.sweeps.missed";
+/// XIDs of GPUs by what was made of them.
+pub const GPU_XID_VERDICTS: &str = "obs.gpu.xid.verdicts";
 /// Whether a GPU's gate is in a state: 1 or 0, one series per state.
 pub const GPU_GATE_STATUS: &str = "obs.gpu.gate.status";
 /// Requests that a GPU's gate refused, by the state that it was in.

@@ -69,7 +69,6 @@ impl Telemetry {
         }
     }
 
-    #[cfg(any(feature = "tracing", feature = "metrics", feature = "sdk"))]
     pub(crate) fn engine(&self) -> &'static Engine {
         self.engine
     }

@@ -1,0 +1,271 @@
+//! A whole device with the parts that it may be in, read on one thread: if it hangs, they all do.
+
+pub(crate) use super::hang::Hang;
+
+use super::Shared;
+use super::board::Stamp;
+use super::gpu::Gpu;
+use super::schedule::Schedule;
+use crate::calls::Calls;
+use crate::device::DeviceId;
+use crate::lock::lock;
+use crate::quantity::Tier;
+use crate::reading::Readings;
+use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
+use obs_core::Moment;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A whole device and its parts: what the finder says, and the reader does.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) gpu: Gpu,
+    pub(super) hang: Arc<Hang>,
+    pub(super) state: Mutex<GroupState>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct GroupState {
+    /// Whether it is in the driver's list.
+    pub(super) listed: bool,
+    /// Parts that are in the driver's list.
+    pub(super) parts: Vec<Gpu>,
+    /// How often the list of parts changed.
+    pub(super) changes: u64,
+    /// Whether its threads are there: that which reads, and that which waits for events.
+    pub(super) alive: [bool; 2],
+}
+
+impl Group {
+    /// Whether one of its threads goes on; one that does not says so by this.
+    pub(super) fn goes_on(&self, thread: usize, closed: bool) -> bool {
+        let mut state = lock(&self.state);
+        state.alive[thread] = state.listed && !closed;
+        state.alive[thread]
+    }
+
+    /// The whole and its parts.
+    pub(crate) fn gpus(&self) -> Vec<Gpu> {
+        let parts = &lock(&self.state).parts;
+        std::iter::once(&self.gpu).chain(parts).cloned().collect()
+    }
+}
+
+/// Reads a group.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) group: Arc<Group>,
+    pub(super) calls: Calls,
+    /// Says to the watchdog that somebody makes these calls.
+    _used: Arc<()>,
+    schedule: Schedule,
+    devices: Vec<Device>,
+    changes: Option<u64>,
+    links: Vec<LinkReading>,
+    processes: Vec<GpuProcess>,
+}
+
+/// One of a group, as it is read.
+#[derive(Debug)]
+struct Device {
+    gpu: Gpu,
+    open: Option<Box<dyn GpuDevice>>,
+    readings: Readings,
+    /// When it may be asked again, and how long it is left in peace then.
+    again: Option<(Moment, Duration)>,
+    kept: Option<Moment>,
+}
+
+impl Reader {
+    pub(super) fn new(shared: &Shared, group: &Arc<Group>, calls: Calls, used: Arc<()>) -> Self {
+        Self {
+            group: group.clone(),
+            calls,
+            _used: used,
+            schedule: Schedule::new(shared, shared.telemetry.now()),
+            devices: Vec::new(),
+            changes: None,
+            links: Vec::new(),
+            processes: Vec::new(),
+        }
+    }
+
+    /// Reads what is due, and says how long nothing is.
+    pub(super) fn turn(&mut self, shared: &Shared) -> Duration {
+        let now = shared.telemetry.now();
+        let (due, missed) = self.schedule.due(shared, now);
+        if missed > 0 {
+            shared
+                .metrics
+                .calls
+                .missed(self.group.gpu.id().as_str(), missed);
+        }
+        if due.iter().any(|due| *due) {
+            self.follow_parts();
+            let mut devices = std::mem::take(&mut self.devices);
+            for device in &mut devices {
+                for tier in Tier::ALL.into_iter().filter(|tier| due[*tier as usize]) {
+                    if !self.read(shared, device, tier) {
+                        break;
+                    }
+                }
+            }
+            self.devices = devices;
+        }
+        self.schedule.rest(shared, shared.telemetry.now())
+    }
+
+    /// Takes up the parts that came and lets go of those that went.
+    fn follow_parts(&mut self) {
+        let state = lock(&self.group.state);
+        if self.changes == Some(state.changes) {
+            return;
+        }
+        self.changes = Some(state.changes);
+        let wanted: Vec<Gpu> = std::iter::once(&self.group.gpu)
+            .chain(&state.parts)
+            .cloned()
+            .collect();
+        drop(state);
+        let known =
+            |devices: &[Device], id: &DeviceId| devices.iter().any(|one| one.gpu.id() == id);
+        self.devices
+            .retain(|one| wanted.iter().any(|gpu| gpu.id() == one.gpu.id()));
+        for gpu in wanted {
+            if !known(&self.devices, gpu.id()) {
+                self.devices.push(Device {
+                    gpu,
+                    open: None,
+                    readings: Readings::new(),
+                    again: None,
+                    kept: None,
+                });
+            }
+        }
+    }
+
+    /// Reads a tier of one device, and says whether it can be read.
+    fn read(&mut self, shared: &Shared, device: &mut Device, tier: Tier) -> bool {
+        if device.open.is_none() {
+            let now = shared.telemetry.now();
+            if device.again.is_some_and(|(again, _)| now < again) {
+                return false;
+            }
+            match shared.source.open(device.gpu.id(), &mut self.calls) {
+                Ok(open) => device.open = Some(open),
+                Err(error) => return self.failed(shared, device, tier, error),
+            }
+        }
+        let Some(open) = device.open.as_mut() else {
+            return false;
+        };
+        if let Err(error) = open.read(tier, &mut device.readings, &mut self.calls) {
+            return self.failed(shared, device, tier, error);
+        }
+        device.again = None;
+        let now = shared.stamp();
+        let began_anew = self.took(shared, device, tier, now);
+        if device.gpu.set_lost(None) || began_anew {
+            // Whoever knows that it does not have something asks once more.
+            if began_anew {
+                device.open = None;
+            }
+            shared.tell(|listener| listener.returned(&device.gpu, now.at));
+        }
+        shared.tell(|listener| listener.read(&device.gpu, now.at, tier, &device.readings));
+        match tier {
+            Tier::Second => self.read_links(shared, device),
+            Tier::Slow => self.read_processes(shared, device),
+            Tier::Fast => {}
+        }
+        device.open.is_some()
+    }
+
+    /// Puts down what was read, and shows it.
+    fn took(&mut self, shared: &Shared, device: &mut Device, tier: Tier, now: Stamp) -> bool {
+        let telemetry = &shared.telemetry;
+        let seconds = |from, to| telemetry.between(from, to).as_secs_f64();
+        let step = shared.settings.history.mul_f64(0.9);
+        let keep = device
+            .kept
+            .is_none_or(|kept| telemetry.between(kept, now.at) >= step);
+        let fresh = |tier, stamp: Stamp| {
+            telemetry.between(stamp.at, now.at) <= shared.settings.too_old(tier)
+        };
+        let gpu = &device.gpu;
+        let began_anew = gpu.board(|board| {
+            let began_anew = board.take(tier, &device.readings, now);
+            if tier == Tier::Second {
+                board.rate_nvlink(now.at, seconds);
+            }
+            // Its moment is that of what belongs to the fast tier.
+            if tier == Tier::Fast {
+                gpu.publish(board, now, fresh, keep);
+            }
+            began_anew
+        });
+        if keep && tier == Tier::Fast {
+            device.kept = Some(now.at);
+        }
+        began_anew
+    }
+
+    /// What belongs to links and processes is what the last turn said, or nothing.
+    fn read_links(&mut self, shared: &Shared, device: &mut Device) {
+        let Some(open) = device.open.as_mut() else {
+            return;
+        };
+        self.links.clear();
+        if open.links(&mut self.links, &mut self.calls).is_ok() {
+            let now = shared.stamp();
+            device.gpu.board(|board| board.take_links(&self.links, now));
+        }
+    }
+
+    fn read_processes(&mut self, shared: &Shared, device: &mut Device) {
+        let Some(open) = device.open.as_mut() else {
+            return;
+        };
+        self.processes.clear();
+        if open.processes(&mut self.processes, &mut self.calls).is_ok() {
+            let now = shared.stamp();
+            device.gpu.board(|board| {
+                board.processes.clear();
+                board.processes.extend_from_slice(&self.processes);
+                board.processes_read = Some(now);
+            });
+        }
+    }
+
+    /// It could not be read. Where it is gone it is left in peace for a while, longer each time.
+    fn failed(
+        &mut self,
+        shared: &Shared,
+        device: &mut Device,
+        tier: Tier,
+        error: SourceError,
+    ) -> bool {
+        let (code, lost) = match error {
+            SourceError::Lost(code) => (code, true),
+            SourceError::Failed(code) => (code, false),
+            SourceError::Absent | SourceError::Unsupported => (0, false),
+        };
+        let tiers = Tier::ALL.into_iter().filter(|one| lost || *one == tier);
+        device
+            .gpu
+            .board(|board| tiers.for_each(|tier| board.lose(tier, code)));
+        if lost || device.open.is_none() {
+            let now = shared.telemetry.now();
+            let (first, most) = shared.settings.back_off;
+            let pause = device
+                .again
+                .map_or(first, |(_, pause)| (pause * 2).min(most));
+            device.again = shared.after(now, pause).map(|again| (again, pause));
+            device.open = None;
+            if lost && device.gpu.set_lost(Some(code)) {
+                shared.tell(|listener| listener.lost(&device.gpu, now, code));
+            }
+        }
+        false
+    }
+}
