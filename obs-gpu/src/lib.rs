@@ -6,6 +6,8 @@
 
 mod calls;
 mod device;
+mod gate;
+mod health;
 mod lock;
 pub mod metrics;
 mod monitor;
@@ -22,6 +24,17 @@ mod xid;
 
 pub use calls::Calls;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+#[cfg(feature = "tower")]
+pub use gate::{
+    Choose, Fixed, GiveError, GpuGateFuture, GpuGateLayer, GpuGateService, Keep, Refuse,
+    UntilAnswered,
+};
+pub use gate::{
+    Drained, Draining, GateChange, GateState, GpuGate, GpuGateSet, GpuGates, GpuPass, GpuRefused,
+};
+#[cfg(feature = "http")]
+pub use gate::{GpuGateBody, UntilBodyEnds};
+pub use health::{Cause, Evidence, GpuHealth, HealthReport, HealthSettings, HealthState};
 pub use monitor::GpuMonitor;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};

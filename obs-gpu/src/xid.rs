@@ -142,6 +142,11 @@ impl Xid {
     pub const CONTAINED: u64 = 94;
     /// What the driver asks to be done is another than before.
     pub const RECOVERY_ACTION: u64 = 154;
+
+    /// Whether a number is of the links between devices: work that takes several of them suffers.
+    pub const fn is_of_fabric(code: u64) -> bool {
+        matches!(code, 74 | 144..=150)
+    }
 }
 
 /// Numbers, and what to do of each.
