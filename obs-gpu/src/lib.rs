@@ -11,6 +11,8 @@ mod health;
 mod lock;
 pub mod metrics;
 mod monitor;
+#[cfg(feature = "nvml")]
+mod nvml;
 mod quantity;
 mod reading;
 mod ring;
@@ -36,6 +38,9 @@ pub use gate::{
 pub use gate::{GpuGateBody, UntilBodyEnds};
 pub use health::{Cause, Evidence, GpuHealth, HealthReport, HealthSettings, HealthState};
 pub use monitor::GpuMonitor;
+#[cfg(feature = "nvml")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nvml")))]
+pub use nvml::NvmlSource;
 pub use quantity::{Nature, Quantity, Tier, Unit};
 pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};

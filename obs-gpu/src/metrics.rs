@@ -339,12 +339,13 @@ const KINDS: [(ProcessKind, &str); 3] = [
 ];
 
 /// What the totals of a link are, in their order.
-const LINK_TOTALS: &[(&FurtherMetric, Key, &str); 5] = &[
+const LINK_TOTALS: &[(&FurtherMetric, Key, &str); 6] = &[
     (&table::LINK_IO, hw::IO_DIRECTION, "transmit"),
     (&table::LINK_IO, hw::IO_DIRECTION, "receive"),
     (&table::ERRORS, http::ERROR_TYPE, "nvlink_replay"),
     (&table::ERRORS, http::ERROR_TYPE, "nvlink_recovery"),
     (&table::ERRORS, http::ERROR_TYPE, "nvlink_crc"),
+    (&table::ERRORS, http::ERROR_TYPE, "nvlink_receive"),
 ];
 
 fn text(key: Key, value: &str) -> (Cow<'static, str>, LabelValue) {

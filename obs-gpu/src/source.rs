@@ -134,6 +134,8 @@ pub struct LinkReading {
     pub recoveries: Reading,
     /// Packets whose sum was wrong.
     pub crc_errors: Reading,
+    /// Packets that came with an error of any kind, where that is counted as one.
+    pub errors: Reading,
 }
 
 impl LinkReading {
@@ -148,6 +150,7 @@ impl LinkReading {
             replays: Reading::Unread,
             recoveries: Reading::Unread,
             crc_errors: Reading::Unread,
+            errors: Reading::Unread,
         }
     }
 }

@@ -386,8 +386,8 @@ pub(super) const ERRORS: FurtherMetric = further(
     "Number of errors encountered by the component.",
 )
 .of(
-    "events (`xid_79` and so on), fields 161 to 163 and 208, 215, 221 by link",
-    "`error.type`: `xid_N`, `nvlink_replay`, `nvlink_recovery`, `nvlink_crc` (with `obs.gpu.link`)",
+    "events (`xid_79` and so on), fields 161 to 163 and 208, 215 by link",
+    "`error.type`: `xid_N`, `nvlink_replay`, `nvlink_recovery`, `nvlink_crc`, `nvlink_receive` (with `obs.gpu.link`)",
 )
 .dcgm("DCGM_FI_DEV_XID_ERRORS (a gauge of the last code), DCGM_FI_DEV_NVLINK_*_ERROR_COUNT_TOTAL");
 pub(super) const ERROR_TIME: FurtherMetric = further(

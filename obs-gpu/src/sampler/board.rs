@@ -45,16 +45,17 @@ impl Total {
 
 /// What one link has of totals, in the order of [`LinkTotals::of`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LinkTotals(pub(crate) [Option<Total>; 5]);
+pub(crate) struct LinkTotals(pub(crate) [Option<Total>; 6]);
 
 impl LinkTotals {
-    pub(crate) fn of(link: &LinkReading) -> [Reading; 5] {
+    pub(crate) fn of(link: &LinkReading) -> [Reading; 6] {
         [
             link.sent,
             link.received,
             link.replays,
             link.recoveries,
             link.crc_errors,
+            link.errors,
         ]
     }
 }

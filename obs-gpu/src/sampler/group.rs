@@ -55,12 +55,18 @@ impl Group {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) group: Arc<Group>,
-    pub(super) calls: Calls,
     /// Says to the watchdog that somebody makes these calls.
     _used: Arc<()>,
     schedule: Schedule,
     devices: Vec<Device>,
     changes: Option<u64>,
+    tools: Tools,
+}
+
+/// What one device after another is read with.
+#[derive(Debug)]
+struct Tools {
+    calls: Calls,
     links: Vec<LinkReading>,
     processes: Vec<GpuProcess>,
 }
@@ -80,13 +86,15 @@ impl Reader {
     pub(super) fn new(shared: &Shared, group: &Arc<Group>, calls: Calls, used: Arc<()>) -> Self {
         Self {
             group: group.clone(),
-            calls,
             _used: used,
             schedule: Schedule::new(shared, shared.telemetry.now()),
             devices: Vec::new(),
             changes: None,
-            links: Vec::new(),
-            processes: Vec::new(),
+            tools: Tools {
+                calls,
+                links: Vec::new(),
+                processes: Vec::new(),
+            },
         }
     }
 
@@ -102,15 +110,13 @@ impl Reader {
         }
         if due.iter().any(|due| *due) {
             self.follow_parts();
-            let mut devices = std::mem::take(&mut self.devices);
-            for device in &mut devices {
+            for device in &mut self.devices {
                 for tier in Tier::ALL.into_iter().filter(|tier| due[*tier as usize]) {
-                    if !self.read(shared, device, tier) {
+                    if !self.tools.read(shared, device, tier) {
                         break;
                     }
                 }
             }
-            self.devices = devices;
         }
         self.schedule.rest(shared, shared.telemetry.now())
     }
@@ -143,7 +149,9 @@ impl Reader {
             }
         }
     }
+}
 
+impl Tools {
     /// Reads a tier of one device, and says whether it can be read.
     fn read(&mut self, shared: &Shared, device: &mut Device, tier: Tier) -> bool {
         if device.open.is_none() {
@@ -266,6 +274,6 @@ impl Reader {
                 shared.tell(|listener| listener.lost(&device.gpu, now, code));
             }
         }
-        false
+        device.open.is_some()
     }
 }

@@ -16,10 +16,12 @@ pub(crate) type Finding = (usize, String);
 const NAMESPACES: &str = "client code db deployment enduser error exception gen_ai host http hw log messaging network \
     obs os otel peer process rpc server service session telemetry url user user_agent";
 
-/// Where a clock may be read. In `obs-testing` real time passes only while a test waits for others.
-const CLOCKS: [&str; 3] = [
+/// Where a clock may be read. In `obs-testing` real time passes only while a test waits for others; in `obs-gpu-fake` it is the
+/// driver's.
+const CLOCKS: [&str; 4] = [
     "obs-core/src/clock.rs",
     "obs-core/src/courier/time.rs",
+    "obs-gpu-fake/src/clock.rs",
     "obs-testing/src/wait.rs",
 ];
 
