@@ -5,15 +5,12 @@
 //! word.
 
 use super::{Draining, GateState};
+use crate::sync::{AtomicU64, Ordering};
 #[cfg(loom)]
 use loom::sync::Mutex;
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::Mutex;
 use std::sync::PoisonError;
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 /// Bits 0 and 1: the state. Bit 2: links are at fault. From bit 3 on: how many are in.
@@ -165,7 +162,7 @@ fn is_empty(bits: u64) -> bool {
 }
 
 #[cfg(all(loom, test))]
-mod models {
+mod loom_models {
     use super::*;
     use loom::sync::Arc;
     use loom::thread;
@@ -177,7 +174,7 @@ mod models {
 
     impl Wake for Woken {
         fn wake(self: std::sync::Arc<Self>) {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -187,7 +184,7 @@ mod models {
     }
 
     fn times(woken: &Woken) -> usize {
-        woken.0.load(std::sync::atomic::Ordering::SeqCst)
+        woken.0.load(Ordering::SeqCst)
     }
 
     #[test]
