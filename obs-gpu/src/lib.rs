@@ -12,6 +12,8 @@ mod device;
 pub mod explain;
 pub mod fabric;
 mod files;
+mod gate;
+mod health;
 pub mod host;
 mod lock;
 pub mod metrics;
@@ -28,12 +30,24 @@ mod slots;
 mod snapshot;
 mod source;
 mod sync;
+mod xid;
 
 pub use attribution::Attribution;
 pub use calls::Calls;
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+#[cfg(feature = "tower")]
+pub use gate::{
+    Choose, Fixed, GiveError, GpuGateFuture, GpuGateLayer, GpuGateService, Keep, Refuse,
+    UntilAnswered,
+};
+pub use gate::{
+    Drained, Draining, GateChange, GateState, GpuGate, GpuGateSet, GpuGates, GpuPass, GpuRefused,
+};
+#[cfg(feature = "http")]
+pub use gate::{GpuGateBody, UntilBodyEnds};
+pub use health::{Cause, Evidence, GpuHealth, HealthReport, HealthSettings, HealthState};
 pub use monitor::GpuMonitor;
 #[cfg(feature = "nvml")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nvml")))]
@@ -45,3 +59,4 @@ pub use sampler::{Gpu, GpuListener, GpuSettings, GpuState};
 pub use source::{
     Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, ProcessKind, SourceError,
 };
+pub use xid::{Verdict, Xid, XidAction, XidCatalogue};

@@ -202,6 +202,22 @@ names! {
     GPU_LINK = "obs.gpu.link";
     /// What a process does on a GPU: `compute`, `graphics`, `mps`.
     GPU_PROCESS_KIND = "obs.gpu.process.kind";
+    /// What routing does of an XID: `note`, `app`, `degraded`, `drain`, `isolate`.
+    GPU_XID_VERDICT = "obs.gpu.xid.verdict";
+    /// What a GPU's state is by, as [`GPU_HEALTH_EVENT`] says it: `xid`, `recovery_action`, `not_answering`.
+    GPU_HEALTH_CAUSE = "obs.gpu.health.cause";
+    /// The number of that: an XID, the driver's answer, the action that it asks for.
+    GPU_HEALTH_CODE = "obs.gpu.health.code";
+    /// The state that a GPU was in before.
+    GPU_HEALTH_PREVIOUS = "obs.gpu.health.previous";
+    /// How long it had been in that, in seconds.
+    GPU_HEALTH_PREVIOUS_DURATION = "obs.gpu.health.previous.duration";
+    /// The state of a GPU's gate: `serving`, `draining`, `isolated`.
+    GPU_GATE_STATE = "obs.gpu.gate.state";
+    /// The state that a gate was in before.
+    GPU_GATE_PREVIOUS = "obs.gpu.gate.previous";
+    /// Why an operator holds a gate.
+    GPU_GATE_HELD = "obs.gpu.gate.held";
 }
 
 /// Time from a request's head to its response's head, in seconds.
@@ -460,3 +476,11 @@ pub const GPU_ATTRIBUTED_MEMORY: &str = "obs.gpu.attributed.memory.usage";
 pub const GPU_ATTRIBUTED_TOKENS: &str = "obs.gpu.attributed.tokens";
 /// Windows in which claims said that they have more of a GPU's memory than is in use.
 pub const GPU_OVER_CLAIMED: &str = "obs.gpu.attributed.over_claimed";
+/// XIDs of GPUs by what was made of them.
+pub const GPU_XID_VERDICTS: &str = "obs.gpu.xid.verdicts";
+/// Whether a GPU's gate is in a state: 1 or 0, one series per state.
+pub const GPU_GATE_STATUS: &str = "obs.gpu.gate.status";
+/// Requests that a GPU's gate refused, by the state that it was in.
+pub const GPU_GATE_REFUSALS: &str = "obs.gpu.gate.refusals";
+/// The event of a GPU whose state, or whose gate, is another than before.
+pub const GPU_HEALTH_EVENT: &str = "obs.gpu.health";

@@ -280,6 +280,9 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::FABRIC_TRANSMIT_WAIT, Ours),
     (obs::FABRIC_TRANSFER_DURATION, Ours),
     (obs::FABRIC_TRANSFER_IO, Ours),
+    (obs::GPU_XID_VERDICTS, Ours),
+    (obs::GPU_GATE_STATUS, Ours),
+    (obs::GPU_GATE_REFUSALS, Ours),
 ];
 
 /// Attributes of the resource.
@@ -311,6 +314,7 @@ pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (gen_ai::OPERATION_DETAILS, Development),
     (gen_ai::EVALUATION_RESULT, Development),
     (obs::LLM_SLOW, Ours),
+    (obs::GPU_HEALTH_EVENT, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.
