@@ -193,7 +193,7 @@ device_calls! { device:
         };
         // Over 20 ms: fifty of them are a second.
         let before = seen.gpu().total(total, ALL, seen.now.saturating_sub(20_000))?;
-        kib_per_s.put(unsigned((seen.total(total)? - before.now) * 50 / 1024))
+        kib_per_s.put(unsigned((seen.total(total)? - before.now).saturating_mul(50) / 1024))
     }
     fn nvmlDeviceGetPcieReplayCounter(|seen| replays: Out<c_uint>) {
         replays.put(unsigned(seen.total(Total::PcieReplay)?))

@@ -5,7 +5,7 @@ use crate::clock::Deadline;
 use crate::entry::{self, driver, guarded, handle};
 use crate::events::{Event, EventSet, XID};
 use crate::out::Out;
-use crate::world::{self, NO_GPU, World};
+use crate::world::{self, World};
 use nvml_wrapper_sys::bindings::*;
 use std::ffi::{c_uint, c_ulonglong};
 use std::time::Duration;
@@ -78,10 +78,9 @@ extern "C" fn nvmlEventSetWait_v2(
     data: Out<nvmlEventData_t>,
     timeout_ms: c_uint,
 ) -> nvmlReturn_t {
-    let deadline = Deadline::after(Duration::from_millis(timeout_ms.into()));
     let waited = guarded(|| {
-        let mut world = world::lock();
-        world.count("nvmlEventSetWait_v2", NO_GPU);
+        let (mut world, _) = entry::held("nvmlEventSetWait_v2", None);
+        let deadline = Deadline::after(Duration::from_millis(timeout_ms.into()));
         let generation = world.generation;
         world.listening += 1;
         world::changed();

@@ -38,9 +38,9 @@ impl World {
             if uuid(slot) == wanted {
                 return Some((slot, None));
             }
-            let mut parts = self.gpus[slot].parts.keys();
-            let part = parts.find(|&&part| part_uuid(slot, part) == wanted)?;
-            Some((slot, Some(*part)))
+            let mut parts = self.gpus[slot].parts_seen(self.clock.now());
+            let part = parts.find(|&part| part_uuid(slot, part) == wanted)?;
+            Some((slot, Some(part)))
         })
     }
 }

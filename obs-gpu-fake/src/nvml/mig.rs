@@ -35,7 +35,7 @@ device_calls! { any_device:
     }
     fn nvmlDeviceGetMigDeviceHandleByIndex(|seen| index: c_uint, device: Out<nvmlDevice_t>) {
         seen.can_be_parted()?;
-        if !seen.gpu().parts.contains_key(&index) || seen.level(Level::MigMode)? == 0 {
+        if !seen.gpu().parts_seen(seen.now).any(|part| part == index) {
             return Err(Code::NOT_FOUND);
         }
         device.put(handle(seen.slot, Some(index)))
