@@ -121,6 +121,16 @@ device_calls! { any_device:
     fn nvmlDeviceGetArchitecture(|seen| architecture: Out<nvmlDeviceArchitecture_t>) {
         architecture.put(seen.gpu().profile.architecture)
     }
+    fn nvmlDeviceGetBrand(|_seen| brand: Out<nvmlBrandType_t>) {
+        // All profiles are of the brand without another name.
+        brand.put(nvmlBrandType_enum_NVML_BRAND_NVIDIA)
+    }
+    fn nvmlDeviceGetPersistenceMode(|_seen| mode: Out<nvmlEnableState_t>) {
+        mode.put(nvmlEnableState_enum_NVML_FEATURE_ENABLED)
+    }
+    fn nvmlDeviceGetComputeMode(|_seen| mode: Out<nvmlComputeMode_t>) {
+        mode.put(nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT)
+    }
     fn nvmlDeviceGetNumGpuCores(|seen| cores: Out<c_uint>) {
         cores.put(seen.gpu().profile.cores)
     }
