@@ -33,6 +33,7 @@
 //! | `driver = 580.95.05` | the driver's version; from 580.82 on field values 251 to 273 have other numbers |
 //! | `nvml = …`, `cuda = 13000` | the other versions |
 //! | `clock = virtual` | time passes when the test says so; otherwise it is `real` |
+//! | `xids = last` | faults that were not asked for yet have the last one's number, as headers before API 13 say; otherwise `each` its own |
 //! | `seed = 7` | of noise and latencies |
 //! | `scenario = S1` | plays one of the scenarios below; what stands beside it goes before |
 //! | `latency CALL P50 P99 MAX` | how long a call takes, in real microseconds, on either clock; `*` is every other call |
@@ -112,8 +113,8 @@
 //! - What is not exported here is missing as in an older driver. `Fake::install` takes more symbols away. A call that is there and gives
 //!   "function not found" is another thing: `err:CALL=13`.
 //! - A device that is lost gives 15 for every call and, once its events are read, for every wait on a set that it is in.
-//! - Events that happen before somebody registered for them are gone. Several faults that were not asked for yet have the last one's
-//!   number; the header says so.
+//! - Events that happen before somebody registered for them are gone, and at most 1024 wait to be asked for.
+//! - Of a device in parts there is no utilisation and no word on remapped rows: so say the header and captures of an H100.
 //! - GPM samples less than 100 ms apart give 2, and so does one that was never taken.
 //! - `nvmlDeviceGetPcieThroughput` takes 20 ms of real time, as the header says. Waits for events time out in real time, too: a thread
 //!   that listens must come back. All else is by the world's clock, stalls included: a test by a virtual clock never sleeps.

@@ -36,6 +36,7 @@ pub(crate) enum Setting {
     Cuda(i32),
     VirtualClock(bool),
     Seed(u64),
+    OnlyLastXid(bool),
     Scenario(String),
     /// Of one call: half of them take no longer than the first, 99 of 100 than the second, none than the third.
     Latency(String, [Micros; 3]),

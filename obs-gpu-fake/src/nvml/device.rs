@@ -38,7 +38,7 @@ impl Seen<'_> {
             .or_else(|_| Ok(self.level(Level::TemperatureLimit)? - self.level(Level::Temperature)?))
     }
 
-    /// Engines are not counted for a device that is in parts.
+    /// Neither engines nor remapped rows are told of a device that is in parts.
     pub(super) fn is_whole(&self) -> Answer<()> {
         match self.level(Level::MigMode) {
             Ok(mode) if mode != 0 => Err(Code::NOT_SUPPORTED),

@@ -57,6 +57,9 @@ extern "C" fn nvmlDeviceRegisterEvents(
     set: nvmlEventSet_t,
 ) -> nvmlReturn_t {
     entry::device("nvmlDeviceRegisterEvents", device, |seen| {
+        if types & !u64::from(nvmlEventTypeAll) != 0 {
+            return Err(Code::INVALID_ARGUMENT);
+        }
         if types & !seen.gpu().profile.events != 0 {
             return Err(Code::NOT_SUPPORTED);
         }
@@ -103,8 +106,8 @@ extern "C" fn nvmlEventSetWait_v2(
             device: handle(event.slot, None),
             eventType: event.kind,
             eventData: match event.kind {
-                // The header says so: the last one's number is given for all that came before they were asked for.
-                XID => world
+                // Each has its own on Linux, says the header of API 13. Older ones knew of the last one's number only.
+                XID if world.only_last_xid => world
                     .gpus
                     .get(event.slot)
                     .map_or(event.data, |gpu| gpu.last_xid),

@@ -31,7 +31,9 @@ device_calls! { any_device:
         pending.put(mode)
     }
     fn nvmlDeviceGetMaxMigDeviceCount(|seen| count: Out<c_uint>) {
-        count.put(seen.can_be_parted()?)
+        // Zero where it is not in parts, or cannot be.
+        let in_parts = seen.level(Level::MigMode).is_ok_and(|mode| mode != 0);
+        count.put(if in_parts { seen.can_be_parted()? } else { 0 })
     }
     fn nvmlDeviceGetMigDeviceHandleByIndex(|seen| index: c_uint, device: Out<nvmlDevice_t>) {
         seen.can_be_parted()?;

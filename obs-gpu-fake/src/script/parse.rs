@@ -36,6 +36,11 @@ pub(super) fn setting(text: &str) -> Parsed<Setting> {
             "real" => false,
             _ => return Err("a clock is virtual or real".to_owned()),
         }),
+        "xids" => Setting::OnlyLastXid(match value {
+            "last" => true,
+            "each" => false,
+            _ => return Err("each has its own, or the last one's".to_owned()),
+        }),
         "seed" => Setting::Seed(number(value)? as u64),
         "scenario" => Setting::Scenario(value.to_owned()),
         _ => return Err("no such setting".to_owned()),

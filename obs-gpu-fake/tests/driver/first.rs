@@ -97,6 +97,56 @@ fn a_fault_wakes_whoever_waits() {
 }
 
 #[test]
+fn faults_that_were_not_asked_for_yet() {
+    #[track_caller]
+    fn check(setting: &str, expect: [u64; 3]) {
+        let fake = Fake::start(&format!("clock = virtual; {setting}")).unwrap();
+        let nvml = open(&fake);
+        let gpu = nvml.device_by_index(0).unwrap();
+        fake.push("+0 0 xid=31").unwrap();
+        let set = crate::listen(&nvml, &gpu);
+        fake.push("+0 0 xid=48; +0 0 xid=63; +0 0 xid=94").unwrap();
+        assert_eq!(
+            crate::xids(&set),
+            expect,
+            "{setting}; what came before is gone"
+        );
+    }
+    check("", [48, 63, 94]);
+    check("xids = each", [48, 63, 94]);
+    check("xids = last", [94, 94, 94]);
+}
+
+#[test]
+fn unknown_events_and_devices() {
+    let fake = Fake::start("gpus = A100*2; clock = virtual").unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let register = |bits| {
+        let set = nvml.create_event_set().unwrap();
+        let refused = gpu.register_events(EventTypes::from_bits_retain(bits), set);
+        refused.map(drop).map_err(|refused| refused.error)
+    };
+    assert!(register(0x8).is_ok());
+    assert!(
+        matches!(register(0x8008), Err(NvmlError::NotSupported)),
+        "its driver has none"
+    );
+    assert!(
+        matches!(register(0x20), Err(NvmlError::InvalidArg)),
+        "nobody has"
+    );
+    let by_uuid = |uuid| nvml.device_by_uuid(uuid).map(drop);
+    assert!(matches!(by_uuid("GPU-none"), Err(NvmlError::NotFound)));
+    fake.push("+0 1 lost").unwrap();
+    assert!(
+        matches!(by_uuid("GPU-none"), Err(NvmlError::GpuLost)),
+        "it may be that one"
+    );
+    assert!(by_uuid(&gpu.uuid().unwrap()).is_ok());
+}
+
+#[test]
 fn one_device_hangs_and_the_other_answers() {
     let fake = Fake::start("gpus = H100*2; clock = virtual").unwrap();
     let nvml = open(&fake);
