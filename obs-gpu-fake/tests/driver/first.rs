@@ -1,6 +1,6 @@
 //! Handles, readings, counters, fields, events, stalls and losses.
 
-use crate::{S, field, open};
+use crate::{S, field, millis, open};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
@@ -387,4 +387,54 @@ fn the_driver_itself_fails_and_hangs() {
         fake.advance(S);
         assert_eq!(caller.join().unwrap().unwrap(), 1);
     });
+}
+
+#[test]
+fn many_threads_and_new_worlds() {
+    let script = "gpus = H100*4; clock = virtual; 0 * util=50~10/10; 0 * nvlink.tx.rate=5";
+    let fake = Fake::start(script).unwrap();
+    let nvml = open(&fake);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    thread::scope(|scope| {
+        for index in 0..4 {
+            let (nvml, is_done) = (&nvml, &is_done);
+            scope.spawn(move || {
+                while !is_done() {
+                    let Ok(gpu) = nvml.device_by_index(index) else {
+                        continue;
+                    };
+                    let _ = (
+                        gpu.utilization_rates(),
+                        gpu.total_energy_consumption(),
+                        field(&gpu, 138),
+                    );
+                    let Ok(set) = nvml.create_event_set() else {
+                        continue;
+                    };
+                    if let Ok(set) = gpu.register_events(EventTypes::CRITICAL_XID_ERROR, set) {
+                        let _ = set.wait(1);
+                    }
+                }
+            });
+        }
+        for n in 0..300 {
+            fake.push(&format!(
+                "+1 * xid={n}; +2 1 lost; +3 1 lost=0; +4 2 stall:*=2; +5 * util=5"
+            ))
+            .unwrap();
+            fake.advance(millis(10));
+            if n % 50 == 49 {
+                fake.reset(script).unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        // Whoever hangs by a clock that stands still is let go.
+        fake.reset(script).unwrap();
+    });
+    assert_eq!(
+        (fake.count(Count::Stalled), fake.count(Count::Listening)),
+        (0, 0)
+    );
+    assert!(nvml.device_by_index(3).unwrap().utilization_rates().is_ok());
 }
