@@ -36,7 +36,7 @@
 //! | `xids = last` | faults that were not asked for yet have the last one's number, as headers before API 13 say; otherwise `each` its own |
 //! | `seed = 7` | of noise and latencies |
 //! | `scenario = S1` | plays one of the scenarios below; what stands beside it goes before |
-//! | `latency CALL P50 P99 MAX` | how long a call takes, in real microseconds, on either clock; `*` is every other call |
+//! | `latency CALL P50 P99 MAX` | how long a call takes, as measured: half of them at most `P50` real microseconds, 99 of 100 at most `P99`, none longer than `MAX`; on either clock; `*` is every other call |
 //!
 //! A step is `WHEN DEVICE WHAT`. `WHEN` is in milliseconds since the world began, or with `+` from the moment it is pushed; `DEVICE` is
 //! the place in `gpus` from 0 on, `*` for all of them, or `driver`.

@@ -254,7 +254,10 @@ fn s11_in_parts() {
     assert!(whole.power_usage().is_ok());
     let part = whole.mig_device_by_index(0).unwrap();
     assert_eq!(part.name().unwrap(), "NVIDIA H100 80GB HBM3 MIG 3g.40gb");
-    assert!(part.uuid().unwrap().starts_with("MIG-"));
+    let uuid = part.uuid().unwrap();
+    assert!(uuid.starts_with("MIG-"));
+    let found = nvml.device_by_uuid(uuid.as_str()).unwrap();
+    assert_eq!((found.uuid().unwrap(), found.index().unwrap()), (uuid, 0));
     assert!(part.mig_is_mig_device_handle().unwrap());
     assert_eq!(
         part.mig_parent_device().unwrap().uuid().unwrap(),
