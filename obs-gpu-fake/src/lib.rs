@@ -87,6 +87,7 @@
 //! | `S12` | next to nothing is supported | 3 |
 //! | `S13` | memory runs out | used memory grows for a minute; no event |
 //! | `S14` | a link goes down | replays, recoveries, a link that is down, XID 74 |
+//! | `serving` | nothing goes wrong | eight devices that are busy: something to look at |
 //!
 //! The fault comes five seconds after the world began, where nothing else is said; the files in `scenarios/` are the scripts. In those
 //! with two devices the second one is ill.

@@ -375,3 +375,29 @@ fn s14_a_link_goes_down() {
             .is_err()
     );
 }
+
+#[test]
+fn serving_is_well_and_never_the_same() {
+    let (fake, nvml) = play("serving");
+    assert_eq!(nvml.device_count().unwrap(), 8);
+    let gpus: Vec<_> = (0..8)
+        .map(|index| nvml.device_by_index(index).unwrap())
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut energy = vec![0; 8];
+    for _ in 0..50 {
+        fake.advance(S);
+        for (gpu, before) in gpus.iter().zip(&mut energy) {
+            let power = field(gpu, 186).unwrap();
+            assert!((450_000..=630_000).contains(&power), "{power}");
+            seen.insert(power);
+            let now = gpu.total_energy_consumption().unwrap();
+            assert!((450_000..=630_000).contains(&(now - *before)), "a second's");
+            *before = now;
+            assert!(gpu.utilization_rates().unwrap().gpu <= 100);
+            assert!(gpu.process_utilization_stats(None).unwrap()[0].sm_util <= 100);
+            assert_eq!(field(gpu, RECOVERY).unwrap(), 0);
+        }
+    }
+    assert!(seen.len() > 350, "{} different ones of 400", seen.len());
+}
