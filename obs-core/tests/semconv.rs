@@ -3,7 +3,7 @@
 
 use obs_core::Key;
 use obs_core::semconv::{
-    self, code, exception, http, network, obs, otel, process, resource, rpc, session, user,
+    self, code, exception, http, hw, network, obs, otel, process, resource, rpc, session, user,
 };
 use opentelemetry_semantic_conventions::{attribute, metric};
 
@@ -77,6 +77,24 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         ],
     ),
     (user::ALL, &[attribute::USER_ID]),
+    (
+        hw::ALL,
+        &[
+            attribute::HW_ID,
+            attribute::HW_NAME,
+            attribute::HW_PARENT,
+            attribute::HW_TYPE,
+            attribute::HW_STATE,
+            attribute::HW_MODEL,
+            attribute::HW_VENDOR,
+            attribute::HW_SERIAL_NUMBER,
+            attribute::HW_DRIVER_VERSION,
+            attribute::HW_GPU_TASK,
+            attribute::HW_SENSOR_LOCATION,
+            attribute::HW_LIMIT_TYPE,
+            attribute::NETWORK_IO_DIRECTION,
+        ],
+    ),
 ];
 
 /// Names that are no attributes of spans, side by side.
@@ -115,6 +133,21 @@ const NAMES: &[(&str, &str)] = &[
         http::CLIENT_RESPONSE_BODY_SIZE,
         metric::HTTP_CLIENT_RESPONSE_BODY_SIZE,
     ),
+    (hw::GPU_UTILIZATION, metric::HW_GPU_UTILIZATION),
+    (hw::GPU_MEMORY_USAGE, metric::HW_GPU_MEMORY_USAGE),
+    (hw::GPU_MEMORY_LIMIT, metric::HW_GPU_MEMORY_LIMIT),
+    (
+        hw::GPU_MEMORY_UTILIZATION,
+        metric::HW_GPU_MEMORY_UTILIZATION,
+    ),
+    (hw::GPU_IO, metric::HW_GPU_IO),
+    (hw::ENERGY, metric::HW_ENERGY),
+    (hw::POWER, metric::HW_POWER),
+    (hw::TEMPERATURE, metric::HW_TEMPERATURE),
+    (hw::TEMPERATURE_LIMIT, metric::HW_TEMPERATURE_LIMIT),
+    (hw::FAN_SPEED_RATIO, metric::HW_FAN_SPEED_RATIO),
+    (hw::ERRORS, metric::HW_ERRORS),
+    (hw::STATUS, metric::HW_STATUS),
     (process::CPU_TIME, metric::PROCESS_CPU_TIME),
     (process::MEMORY_USAGE, metric::PROCESS_MEMORY_USAGE),
     (process::MEMORY_VIRTUAL, metric::PROCESS_MEMORY_VIRTUAL),

@@ -236,14 +236,12 @@ pub const METRICS: &[GpuMetric] = &[
         .dcgm("DCGM_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN_NS", 1e-9),
     held(Quantity::ThrottleSyncBoost, "field 76", labels![obs::GPU_THROTTLE_REASON = "sync_boost"])
         .dcgm("DCGM_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST_NS", 1e-9),
-    sent(hw::GPU_IO).of(Quantity::PcieSent, "field 197", IO).with(labels![hw::IO_DIRECTION = "transmit"])
-        .dcgm("DCGM_FI_PROF_PCIE_TX_BYTES", 1.0),
-    sent(hw::GPU_IO).of(Quantity::PcieReceived, "field 198", IO).with(labels![hw::IO_DIRECTION = "receive"])
-        .dcgm("DCGM_FI_PROF_PCIE_RX_BYTES", 1.0),
+    sent(hw::GPU_IO).of(Quantity::PcieSent, "field 197", IO).with(labels![hw::IO_DIRECTION = "transmit"]),
+    sent(hw::GPU_IO).of(Quantity::PcieReceived, "field 198", IO).with(labels![hw::IO_DIRECTION = "receive"]),
     sent(obs::GPU_NVLINK_IO).of(Quantity::NvlinkSent, "fields 138 or 202", "Bytes over NVLink, all links together.")
-        .with(labels![hw::IO_DIRECTION = "transmit"]).dcgm("DCGM_FI_PROF_NVLINK_TX_BYTES", 1.0),
+        .with(labels![hw::IO_DIRECTION = "transmit"]),
     sent(obs::GPU_NVLINK_IO).of(Quantity::NvlinkReceived, "fields 139 or 204", "Bytes over NVLink, all links together.")
-        .with(labels![hw::IO_DIRECTION = "receive"]).dcgm("DCGM_FI_PROF_NVLINK_RX_BYTES", 1.0),
+        .with(labels![hw::IO_DIRECTION = "receive"]),
     errors(Quantity::EccCorrected, "field 3", &[TYPE, (http::ERROR_TYPE, "corrected")])
         .dcgm("DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", 1.0),
     errors(Quantity::EccUncorrected, "field 4", &[TYPE, (http::ERROR_TYPE, "uncorrected")])
