@@ -1,7 +1,7 @@
 //! Everything, once: servers and clients that answer and fail, logs, the process, the runtime, and trouble.
 
 use crate::seen::Seen;
-use crate::{gpu, llm, logs, rpc, upkeep};
+use crate::{gpu, gpu_used, llm, logs, rpc, upkeep};
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::Request;
@@ -62,6 +62,7 @@ pub(crate) fn run(level: StatsLevel) -> Seen {
         &rpc::run(level),
         &llm::run(level),
         &gpu::run(),
+        &gpu_used::run(level),
     ])
 }
 

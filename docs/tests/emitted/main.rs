@@ -3,6 +3,7 @@
 mod driver;
 mod facts;
 mod gpu;
+mod gpu_used;
 mod llm;
 mod logs;
 mod rpc;
@@ -186,5 +187,5 @@ fn units_and_instruments_are_those_of_the_conventions() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 61);
+    assert_eq!(compared, 82);
 }

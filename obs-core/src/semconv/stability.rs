@@ -63,6 +63,7 @@ const APART: &[(Key, Stability)] = &[
     (otel::METRIC_OVERFLOW, Stable),
     // Of the registry of `network`.
     (hw::IO_DIRECTION, ReleaseCandidate),
+    (system::NETWORK_INTERFACE_NAME, ReleaseCandidate),
     // Of main, after v1.44.
     (obs::RPC_STATUS_CODE_NEXT, ReleaseCandidate),
 ];
