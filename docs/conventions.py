@@ -38,7 +38,7 @@ def is_of(model, name):
     return name.startswith(generative) == (model == models[1])
 
 
-groups, rows = {}, set()
+groups, newer, rows = {}, [], set()
 for model in models:
     for file in model.rglob("*.yaml"):
         if not any("deprecated" in part for part in file.parts):
@@ -50,6 +50,9 @@ for model in models:
             for attribute in content.get("attributes", []):
                 if attribute["key"] in names and is_of(model, attribute["key"]):
                     rows.add(("attribute", attribute["key"], attribute["stability"]))
+            for group in content.get("attribute_groups", []):
+                groups.setdefault(group["id"], group | {"type": "newer", "model": model})
+            newer += [metric for metric in content.get("metrics", []) if metric["name"] in names and is_of(model, metric["name"])]
 
 
 def requirements(group):
@@ -76,6 +79,9 @@ for group in groups.values():
         rows |= {("requirement", group["metric_name"], name, level) for name, level in requirements(group).items() if name in names}
     elif kind == "event" and group["name"] in names and is_of(group["model"], group["name"]):
         rows.add(("event", group["name"], group["stability"]))
+for metric in newer:
+    rows.add(("metric", metric["name"], metric["stability"], metric["instrument"], metric["unit"]))
+    rows |= {("requirement", metric["name"], name, level) for name, level in requirements(metric).items() if name in names}
 for ours, ids in spans.items():
     levels = {}
     for id in ids:

@@ -1,10 +1,10 @@
 # NVIDIA A100 SXM4, 40 GB.
 #
 # Where the numbers come from: `nvidia-smi -q -x` of a rented one, driver 570.148.08, in NVIDIA's k8s-test-infra (August 2026): names,
-# PCI, memory in whole MiB, limits, clocks, thresholds, power, temperatures, rows. It has degrees for thresholds and no margin, and the
-# power of the moment, no average: both were "N/A" there. Multiprocessors, cores, bus and links are from NVIDIA's data sheet. GPM begins
-# with Hopper. Which events it has was not seen anywhere: taken from `nvml.h` up to driver 570. It is not known whether it counts PCIe's
-# bytes: here it does not.
+# PCI, memory in whole MiB, limits, clocks, thresholds, power, temperatures, rows. It has degrees for thresholds and no margin, the
+# power of the moment and no average, and no fabric: all "N/A" there. Multiprocessors, cores, bus and links are from NVIDIA's data
+# sheet. GPM begins with Hopper. Which events it has was not seen anywhere: taken from `nvml.h` up to driver 570. It is not known
+# whether it counts PCIe's bytes: here it does not.
 
 name = NVIDIA A100-SXM4-40GB
 architecture = 7
@@ -18,6 +18,7 @@ gpm = 0
 nvlink.links = 12
 mig.devices = 7
 events = 0x19F
+without = nvmlDeviceGetGpuFabricInfoV
 
 util = 0
 util.memory = 0

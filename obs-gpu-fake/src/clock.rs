@@ -43,7 +43,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Micros {
         match self.time {
             Time::Virtual(now) => now,
-            Time::Real(began, moved) => began.elapsed().as_micros() as Micros + moved,
+            Time::Real(began, moved) => moved.saturating_add(began.elapsed().as_micros() as Micros),
         }
     }
 
@@ -54,7 +54,7 @@ impl Clock {
 
     /// As the driver stamps it: microseconds since 1970.
     pub(crate) fn stamp(&self, at: Micros) -> u64 {
-        self.epoch + at
+        self.epoch.saturating_add(at)
     }
 
     /// The moment of a stamp.

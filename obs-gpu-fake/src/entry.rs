@@ -103,7 +103,8 @@ pub(crate) fn on_slot(
     if gpu.lost || !gpu.present {
         return Err(Code::GPU_IS_LOST);
     }
-    if part.is_some_and(|part| !gpu.parts.contains_key(&part)) {
+    let now = world.clock.now();
+    if part.is_some_and(|part| !gpu.parts_seen(now).any(|seen| seen == part)) {
         return Err(Code::INVALID_ARGUMENT);
     }
     refused(gpu.fails.of(name))?;
@@ -111,7 +112,6 @@ pub(crate) fn on_slot(
     if gpu.profile.without.contains(&name) {
         return Err(Code::NOT_SUPPORTED);
     }
-    let now = world.clock.now();
     body(&mut Seen {
         world: &mut world,
         slot,
@@ -128,8 +128,11 @@ fn refused(code: Option<u32>) -> Answer<()> {
     }
 }
 
-/// Counts a call and keeps it for as long as a script, or the table of latencies, says.
-fn held(name: &'static str, slot: Option<usize>) -> (MutexGuard<'static, World>, Micros) {
+/// Counts a call and holds it up for as long as a script, or the table of latencies, says.
+pub(crate) fn held(
+    name: &'static str,
+    slot: Option<usize>,
+) -> (MutexGuard<'static, World>, Micros) {
     let mut world = world::lock();
     let number = world.count(name, slot.map_or(NO_GPU, |slot| slot as u32));
     let latency = latency(&world, name, slot, number);

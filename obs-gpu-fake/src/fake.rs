@@ -9,11 +9,16 @@ use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Tests of one process that use the same image take turns.
-static TURN: Mutex<()> = Mutex::new(());
+/// Tests of one process that use the same image take turns: whether one has it, and who is told when it is free. A guard of a mutex
+/// would tie a [`Fake`] to its thread.
+static TAKEN: Mutex<bool> = Mutex::new(false);
+static FREE: Condvar = Condvar::new();
+
+/// Where this process has copies. The loader knows images by their path: another file under an old path would be the old image.
+static COPIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// The library with a world of its own. Dropping it lets go of every thread that its script held.
 #[must_use = "dropping it ends the world"]
@@ -22,7 +27,7 @@ pub struct Fake {
     controls: Controls,
     // Never unloaded: a thread that hung in it may still be on its way out.
     _image: ManuallyDrop<Library>,
-    _turn: Option<MutexGuard<'static, ()>>,
+    _turn: Option<Turn>,
 }
 
 /// What a [`Fake`] counts.
@@ -60,9 +65,7 @@ impl Fake {
     /// Where the library is missing, or the script is wrong.
     pub fn start(script: &str) -> Result<Self, Error> {
         let path = find::library_path().map_err(Error::Missing)?;
-        // Whoever panicked has failed its test; the world begins anew.
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        Self::open(path, Some(turn), script)
+        Self::open(path, Some(Turn::take()), script)
     }
 
     /// Begins a world with an image of its own: a copy of the library in a folder, under the name that loaders look for,
@@ -72,17 +75,23 @@ impl Fake {
     /// not found" is `err:CALL=13` in the script.
     ///
     /// # Errors
-    /// Where the library is missing or has no such symbol, the copy cannot be written, or the script is wrong.
+    /// Where the library is missing or has no such symbol, the copy cannot be written, the folder had one of this process before, or
+    /// the script is wrong.
     pub fn install(folder: &Path, without: &[&str], script: &str) -> Result<Self, Error> {
         let path = find::install(folder, without).map_err(Error::Missing)?;
+        let known = path.canonicalize().map_err(Error::Missing)?;
+        let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        if copies.contains(&known) {
+            let why = format!("this process has one loaded from {known:?}; take another folder");
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, why);
+            return Err(Error::Missing(error));
+        }
+        copies.push(known);
+        drop(copies);
         Self::open(path, None, script)
     }
 
-    fn open(
-        path: PathBuf,
-        turn: Option<MutexGuard<'static, ()>>,
-        script: &str,
-    ) -> Result<Self, Error> {
+    fn open(path: PathBuf, turn: Option<Turn>, script: &str) -> Result<Self, Error> {
         // SAFETY: the library is this crate's own, which does nothing when it is loaded and is never unloaded.
         let image = unsafe { Library::new(&path) }.map_err(Error::NotLoaded)?;
         let image = ManuallyDrop::new(image);
@@ -167,6 +176,25 @@ impl Fake {
         Err(Error::Script(
             String::from_utf8_lossy(&message[..end]).into_owned(),
         ))
+    }
+}
+
+#[derive(Debug)]
+struct Turn;
+
+impl Turn {
+    fn take() -> Self {
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = FREE.wait_while(taken, |taken| *taken);
+        *free.unwrap_or_else(PoisonError::into_inner) = true;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        FREE.notify_one();
     }
 }
 

@@ -241,6 +241,14 @@ impl Gpu {
         });
     }
 
+    /// The parts that it is in; none where it is not in parts.
+    pub(crate) fn parts_seen(&self, now: Micros) -> impl Iterator<Item = u32> {
+        let in_parts = self
+            .level(Level::MigMode, ALL, now)
+            .is_ok_and(|mode| mode != 0);
+        self.parts.keys().copied().filter(move |_| in_parts)
+    }
+
     /// As after `nvidia-smi --gpu-reset`: it is back, and what is not kept on the board starts anew.
     pub(crate) fn reset(&mut self, at: Micros) {
         self.lost = false;

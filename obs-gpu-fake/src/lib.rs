@@ -33,6 +33,7 @@
 //! | `driver = 580.95.05` | the driver's version; from 580.82 on field values 251 to 273 have other numbers |
 //! | `nvml = …`, `cuda = 13000` | the other versions |
 //! | `clock = virtual` | time passes when the test says so; otherwise it is `real` |
+//! | `xids = last` | faults that were not asked for yet have the last one's number, as headers before API 13 say; otherwise `each` its own |
 //! | `seed = 7` | of noise and latencies |
 //! | `scenario = S1` | plays one of the scenarios below; what stands beside it goes before |
 //! | `latency CALL P50 P99 MAX` | how long a call takes, in real microseconds, on either clock; `*` is every other call |
@@ -67,6 +68,60 @@
 //! Levels and totals have the units that NVML gives them in: percent, bytes, milliwatts, millijoules, degrees, MHz, MB/s. Their names
 //! are those in the files in `profiles/`, which say, too, where their numbers come from. What a file does not name the device does not
 //! support.
+//!
+//! # Scenarios
+//!
+//! | name | what happens | what the driver shows |
+//! |---|---|---|
+//! | `S1` | off the bus | XID 79, then 15 from every call and every wait |
+//! | `S2` | off the bus in silence | 15, no event; it is listed still |
+//! | `S3` | double bit error | XID 48, 63, 154; a remap that waits; recovery action 1 |
+//! | `S4` | a contained error | XID 94, then 13 and 45; one process is gone; recovery action 0 |
+//! | `S5` | an uncontained error | XID 95, 154; recovery action 1; readings go on |
+//! | `S6` | power limit, then heat | reasons, clocks, and nanoseconds of each |
+//! | `S7` | its own processor hangs | calls hang for 45 s and give 999; only then XID 119 |
+//! | `S8` | 17 700 corrected errors a second | one event, XID 92, a total that runs, calls that hang for 3 s of every 10 |
+//! | `S9` | a reset | gone for 5 s, then back: energy and volatile errors at 0 |
+//! | `S10` | the driver comes later | 9 for 10 s |
+//! | `S11` | a device in three parts | parts with memory and processes; an error on one |
+//! | `S12` | next to nothing is supported | 3 |
+//! | `S13` | memory runs out | used memory grows for a minute; no event |
+//! | `S14` | a link goes down | replays, recoveries, a link that is down, XID 74 |
+//!
+//! The fault comes five seconds after the world began, where nothing else is said; the files in `scenarios/` are the scripts. In those
+//! with two devices the second one is ill.
+//!
+//! # Other languages, other programs
+//!
+//! A program that loads `libnvidia-ml.so.1` finds the fake by `LD_LIBRARY_PATH`, and its script in the environment: `OBS_GPU_FAKE` is
+//! the script, `OBS_GPU_FAKE_FILE` names a file with it. With a wrong script there is no driver (9), and the reason is on standard
+//! error.
+//!
+//! ```sh
+//! cargo build -p obs-gpu-fake --release
+//! mkdir -p fake && cp target/release/libobs_gpu_fake.so fake/libnvidia-ml.so.1
+//! LD_LIBRARY_PATH=$PWD/fake OBS_GPU_FAKE='gpus = H100*8; scenario = S6' python3 -m gpustat
+//! ```
+//!
+//! The controls that [`Fake`] uses are C functions of the same library; `include/obs_gpu_fake.h` declares them.
+//!
+//! # What is true of a driver, and what is chosen
+//!
+//! Shapes, version words, codes, and the numbers of fields are those of `nvml.h`, API 13. What the header leaves open is chosen so that
+//! a careless reader is found out:
+//!
+//! - What is not exported here is missing as in an older driver. `Fake::install` takes more symbols away. A call that is there and gives
+//!   "function not found" is another thing: `err:CALL=13`.
+//! - A device that is lost gives 15 for every call and, once its events are read, for every wait on a set that it is in.
+//! - Events that happen before somebody registered for them are gone, and at most 1024 wait to be asked for.
+//! - Of a device in parts there is no utilisation and no word on remapped rows: so say the header and captures of an H100.
+//! - GPM samples less than 100 ms apart give 2, and so does one that was never taken.
+//! - `nvmlDeviceGetPcieThroughput` takes 20 ms of real time, as the header says. Waits for events time out in real time, too: a thread
+//!   that listens must come back. All else is by the world's clock, stalls included: a test by a virtual clock never sleeps.
+//! - A handle is a number: of a device that was removed it gives 15, a wrong one gives 2, and neither is ever followed.
+//! - Samples are kept for 120 times 20 ms; shares of processes change each sixth of a second.
+//! - The margin of temperature is the limit of the profile less the temperature; real devices are not as simple under load.
+//! - It is not known which numbers the driver gives for a failing GSP: `S7` says 999.
 
 // All of it is `unsafe` at its edge: the functions are C's. Where pointers are followed is `out`.
 #![allow(

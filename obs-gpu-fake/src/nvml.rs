@@ -45,6 +45,18 @@ pub(crate) fn calls() -> impl Iterator<Item = &'static str> {
     modules.into_iter().flatten().copied()
 }
 
+/// Whether a call is about the driver, or about something of its caller's.
+pub(crate) fn is_about_no_device(call: &str) -> bool {
+    let begins = ["nvmlInit", "nvmlShutdown", "nvmlSystem", "nvmlEventSet"];
+    let others = [
+        "nvmlDeviceGetCount_v2",
+        "nvmlGpmSampleAlloc",
+        "nvmlGpmSampleFree",
+        "nvmlGpmMetricsGet",
+    ];
+    begins.iter().any(|begin| call.starts_with(begin)) || others.contains(&call)
+}
+
 /// The word by which a caller says which shape of a structure it has: its size, and a number in the highest byte.
 pub(crate) const fn version_of<T>(number: u32) -> u32 {
     size_of::<T>() as u32 | number << 24

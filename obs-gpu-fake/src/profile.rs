@@ -106,3 +106,75 @@ impl Profile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What only scripts say: no capture has it. Devices that replace rows retire no pages.
+    const SCRIPTED: [&str; 6] = [
+        "power.module",
+        "temperature.margin",
+        "fan",
+        "retired.pending",
+        "retired.single",
+        "retired.double",
+    ];
+
+    #[test]
+    fn all_are_understood_and_say_where_they_come_from() {
+        for &(name, text) in &FILES {
+            let profile = Profile::parse(text);
+            assert!(profile.is_ok(), "{name}: {}", profile.unwrap_err());
+            assert!(text.contains("# Where the numbers come from: "), "{name}");
+        }
+        assert!(Profile::named("K80").unwrap_err().contains("\"H100\""));
+        assert!(Profile::parse("utl = 5").is_err());
+        assert!(Profile::parse("util").is_err());
+    }
+
+    #[test]
+    fn each_metric_is_some_devices() {
+        let profiles: Vec<Profile> = Profile::names()
+            .map(|name| Profile::named(name).unwrap())
+            .collect();
+        let levels = Level::ALL.iter().filter(|(level, _)| {
+            !profiles
+                .iter()
+                .any(|profile| profile.levels.iter().any(|(has, _)| has == level))
+        });
+        let totals = Total::ALL.iter().filter(|(total, _)| {
+            !profiles
+                .iter()
+                .any(|profile| profile.totals.iter().any(|(has, _)| has == total))
+        });
+        let names = levels
+            .map(|(_, name)| *name)
+            .chain(totals.map(|(_, name)| *name));
+        let missing: Vec<&str> = names.filter(|name| !SCRIPTED.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn an_idle_device_is_possible() {
+        for name in Profile::names() {
+            let profile = Profile::named(name).unwrap();
+            let level = |wanted| {
+                let found = profile.levels.iter().find(|(level, _)| *level == wanted);
+                found.map(|&(_, value)| value).unwrap()
+            };
+            assert!(
+                level(Level::MemoryReserved) < level(Level::MemoryTotal),
+                "{name}"
+            );
+            assert!(level(Level::Power) < level(Level::PowerLimit), "{name}");
+            assert!(level(Level::ClockSm) <= level(Level::ClockSmMax), "{name}");
+            assert_eq!(profile.gpm, profile.architecture >= 9, "{name}");
+            let links = profile
+                .levels
+                .iter()
+                .any(|(level, _)| *level == Level::NvlinkState);
+            assert_eq!(links, profile.links > 0, "{name}");
+        }
+    }
+}

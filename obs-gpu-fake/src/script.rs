@@ -36,6 +36,7 @@ pub(crate) enum Setting {
     Cuda(i32),
     VirtualClock(bool),
     Seed(u64),
+    OnlyLastXid(bool),
     Scenario(String),
     /// Of one call: half of them take no longer than the first, 99 of 100 than the second, none than the third.
     Latency(String, [Micros; 3]),
@@ -157,5 +158,140 @@ impl Script {
             })?;
         }
         Ok(script)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn step(text: &str) -> Step {
+        let mut script = Script::parse(text).unwrap();
+        assert_eq!(
+            (script.settings.len(), script.steps.len()),
+            (0, 1),
+            "{text}"
+        );
+        script.steps.remove(0)
+    }
+
+    #[track_caller]
+    fn check(what: &str, expect: Action) {
+        assert_eq!(step(&format!("7 2 {what}")).action, expect, "{what}");
+    }
+
+    fn flat(value: i64) -> Value {
+        Value::Becomes(Shape::Flat(value))
+    }
+
+    #[test]
+    fn moments_and_targets() {
+        let one = step("1_500 3 lost");
+        assert_eq!(
+            (one.when, one.target),
+            (When::At(1_500_000), Target::Gpu(3))
+        );
+        let one = step("+20 * lost");
+        assert_eq!((one.when, one.target), (When::In(20_000), Target::EveryGpu));
+        assert_eq!(step("0 driver absent").target, Target::Driver);
+        let many = Script::parse("# nothing\n\n0 0 lost; 1 0 lost=0 # back; not this\n;2 0 reset")
+            .unwrap();
+        assert_eq!(many.steps.len(), 3);
+    }
+
+    #[test]
+    fn values() {
+        let util = |value| Action::Level(Level::Util, ALL, value);
+        check("util=5", util(flat(5)));
+        check("util = 0x1F", util(flat(31)));
+        check(
+            "memory.used=2GiB",
+            Action::Level(Level::MemoryUsed, ALL, flat(2 << 30)),
+        );
+        check("util=!3", util(Value::Refused(3)));
+        let ramp = Shape::Ramp {
+            from: 1_000,
+            to: -5,
+            over: 2_000_000,
+        };
+        check("util=1_000->-5/2000", util(Value::Becomes(ramp)));
+        check("util=->7/10", util(Value::RampFromHere(7, 10_000)));
+        let noise = Shape::Noise {
+            middle: 50,
+            spread: 9,
+            every: 100_000,
+            seed: 0,
+        };
+        check("util=50~9/100", util(Value::Becomes(noise)));
+        check("gpm:10=33.25", Action::Gpm(10, ALL, flat(33_250)));
+        check("gpm:2:5=1", Action::Gpm(2, 5, flat(1000)));
+    }
+
+    #[test]
+    fn keys() {
+        check(
+            "nvlink.state:3=0",
+            Action::Level(Level::NvlinkState, 3, flat(0)),
+        );
+        check(
+            "ecc.corrected+=5",
+            Action::Total(Total::EccCorrected, ALL, Value::Add(5)),
+        );
+        check(
+            "ecc.corrected=5",
+            Action::Total(Total::EccCorrected, ALL, flat(5)),
+        );
+        check(
+            "nvlink.replay.rate:3=200",
+            Action::Rate(Total::NvlinkReplay, 3, flat(200)),
+        );
+        check("fi:138:4=9", Action::Field(138, 4, flat(9)));
+        check("fi:*=!3", Action::Field(ALL, ALL, Value::Refused(3)));
+        check("xid=79", Action::Xid(79, ALL));
+        check("xid:1=94", Action::Xid(94, 1));
+        check("event:ecc.double=0", Action::Event(2, 0));
+        check("event:0x200=7", Action::Event(0x200, 7));
+        check("lost", Action::Lost(true));
+        check("lost=0", Action::Lost(false));
+        check("err:*=15", Action::Fails("*".to_owned(), 15));
+        let power = || "nvmlDeviceGetPowerUsage".to_owned();
+        check(
+            "stall:nvmlDeviceGetPowerUsage=1500",
+            Action::Stalls(power(), Stall::For(1_500_000)),
+        );
+        check(
+            "stall:nvmlDeviceGetPowerUsage=forever",
+            Action::Stalls(power(), Stall::Forever),
+        );
+        check(
+            "stall:nvmlDeviceGetPowerUsage=0",
+            Action::Stalls(power(), Stall::No),
+        );
+        check(
+            "process:11=1KiB",
+            Action::Process(11, ProcessStep::Memory(flat(1024))),
+        );
+        check(
+            "process:11.kind=mps",
+            Action::Process(11, ProcessStep::Kind(Kind::Mps)),
+        );
+        check(
+            "mig:0=1,0,3,40GiB",
+            Action::Mig(0, MigStep::Is(1, 0, 3, 40 << 30)),
+        );
+    }
+
+    #[test]
+    fn nonsense_is_no_panic() {
+        // Every beginning and every end of what is right, and each with one byte changed.
+        let right = "1 0 power=3->4/5; +2 * err:*=3; 3 driver stall:nvmlInit_v2=forever; clock = virtual; gpus = H100*2";
+        for at in 0..=right.len() {
+            let _ = Script::parse(&right[..at]);
+            let _ = Script::parse(&right[at..]);
+            for byte in ["\0", "=", ":", "*", "9999999999999999999999", "é"] {
+                let _ = Script::parse(&format!("{}{byte}{}", &right[..at], &right[at..]));
+            }
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! Values over time. Everything is a whole number, so that what a counter sums up is exact.
+//! Values over time. Everything is a whole number, so that what a counter sums up is exact. Scripts give numbers up to 2^60, so that
+//! nothing here overflows.
+
+use std::cell::Cell;
 
 /// Microseconds since the world began.
 pub(crate) type Micros = u64;
@@ -24,56 +27,101 @@ pub(crate) enum Shape {
 
 /// A value over time: what it was stays known, because counters sum it up and samples look back.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Signal(Vec<(Micros, Shape)>);
+pub(crate) struct Signal(Vec<Segment>);
+
+#[derive(Clone, Debug)]
+struct Segment {
+    at: Micros,
+    shape: Shape,
+    /// How many values of a noise were summed up, and to what: a counter that is read for days does not begin anew each time.
+    summed: Cell<(u64, i128)>,
+}
 
 impl Signal {
     pub(crate) fn flat(value: i64) -> Self {
-        Self(vec![(0, Shape::Flat(value))])
+        let mut signal = Self::default();
+        signal.set(0, Shape::Flat(value));
+        signal
     }
 
     /// From `at` on it behaves so. Moments come in order.
     pub(crate) fn set(&mut self, at: Micros, shape: Shape) {
-        self.0.push((at, shape));
+        self.0.push(Segment {
+            at,
+            shape,
+            summed: Cell::new((0, 0)),
+        });
     }
 
     /// The value at a moment; before its first one it is zero.
     pub(crate) fn at(&self, now: Micros) -> i64 {
-        let next = self.0.partition_point(|&(at, _)| at <= now);
+        let next = self.0.partition_point(|segment| segment.at <= now);
         next.checked_sub(1).map_or(0, |i| {
-            let (began, shape) = self.0[i];
-            shape.at(now - began)
+            let segment = &self.0[i];
+            segment.shape.at(now - segment.at)
         })
     }
 
     /// Twice what the value sums up to, in its unit times microseconds. Twice, because half a step of a ramp is a whole number then.
     pub(crate) fn twice_sum(&self, from: Micros, to: Micros) -> i128 {
         self.pieces(from, to)
-            .map(|(shape, began, ended)| shape.twice_sum(ended) - shape.twice_sum(began))
+            .map(|(segment, began, ended)| segment.twice_sum(ended) - segment.twice_sum(began))
             .sum()
     }
 
     /// Microseconds in which any of these bits was set.
     pub(crate) fn time_with(&self, bits: i64, from: Micros, to: Micros) -> Micros {
         self.pieces(from, to)
-            .filter(|(shape, ..)| matches!(shape, Shape::Flat(value) if value & bits != 0))
+            .filter(
+                |(segment, ..)| matches!(segment.shape, Shape::Flat(value) if value & bits != 0),
+            )
             .map(|(_, began, ended)| ended - began)
             .sum()
     }
 
-    /// Each shape with the part of its own time that lies between the two moments.
+    /// Each segment with the part of its own time that lies between the two moments.
     fn pieces(
         &self,
         from: Micros,
         to: Micros,
-    ) -> impl Iterator<Item = (Shape, Micros, Micros)> + '_ {
-        let ends = self.0.iter().skip(1).map(|&(at, _)| at).chain([to]);
-        self.0
-            .iter()
-            .zip(ends)
-            .filter_map(move |(&(at, shape), end)| {
-                let (began, ended) = (from.max(at), to.min(end));
-                (began < ended).then(|| (shape, began - at, ended - at))
-            })
+    ) -> impl Iterator<Item = (&Segment, Micros, Micros)> + '_ {
+        let ends = self.0.iter().skip(1).map(|segment| segment.at).chain([to]);
+        self.0.iter().zip(ends).filter_map(move |(segment, end)| {
+            let (began, ended) = (from.max(segment.at), to.min(end));
+            (began < ended).then(|| (segment, began - segment.at, ended - segment.at))
+        })
+    }
+}
+
+impl Segment {
+    /// Twice the sum since it began.
+    fn twice_sum(&self, since: Micros) -> i128 {
+        let time = i128::from(since);
+        match self.shape {
+            Shape::Flat(value) => 2 * i128::from(value) * time,
+            Shape::Ramp { from, to, over } => {
+                let (from, to, over) = (i128::from(from), i128::from(to), i128::from(over));
+                let within = time.min(over);
+                let ramp = 2 * from * within + (to - from) * within * within / over.max(1);
+                ramp + 2 * to * (time - within)
+            }
+            Shape::Noise { every, .. } => {
+                let (whole, rest) = (since / every, since % every);
+                let value = |n: u64| i128::from(self.shape.at(n * every));
+                let (mut summed, mut sum) = self.summed.get();
+                if summed > whole {
+                    // Looking back is rare, and mostly not far: from there to here.
+                    let later: i128 = (whole..summed).map(value).sum();
+                    (summed, sum) = (whole, sum - later);
+                } else {
+                    sum += (summed..whole).map(value).sum::<i128>();
+                    summed = whole;
+                    self.summed.set((summed, sum));
+                }
+                debug_assert_eq!(summed, whole);
+                2 * (sum * i128::from(every) + value(whole) * i128::from(rest))
+            }
+        }
     }
 }
 
@@ -92,30 +140,6 @@ impl Shape {
                 every,
                 seed,
             } => noise(middle, spread, seed, since / every),
-        }
-    }
-
-    /// Twice the sum since it began.
-    fn twice_sum(self, since: Micros) -> i128 {
-        let time = i128::from(since);
-        match self {
-            Self::Flat(value) => 2 * i128::from(value) * time,
-            Self::Ramp { from, to, over } => {
-                let (from, to, over) = (i128::from(from), i128::from(to), i128::from(over));
-                let within = time.min(over);
-                let ramp = 2 * from * within + (to - from) * within * within / over.max(1);
-                ramp + 2 * to * (time - within)
-            }
-            Self::Noise {
-                middle,
-                spread,
-                every,
-                seed,
-            } => {
-                let value = |n| i128::from(noise(middle, spread, seed, n));
-                let whole: i128 = (0..since / every).map(value).sum();
-                2 * (whole * i128::from(every) + value(since / every) * i128::from(since % every))
-            }
         }
     }
 }
@@ -210,9 +234,10 @@ impl Counter {
                 Change::Cleared => count = 0,
             }
         }
+        let whole = |parts: i128| i64::try_from(parts / PARTS).unwrap_or(i64::MAX);
         Count {
-            now: (count / PARTS) as i64,
-            ever: (ever / PARTS) as i64,
+            now: whole(count),
+            ever: whole(ever),
         }
     }
 }
@@ -278,12 +303,15 @@ mod tests {
         );
         assert_eq!(values.iter().min(), Some(&40));
         assert_eq!(values.iter().max(), Some(&60));
-        let by_hand: i64 = values.iter().map(|value| value * 200).sum();
-        assert_eq!(noise.twice_sum(100_000), i128::from(by_hand));
-        assert_eq!(
-            noise.twice_sum(150) - noise.twice_sum(100),
-            i128::from(values[1] * 100)
-        );
+        let mut signal = Signal::default();
+        signal.set(0, noise);
+        let by_hand = |values: &[i64]| i128::from(values.iter().sum::<i64>() * 200);
+        assert_eq!(signal.twice_sum(0, 100_000), by_hand(&values));
+        assert_eq!(signal.twice_sum(0, 100_000), by_hand(&values), "again");
+        assert_eq!(signal.twice_sum(0, 70_000), by_hand(&values[..700]), "back");
+        assert_eq!(signal.twice_sum(99_000, 100_000), by_hand(&values[990..]));
+        let half = i128::from(values[1] * 100);
+        assert_eq!(signal.twice_sum(100, 150), half);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) nvml: String,
     pub(crate) cuda: i32,
     pub(crate) absent: bool,
+    /// Faults that were not asked for yet have the last one's number.
+    pub(crate) only_last_xid: bool,
     pub(crate) fails: ByCall<u32>,
     pub(crate) stalls: ByCall<Stall>,
     pub(crate) latencies: BTreeMap<String, [Micros; 3]>,
@@ -123,6 +125,7 @@ impl World {
             nvml: "13.580.95.05".to_owned(),
             cuda: 13_000,
             absent: false,
+            only_last_xid: false,
             fails: ByCall::default(),
             stalls: ByCall::default(),
             // The one call of which the header says that it takes its time: it counts bytes for 20 ms.
@@ -168,6 +171,7 @@ impl World {
                 Setting::Cuda(version) => world.cuda = version,
                 Setting::VirtualClock(true) => world.clock = Clock::still(),
                 Setting::VirtualClock(false) => world.clock = Clock::running(),
+                Setting::OnlyLastXid(only) => world.only_last_xid = only,
                 Setting::Seed(seed) => world.seed = seed,
                 Setting::Latency(call, times) => {
                     world.latencies.insert(call, times);

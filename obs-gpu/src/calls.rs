@@ -1,5 +1,6 @@
 //! Calls of a driver: how long each takes, and whether one is out that does not come back.
 
+use crate::device::DeviceId;
 use crate::lock::lock;
 use crate::metrics::CallMetrics;
 use obs_core::{BoundHistogram, Moment, Telemetry};
@@ -13,6 +14,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Calls {
     watched: Option<Watched>,
+    avoided: Vec<DeviceId>,
 }
 
 struct Watched {
@@ -36,7 +38,10 @@ impl fmt::Debug for Watched {
 impl Calls {
     /// For calls that nobody watches: tests of a source, programs that ask once.
     pub fn unwatched() -> Self {
-        Self { watched: None }
+        Self {
+            watched: None,
+            avoided: Vec::new(),
+        }
     }
 
     pub(crate) fn new(
@@ -54,6 +59,7 @@ impl Calls {
         };
         let this = Self {
             watched: Some(watched),
+            avoided: Vec::new(),
         };
         (this, out)
     }
@@ -71,6 +77,16 @@ impl Calls {
         call: impl FnOnce() -> T,
     ) -> T {
         self.make(name, at_most, call)
+    }
+
+    /// Whether a device is not to be asked anything now: a call to it is out that does not come back, and the next one would not
+    /// either. A source that knows what stands in its place says that, and goes on with the others.
+    pub fn is_avoided(&self, device: &DeviceId) -> bool {
+        self.avoided.contains(device)
+    }
+
+    pub(crate) fn avoid(&mut self, devices: Vec<DeviceId>) {
+        self.avoided = devices;
     }
 
     fn make<T>(&mut self, name: &'static str, allowed: Duration, call: impl FnOnce() -> T) -> T {

@@ -46,14 +46,17 @@ struct State {
     library: Option<Library>,
     /// The driver said that it is not there; it is to be initialised again.
     gone: bool,
-    /// What is known of each place in the driver's list: one that is lost does not say what it is.
-    known: HashMap<u32, DeviceInfo>,
+    /// What is known of each place in the driver's list, with its parts: one that is lost does not say what it is.
+    known: HashMap<u32, Vec<DeviceInfo>>,
 }
 
 /// Libraries that are loaded, each for good.
 static LOADED: Mutex<Vec<(Option<PathBuf>, &'static Nvml)>> = Mutex::new(Vec::new());
 
 const VENDOR: &str = "NVIDIA";
+
+/// More parts of one device than any has.
+const MOST_PARTS: u32 = 64;
 
 impl NvmlSource {
     /// The library where the system's loader finds it: `libnvidia-ml.so.1`.
@@ -101,13 +104,20 @@ impl NvmlSource {
         index: u32,
         calls: &mut Calls,
     ) -> Result<Vec<DeviceInfo>, SourceError> {
+        let known = lock(&self.state)
+            .known
+            .get(&index)
+            .cloned()
+            .unwrap_or_default();
+        if known.first().is_some_and(|info| calls.is_avoided(&info.id)) {
+            return Ok(known);
+        }
         let handle = calls.time("nvmlDeviceGetHandleByIndex_v2", || library.by_index(index));
         let handle = handle.map_err(error)?;
         let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
         let uuid = uuid.map_err(error)?;
-        let known = lock(&self.state).known.get(&index).cloned();
-        let known = known.filter(|info| info.id.as_str() == uuid);
-        let info = match known {
+        let known = known.into_iter().next();
+        let info = match known.filter(|info| info.id.as_str() == uuid) {
             Some(info) => info,
             None => {
                 let mut info = DeviceInfo::new(DeviceId::new(uuid), index, VENDOR);
@@ -123,12 +133,12 @@ impl NvmlSource {
                 info.driver_version = calls
                     .time("nvmlSystemGetDriverVersion", || library.driver_version())
                     .ok();
-                lock(&self.state).known.insert(index, info.clone());
                 info
             }
         };
         let mut all = vec![info];
         self.parts(library, handle, &mut all, calls);
+        lock(&self.state).known.insert(index, all.clone());
         Ok(all)
     }
 
@@ -148,7 +158,7 @@ impl NvmlSource {
         let most = calls.time("nvmlDeviceGetMaxMigDeviceCount", || {
             library.most_parts(handle)
         });
-        for index in 0..most.unwrap_or(0).min(64) {
+        for index in 0..most.unwrap_or(0).min(MOST_PARTS) {
             let part = calls.time("nvmlDeviceGetMigDeviceHandleByIndex", || {
                 library.part(handle, index)
             });
@@ -175,22 +185,62 @@ impl NvmlSource {
         }
     }
 
-    /// A handle by the name that lasts.
+    /// A handle by the name that lasts. It is looked for where it was last: the driver, if it is asked for a name, may wake up other
+    /// devices on its way, and one of them may hang.
     fn handle(
         &self,
         device: &DeviceId,
         calls: &mut Calls,
     ) -> Result<(Library, Handle), SourceError> {
         let library = self.library(calls)?;
-        let uuid = device.as_str();
-        let handle = calls.time("nvmlDeviceGetHandleByUUID", || library.by_uuid(uuid));
+        let handle = match self.place(device) {
+            Some((index, mig)) => self.handle_at(library, (index, mig, device), calls),
+            None => Ok(None),
+        };
+        let handle = match handle {
+            Ok(None) => {
+                let uuid = device.as_str();
+                calls.time("nvmlDeviceGetHandleByUUID", || library.by_uuid(uuid))
+            }
+            Ok(Some(handle)) => Ok(handle),
+            Err(code) => Err(code),
+        };
         match handle {
             Ok(handle) => Ok((library, handle)),
             Err(nvmlReturn_enum_NVML_ERROR_NOT_FOUND) => Err(SourceError::Lost(
-                nvmlReturn_enum_NVML_ERROR_NOT_FOUND as i32,
+                nvmlReturn_enum_NVML_ERROR_NOT_FOUND.cast_signed(),
             )),
             Err(code) => Err(self.noting(error(code))),
         }
+    }
+
+    /// Where a device, or the whole of a part, was last, and whether it is a part.
+    fn place(&self, device: &DeviceId) -> Option<(u32, bool)> {
+        let state = lock(&self.state);
+        state.known.iter().find_map(|(index, all)| {
+            let info = all.iter().find(|info| info.id == *device)?;
+            Some((*index, info.mig.is_some()))
+        })
+    }
+
+    /// What is in a place, if it is this device.
+    fn handle_at(
+        &self,
+        library: Library,
+        (index, is_part, device): (u32, bool, &DeviceId),
+        calls: &mut Calls,
+    ) -> Answer<Option<Handle>> {
+        let handle = calls.time("nvmlDeviceGetHandleByIndex_v2", || library.by_index(index))?;
+        let mut is = |handle| {
+            let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
+            uuid.map(|uuid| uuid == device.as_str())
+        };
+        if !is_part {
+            return Ok(is(handle)?.then_some(handle));
+        }
+        let most = library.most_parts(handle)?.min(MOST_PARTS);
+        let mut parts = (0..most).filter_map(|part| library.part(handle, part).ok());
+        Ok(parts.find(|part| is(*part) == Ok(true)))
     }
 
     /// A driver that is gone is to be initialised again.
@@ -224,8 +274,13 @@ impl GpuSource for NvmlSource {
         for index in silent {
             let known = lock(&self.state).known.get(&index).cloned();
             let elsewhere = |info: &DeviceInfo| all.iter().any(|one| one.id == info.id);
-            all.extend(known.filter(|info| !elsewhere(info)));
+            let known = known.unwrap_or_default();
+            if !known.first().is_some_and(elsewhere) {
+                all.extend(known);
+            }
         }
+        // What was in places that are no more.
+        lock(&self.state).known.retain(|index, _| *index < count);
         Ok(all)
     }
 

@@ -224,6 +224,22 @@ quantities! {
     TemperatureShutdown: Millicelsius, Level, Slow;
     /// Pages that wait for a reset to be given up: 1 or 0.
     RetirementPending: Count, Level, Slow;
+    /// Bit errors in its caches and registers that were corrected, since the driver was loaded.
+    SramCorrected: Count, Total, Slow;
+    /// Bit errors in its caches and registers that were not.
+    SramUncorrected: Count, Total, Slow;
+    /// Whether there were more of them than its maker allows: 1 or 0.
+    SramThreshold: Count, Level, Slow;
+    /// Banks of memory that have all their spare rows.
+    BanksFull: Count, Level, Slow;
+    /// Banks that have most of them.
+    BanksHigh: Count, Level, Slow;
+    /// Banks that have some.
+    BanksPartial: Count, Level, Slow;
+    /// Banks that have few.
+    BanksLow: Count, Level, Slow;
+    /// Banks that have none left.
+    BanksNone: Count, Level, Slow;
     /// Errors on PCIe that were corrected.
     PcieCorrectable: Count, Total, Slow;
     /// Errors on PCIe that were not, and that it went on after.

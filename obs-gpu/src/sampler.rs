@@ -2,7 +2,7 @@
 //!
 //! | thread | how many | does |
 //! |---|---|---|
-//! | `obs-gpu-find` | one | looks which devices there are |
+//! | `obs-gpu-find` | one | looks which devices there are; another one, if it does not come back |
 //! | `obs-gpu-read` | one per device | reads it, tier by tier |
 //! | `obs-gpu-wait` | one per device | waits for what it reports by itself |
 //! | `obs-gpu-look` | one | finds calls that do not come back; asks no driver |
@@ -32,12 +32,11 @@ use crate::quantity::Tier;
 use crate::source::GpuSource;
 use board::Stamp;
 use events::EventWatch;
-use finder::Finder;
 use group::{Group, Hang, Reader};
 use hang::Watch;
 use manual::Manual;
 use obs_core::{Error, Moment, Telemetry};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +50,8 @@ pub(crate) struct Shared {
     /// How many ticks each period is.
     periods: [u64; 3],
     groups: Mutex<Vec<Arc<Group>>>,
+    /// How many have looked for devices before the one that does.
+    finders: AtomicU64,
     watches: Mutex<Vec<Watch>>,
     closed: AtomicBool,
     /// Waited on by threads that rest; it guards nothing but the end.
@@ -58,9 +59,6 @@ pub(crate) struct Shared {
     changed: Condvar,
     manual: Option<Mutex<Manual>>,
 }
-
-/// How long the search for devices may take: a driver that nobody uses wakes up in seconds.
-const SEARCH: Duration = Duration::from_secs(30);
 
 impl Shared {
     pub(crate) fn start_up(
@@ -76,6 +74,7 @@ impl Shared {
             settings,
             source,
             groups: Mutex::default(),
+            finders: AtomicU64::new(0),
             watches: Mutex::default(),
             closed: AtomicBool::new(telemetry.is_shut_down()),
             resting: Mutex::new(()),
@@ -85,29 +84,15 @@ impl Shared {
         if shared.is_over() {
             return Ok(shared);
         }
-        let (calls, used) = shared.calls(SEARCH, None, &Arc::default());
-        let mut finder = Finder {
-            calls,
-            _used: used,
-            next: None,
-        };
-        match &shared.manual {
-            Some(manual) => lock(manual).finder = Some(finder),
-            None => {
-                shared.spawn("obs-gpu-look", |shared| {
-                    while !shared.is_over() {
-                        let pause = shared.look_for_hangs();
-                        shared.rest(pause);
-                    }
-                })?;
-                shared.spawn("obs-gpu-find", move |shared| {
-                    while !shared.is_over() {
-                        let pause = shared.contain(Duration::from_secs(1), || finder.turn(shared));
-                        shared.rest(pause);
-                    }
-                })?;
-            }
+        if shared.manual.is_none() {
+            shared.spawn("obs-gpu-look", |shared| {
+                while !shared.is_over() {
+                    let pause = shared.look_for_hangs();
+                    shared.rest(pause);
+                }
+            })?;
         }
+        shared.start_finding(0)?;
         Ok(shared)
     }
 

@@ -261,6 +261,7 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             _ if name.starts_with("process.") => "feature `process`, `observe_process`",
             _ if name.starts_with("obs.tokio.") => "feature `tokio`, `observe_tokio`",
             _ if name.starts_with("obs.llm.engine.") => "feature `engines`, `EngineScraper`",
+            _ if name.starts_with("hw.") || name.starts_with("obs.gpu.") => "`GpuMonitor`",
             obs::LLM_COST => "`with_prices`",
             obs::LLM_SERVER_TOKEN_GAP => "`with_token_gaps`",
             _ => "–",

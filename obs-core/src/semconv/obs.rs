@@ -134,6 +134,8 @@ names! {
     GPU_CALL = "obs.gpu.call";
     /// The number of a link between GPUs.
     GPU_LINK = "obs.gpu.link";
+    /// How many spare rows banks of a GPU's memory have: `full`, `high`, `partial`, `low`, `none`.
+    GPU_SPARE_ROWS = "obs.gpu.memory.spare_rows";
     /// What a process does on a GPU: `compute`, `graphics`, `mps`.
     GPU_PROCESS_KIND = "obs.gpu.process.kind";
     /// What routing does of an XID: `note`, `app`, `degraded`, `drain`, `isolate`.
@@ -356,6 +358,10 @@ pub const GPU_REMAPPED_ROWS: &str = "obs.gpu.memory.remapped_rows";
 pub const GPU_REMAP_PENDING: &str = "obs.gpu.memory.remap_pending";
 /// Whether a row of a GPU's memory could not be replaced: 1 or 0.
 pub const GPU_REMAP_FAILED: &str = "obs.gpu.memory.remap_failed";
+/// Banks of a GPU's memory by how many spare rows they have.
+pub const GPU_MEMORY_BANKS: &str = "obs.gpu.memory.banks";
+/// Whether a GPU's caches and registers had more errors than its maker allows: 1 or 0.
+pub const GPU_SRAM_THRESHOLD: &str = "obs.gpu.sram.threshold_exceeded";
 /// Pages of a GPU's memory that were given up.
 pub const GPU_RETIRED_PAGES: &str = "obs.gpu.memory.retired_pages";
 /// Whether pages of a GPU's memory wait for a reset to be given up: 1 or 0.

@@ -212,6 +212,8 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::GPU_REMAPPED_ROWS, Ours),
     (obs::GPU_REMAP_PENDING, Ours),
     (obs::GPU_REMAP_FAILED, Ours),
+    (obs::GPU_MEMORY_BANKS, Ours),
+    (obs::GPU_SRAM_THRESHOLD, Ours),
     (obs::GPU_RETIRED_PAGES, Ours),
     (obs::GPU_RETIREMENT_PENDING, Ours),
     (obs::GPU_RECOVERY_ACTION, Ours),

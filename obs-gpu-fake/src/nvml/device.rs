@@ -38,7 +38,7 @@ impl Seen<'_> {
             .or_else(|_| Ok(self.level(Level::TemperatureLimit)? - self.level(Level::Temperature)?))
     }
 
-    /// Engines are not counted for a device that is in parts.
+    /// Neither engines nor remapped rows are told of a device that is in parts.
     pub(super) fn is_whole(&self) -> Answer<()> {
         match self.level(Level::MigMode) {
             Ok(mode) if mode != 0 => Err(Code::NOT_SUPPORTED),
@@ -193,7 +193,7 @@ device_calls! { device:
         };
         // Over 20 ms: fifty of them are a second.
         let before = seen.gpu().total(total, ALL, seen.now.saturating_sub(20_000))?;
-        kib_per_s.put(unsigned((seen.total(total)? - before.now) * 50 / 1024))
+        kib_per_s.put(unsigned((seen.total(total)? - before.now).saturating_mul(50) / 1024))
     }
     fn nvmlDeviceGetPcieReplayCounter(|seen| replays: Out<c_uint>) {
         replays.put(unsigned(seen.total(Total::PcieReplay)?))

@@ -5,7 +5,7 @@ use crate::clock::Deadline;
 use crate::entry::{self, driver, guarded, handle};
 use crate::events::{Event, EventSet, XID};
 use crate::out::Out;
-use crate::world::{self, NO_GPU, World};
+use crate::world::{self, World};
 use nvml_wrapper_sys::bindings::*;
 use std::ffi::{c_uint, c_ulonglong};
 use std::time::Duration;
@@ -57,6 +57,9 @@ extern "C" fn nvmlDeviceRegisterEvents(
     set: nvmlEventSet_t,
 ) -> nvmlReturn_t {
     entry::device("nvmlDeviceRegisterEvents", device, |seen| {
+        if types & !u64::from(nvmlEventTypeAll) != 0 {
+            return Err(Code::INVALID_ARGUMENT);
+        }
         if types & !seen.gpu().profile.events != 0 {
             return Err(Code::NOT_SUPPORTED);
         }
@@ -78,10 +81,9 @@ extern "C" fn nvmlEventSetWait_v2(
     data: Out<nvmlEventData_t>,
     timeout_ms: c_uint,
 ) -> nvmlReturn_t {
-    let deadline = Deadline::after(Duration::from_millis(timeout_ms.into()));
     let waited = guarded(|| {
-        let mut world = world::lock();
-        world.count("nvmlEventSetWait_v2", NO_GPU);
+        let (mut world, _) = entry::held("nvmlEventSetWait_v2", None);
+        let deadline = Deadline::after(Duration::from_millis(timeout_ms.into()));
         let generation = world.generation;
         world.listening += 1;
         world::changed();
@@ -104,8 +106,8 @@ extern "C" fn nvmlEventSetWait_v2(
             device: handle(event.slot, None),
             eventType: event.kind,
             eventData: match event.kind {
-                // The header says so: the last one's number is given for all that came before they were asked for.
-                XID => world
+                // Each has its own on Linux, says the header of API 13. Older ones knew of the last one's number only.
+                XID if world.only_last_xid => world
                     .gpus
                     .get(event.slot)
                     .map_or(event.data, |gpu| gpu.last_xid),

@@ -54,6 +54,7 @@ impl Seen<'_> {
             // Kibibytes, up to NVLink 4; from NVLink 5 on it is bytes, by other numbers. No raw count without a data count.
             138 | 140 => self.links(Total::NvlinkTx, scope, 1024),
             139 | 141 => self.links(Total::NvlinkRx, scope, 1024),
+            142..=145 if self.is_whole().is_err() => Err(Code::NOT_SUPPORTED),
             142 => count(Total::RemapCorrectable),
             143 => count(Total::RemapUncorrectable),
             144 => level(Level::RemapPending),
@@ -106,7 +107,7 @@ impl Seen<'_> {
         Ok(Value::Long(self.link_total(total, scope)? as u64))
     }
 
-    fn has_nvlink_five(&self) -> bool {
+    pub(super) fn has_nvlink_five(&self) -> bool {
         self.gpu().profile.architecture >= NVML_DEVICE_ARCH_BLACKWELL
     }
 

@@ -38,9 +38,9 @@ impl World {
             if uuid(slot) == wanted {
                 return Some((slot, None));
             }
-            let mut parts = self.gpus[slot].parts.keys();
-            let part = parts.find(|&&part| part_uuid(slot, part) == wanted)?;
-            Some((slot, Some(*part)))
+            let mut parts = self.gpus[slot].parts_seen(self.clock.now());
+            let part = parts.find(|&part| part_uuid(slot, part) == wanted)?;
+            Some((slot, Some(part)))
         })
     }
 }
@@ -120,6 +120,16 @@ device_calls! { any_device:
     }
     fn nvmlDeviceGetArchitecture(|seen| architecture: Out<nvmlDeviceArchitecture_t>) {
         architecture.put(seen.gpu().profile.architecture)
+    }
+    fn nvmlDeviceGetBrand(|_seen| brand: Out<nvmlBrandType_t>) {
+        // All profiles are of the brand without another name.
+        brand.put(nvmlBrandType_enum_NVML_BRAND_NVIDIA)
+    }
+    fn nvmlDeviceGetPersistenceMode(|_seen| mode: Out<nvmlEnableState_t>) {
+        mode.put(nvmlEnableState_enum_NVML_FEATURE_ENABLED)
+    }
+    fn nvmlDeviceGetComputeMode(|_seen| mode: Out<nvmlComputeMode_t>) {
+        mode.put(nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT)
     }
     fn nvmlDeviceGetNumGpuCores(|seen| cores: Out<c_uint>) {
         cores.put(seen.gpu().profile.cores)

@@ -112,7 +112,14 @@ extern "C" fn nvmlDeviceGetHandleByUUID(uuid: Text, device: Out<nvmlDevice_t>) -
         let (slot, part) = {
             let world = crate::world::lock();
             world.ready()?;
-            world.by_uuid(wanted).ok_or(Code::NOT_FOUND)?
+            // One that does not answer cannot say that it is not this one.
+            let lost = world.listed().any(|slot| world.gpus[slot].lost);
+            let unknown = if lost {
+                Code::GPU_IS_LOST
+            } else {
+                Code::NOT_FOUND
+            };
+            world.by_uuid(wanted).ok_or(unknown)?
         };
         entry::on_slot(name, slot, part, |seen| {
             device.put(handle(seen.slot, seen.part))

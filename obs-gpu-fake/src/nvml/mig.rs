@@ -31,11 +31,13 @@ device_calls! { any_device:
         pending.put(mode)
     }
     fn nvmlDeviceGetMaxMigDeviceCount(|seen| count: Out<c_uint>) {
-        count.put(seen.can_be_parted()?)
+        // Zero where it is not in parts, or cannot be.
+        let in_parts = seen.level(Level::MigMode).is_ok_and(|mode| mode != 0);
+        count.put(if in_parts { seen.can_be_parted()? } else { 0 })
     }
     fn nvmlDeviceGetMigDeviceHandleByIndex(|seen| index: c_uint, device: Out<nvmlDevice_t>) {
         seen.can_be_parted()?;
-        if !seen.gpu().parts.contains_key(&index) || seen.level(Level::MigMode)? == 0 {
+        if !seen.gpu().parts_seen(seen.now).any(|part| part == index) {
             return Err(Code::NOT_FOUND);
         }
         device.put(handle(seen.slot, Some(index)))

@@ -42,6 +42,7 @@ device_calls! { device:
         pending: Out<c_uint>,
         failed: Out<c_uint>
     ) {
+        seen.is_whole()?;
         corrected.put(unsigned(seen.total(Total::RemapCorrectable)?))?;
         uncorrected.put(unsigned(seen.total(Total::RemapUncorrectable)?))?;
         pending.put(unsigned(seen.level(Level::RemapPending)?))?;
@@ -106,6 +107,9 @@ device_calls! { device:
             3..nvmlNvLinkErrorCounter_enum_NVML_NVLINK_ERROR_COUNT => return Err(Code::NOT_SUPPORTED),
             _ => return Err(Code::INVALID_ARGUMENT),
         };
+        if seen.has_nvlink_five() {
+            return Err(Code::NOT_SUPPORTED);
+        }
         count.put(seen.link_total(total, link)? as u64)
     }
     fn nvmlDeviceGetGpuFabricInfoV(|seen| info: InOut<nvmlGpuFabricInfo_v2_t>) {

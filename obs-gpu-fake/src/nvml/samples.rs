@@ -65,6 +65,9 @@ device_calls! { device:
             *count = KEPT as c_uint;
             return Ok(());
         }
+        if *count == 0 {
+            return Err(Code::INVALID_ARGUMENT);
+        }
         if rows.is_empty() {
             return Err(Code::NOT_FOUND);
         }

@@ -7,6 +7,10 @@ use crate::value::{Micros, Shape};
 
 type Parsed<T> = Result<T, String>;
 
+/// As many as there are PCI buses for, and as parts of a device.
+const MOST_GPUS: usize = 64;
+const MOST_PARTS: u32 = 64;
+
 /// `NAME = VALUE`, or `latency CALL P50 P99 MAX` in microseconds.
 pub(super) fn setting(text: &str) -> Parsed<Setting> {
     if let Some(rest) = text.strip_prefix("latency ") {
@@ -32,6 +36,11 @@ pub(super) fn setting(text: &str) -> Parsed<Setting> {
             "real" => false,
             _ => return Err("a clock is virtual or real".to_owned()),
         }),
+        "xids" => Setting::OnlyLastXid(match value {
+            "last" => true,
+            "each" => false,
+            _ => return Err("each has its own, or the last one's".to_owned()),
+        }),
         "seed" => Setting::Seed(number(value)? as u64),
         "scenario" => Setting::Scenario(value.to_owned()),
         _ => return Err("no such setting".to_owned()),
@@ -44,10 +53,11 @@ fn gpus(text: &str) -> Parsed<Vec<String>> {
     for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
         let (name, times) = word.split_once('*').unwrap_or((word, "1"));
         let times = times.parse::<usize>().map_err(|_| "how many?")?;
-        if times > 64 {
-            return Err("more than 64".to_owned());
-        }
+        let times = times.min(MOST_GPUS + 1);
         names.extend(std::iter::repeat_n(name.to_owned(), times));
+    }
+    if names.len() > MOST_GPUS {
+        return Err(format!("more than {MOST_GPUS}"));
     }
     Ok(names)
 }
@@ -94,7 +104,13 @@ fn of_driver(key: &str, value: Option<&str>) -> Parsed<Action> {
 
 fn of_gpu(key: &str, value: Option<&str>) -> Parsed<Action> {
     if let Some(action) = of_call(key, value) {
-        return action;
+        let action = action?;
+        if let Action::Fails(call, _) | Action::Stalls(call, _) = &action
+            && nvml::is_about_no_device(call)
+        {
+            return Err("this call is about no device; say it of the driver".to_owned());
+        }
+        return Ok(action);
     }
     match (key, value) {
         ("lost", None) => return Ok(Action::Lost(true)),
@@ -130,7 +146,11 @@ fn of_gpu(key: &str, value: Option<&str>) -> Parsed<Action> {
         }
         "mig" => {
             let (index, what) = scope.split_once('.').unwrap_or((scope, ""));
-            Action::Mig(id(index)?, of_mig(what, value)?)
+            let index = id(index)?;
+            if index >= MOST_PARTS {
+                return Err("too many parts".to_owned());
+            }
+            Action::Mig(index, of_mig(what, value)?)
         }
         _ => {
             if let Some(level) = Level::named(name) {
@@ -210,7 +230,11 @@ fn of_mig(what: &str, value: &str) -> Parsed<MigStep> {
                     "a part has a GPU instance, a compute instance, slices and bytes".to_owned(),
                 );
             };
-            MigStep::Is(id(gi)?, id(ci)?, id(slices)?, number(bytes)?)
+            let slices = id(slices)?;
+            if slices > MOST_PARTS {
+                return Err("too many slices".to_owned());
+            }
+            MigStep::Is(id(gi)?, id(ci)?, slices, number(bytes)?)
         }
         "used" => MigStep::Used(shape(value, 1)?),
         _ => return Err("a part has no such thing".to_owned()),
@@ -292,10 +316,8 @@ pub(crate) fn number(text: &str) -> Parsed<i64> {
         Some(hex) => i64::from_str_radix(hex, 16),
         None => digits.trim().parse(),
     };
-    number
-        .ok()
-        .and_then(|number: i64| number.checked_mul(1 << shift))
-        .ok_or_else(|| format!("{text:?} is no number"))
+    let number = number.map_err(|_| format!("{text:?} is no number"))?;
+    bounded(number.checked_mul(1 << shift))
 }
 
 /// A number in `1 / scale`, with a point if need be.
@@ -307,7 +329,17 @@ fn scaled(text: &str, scale: i64) -> Parsed<i64> {
         .trim()
         .parse()
         .map_err(|_| format!("{text:?} is no number"))?;
-    Ok((value * scale as f64).round() as i64)
+    // What is no number becomes zero in the conversion, and what is too large the largest.
+    let whole = (value * scale as f64).round() as i64;
+    bounded(value.is_finite().then_some(whole))
+}
+
+/// Nothing that sums and differences could overflow with.
+fn bounded(number: Option<i64>) -> Parsed<i64> {
+    let most = 1 << 60;
+    number
+        .filter(|number| (-most..=most).contains(number))
+        .ok_or_else(|| "too large a number".to_owned())
 }
 
 fn millis(text: &str) -> Parsed<Micros> {

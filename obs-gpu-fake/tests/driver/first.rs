@@ -1,6 +1,7 @@
 //! Handles, readings, counters, fields, events, stalls and losses.
 
-use crate::{S, field, open};
+use crate::{S, field, millis, open};
+use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::enums::event::XidError;
@@ -93,6 +94,56 @@ fn a_fault_wakes_whoever_waits() {
         ));
     });
     assert_eq!(fake.count(Count::EventSets), 0, "freed");
+}
+
+#[test]
+fn faults_that_were_not_asked_for_yet() {
+    #[track_caller]
+    fn check(setting: &str, expect: [u64; 3]) {
+        let fake = Fake::start(&format!("clock = virtual; {setting}")).unwrap();
+        let nvml = open(&fake);
+        let gpu = nvml.device_by_index(0).unwrap();
+        fake.push("+0 0 xid=31").unwrap();
+        let set = crate::listen(&nvml, &gpu);
+        fake.push("+0 0 xid=48; +0 0 xid=63; +0 0 xid=94").unwrap();
+        assert_eq!(
+            crate::xids(&set),
+            expect,
+            "{setting}; what came before is gone"
+        );
+    }
+    check("", [48, 63, 94]);
+    check("xids = each", [48, 63, 94]);
+    check("xids = last", [94, 94, 94]);
+}
+
+#[test]
+fn unknown_events_and_devices() {
+    let fake = Fake::start("gpus = A100*2; clock = virtual").unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let register = |bits| {
+        let set = nvml.create_event_set().unwrap();
+        let refused = gpu.register_events(EventTypes::from_bits_retain(bits), set);
+        refused.map(drop).map_err(|refused| refused.error)
+    };
+    assert!(register(0x8).is_ok());
+    assert!(
+        matches!(register(0x8008), Err(NvmlError::NotSupported)),
+        "its driver has none"
+    );
+    assert!(
+        matches!(register(0x20), Err(NvmlError::InvalidArg)),
+        "nobody has"
+    );
+    let by_uuid = |uuid| nvml.device_by_uuid(uuid).map(drop);
+    assert!(matches!(by_uuid("GPU-none"), Err(NvmlError::NotFound)));
+    fake.push("+0 1 lost").unwrap();
+    assert!(
+        matches!(by_uuid("GPU-none"), Err(NvmlError::GpuLost)),
+        "it may be that one"
+    );
+    assert!(by_uuid(&gpu.uuid().unwrap()).is_ok());
 }
 
 #[test]
@@ -202,6 +253,15 @@ fn wrong_scripts_are_refused_with_their_place() {
     check("0 0 energy.rate=5; x 0 lost", 2);
     check("0 5 lost", 0);
     check("gpus = K80", 0);
+    check("gpus = H100*64 H100", 1);
+    check("0 0 power=2_000_000_000_000_000_000", 1);
+    check("0 0 gpm:1=inf", 1);
+    check("0 0 stall:nvmlInit_v2=5", 1);
+    check("0 driver util=5", 1);
+    check("0 0 util+=5", 1);
+    check("0 0 util=5~5/0", 1);
+    check("latency nvmlDeviceGetName 5 4 6", 1);
+    check("scenario = S15", 0);
     let fake = Fake::start("clock = virtual").unwrap();
     let refused = fake
         .push("+0 0 util=5; +0 0 utl=6")
@@ -245,5 +305,136 @@ fn each_copy_is_a_driver_of_its_own() {
     assert!(other.device_by_index(0).unwrap().memory_info().is_ok());
     let none = Fake::install(&folder, &["nvmlNoSuchCall"], "");
     assert!(none.unwrap_err().to_string().contains("nvmlNoSuchCall"));
+    // The loader would take the old image for it.
+    let again = Fake::install(&folder, &[], "").unwrap_err().to_string();
+    assert!(again.contains("another folder"), "{again}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn real_time_brings_events_by_itself() {
+    let fake = Fake::start("clock = real; 60 0 xid=31").unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let set = crate::listen(&nvml, &gpu);
+    let event = set.wait(10_000).unwrap();
+    assert!(matches!(event.event_data, Some(XidError::Value(31))));
+    assert!(fake.now() >= Duration::from_millis(60));
+}
+
+#[test]
+fn a_new_world_lets_go_of_all_who_wait() {
+    let fake = Fake::start("clock = virtual").unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let set = crate::listen(&nvml, &gpu);
+    fake.push("+0 0 stall:nvmlDeviceGetName=forever").unwrap();
+    thread::scope(|scope| {
+        let stuck = scope.spawn(|| gpu.name());
+        let waiter = scope.spawn(move || set.wait(u32::MAX).map(drop));
+        assert!(fake.until(Count::Stalled, 1, 10 * S) && fake.until(Count::Listening, 1, 10 * S));
+        fake.reset("gpus = L40S; clock = virtual").unwrap();
+        assert_eq!(stuck.join().unwrap().unwrap(), "NVIDIA L40S");
+        assert!(matches!(
+            waiter.join().unwrap(),
+            Err(NvmlError::Uninitialized)
+        ));
+    });
+    assert_eq!(
+        (fake.count(Count::Stalled), fake.count(Count::Listening)),
+        (0, 0)
+    );
+    assert_eq!(fake.now(), Duration::ZERO);
+}
+
+#[test]
+fn a_fake_goes_to_another_thread() {
+    let fake = Fake::start("clock = virtual").unwrap();
+    let moved = thread::spawn(move || fake.advance(S));
+    moved.join().unwrap();
+    // Its turn is over: the next one begins.
+    assert_eq!(
+        Fake::start("clock = virtual").unwrap().now(),
+        Duration::ZERO
+    );
+}
+
+#[test]
+fn the_library_is_begun_and_ended_as_often() {
+    let fake = Fake::start("clock = virtual").unwrap();
+    let before = fake.count(Count::Initialised);
+    let (first, second) = (open(&fake), open(&fake));
+    assert_eq!(fake.count(Count::Initialised), before + 2);
+    first.shutdown().unwrap();
+    assert!(second.device_count().is_ok());
+    second.shutdown().unwrap();
+    assert_eq!(fake.count(Count::Initialised), before);
+}
+
+#[test]
+fn the_driver_itself_fails_and_hangs() {
+    let fake = Fake::start("clock = virtual; 0 driver err:nvmlInit_v2=18").unwrap();
+    let init = || Nvml::builder().lib_path(fake.library().as_os_str()).init();
+    assert!(matches!(init(), Err(NvmlError::LibRmVersionMismatch)));
+    fake.push("+0 driver err:nvmlInit_v2=0").unwrap();
+    let nvml = init().unwrap();
+    fake.push("+0 driver version=600.1; +0 driver stall:nvmlDeviceGetCount_v2=500")
+        .unwrap();
+    assert_eq!(nvml.sys_driver_version().unwrap(), "600.1");
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| nvml.device_count());
+        assert!(fake.until(Count::Stalled, 1, 10 * S));
+        fake.advance(S);
+        assert_eq!(caller.join().unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
+fn many_threads_and_new_worlds() {
+    let script = "gpus = H100*4; clock = virtual; 0 * util=50~10/10; 0 * nvlink.tx.rate=5";
+    let fake = Fake::start(script).unwrap();
+    let nvml = open(&fake);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    thread::scope(|scope| {
+        for index in 0..4 {
+            let (nvml, is_done) = (&nvml, &is_done);
+            scope.spawn(move || {
+                while !is_done() {
+                    let Ok(gpu) = nvml.device_by_index(index) else {
+                        continue;
+                    };
+                    let _ = (
+                        gpu.utilization_rates(),
+                        gpu.total_energy_consumption(),
+                        field(&gpu, 138),
+                    );
+                    let Ok(set) = nvml.create_event_set() else {
+                        continue;
+                    };
+                    if let Ok(set) = gpu.register_events(EventTypes::CRITICAL_XID_ERROR, set) {
+                        let _ = set.wait(1);
+                    }
+                }
+            });
+        }
+        for n in 0..300 {
+            fake.push(&format!(
+                "+1 * xid={n}; +2 1 lost; +3 1 lost=0; +4 2 stall:*=2; +5 * util=5"
+            ))
+            .unwrap();
+            fake.advance(millis(10));
+            if n % 50 == 49 {
+                fake.reset(script).unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        // Whoever hangs by a clock that stands still is let go.
+        fake.reset(script).unwrap();
+    });
+    assert_eq!(
+        (fake.count(Count::Stalled), fake.count(Count::Listening)),
+        (0, 0)
+    );
+    assert!(nvml.device_by_index(3).unwrap().utilization_rates().is_ok());
 }

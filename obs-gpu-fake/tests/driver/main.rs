@@ -45,7 +45,7 @@ fn listen<'nvml>(nvml: &'nvml Nvml, gpu: &Device<'nvml>) -> EventSet<'nvml> {
     gpu.register_events(all, set).unwrap()
 }
 
-/// Codes of all faults that are there to be had now; those that came before they were asked for have the last one's.
+/// Codes of all faults that are there to be had now.
 fn xids(set: &EventSet<'_>) -> Vec<u64> {
     let mut codes = Vec::new();
     loop {

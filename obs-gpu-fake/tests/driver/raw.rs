@@ -256,7 +256,7 @@ fn what_is_left_until_it_is_slowed_down() {
 
 #[test]
 fn fabric_in_both_shapes() {
-    let fake = Fake::start("gpus = H100 L40S; clock = virtual").unwrap();
+    let fake = Fake::start("gpus = H100 L40S A100; clock = virtual").unwrap();
     let nvml = open(&fake);
     let gpu = nvml.device_by_index(0).unwrap();
     let info = versioned!(
@@ -288,14 +288,19 @@ fn fabric_in_both_shapes() {
         info
     };
     assert_eq!(second.healthSummary, 77, "that is beyond the second shape");
-    let without = versioned!(
-        nvml,
-        nvml.device_by_index(1).unwrap(),
-        nvmlDeviceGetGpuFabricInfoV,
-        nvmlGpuFabricInfoV_t,
-        3
-    );
-    assert!(matches!(without, Err(NvmlError::NotSupported)));
+    for index in [1, 2] {
+        let gpu = nvml.device_by_index(index).unwrap();
+        // SAFETY: as above.
+        let without = unsafe {
+            let mut info: nvmlGpuFabricInfoV_t = zeroed();
+            info.version = version::<nvmlGpuFabricInfoV_t>(3);
+            nvml_try(
+                nvml.lib()
+                    .nvmlDeviceGetGpuFabricInfoV(gpu.handle(), &mut info),
+            )
+        };
+        assert!(matches!(without, Err(NvmlError::NotSupported)), "{index}");
+    }
 }
 
 #[test]

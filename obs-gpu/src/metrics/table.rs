@@ -145,6 +145,14 @@ const fn errors(
         .with(what)
 }
 
+const fn banks(of: Quantity, what: &'static [(Key, &'static str)]) -> GpuMetric {
+    let metric = GpuMetric::new(obs::GPU_MEMORY_BANKS, "{bank}", Shape::UpDownCounter, true);
+    let says = "Banks of memory by how many spare rows they have.";
+    metric
+        .of(of, "nvmlDeviceGetRowRemapperHistogram", says)
+        .with(what)
+}
+
 const fn code(name: &'static str) -> GpuMetric {
     GpuMetric::new(name, "1", Shape::Gauge, true)
 }
@@ -236,14 +244,12 @@ pub const METRICS: &[GpuMetric] = &[
         .dcgm("DCGM_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN_NS", 1e-9),
     held(Quantity::ThrottleSyncBoost, "field 76", labels![obs::GPU_THROTTLE_REASON = "sync_boost"])
         .dcgm("DCGM_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST_NS", 1e-9),
-    sent(hw::GPU_IO).of(Quantity::PcieSent, "field 197", IO).with(labels![hw::IO_DIRECTION = "transmit"])
-        .dcgm("DCGM_FI_PROF_PCIE_TX_BYTES", 1.0),
-    sent(hw::GPU_IO).of(Quantity::PcieReceived, "field 198", IO).with(labels![hw::IO_DIRECTION = "receive"])
-        .dcgm("DCGM_FI_PROF_PCIE_RX_BYTES", 1.0),
+    sent(hw::GPU_IO).of(Quantity::PcieSent, "field 197", IO).with(labels![hw::IO_DIRECTION = "transmit"]),
+    sent(hw::GPU_IO).of(Quantity::PcieReceived, "field 198", IO).with(labels![hw::IO_DIRECTION = "receive"]),
     sent(obs::GPU_NVLINK_IO).of(Quantity::NvlinkSent, "fields 138 or 202", "Bytes over NVLink, all links together.")
-        .with(labels![hw::IO_DIRECTION = "transmit"]).dcgm("DCGM_FI_PROF_NVLINK_TX_BYTES", 1.0),
+        .with(labels![hw::IO_DIRECTION = "transmit"]),
     sent(obs::GPU_NVLINK_IO).of(Quantity::NvlinkReceived, "fields 139 or 204", "Bytes over NVLink, all links together.")
-        .with(labels![hw::IO_DIRECTION = "receive"]).dcgm("DCGM_FI_PROF_NVLINK_RX_BYTES", 1.0),
+        .with(labels![hw::IO_DIRECTION = "receive"]),
     errors(Quantity::EccCorrected, "field 3", &[TYPE, (http::ERROR_TYPE, "corrected")])
         .dcgm("DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", 1.0),
     errors(Quantity::EccUncorrected, "field 4", &[TYPE, (http::ERROR_TYPE, "uncorrected")])
@@ -253,6 +259,10 @@ pub const METRICS: &[GpuMetric] = &[
     errors(Quantity::PcieCorrectable, "field 173", &[TYPE, (http::ERROR_TYPE, "pcie_correctable")]),
     errors(Quantity::PcieNonFatal, "field 179", &[TYPE, (http::ERROR_TYPE, "pcie_non_fatal")]),
     errors(Quantity::PcieFatal, "field 180", &[TYPE, (http::ERROR_TYPE, "pcie_fatal")]),
+    errors(Quantity::SramCorrected, "nvmlDeviceGetSramEccErrorStatus", &[TYPE, (http::ERROR_TYPE, "sram_corrected")]),
+    errors(Quantity::SramUncorrected, "nvmlDeviceGetSramEccErrorStatus", &[TYPE, (http::ERROR_TYPE, "sram_uncorrected")]),
+    code(obs::GPU_SRAM_THRESHOLD).of(Quantity::SramThreshold, "nvmlDeviceGetSramEccErrorStatus",
+        "Whether caches and registers had more errors than its maker allows: 1 or 0."),
     GpuMetric::new(obs::GPU_ECC_LIFETIME, "{error}", Shape::Counter, true)
         .of(Quantity::EccCorrectedLifetime, "field 5", "Bit errors in its life.")
         .with(labels![http::ERROR_TYPE = "corrected"]).dcgm("DCGM_FI_DEV_ECC_SBE_AGG_TOTAL", 1.0),
@@ -265,6 +275,11 @@ pub const METRICS: &[GpuMetric] = &[
     GpuMetric::new(obs::GPU_REMAPPED_ROWS, "{row}", Shape::Counter, true)
         .of(Quantity::RemappedUncorrectable, "field 143", "Rows of memory that were replaced.")
         .with(labels![http::ERROR_TYPE = "uncorrected"]).dcgm("DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS", 1.0),
+    banks(Quantity::BanksFull, labels![obs::GPU_SPARE_ROWS = "full"]).dcgm("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_MAX", 1.0),
+    banks(Quantity::BanksHigh, labels![obs::GPU_SPARE_ROWS = "high"]).dcgm("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_HIGH", 1.0),
+    banks(Quantity::BanksPartial, labels![obs::GPU_SPARE_ROWS = "partial"]).dcgm("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_PARTIAL", 1.0),
+    banks(Quantity::BanksLow, labels![obs::GPU_SPARE_ROWS = "low"]).dcgm("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_LOW", 1.0),
+    banks(Quantity::BanksNone, labels![obs::GPU_SPARE_ROWS = "none"]).dcgm("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_NONE", 1.0),
     code(obs::GPU_REMAP_PENDING).of(Quantity::RemapPending, "field 144", "Whether a row waits for a reset to be replaced: 1 or 0.")
         .dcgm("DCGM_FI_DEV_ROW_REMAP_PENDING", 1.0),
     code(obs::GPU_REMAP_FAILED).of(Quantity::RemapFailed, "field 145", "Whether a row could not be replaced: 1 or 0.")

@@ -193,6 +193,49 @@ impl NvmlDevice {
         Ok(())
     }
 
+    /// Several quantities that one call gives.
+    fn note_all<const N: usize>(
+        &mut self,
+        quantities: [Quantity; N],
+        answer: Answer<[u64; N]>,
+        into: &mut Readings,
+    ) -> Result<(), SourceError> {
+        for (at, quantity) in quantities.into_iter().enumerate() {
+            self.note(quantity, verdict(bits(answer.map(|all| all[at]))), into)?;
+        }
+        Ok(())
+    }
+
+    fn read_sram(&mut self, into: &mut Readings, calls: &mut Calls) -> Result<(), SourceError> {
+        const ALL: [Quantity; 3] = [
+            Quantity::SramCorrected,
+            Quantity::SramUncorrected,
+            Quantity::SramThreshold,
+        ];
+        if self.lacks[ALL[0] as usize] {
+            return Ok(());
+        }
+        let (library, of) = (self.library, self.handle);
+        let answer = calls.time("nvmlDeviceGetSramEccErrorStatus", || library.sram(of));
+        self.note_all(ALL, answer, into)
+    }
+
+    fn read_banks(&mut self, into: &mut Readings, calls: &mut Calls) -> Result<(), SourceError> {
+        const ALL: [Quantity; 5] = [
+            Quantity::BanksFull,
+            Quantity::BanksHigh,
+            Quantity::BanksPartial,
+            Quantity::BanksLow,
+            Quantity::BanksNone,
+        ];
+        if self.lacks[ALL[0] as usize] {
+            return Ok(());
+        }
+        let (library, of) = (self.library, self.handle);
+        let answer = calls.time("nvmlDeviceGetRowRemapperHistogram", || library.banks(of));
+        self.note_all(ALL, answer.map(|banks| banks.map(u64::from)), into)
+    }
+
     /// What all links sent and received. Up to NVLink 4 the driver adds them up; else it is done here, where each says.
     fn add_up_links(&self, into: &mut Readings) {
         let sums = [
@@ -251,6 +294,8 @@ impl GpuDevice for NvmlDevice {
             Tier::Slow => {
                 self.read_fields(tier, into, calls)?;
                 self.links.read(self.library, self.handle, tier, calls)?;
+                self.read_sram(into, calls)?;
+                self.read_banks(into, calls)?;
                 SLOW.iter().try_for_each(|one| self.ask(one, into, calls))
             }
         }

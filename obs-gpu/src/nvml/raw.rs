@@ -323,6 +323,51 @@ impl Library {
         check(unsafe { function(of.0, &mut margin) }).map(|()| margin.marginTemperature)
     }
 
+    /// Errors in caches and registers since the driver was loaded: corrected, not corrected, and whether there were too many.
+    pub(super) fn sram(self, of: Handle) -> Answer<[u64; 3]> {
+        let function = there(&self.0.lib().nvmlDeviceGetSramEccErrorStatus)?;
+        let mut status = nvmlEccSramErrorStatus_t {
+            version: version::<nvmlEccSramErrorStatus_t>(1),
+            aggregateUncParity: 0,
+            aggregateUncSecDed: 0,
+            aggregateCor: 0,
+            volatileUncParity: 0,
+            volatileUncSecDed: 0,
+            volatileCor: 0,
+            aggregateUncBucketL2: 0,
+            aggregateUncBucketSm: 0,
+            aggregateUncBucketPcie: 0,
+            aggregateUncBucketMcu: 0,
+            aggregateUncBucketOther: 0,
+            bThresholdExceeded: 0,
+        };
+        // SAFETY: it writes one structure of this type, whose version says how long it is.
+        check(unsafe { function(of.0, &mut status) })?;
+        let uncorrected = status
+            .volatileUncParity
+            .saturating_add(status.volatileUncSecDed);
+        Ok([
+            status.volatileCor,
+            uncorrected,
+            status.bThresholdExceeded.into(),
+        ])
+    }
+
+    /// Banks of memory by how many spare rows they have: all, most, some, few, none.
+    pub(super) fn banks(self, of: Handle) -> Answer<[u32; 5]> {
+        let function = there(&self.0.lib().nvmlDeviceGetRowRemapperHistogram)?;
+        let mut rows = nvmlRowRemapperHistogramValues_t {
+            max: 0,
+            high: 0,
+            partial: 0,
+            low: 0,
+            none: 0,
+        };
+        // SAFETY: it writes one structure of this type.
+        check(unsafe { function(of.0, &mut rows) })?;
+        Ok([rows.max, rows.high, rows.partial, rows.low, rows.none])
+    }
+
     /// In percent of its full speed.
     pub(super) fn fan(self, of: Handle) -> Answer<u32> {
         by(&self.0.lib().nvmlDeviceGetFanSpeed_v2, of, 0)

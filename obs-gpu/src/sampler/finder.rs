@@ -7,20 +7,40 @@ use crate::calls::Calls;
 use crate::device::DeviceInfo;
 use crate::lock::lock;
 use crate::source::SourceError;
-use obs_core::Moment;
+use obs_core::{Error, Moment};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Looks which devices there are, again and again.
 #[derive(Debug)]
 pub(super) struct Finder {
-    pub(super) calls: Calls,
-    pub(super) _used: Arc<()>,
+    /// The how many-th it is: one that was given up has been followed by another.
+    number: u64,
+    calls: Calls,
+    _used: Arc<()>,
     /// When it looks next.
-    pub(super) next: Option<Moment>,
+    next: Option<Moment>,
 }
 
+/// So many may be stuck; then nobody looks any more until one of them is back.
+const STUCK: u64 = 8;
+
 impl Finder {
+    pub(super) fn new(number: u64, calls: Calls, used: Arc<()>) -> Self {
+        Self {
+            number,
+            calls,
+            _used: used,
+            next: None,
+        }
+    }
+
+    /// Whether there is none after it.
+    pub(super) fn is_last(&self, shared: &Shared) -> bool {
+        self.number == shared.finders.load(Ordering::Acquire)
+    }
+
     /// Looks, if it is time to, and says when to look again.
     pub(super) fn turn(&mut self, shared: &Arc<Shared>) -> Duration {
         let now = shared.telemetry.now();
@@ -34,15 +54,16 @@ impl Finder {
 
     fn look(&mut self, shared: &Arc<Shared>) -> Duration {
         let settings = &shared.settings;
-        // Who asks which devices there are asks each of them: one that hangs would keep us from finding others later.
-        if shared
-            .groups()
-            .iter()
-            .any(|group| group.hang.since().is_some())
-        {
-            return settings.discovery.min(Duration::from_secs(1));
-        }
+        // One that hangs would keep us from finding others.
+        let groups = shared.groups();
+        let hang = groups.iter().filter(|group| group.hang.since().is_some());
+        let hang = hang.flat_map(|group| group.gpus());
+        self.calls.avoid(hang.map(|gpu| gpu.id().clone()).collect());
         let found = shared.source.devices(&mut self.calls);
+        if !self.is_last(shared) {
+            // What it found is old.
+            return Duration::ZERO;
+        }
         let pause = match &found {
             Ok(found) if !found.is_empty() => settings.discovery,
             _ => settings.absent,
@@ -58,6 +79,32 @@ impl Finder {
 }
 
 impl Shared {
+    /// Starts to look, and starts to again where the last one does not come back.
+    pub(super) fn start_finding(self: &Arc<Self>, number: u64) -> Result<(), Error> {
+        let (calls, used) = self.calls(self.settings.search, None, &Arc::default());
+        let mut finder = Finder::new(number, calls, used);
+        self.finders.store(number, Ordering::Release);
+        if let Some(manual) = &self.manual {
+            lock(manual).finder = Some(finder);
+            return Ok(());
+        }
+        self.spawn("obs-gpu-find", move |shared| {
+            while !shared.is_over() && finder.is_last(shared) {
+                let pause = shared.contain(Duration::from_secs(1), || finder.turn(shared));
+                shared.rest(pause);
+            }
+        })
+    }
+
+    /// Whoever looks for devices does not come back.
+    pub(super) fn follow_finder(self: &Arc<Self>) {
+        let last = self.finders.load(Ordering::Acquire);
+        if last < STUCK {
+            // Without a thread nobody looks, as before.
+            let _ = self.start_finding(last + 1);
+        }
+    }
+
     /// Takes up what is new, lets go of what is gone.
     fn reconcile(self: &Arc<Self>, found: Vec<DeviceInfo>) {
         let now = self.telemetry.now();

@@ -58,7 +58,7 @@ impl Watch {
 
 impl Shared {
     /// Gives up what is late, and says how long there is nothing to look at.
-    pub(super) fn look_for_hangs(&self) -> Duration {
+    pub(super) fn look_for_hangs(self: &Arc<Self>) -> Duration {
         let now = self.telemetry.now();
         let mut next = Duration::from_secs(1);
         let mut late = Vec::new();
@@ -88,7 +88,7 @@ impl Shared {
         next
     }
 
-    fn give_up(&self, out: &Out, gpu: Option<&Gpu>, hang: &Hang, since: Moment) {
+    fn give_up(self: &Arc<Self>, out: &Out, gpu: Option<&Gpu>, hang: &Hang, since: Moment) {
         let mut threads = lock(&hang.threads);
         // Said first and asked then; the thread does it the other way round. So one of the two sees the other.
         out.overdue.store(true, SeqCst);
@@ -105,8 +105,9 @@ impl Shared {
         }
         hang.since.store(since.to_bits(), SeqCst);
         let now = self.telemetry.now();
-        if let Some(gpu) = gpu {
-            self.tell(|listener| listener.not_answering(gpu, now, since, call));
+        match gpu {
+            Some(gpu) => self.tell(|listener| listener.not_answering(gpu, now, since, call)),
+            None => self.follow_finder(),
         }
     }
 

@@ -12,6 +12,7 @@ pub struct GpuSettings {
     pub(crate) deadline: Duration,
     pub(crate) discovery: Duration,
     pub(crate) absent: Duration,
+    pub(crate) search: Duration,
     pub(crate) event_wait: Duration,
     pub(crate) back_off: (Duration, Duration),
     pub(crate) history: Duration,
@@ -29,6 +30,7 @@ impl Default for GpuSettings {
             deadline: Duration::from_millis(500),
             discovery: Duration::from_secs(10),
             absent: Duration::from_secs(30),
+            search: Duration::from_secs(30),
             event_wait: Duration::from_millis(500),
             back_off: (Duration::from_secs(1), Duration::from_secs(30)),
             history: Duration::from_millis(250),
@@ -62,6 +64,13 @@ impl GpuSettings {
     /// How often it is looked which devices there are, and how often where there is no driver.
     pub fn with_discovery(mut self, present: Duration, absent: Duration) -> Self {
         (self.discovery, self.absent) = (present.max(LEAST), absent.max(LEAST));
+        self
+    }
+
+    /// How long one call may take while devices are looked for: a driver that nobody uses wakes up in seconds. Then somebody else looks,
+    /// and leaves devices alone that do not answer.
+    pub fn with_search_deadline(mut self, deadline: Duration) -> Self {
+        self.search = deadline.max(LEAST);
         self
     }
 

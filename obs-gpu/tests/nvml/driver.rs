@@ -1,7 +1,9 @@
 //! A driver that is not there, goes, comes; devices that are lost, reset, hang; events.
 
 use crate::{Rig, builder, check, ms};
-use obs_gpu::{Calls, Event, GpuSource, NvmlSource, Quantity, Readings, SourceError, Tier};
+use obs_gpu::{
+    Calls, Event, GpuSource, GpuState, NvmlSource, Quantity, Readings, SourceError, Tier,
+};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -192,4 +194,23 @@ fn two_sources_share_one_library() {
     drop(other);
     // It is not unloaded with one of them.
     assert_eq!(rig.ids(), ids);
+}
+
+#[test]
+fn a_search_asks_nothing_of_a_device_that_hangs() {
+    let end = crate::end::End::new("gpus = H100*2; clock = real");
+    let gpus = end.gpus(2);
+    end.push("+0 0 stall:*=forever");
+    crate::eventually("late", || {
+        matches!(gpus[0].state(), GpuState::NotAnswering { .. })
+    });
+    // Whoever was in it by then is, also who looked for devices; nobody comes after.
+    let searches = || end.fake.calls("nvmlDeviceGetCount_v2", None);
+    let more = |than: u64| crate::eventually("searched", || searches() > than + 3);
+    more(searches());
+    let asked = end.fake.calls("*", Some(0));
+    more(searches());
+    assert_eq!(end.fake.calls("*", Some(0)), asked);
+    assert_eq!(gpus[1].state(), GpuState::Answering);
+    assert_eq!(end.monitor.gpus().len(), 2);
 }

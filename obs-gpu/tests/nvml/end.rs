@@ -9,16 +9,16 @@ use obs_gpu_fake::{Count, Fake};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-struct End {
-    fake: Fake,
+pub(crate) struct End {
+    pub(crate) fake: Fake,
     telemetry: Telemetry,
-    monitor: GpuMonitor,
+    pub(crate) monitor: GpuMonitor,
     told: Arc<Told>,
     _folder: Folder,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+pub(crate) struct Told {
     events: Mutex<Vec<(u32, Event, Instant)>>,
     late: Mutex<Vec<(u32, Duration, &'static str)>>,
     telemetry: Mutex<Option<Telemetry>>,
@@ -44,7 +44,7 @@ impl GpuListener for Told {
 }
 
 impl End {
-    fn new(script: &str) -> Self {
+    pub(crate) fn new(script: &str) -> Self {
         let folder = Folder::new();
         let fake = Fake::install(&folder.0, &[], script).expect("a script");
         let telemetry = builder().build().expect("usable");
@@ -56,6 +56,7 @@ impl End {
             .with_period(Tier::Slow, ms(200))
             .with_deadline(ms(200))
             .with_discovery(ms(100), ms(100))
+            .with_search_deadline(ms(400))
             .with_event_wait(ms(100))
             .with_back_off(ms(20), ms(200))
             .with_listener(told.clone());
@@ -70,12 +71,12 @@ impl End {
         }
     }
 
-    fn push(&self, steps: &str) {
+    pub(crate) fn push(&self, steps: &str) {
         self.fake.push(steps).expect("steps");
     }
 
     #[track_caller]
-    fn gpus(&self, many: usize) -> Vec<Gpu> {
+    pub(crate) fn gpus(&self, many: usize) -> Vec<Gpu> {
         eventually("all read", || {
             let gpus = self.monitor.gpus();
             let read = |gpu: &Gpu| {

@@ -35,6 +35,8 @@ fn everything_is_in_the_unit_of_its_quantity() {
          0 * nvlink.tx:0=1_048_576; 0 * nvlink.tx:5=2_097_152; 0 * nvlink.rx:5=4_194_304
          0 * ecc.corrected=11; 0 * ecc.uncorrected=2; 0 * pcie.replay=5; 0 * recovery=1
          0 * throttle.thermal.hardware=7_000_000_000; 0 * remap.correctable=3; 0 * remap.pending=1
+         0 * sram.corrected=7; 0 * sram.parity=2; 0 * sram.secded=1; 0 * sram.threshold=1
+         0 * rows.max=500; 0 * rows.high=4; 0 * rows.none=1
          0 * gpm:10=55.5; 0 * gpm:5=12.25; 0 * gpm:2=80; 0 * gpm:3=40; 0 * gpm:1=99",
     );
     let readings = rig.read_all(0);
@@ -73,6 +75,12 @@ fn everything_is_in_the_unit_of_its_quantity() {
         (Quantity::ThrottleThermalHardware, 7_000_000_000),
         (Quantity::RemappedCorrectable, 3),
         (Quantity::RemapPending, 1),
+        (Quantity::SramCorrected, 7),
+        (Quantity::SramUncorrected, 3),
+        (Quantity::SramThreshold, 1),
+        (Quantity::BanksFull, 500),
+        (Quantity::BanksHigh, 4),
+        (Quantity::BanksNone, 1),
         (Quantity::PcieGeneration, 5),
         (Quantity::PcieWidth, 16),
         (Quantity::PerformanceState, 0),

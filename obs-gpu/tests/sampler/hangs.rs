@@ -90,21 +90,39 @@ fn there_is_never_a_second_thread_in_one_device() {
     let gpu = rig.read(0);
     rig.script.device(0, |device| device.stalls = true);
     eventually("told", || rig.told.has("not answering 0"));
-    // The driver no longer lists it, and lists it again. Who looks for devices does not while one hangs.
-    let searches = rig.script.world().searches;
+    // The driver no longer lists it, and lists it again.
     let first = rig.script.world().listed.remove(0);
-    std::thread::sleep(ms(100));
+    rig.becomes(&gpu, "gone", |state| state == GpuState::Gone);
     rig.script.change(|world| world.listed.insert(0, first));
+    rig.becomes(&gpu, "listed", |state| {
+        matches!(state, GpuState::NotAnswering { .. })
+    });
     std::thread::sleep(ms(100));
-    assert_eq!(rig.script.world().searches, searches);
     rig.script.device(0, |device| {
         assert_eq!((device.inside, device.most_inside), (1, 1))
     });
     rig.script.device(0, |device| device.stalls = false);
     rig.becomes(&gpu, "answering", |state| state == GpuState::Answering);
-    eventually("looked for", || rig.script.world().searches > searches);
-    let most = rig.script.device(0, |device| device.most_inside);
-    assert_eq!(most, 1);
+    let reads = rig.script.device(0, |device| device.reads[0]);
+    eventually("read", || {
+        rig.script.device(0, |device| device.reads[0]) > reads + 5
+    });
+    assert_eq!(rig.script.device(0, |device| device.most_inside), 1);
+}
+
+#[test]
+fn other_devices_are_found_while_one_hangs_and_it_is_not_asked() {
+    let rig = Rig::of(1);
+    let gpu = rig.read(0);
+    rig.script.device(0, |device| device.stalls = true);
+    rig.becomes(&gpu, "late", |state| {
+        matches!(state, GpuState::NotAnswering { .. })
+    });
+    rig.script.add(1);
+    rig.read(1);
+    assert_eq!(rig.script.world().avoided, [gpu.id().clone()]);
+    rig.script.device(0, |device| device.stalls = false);
+    eventually("asked again", || rig.script.world().avoided.is_empty());
 }
 
 #[test]
@@ -165,4 +183,28 @@ fn a_search_that_hangs_leaves_known_devices_alone() {
     let last = gpu.sample().map(|sample| sample.at());
     eventually("read", || gpu.sample().map(|sample| sample.at()) > last);
     assert_eq!(gpu.state(), GpuState::Answering);
+}
+
+#[test]
+fn who_looks_for_devices_is_followed_by_another_one() {
+    let script = Script::of(1);
+    let rig = Rig::with(script, quick().with_search_deadline(ms(100)));
+    let gpu = rig.read(0);
+    rig.script.change(|world| world.search_stalls = true);
+    eventually("stuck", || rig.script.world().searching == 1);
+    // The one that is stuck stays so, and the next one finds what is new.
+    rig.script
+        .change(|world| world.stalled_search = Some(world.searches));
+    rig.script.change(|world| world.search_stalls = false);
+    rig.script.add(1);
+    rig.read(1);
+    assert_eq!(rig.script.world().searching, 1);
+    assert_eq!(gpu.state(), GpuState::Answering);
+    let late = rig.shown().value(LATE, &[("obs.gpu.call", "list")]);
+    assert!(late >= Some(1.0), "{late:?}");
+    // When it is back it ends, and what it found is not taken.
+    rig.script.change(|world| world.stalled_search = None);
+    let searches = rig.script.world().searches;
+    eventually("searched", || rig.script.world().searches > searches + 2);
+    assert_eq!(rig.monitor.gpus().len(), 2);
 }

@@ -104,6 +104,7 @@ impl Drop for Rig {
         // Or a thread of the test's is stuck for ever.
         self.script.change(|world| {
             world.search_stalls = false;
+            world.stalled_search = None;
             world
                 .devices
                 .values_mut()

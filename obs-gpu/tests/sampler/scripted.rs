@@ -27,6 +27,11 @@ pub(crate) struct World {
     /// The search does not come back.
     pub(crate) search_stalls: bool,
     pub(crate) searches: u32,
+    /// Searches that are out, and the one that stays so.
+    pub(crate) searching: u32,
+    pub(crate) stalled_search: Option<u32>,
+    /// Devices that the last search was not to ask.
+    pub(crate) avoided: Vec<DeviceId>,
 }
 
 #[derive(Debug)]
@@ -161,14 +166,33 @@ impl GpuSource for Script {
     }
 
     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError> {
+        let known: Vec<_> = self
+            .world()
+            .listed
+            .iter()
+            .map(|info| info.id.clone())
+            .collect();
+        let avoided = known
+            .into_iter()
+            .filter(|id| calls.is_avoided(id))
+            .collect();
         calls.time("list", || {
             let mut world = self.world();
             world.searches += 1;
-            while world.search_stalls {
+            world.avoided = avoided;
+            let mine = world.searches;
+            world.searching += 1;
+            // What one that is stuck says in the end is what was so at its beginning.
+            let (found, mut stalled) = (world.listed.clone(), false);
+            let stalls = |world: &World| world.search_stalls || world.stalled_search == Some(mine);
+            while stalls(&world) {
+                stalled = true;
                 world = self.0.changed.wait(world).expect("no test panics here");
             }
+            world.searching -= 1;
             match world.absent {
                 true => Err(SourceError::Absent),
+                false if stalled => Ok(found),
                 false => Ok(world.listed.clone()),
             }
         })
