@@ -46,9 +46,11 @@ use crate::device::DeviceId;
 use crate::health::HealthReport;
 use crate::xid::Verdict;
 use changes::Changes;
+use obs_core::otel::KeyValue;
 use obs_core::semconv::{hw, obs};
 use obs_core::{
-    BoundCounter, BoundUpDownCounter, Counter, Instrument, Label, Telemetry, UpDownCounter, Values,
+    Body, BoundCounter, BoundUpDownCounter, Counter, Instrument, Key, Label, LogEvent, Severity,
+    Telemetry, UpDownCounter, Values,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -298,17 +300,42 @@ impl GpuGate {
     }
 
     /// Holds it there, whatever health finds, until it is [cleared](Self::clear): also open, for whoever knows better than the driver.
+    /// It is an event, `obs.gpu.gate`, that says why.
     pub fn hold(&self, state: GateState, why: impl Into<Arc<str>>) {
         let why = why.into();
-        self.change(|slow| slow.held = Some((state, why)));
+        let held = Some((state, why.clone()));
+        let (from, to) = self.change(|slow| slow.held = held);
         self.deliver();
+        self.operated(from, to, Some(&why));
     }
 
     /// Holds it no longer: it is what health makes of it. What health found is cleared by
     /// [`GpuHealth::clear`](crate::GpuHealth::clear).
     pub fn clear(&self) {
-        self.change(|slow| slow.held = None);
+        let mut was_held = false;
+        let (from, to) = self.change(|slow| was_held = slow.held.take().is_some());
         self.deliver();
+        if was_held {
+            self.operated(from, to, None);
+        }
+    }
+
+    /// What an operator did is said, also where it changed nothing.
+    fn operated(&self, from: GateState, to: GateState, why: Option<&str>) {
+        let mut event = LogEvent::new(obs::GPU_GATE_EVENT, Body::Empty)
+            .with_severity(Severity::Warn)
+            .with_scope(&crate::metrics::SCOPE);
+        let mut say = |key: Key, value: String| {
+            event.attributes.push(KeyValue::new(key.as_str(), value));
+        };
+        say(hw::ID, self.0.device.to_string());
+        say(hw::TYPE, "gpu".to_owned());
+        say(obs::GPU_GATE_STATE, to.to_string());
+        say(obs::GPU_GATE_PREVIOUS, from.to_string());
+        if let Some(why) = why {
+            say(obs::GPU_GATE_HELD, why.to_owned());
+        }
+        self.0.shared.telemetry.emit(event);
     }
 
     /// What health makes of it. Who calls this calls [`deliver`](Self::deliver) once no lock of its own is held.
@@ -325,7 +352,8 @@ impl GpuGate {
         shared.changes.deliver(&shared.telemetry);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Slow)) {
+    /// What it was, and is.
+    fn change(&self, change: impl FnOnce(&mut Slow)) -> (GateState, GateState) {
         let mut slow = self.slow();
         change(&mut slow);
         let to = slow.held.as_ref().map_or(slow.health, |held| held.0);
@@ -333,7 +361,7 @@ impl GpuGate {
         // Under the lock, so that of two changes the later one stays.
         let from = self.0.word.set(to, fabric);
         if from == to {
-            return;
+            return (from, to);
         }
         self.show(to);
         self.0.shared.changes.push(GateChange {
@@ -343,6 +371,7 @@ impl GpuGate {
             held: slow.held.as_ref().map(|held| held.1.clone()),
             report: slow.report.clone(),
         });
+        (from, to)
     }
 
     fn show(&self, is: GateState) {

@@ -121,6 +121,46 @@ fn an_operator_holds_it_wherever_health_would_have_it() {
 }
 
 #[test]
+fn what_an_operator_does_is_an_event() {
+    let one = One::new();
+    one.gate.hold(Drains, "new firmware");
+    one.gate.hold(Isolated, "smoke");
+    one.gate.clear();
+    // It was held no longer.
+    one.gate.clear();
+    let events = one.capture.log_events();
+    let said = |event: &obs_core::LogEvent, key: &str| {
+        let found = event
+            .attributes
+            .iter()
+            .find(|pair| pair.key.as_str() == key);
+        found.map(|pair| pair.value.as_str().into_owned())
+    };
+    let said: Vec<_> = { events.iter() }
+        .map(|event| {
+            assert_eq!(
+                (event.name, said(event, "hw.id")),
+                ("obs.gpu.gate", Some("GPU-0".into()))
+            );
+            [
+                "obs.gpu.gate.previous",
+                "obs.gpu.gate.state",
+                "obs.gpu.gate.held",
+            ]
+            .map(|key| said(event, key).unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ["serving", "draining", "new firmware"],
+            ["draining", "isolated", "smoke"],
+            ["isolated", "serving", ""],
+        ]
+    );
+}
+
+#[test]
 fn passes_count_while_they_are_out() {
     let one = One::new();
     let first = one.gate.enter().expect("it is open");

@@ -4,9 +4,13 @@ use crate::driver::PATIENCE;
 use crate::seen::Seen;
 use obs_core::Telemetry;
 use obs_core::setup::environment::Environment;
-use obs_gpu::{GpuMonitor, GpuSettings, GpuState, NvmlSource, Quantity, Tier};
+use obs_gpu::{
+    GateState, GpuHealth, GpuMonitor, GpuSettings, GpuState, HealthSettings, NvmlSource, Quantity,
+    Tier,
+};
 use obs_gpu_fake::Fake;
 use obs_testing::Receiver;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SCRIPT: &str = "
@@ -32,11 +36,13 @@ pub(crate) fn run() -> Seen {
         .build()
         .expect("settings that can be used");
     let fake = Fake::start(SCRIPT).expect("a script");
+    let health = GpuHealth::new(&telemetry, HealthSettings::new());
     let settings = GpuSettings::new()
         .with_period(Tier::Fast, ms(20))
         .with_period(Tier::Second, ms(120))
         .with_period(Tier::Slow, ms(120))
-        .with_deadline(ms(100));
+        .with_deadline(ms(100))
+        .with_listener(Arc::new(health.clone()));
     let source = NvmlSource::with_library(&telemetry, fake.library());
     let monitor = GpuMonitor::new(&telemetry, source, settings).expect("threads");
     eventually(|| {
@@ -53,6 +59,9 @@ pub(crate) fn run() -> Seen {
         .expect("steps");
     eventually(|| first.state() == GpuState::Answering);
     eventually(|| telemetry.prometheus().contains("xid_74"));
+    let gate = health.gate(first.id());
+    gate.hold(GateState::Draining, "for a new driver");
+    gate.enter().expect_err("it is held");
     // What belongs to slow tiers is fresh again.
     std::thread::sleep(ms(300));
     telemetry.flush(PATIENCE).expect("delivered");

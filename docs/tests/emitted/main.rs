@@ -20,7 +20,6 @@ use std::fs;
 /// Why names for generative AI are not seen.
 const CONTENT: &str = "of captured content, with the feature `content`: `obs-llm/tests/content`";
 const EVALUATION: &str = "of evaluations: `obs-llm/tests/evaluation`";
-const HEALTH: &str = "of a device's health, which nothing watches here: `obs-gpu/tests/health`";
 const ESTIMATE: &str =
     "of tokens that are counted here, which no call has yet: `obs-llm/tests/estimate`";
 
@@ -73,8 +72,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("gen_ai.evaluation.score.label", EVALUATION),
     ("gen_ai.evaluation.explanation", EVALUATION),
     ("gen_ai.evaluation.result", EVALUATION),
-    ("hw.status", HEALTH),
-    ("hw.state", HEALTH),
     ("obs.llm.usage.estimated", ESTIMATE),
     ("obs.llm.usage.estimated.input_tokens", ESTIMATE),
     ("obs.llm.usage.estimated.output_tokens", ESTIMATE),

@@ -488,5 +488,7 @@ pub const GPU_XID_VERDICTS: &str = "obs.gpu.xid.verdicts";
 pub const GPU_GATE_STATUS: &str = "obs.gpu.gate.status";
 /// Requests that a GPU's gate refused, by the state that it was in.
 pub const GPU_GATE_REFUSALS: &str = "obs.gpu.gate.refusals";
-/// The event of a GPU whose state, or whose gate, is another than before.
+/// The event of a GPU whose state, or whose gate by that, is another than before.
 pub const GPU_HEALTH_EVENT: &str = "obs.gpu.health";
+/// The event of an operator who holds a GPU's gate, or does so no longer.
+pub const GPU_GATE_EVENT: &str = "obs.gpu.gate";

@@ -318,6 +318,7 @@ pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (gen_ai::EVALUATION_RESULT, Development),
     (obs::LLM_SLOW, Ours),
     (obs::GPU_HEALTH_EVENT, Ours),
+    (obs::GPU_GATE_EVENT, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.

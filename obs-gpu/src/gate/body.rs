@@ -13,7 +13,7 @@ pin_project! {
         // Dropped first: what it holds of the device is let go of while the pass is out.
         #[pin]
         inner: B,
-        pass: Option<GpuPass>,
+        pass: GpuPass,
     }
 }
 
@@ -21,7 +21,10 @@ impl<B: Body> GpuGateBody<B> {
     #[inline]
     pub(super) fn new(inner: B, pass: GpuPass) -> Self {
         // Nobody polls one that is over.
-        let pass = (!inner.is_end_stream()).then_some(pass);
+        let pass = match inner.is_end_stream() {
+            true => GpuPass::none(),
+            false => pass,
+        };
         Self { inner, pass }
     }
 }
@@ -63,7 +66,7 @@ impl<B: Body> Body for GpuGateBody<B> {
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
         // A body whose end is known is not asked again after its last frame.
         if !matches!(&frame, Some(Ok(_))) || this.inner.is_end_stream() {
-            drop(this.pass.take());
+            *this.pass = GpuPass::none();
         }
         Poll::Ready(frame)
     }

@@ -5,7 +5,7 @@ use super::keep::Keep;
 use pin_project_lite::pin_project;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 pin_project! {
     /// A response that is on its way, or was refused.
@@ -26,7 +26,7 @@ pin_project! {
             // Dropped first: what it holds of the device is let go of while the pass is out.
             #[pin]
             inner: F,
-            pass: Option<GpuPass>,
+            pass: GpuPass,
         },
         Refused {
             answer: Option<Result<Response, Error>>,
@@ -37,7 +37,6 @@ pin_project! {
 impl<F, Response, Error, K> ResponseFuture<F, Response, Error, K> {
     #[inline]
     pub(super) fn passed(inner: F, pass: GpuPass) -> Self {
-        let pass = Some(pass);
         Self {
             state: State::Passed { inner, pass },
             keep: PhantomData,
@@ -63,17 +62,24 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (answer, pass) = match self.project().state.project() {
-            StateProjected::Passed { inner, pass } => {
-                let answer = ready!(inner.poll(cx));
-                (answer, pass.take().unwrap_or(GpuPass::none()))
-            }
-            StateProjected::Refused { answer } => match answer.take() {
-                Some(answer) => (answer, GpuPass::none()),
-                // One that has answered was asked again.
-                None => return Poll::Pending,
+        // Written out: a response is large, and each step between would move it once more.
+        match self.project().state.project() {
+            StateProjected::Passed { inner, pass } => match inner.poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(K::keep(response, pass))),
+                Poll::Ready(Err(error)) => {
+                    *pass = GpuPass::none();
+                    Poll::Ready(Err(error))
+                }
             },
-        };
-        Poll::Ready(answer.map(|answer| K::keep(answer, pass)))
+            StateProjected::Refused { answer } => match answer.take() {
+                Some(answer) => {
+                    let none = &mut GpuPass::none();
+                    Poll::Ready(answer.map(|answer| K::keep(answer, none)))
+                }
+                // One that has answered was asked again.
+                None => Poll::Pending,
+            },
+        }
     }
 }

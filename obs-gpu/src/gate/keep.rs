@@ -7,8 +7,8 @@ pub trait Keep<Response> {
     /// What the response becomes.
     type Response;
 
-    /// Takes the pass along with the response, or lets go of it.
-    fn keep(response: Response, pass: GpuPass) -> Self::Response;
+    /// Takes the pass along with the response, or lets go of it: what is left of it is that of [no device](GpuPass::none).
+    fn keep(response: Response, pass: &mut GpuPass) -> Self::Response;
 }
 
 /// Until there is an answer.
@@ -18,9 +18,9 @@ pub struct UntilAnswered;
 impl<Response> Keep<Response> for UntilAnswered {
     type Response = Response;
 
-    #[inline]
-    fn keep(response: Response, pass: GpuPass) -> Response {
-        drop(pass);
+    #[inline(always)]
+    fn keep(response: Response, pass: &mut GpuPass) -> Response {
+        *pass = GpuPass::none();
         response
     }
 }
@@ -35,8 +35,9 @@ pub struct UntilBodyEnds;
 impl<B: http_body::Body> Keep<http::Response<B>> for UntilBodyEnds {
     type Response = http::Response<super::GpuGateBody<B>>;
 
-    #[inline]
-    fn keep(response: http::Response<B>, pass: GpuPass) -> Self::Response {
+    #[inline(always)]
+    fn keep(response: http::Response<B>, pass: &mut GpuPass) -> Self::Response {
+        let pass = std::mem::replace(pass, GpuPass::none());
         response.map(|body| super::GpuGateBody::new(body, pass))
     }
 }

@@ -77,15 +77,19 @@ enum Through {
     One(GpuGate),
     Set(GpuGateSet),
     #[cfg(feature = "tower")]
+    OneFixed(&'static GpuGate),
+    #[cfg(feature = "tower")]
     Fixed(&'static [GpuGate]),
 }
 
 impl GpuPass {
     /// For work that takes no device.
+    #[inline]
     pub const fn none() -> Self {
         Self(Through::Nothing)
     }
 
+    #[inline]
     pub(super) fn one(gate: GpuGate) -> Self {
         Self(Through::One(gate))
     }
@@ -93,6 +97,10 @@ impl GpuPass {
     #[cfg(feature = "tower")]
     #[inline]
     pub(super) fn fixed(gates: &'static [GpuGate], draining: Draining) -> Result<Self, GpuRefused> {
+        if let [gate] = gates {
+            gate.enter_word(draining, false)?;
+            return Ok(Self(Through::OneFixed(gate)));
+        }
         enter_all(gates, draining)?;
         Ok(Self(Through::Fixed(gates)))
     }
@@ -104,6 +112,8 @@ impl GpuPass {
             Through::One(gate) => std::slice::from_ref(gate),
             Through::Set(set) => set.gates(),
             #[cfg(feature = "tower")]
+            Through::OneFixed(gate) => std::slice::from_ref(*gate),
+            #[cfg(feature = "tower")]
             Through::Fixed(gates) => gates,
         }
     }
@@ -112,6 +122,13 @@ impl GpuPass {
 impl Drop for GpuPass {
     #[inline]
     fn drop(&mut self) {
-        self.gates().iter().for_each(GpuGate::leave);
+        match &self.0 {
+            Through::Nothing => {}
+            // The usual ones, without a loop.
+            Through::One(gate) => gate.leave(),
+            #[cfg(feature = "tower")]
+            Through::OneFixed(gate) => gate.leave(),
+            _ => self.gates().iter().for_each(GpuGate::leave),
+        }
     }
 }
