@@ -20,7 +20,7 @@ generative = ("gen_ai.", "openai.")
 ours = pathlib.Path(__file__).parent.parent / "obs-core" / "src" / "semconv"
 # Names of databases are looked for, and not emitted.
 files = [file for file in ours.glob("*.rs") if file.name != "db.rs"]
-names = {name.rstrip(".") for file in files for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)*\.?)"', file.read_text())}
+names = {name.rstrip(".") for file in files for name in re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)*\.?)"', file.read_text())}
 
 # Spans, each with the kind of ours that makes it. Of RPCs what all have, and gRPC's own words on it.
 spans = {
