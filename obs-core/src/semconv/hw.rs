@@ -29,6 +29,8 @@ names! {
     IO_DIRECTION = "network.io.direction";
 }
 
+/// What the names of metrics of GPUs begin with.
+pub const GPU: &str = "hw.gpu.";
 /// Share of time spent in a task.
 pub const GPU_UTILIZATION: &str = "hw.gpu.utilization";
 /// Memory in use, in bytes.

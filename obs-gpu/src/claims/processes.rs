@@ -1,6 +1,7 @@
 //! What other processes say of themselves: their environment, and the control group that they are in.
 
 use super::owner::Foreign;
+use obs_core::semconv::{gen_ai, obs, resource};
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
@@ -110,13 +111,13 @@ fn told(environment: &str, foreign: &mut Foreign) {
         .split(',')
         .filter_map(|pair| pair.split_once('='))
     {
-        let place = match key.trim() {
-            "service.name" => &mut foreign.service,
-            "gen_ai.request.model" => &mut foreign.model,
-            "obs.gpu.task" => &mut foreign.task,
-            _ => continue,
-        };
-        if place.is_none() {
+        let places = [
+            (resource::SERVICE_NAME, &mut foreign.service),
+            (gen_ai::REQUEST_MODEL.as_str(), &mut foreign.model),
+            (obs::GPU_TASK.as_str(), &mut foreign.task),
+        ];
+        let place = places.into_iter().find(|(known, _)| *known == key.trim());
+        if let Some((_, place @ None)) = place {
             *place = name(&decoded(value.trim()));
         }
     }

@@ -92,7 +92,7 @@ impl GpuMetric {
 
     /// Whether its points say model, vendor, driver and serial number, as the conventions of `hw.gpu.*` want.
     pub fn is_of_gpus(&self) -> bool {
-        self.name.starts_with("hw.gpu.")
+        self.name.starts_with(hw::GPU)
     }
 }
 
