@@ -212,3 +212,29 @@ fn no_half_of_a_secret_is_left_where_content_is_cut() {
         }
     }
 }
+
+/// Base64 that stands where a URL is expected, and a tool's answer that is one part: of both the hash is told.
+#[test]
+fn no_media_are_told_as_a_url_or_as_data_of_a_tool() {
+    let data = |scheme: &str| format!("{scheme}image/png;base64,{}", MEDIA[0]);
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let request = json!({"messages": [
+        {"role": "user", "content": [
+            image(&data("DATA:")),
+            image(&data(" data:")),
+            image(MEDIA[0]),
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": MEDIA[0]}}]},
+        {"role": "tool", "tool_call_id": "1", "content": image(&data("data:"))}]});
+    let capture = obs_testing::Capture::new();
+    let layer = crate::support::layer(&capture, Content::spans_and_events());
+    let url = "https://api.openai.com/v1/chat/completions";
+    let request = request.to_string();
+    let answer = ("application/json", b"{}".as_slice());
+    ask(&layer, (url, request.as_bytes()), answer, 50);
+    let told = format!("{:?} {:?}", capture.record(), capture.log_events());
+    assert!(
+        told.contains("sha256") && !told.contains(MEDIA[0]),
+        "{told}"
+    );
+    assert_eq!(told.matches("\\\"blob\\\"").count(), 5, "{told}");
+}
