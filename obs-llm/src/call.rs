@@ -73,10 +73,15 @@ impl Shared {
             return LlmCall::of(self, kind, asked, Operation::disabled());
         }
         let operation = LabelId::closed(asked as u16);
-        let labels = Labels::NONE
-            .with(OPERATION, operation)
-            .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
+        let who = kind.label(PROVIDER, provider.as_str());
+        let labels = Labels::NONE.with(OPERATION, operation).with(PROVIDER, who);
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        // One that found no place among the labels: spans and prices have its name.
+        if who == LabelId::OVERFLOW
+            && let Some(mut active) = call.operation.active()
+        {
+            active.set_label_text(PROVIDER, provider.as_str());
+        }
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
             call.content = content::begin(&self.settings.content, &self.pool, counts);

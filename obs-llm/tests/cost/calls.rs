@@ -104,3 +104,37 @@ fn a_call_without_a_price_is_counted() {
     };
     assert_eq!(unknown.told(), (0, 0.0, 1.0));
 }
+
+/// More models and providers than labels have places for: metrics call the rest `_OTHER`, and neither prices nor spans do.
+#[test]
+fn who_found_no_place_among_the_labels_has_a_price() {
+    let capture = Capture::new();
+    let llm = Llm::new(capture.telemetry()).with_prices(Arc::new(prices()));
+    let call = |provider: String, asked: String, answered: &str| {
+        let mut call = llm.call(LlmOperation::Chat, &Provider::named(provider));
+        call.model(&asked);
+        call.response_model(answered);
+        let usage = Usage::new().with(Tokens::Input, 1_000);
+        call.usage(&usage);
+        call.end();
+    };
+    for at in 0..600 {
+        call(
+            format!("provider-{at}"),
+            format!("asked-{at}"),
+            &format!("answered-{at}"),
+        );
+        // It holds so many and no more.
+        drop(capture.take_records());
+    }
+    assert_eq!(capture.count("obs.llm.cost"), 0);
+    call("openai".to_owned(), "vega-2".to_owned(), "nobody-knows");
+    call("openai".to_owned(), "nobody-knows".to_owned(), "vega-2");
+    let points = capture.points();
+    let cost = points.histogram("obs.llm.cost", &[]).expect("a cost");
+    assert_eq!(cost.count, 2);
+    assert!((cost.sum.unwrap_or_default() - 2.0 * 1_000.0 * 4e-6).abs() < 1e-12);
+    let last = capture.records().pop().expect("a span");
+    assert_eq!(last.text("gen_ai.provider.name"), Some("openai"));
+    assert_eq!(last.text("gen_ai.response.model"), Some("vega-2"));
+}
