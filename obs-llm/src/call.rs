@@ -52,6 +52,8 @@ pub struct LlmCall {
     by_length: Labels,
     streams: bool,
     complete: bool,
+    /// Attributes of OpenAI's are of its formats.
+    is_openais: bool,
     tier: Option<Box<str>>,
     stops: Option<Vec<Box<str>>>,
     pub(crate) response_id: Option<Box<str>>,
@@ -117,6 +119,7 @@ impl LlmCall {
             by_length: Labels::NONE,
             streams: false,
             complete: false,
+            is_openais: true,
             tier: None,
             stops: None,
             response_id: None,
@@ -168,6 +171,7 @@ impl LlmCall {
     /// Which format the answer comes in, where one is read.
     pub fn set_wire(&mut self, wire: Wire) {
         self.operation.set(obs::LLM_WIRE, wire.as_str());
+        self.is_openais = matches!(wire, Wire::OpenAiChat | Wire::OpenAiResponses);
         let kind = match wire {
             Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
             Wire::OpenAiResponses => "responses",
@@ -363,8 +367,10 @@ impl RequestSink for LlmCall {
     parameters!();
 
     fn service_tier(&mut self, tier: &str) {
-        self.operation
-            .set(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
+        self.set_tier(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
+        if self.tier.is_none() {
+            self.price_by(tier);
+        }
     }
 }
 
@@ -399,14 +405,8 @@ impl ResponseSink for LlmCall {
     }
 
     fn service_tier(&mut self, tier: &str) {
-        if self.is_recording() {
-            self.operation
-                .set(gen_ai::OPENAI_RESPONSE_SERVICE_TIER, tier);
-            // Its price depends on it.
-            if self.shared.settings.prices.is_some() {
-                self.tier = Some(tier.into());
-            }
-        }
+        self.set_tier(gen_ai::OPENAI_RESPONSE_SERVICE_TIER, tier);
+        self.price_by(tier);
     }
 
     fn system_fingerprint(&mut self, fingerprint: &str) {
@@ -458,6 +458,19 @@ impl ResponseSink for LlmCall {
 impl LlmCall {
     fn dialect(&self) -> Dialect {
         self.shared.settings.dialect
+    }
+
+    fn set_tier(&mut self, key: obs_core::Key, tier: &str) {
+        if self.is_openais {
+            self.operation.set(key, tier);
+        }
+    }
+
+    /// Its price depends on the tier: on that of the request, where the answer tells none.
+    fn price_by(&mut self, tier: &str) {
+        if self.is_recording() && self.shared.settings.prices.is_some() {
+            self.tier = Some(tier.into());
+        }
     }
 
     fn set_count(&mut self, key: obs_core::Key, count: u64) {

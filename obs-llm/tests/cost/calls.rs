@@ -84,6 +84,30 @@ fn a_call_costs_what_the_table_says() {
     flex.costs(1_000.0 * 2.0 + 100.0 * 8.0);
 }
 
+/// Some servers tell no tier; and of one that gave another than was asked for, what it gave counts.
+#[test]
+fn a_call_whose_answer_tells_no_tier_costs_what_was_asked_for() {
+    let cost = |answered: Option<&str>| {
+        let capture = Capture::new();
+        let llm = Llm::new(capture.telemetry()).with_prices(Arc::new(prices()));
+        let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
+        call.model("vega-2");
+        RequestSink::service_tier(&mut call, "flex");
+        if let Some(tier) = answered {
+            ResponseSink::service_tier(&mut call, tier);
+        }
+        // However late the request is told of.
+        RequestSink::service_tier(&mut call, "flex");
+        call.usage(&Usage::new().with(Tokens::Input, 1_000));
+        call.end();
+        let points = capture.points();
+        let cost = points.histogram("obs.llm.cost", &[]).expect("a cost");
+        (cost.sum.unwrap_or_default() * 1e6).round()
+    };
+    assert_eq!(cost(None), 2_000.0);
+    assert_eq!(cost(Some("default")), 4_000.0);
+}
+
 #[test]
 fn a_call_costs_what_its_hour_does() {
     let abyss = |hour| Call {
