@@ -41,7 +41,7 @@ impl LlmCall {
         }
         let gathers = self.content.is_some();
         let said = self.content.take().and_then(|content| content.finish());
-        self.estimate(said.as_ref());
+        self.estimate(said.as_ref(), outcome);
         self.describe();
         self.count_tokens(outcome);
         self.record_lengths();
