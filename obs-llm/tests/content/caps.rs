@@ -335,3 +335,30 @@ fn an_upload_that_panics_is_contained() {
     );
     assert_eq!(capture.records().len(), 1);
 }
+
+/// A limit on all texts of spans cuts them as text, after which JSON would be none: it is a cap like the others.
+#[test]
+fn an_attribute_of_a_span_is_json_below_the_limit_of_all_texts() {
+    let of = |name: &str| (name == "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT").then(|| "150".to_owned());
+    let environment = obs_core::setup::environment::Environment::from_fn(of);
+    let capture = Capture::builder()
+        .with(|builder| builder.with_environment(environment))
+        .build();
+    let messages = ["first", &"\"\\\n😀".repeat(50)];
+    asked(
+        &capture,
+        Content::spans(),
+        &request(&messages),
+        &answer("yes"),
+    );
+    let record = capture.record();
+    let told = record.text("gen_ai.input.messages").expect("told");
+    assert!(told.chars().count() <= 150, "{told}");
+    let told: Value = serde_json::from_str(told).expect("JSON");
+    assert!(
+        texts(&told)
+            .last()
+            .expect("a message")
+            .starts_with("\"\\\n")
+    );
+}

@@ -238,3 +238,57 @@ fn no_media_are_told_as_a_url_or_as_data_of_a_tool() {
     );
     assert_eq!(told.matches("\\\"blob\\\"").count(), 5, "{told}");
 }
+
+/// All texts of a conversation are shown, those that are no prose as well.
+#[test]
+fn secrets_in_ids_and_urls_are_redacted() {
+    let secret = KNOWN[0];
+    let request = json!({"messages": [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": format!("https://b.example/{secret}/i")}},
+            {"type": "file", "file": {"file_id": secret}}]},
+        {"role": "assistant", "tool_calls": [{"id": secret, "function": {"name": secret, "arguments": secret}}]},
+        {"role": "tool", "tool_call_id": secret, "content": secret}]});
+    let capture = obs_testing::Capture::builder()
+        .with(|builder| builder.with_redactor(Patterns::new()))
+        .build();
+    let layer = crate::support::layer(&capture, Content::spans_and_events());
+    let url = "https://api.openai.com/v1/chat/completions";
+    let answer = ("application/json", b"{}".as_slice());
+    ask(&layer, (url, request.to_string().as_bytes()), answer, 50);
+    let told = format!("{:?} {:?}", capture.record(), capture.log_events());
+    assert!(told.contains("https://b.example/"), "{told}");
+    assert!(!told.contains(secret), "{told}");
+}
+
+/// Whoever stores it outside sees what was read before it is cut for spans: no half of a secret either.
+#[test]
+fn no_half_of_a_secret_is_uploaded_where_an_answer_is_cut() {
+    #[derive(Debug, Default)]
+    struct Store(std::sync::Mutex<String>);
+    impl obs_llm::content::Upload for Store {
+        fn upload(&self, said: &mut obs_llm::content::Exchange) -> obs_llm::content::Uploaded {
+            for part in said.output.iter().flat_map(|message| &message.parts) {
+                if let obs_llm::content::Part::Text(text) = part {
+                    self.0.lock().expect("not poisoned").push_str(text);
+                }
+            }
+            obs_llm::content::Uploaded::default()
+        }
+    }
+    let (before, secret) = ("word ".repeat(20), KNOWN[0]);
+    let said = format!("{before}{secret} and more");
+    let answer = json!({"choices": [{"message": {"content": said}}]}).to_string();
+    for cut in 1..secret.len() {
+        let store = std::sync::Arc::new(Store::default());
+        let content = Content::off().with_call_bytes(before.len() + cut);
+        let capture = obs_testing::Capture::new();
+        let layer = crate::support::layer(&capture, content.with_upload(store.clone()));
+        let url = "https://api.openai.com/v1/chat/completions";
+        let answer = ("application/json", answer.as_bytes());
+        ask(&layer, (url, b"{}"), answer, 50);
+        let stored = store.0.lock().expect("not poisoned").clone();
+        assert!(stored.starts_with("word word"), "{cut}: {stored}");
+        let half = format!("word {}", &secret[..1]);
+        assert!(!stored.contains(&half), "{cut}: {stored}");
+    }
+}

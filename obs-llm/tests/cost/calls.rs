@@ -2,7 +2,7 @@
 
 use crate::support::prices;
 use obs_llm::wire::{RequestSink, ResponseSink};
-use obs_llm::{Llm, LlmOperation, Provider, Tokens, Usage};
+use obs_llm::{Bill, Llm, LlmOperation, Price, Provider, Tokens, Usage};
 use obs_testing::Capture;
 use std::sync::Arc;
 
@@ -161,4 +161,32 @@ fn who_found_no_place_among_the_labels_has_a_price() {
     let last = capture.records().pop().expect("a span");
     assert_eq!(last.text("gen_ai.provider.name"), Some("openai"));
     assert_eq!(last.text("gen_ai.response.model"), Some("vega-2"));
+}
+
+/// Whoever prices may say anything.
+#[test]
+fn a_free_call_costs_nothing_and_what_is_no_price_is_none() {
+    #[derive(Debug)]
+    struct Says(f64);
+    impl Price for Says {
+        fn price(&self, _: &Bill<'_>) -> Option<f64> {
+            Some(self.0)
+        }
+    }
+    for (says, cost) in [
+        (0.0, Some(0.0)),
+        (f64::NAN, None),
+        (f64::INFINITY, None),
+        (-0.5, None),
+    ] {
+        let capture = Capture::new();
+        let llm = Llm::new(capture.telemetry()).with_prices(Arc::new(Says(says)));
+        let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
+        call.usage(&Usage::new().with(Tokens::Input, 1));
+        call.end();
+        let on_span = capture.record().attr("obs.llm.cost.usd").cloned();
+        assert_eq!(on_span.and_then(|cost| cost.as_f64()), cost, "{says}");
+        let counted = capture.count("obs.llm.cost");
+        assert_eq!(counted, u64::from(cost.is_some()), "{says}");
+    }
 }
