@@ -25,7 +25,7 @@ use finish::FinishReasons;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
     Active, ErrorType, Kind, LabelId, Labels, Moment, OpRef, Operation, Outcome, Parent, Session,
-    current,
+    Set, current,
 };
 use pace::Pace;
 use parameters::parameters;
@@ -187,7 +187,7 @@ impl LlmCall {
                         .label(PROVIDER, Provider::AZURE_AI_OPENAI.as_str())
         });
         if is_openai {
-            self.operation.set(gen_ai::OPENAI_API_TYPE, kind);
+            self.say(gen_ai::OPENAI_API_TYPE, kind);
         }
     }
 
@@ -200,9 +200,9 @@ impl LlmCall {
 
     /// The prompt template that was used.
     pub fn set_prompt(&mut self, name: &str, version: Option<&str>) {
-        self.operation.set(gen_ai::PROMPT_NAME, name);
+        self.say(gen_ai::PROMPT_NAME, name);
         if let (Some(version), Dialect::Main) = (version, self.dialect()) {
-            self.operation.set(gen_ai::PROMPT_VERSION, version);
+            self.say(gen_ai::PROMPT_VERSION, version);
         }
     }
 
@@ -360,7 +360,7 @@ impl RequestSink for LlmCall {
         // Only if it is.
         if stream {
             self.streams = true;
-            self.operation.set(gen_ai::REQUEST_STREAM, true);
+            self.say(gen_ai::REQUEST_STREAM, true);
         }
     }
 
@@ -410,13 +410,12 @@ impl ResponseSink for LlmCall {
     }
 
     fn system_fingerprint(&mut self, fingerprint: &str) {
-        self.operation
-            .set(gen_ai::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, fingerprint);
+        self.say(gen_ai::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, fingerprint);
     }
 
     fn status(&mut self, status: &str) {
         if self.dialect() == Dialect::Main {
-            self.operation.set(gen_ai::RESPONSE_STATUS, status);
+            self.say(gen_ai::RESPONSE_STATUS, status);
         }
     }
 
@@ -462,7 +461,7 @@ impl LlmCall {
 
     fn set_tier(&mut self, key: obs_core::Key, tier: &str) {
         if self.is_openais {
-            self.operation.set(key, tier);
+            self.say(key, tier);
         }
     }
 
@@ -474,8 +473,16 @@ impl LlmCall {
     }
 
     fn set_count(&mut self, key: obs_core::Key, count: u64) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.operation.set(key, count);
+        self.say(key, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// On its span, and on the event of its details where that is told.
+    fn say<'v>(&mut self, key: obs_core::Key, value: impl Into<Set<'v>>) {
+        let value = value.into();
+        self.operation.set(key, value);
+        if let Some(content) = &mut self.content {
+            content.say(key, value);
+        }
     }
 
     /// Clients stop reading at the end of the format, not at that of the body, or where they know that it failed.

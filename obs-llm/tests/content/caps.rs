@@ -362,3 +362,50 @@ fn an_attribute_of_a_span_is_json_below_the_limit_of_all_texts() {
             .starts_with("\"\\\n")
     );
 }
+
+/// By the conventions the event has what the span of an inference has, and some of that where the request says it.
+#[test]
+fn the_event_has_what_was_asked_for_as_the_span_does() {
+    let request = json!({"model": "gpt-4o", "stream": true, "n": 2, "seed": 7, "max_tokens": 64, "temperature": 0.5,
+        "service_tier": "flex", "response_format": {"type": "json_object"}, "messages": []});
+    let chunk = |choice: u32, told: Value| {
+        json!({"id": "c1", "model": "gpt-4o-1", "service_tier": "flex", "system_fingerprint": "fp",
+            "choices": [{"index": choice, "delta": {"content": "hi"}, "finish_reason": told}]})
+    };
+    let chunks = [
+        chunk(0, Value::Null),
+        chunk(0, "stop".into()),
+        chunk(1, "stop".into()),
+    ];
+    let events = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
+    let stream = events.collect::<String>() + "data: [DONE]\n\n";
+    let capture = Capture::new();
+    let layer = layer(&capture, Content::events());
+    let answer = ("text/event-stream", stream.as_bytes());
+    ask(&layer, (URL, request.to_string().as_bytes()), answer, 50);
+    let (event, record) = (details(&capture), capture.record());
+    let keys: Vec<_> = { event.attributes.iter() }
+        .map(|pair| pair.key.as_str())
+        .collect();
+    // Ours are the span's alone, and so is its status.
+    let own = |key: &str| key.starts_with("obs.");
+    for (key, _) in record.attributes.iter().filter(|(key, _)| !own(key)) {
+        assert!(
+            keys.contains(&&**key),
+            "{key} is not on the event: {keys:?}"
+        );
+    }
+    for key in [
+        "gen_ai.request.stream",
+        "gen_ai.request.choice.count",
+        "gen_ai.request.seed",
+        "gen_ai.output.type",
+        "gen_ai.response.time_to_first_chunk",
+    ] {
+        assert_eq!(
+            keys.iter().filter(|known| **known == key).count(),
+            1,
+            "{key}"
+        );
+    }
+}
