@@ -236,6 +236,7 @@ fn said(telemetry: &Telemetry, dialect: Dialect) {
         .with_estimates(Arc::new(Words));
     let mut call = llm.call(LlmOperation::Chat, &Provider::ANTHROPIC);
     call.set_server("api.anthropic.com", Some(443));
+    parameters(&mut call);
     call.model("claude-sonnet-4-5");
     call.response_id("msg_1");
     call.response_model("claude-sonnet-4-5-20250929");
@@ -243,6 +244,7 @@ fn said(telemetry: &Telemetry, dialect: Dialect) {
     call.input_message(Message::new("user").with_text("more than a text may have ".repeat(2)));
     let name = ("name".to_owned(), Body::Text("weather".to_owned()));
     call.tool_definition(Body::Map(vec![name]));
+    call.content(Content::Text);
     call.text(Content::Text, 0, "Briefly.");
     call.output_message(Message::new("assistant").with_text("Briefly."));
     call.finish_reason(0, "end_turn");
