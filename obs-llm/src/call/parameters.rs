@@ -37,7 +37,8 @@ macro_rules! parameters {
 
         fn choice_count(&mut self, count: u64) {
             if count != 1 {
-                self.choices = u32::try_from(count).unwrap_or(u32::MAX);
+                // Of none that is asked for there is an answer all the same: what it was refused with, or one.
+                self.choices = u32::try_from(count).unwrap_or(u32::MAX).max(1);
                 self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
             }
         }
