@@ -113,6 +113,8 @@
 //! **Events**: `obs.llm.slow`, once for a first chunk and once for a gap that took longer than [is set](Llm::with_slow), at the moment
 //! when it is known, with the ids of the trace. `gen_ai.evaluation.result`, for each [`evaluation`]. With the feature
 //! `content`, and where content is asked for on events, `gen_ai.client.inference.operation.details` at the end of each inference.
+//! `gen_ai.client.operation.exception`, which the conventions have beside them, is not: texts of errors are never recorded, and the
+//! type is the span's `error.type`.
 //!
 //! By `main` of the conventions ([`Dialect::Main`]) the first three metrics are `gen_ai.client.inference.{duration,
 //! time_to_first_chunk, time_per_output_chunk}`, tokens are counters `gen_ai.client.inference.usage.*` by modality with histograms
