@@ -29,13 +29,13 @@ use obs_core::{
 };
 use pace::Pace;
 use parameters::parameters;
+use std::fmt;
 
 /// A call of a model. It is told of its request through [`RequestSink`] and of its answer through [`ResponseSink`], by whoever
 /// knows: a scanner of the bytes, an adapter of a client library, the caller itself. It ends once: [`end`](Self::end),
 /// [`fail`](Self::fail), or by being dropped, which is cancelled with what is known by then.
 ///
 /// It is `Send`; who polls the answer tells it on whichever thread that is.
-#[derive(Debug)]
 #[must_use = "dropping it records a cancelled call"]
 pub struct LlmCall {
     pub(crate) operation: Operation,
@@ -61,6 +61,17 @@ pub struct LlmCall {
     pub(crate) content: Option<Box<Gathered>>,
     /// Where tokens are to be counted.
     estimator: Option<Box<Estimator>>,
+}
+
+/// Without what is said in it, and what is to end it.
+impl fmt::Debug for LlmCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LlmCall")
+            .field("operation", &self.asked.as_str())
+            .field("is_recording", &self.is_recording())
+            .field("usage", &self.usage)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {

@@ -292,3 +292,54 @@ fn no_half_of_a_secret_is_uploaded_where_an_answer_is_cut() {
         assert!(!stored.contains(&half), "{cut}: {stored}");
     }
 }
+
+/// A body that is printed, as whoever debugs prints an answer, shows nothing of what passes: neither as text nor as bytes.
+#[test]
+fn debugging_a_call_shows_nothing_of_what_passes() {
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use tower::{Layer, ServiceExt, service_fn};
+    type Asked = Request<obs_llm::client::RequestBody<Full<bytes::Bytes>>>;
+    let begun = |key: &str| format!("{{\"{key}\":\"{}", PRIVATE[5]);
+    let kinds = ["application/json", "text/event-stream"];
+    let keys = ["id", "content", "finish_reason", PRIVATE[4]];
+    let cases = kinds.iter().flat_map(|kind| keys.map(|key| (*kind, key)));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    for (kind, key) in cases {
+        let capture = obs_testing::Capture::new();
+        let layer = crate::support::layer(&capture, Content::spans_and_events());
+        let piece = match kind {
+            "application/json" => begun(key),
+            _ => format!("data: {}", begun(key)),
+        };
+        let service = service_fn(move |asked: Asked| {
+            let pieces = [piece.clone(), "x".to_owned()].map(|piece| {
+                Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes::Bytes::from(piece)))
+            });
+            async move {
+                asked.into_body().collect().await?;
+                let head = Response::builder().header("content-type", kind);
+                let body = StreamBody::new(futures_util::stream::iter(pieces));
+                Ok::<_, std::convert::Infallible>(head.body(body).expect("a head"))
+            }
+        });
+        let request =
+            json!({"stop": [PRIVATE[0]], "messages": [{"role": "user", "content": PRIVATE[1]}]});
+        let request = Request::post("https://api.openai.com/v1/chat/completions")
+            .body(Full::from(request.to_string()));
+        let shown = runtime.block_on(async {
+            let answered = layer.layer(service).oneshot(request.expect("a request"));
+            let mut body = answered.await.expect("infallible").into_body();
+            drop(body.frame().await);
+            // The body inside has no more than the last piece.
+            format!("{body:?}")
+        });
+        assert!(shown.contains("LlmCall"), "{shown}");
+        for private in PRIVATE {
+            let bytes: Vec<_> = private.bytes().map(|byte| byte.to_string()).collect();
+            assert!(!shown.contains(private), "{kind} {key}: {shown}");
+            assert!(!shown.contains(&bytes.join(", ")), "{kind} {key}: {shown}");
+        }
+    }
+}
