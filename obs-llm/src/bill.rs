@@ -27,7 +27,7 @@ pub struct Bill<'a> {
     /// The model that answered, as it says itself.
     pub response_model: Option<&'a str>,
     /// The tier that served, as the provider names it: `default`, `priority`, `flex`, `batch`, `standard`. That of the answer,
-    /// where it tells one: a request that asks for a better tier does not always get it.
+    /// where it tells one, since a request that asks for a better tier does not always get it; else that of the request.
     pub service_tier: Option<&'a str>,
     /// The host that served, for prices that depend on where that is.
     pub server_address: Option<&'a str>,

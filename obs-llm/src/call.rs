@@ -25,17 +25,17 @@ use finish::FinishReasons;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
     Active, ErrorType, Kind, LabelId, Labels, Milestone, Moment, OpRef, Operation, Outcome, Parent,
-    Session, current,
+    Session, Set, current,
 };
 use pace::Pace;
 use parameters::parameters;
+use std::fmt;
 
 /// A call of a model. It is told of its request through [`RequestSink`] and of its answer through [`ResponseSink`], by whoever
 /// knows: a scanner of the bytes, an adapter of a client library, the caller itself. It ends once: [`end`](Self::end),
 /// [`fail`](Self::fail), or by being dropped, which is cancelled with what is known by then.
 ///
 /// It is `Send`; who polls the answer tells it on whichever thread that is.
-#[derive(Debug)]
 #[must_use = "dropping it records a cancelled call"]
 pub struct LlmCall {
     pub(crate) operation: Operation,
@@ -52,6 +52,8 @@ pub struct LlmCall {
     by_length: Labels,
     streams: bool,
     complete: bool,
+    /// Attributes of OpenAI's are of its formats.
+    is_openais: bool,
     tier: Option<Box<str>>,
     stops: Option<Vec<Box<str>>>,
     pub(crate) response_id: Option<Box<str>>,
@@ -59,6 +61,17 @@ pub struct LlmCall {
     pub(crate) content: Option<Box<Gathered>>,
     /// Where tokens are to be counted.
     estimator: Option<Box<Estimator>>,
+}
+
+/// Without what is said in it, and what is to end it.
+impl fmt::Debug for LlmCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LlmCall")
+            .field("operation", &self.asked.as_str())
+            .field("is_recording", &self.is_recording())
+            .field("usage", &self.usage)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -73,10 +86,15 @@ impl Shared {
             return LlmCall::of(self, kind, asked, Operation::disabled());
         }
         let operation = LabelId::closed(asked as u16);
-        let labels = Labels::NONE
-            .with(OPERATION, operation)
-            .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
+        let who = kind.label(PROVIDER, provider.as_str());
+        let labels = Labels::NONE.with(OPERATION, operation).with(PROVIDER, who);
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        // One that found no place among the labels: spans and prices have its name.
+        if who == LabelId::OVERFLOW
+            && let Some(mut active) = call.operation.active()
+        {
+            active.set_label_text(PROVIDER, provider.as_str());
+        }
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
             call.content = content::begin(&self.settings.content, &self.pool, counts);
@@ -115,6 +133,7 @@ impl LlmCall {
             by_length: Labels::NONE,
             streams: false,
             complete: false,
+            is_openais: true,
             tier: None,
             stops: None,
             response_id: None,
@@ -166,6 +185,7 @@ impl LlmCall {
     /// Which format the answer comes in, where one is read.
     pub fn set_wire(&mut self, wire: Wire) {
         self.operation.set(obs::LLM_WIRE, wire.as_str());
+        self.is_openais = matches!(wire, Wire::OpenAiChat | Wire::OpenAiResponses);
         let kind = match wire {
             Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
             Wire::OpenAiResponses => "responses",
@@ -181,7 +201,7 @@ impl LlmCall {
                         .label(PROVIDER, Provider::AZURE_AI_OPENAI.as_str())
         });
         if is_openai {
-            self.operation.set(gen_ai::OPENAI_API_TYPE, kind);
+            self.say(gen_ai::OPENAI_API_TYPE, kind);
         }
     }
 
@@ -194,9 +214,9 @@ impl LlmCall {
 
     /// The prompt template that was used.
     pub fn set_prompt(&mut self, name: &str, version: Option<&str>) {
-        self.operation.set(gen_ai::PROMPT_NAME, name);
+        self.say(gen_ai::PROMPT_NAME, name);
         if let (Some(version), Dialect::Main) = (version, self.dialect()) {
-            self.operation.set(gen_ai::PROMPT_VERSION, version);
+            self.say(gen_ai::PROMPT_VERSION, version);
         }
     }
 
@@ -354,15 +374,17 @@ impl RequestSink for LlmCall {
         // Only if it is.
         if stream {
             self.streams = true;
-            self.operation.set(gen_ai::REQUEST_STREAM, true);
+            self.say(gen_ai::REQUEST_STREAM, true);
         }
     }
 
     parameters!();
 
     fn service_tier(&mut self, tier: &str) {
-        self.operation
-            .set(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
+        self.set_tier(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
+        if self.tier.is_none() {
+            self.price_by(tier);
+        }
     }
 }
 
@@ -397,24 +419,17 @@ impl ResponseSink for LlmCall {
     }
 
     fn service_tier(&mut self, tier: &str) {
-        if self.is_recording() {
-            self.operation
-                .set(gen_ai::OPENAI_RESPONSE_SERVICE_TIER, tier);
-            // Its price depends on it.
-            if self.shared.settings.prices.is_some() {
-                self.tier = Some(tier.into());
-            }
-        }
+        self.set_tier(gen_ai::OPENAI_RESPONSE_SERVICE_TIER, tier);
+        self.price_by(tier);
     }
 
     fn system_fingerprint(&mut self, fingerprint: &str) {
-        self.operation
-            .set(gen_ai::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, fingerprint);
+        self.say(gen_ai::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, fingerprint);
     }
 
     fn status(&mut self, status: &str) {
         if self.dialect() == Dialect::Main {
-            self.operation.set(gen_ai::RESPONSE_STATUS, status);
+            self.say(gen_ai::RESPONSE_STATUS, status);
         }
     }
 
@@ -458,9 +473,30 @@ impl LlmCall {
         self.shared.settings.dialect
     }
 
+    fn set_tier(&mut self, key: obs_core::Key, tier: &str) {
+        if self.is_openais {
+            self.say(key, tier);
+        }
+    }
+
+    /// Its price depends on the tier: on that of the request, where the answer tells none.
+    fn price_by(&mut self, tier: &str) {
+        if self.is_recording() && self.shared.settings.prices.is_some() {
+            self.tier = Some(tier.into());
+        }
+    }
+
     fn set_count(&mut self, key: obs_core::Key, count: u64) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.operation.set(key, count);
+        self.say(key, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// On its span, and on the event of its details where that is told.
+    fn say<'v>(&mut self, key: obs_core::Key, value: impl Into<Set<'v>>) {
+        let value = value.into();
+        self.operation.set(key, value);
+        if let Some(content) = &mut self.content {
+            content.say(key, value);
+        }
     }
 
     /// Clients stop reading at the end of the format, not at that of the body, or where they know that it failed.

@@ -18,7 +18,8 @@
 //!
 //! - To **events** `gen_ai.client.inference.operation.details`, of severity `DEBUG`, one at the end of each call, sampled or not:
 //!   `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions` and `gen_ai.tool.definitions` as lists of maps,
-//!   beside operation, provider, models, server, the answer's id, its reasons, its tokens and its error.
+//!   beside what the span has by the conventions: operation, provider, models, server, what was asked for but what is a list, the
+//!   answer's id, its reasons, its tokens, its time to the first chunk and its error.
 //! - To **spans**, under the same keys, as texts of JSON. Each is valid, whatever was cut.
 //! - Outside, by [`Upload`], which is asked whatever of the two is on; the span and the event then say where it lies:
 //!   `obs.llm.input.messages_ref` and its like.

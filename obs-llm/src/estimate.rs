@@ -8,7 +8,8 @@
 //! **What is counted so is an estimate**, and is told apart from what a provider told: by the conventions nothing else may be
 //! reported as usage unless the user asks for it. It sees what the client sees. Reasoning that a provider keeps to itself, images
 //! and sound are not in it, nor are the tokens that the model ended its answer or a call of a tool with; the text of a call's
-//! arguments is, its name is not. Anthropic and Google publish no vocabulary: for their models there is no estimate.
+//! arguments is, its name is not. A call that failed before any content came has none. Anthropic and Google publish no
+//! vocabulary: for their models there is no estimate.
 //!
 //! An [`Estimator`] holds the text of one answer until its end, up to a cap; beyond it there is no estimate, rather than one of a
 //! half. That is the cost of it, next to counting at the end, on the thread that ends the call: of 1,000 bytes some twenty

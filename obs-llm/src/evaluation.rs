@@ -19,6 +19,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A call that the layer makes gives its id by `client::ResponseBody::call_id`, while it runs; where a
+//! client library has wrapped that body, as reqwest does, the provider's id of the answer is what is left:
+//! [`Llm::evaluate_response`].
+//!
 //! The event is a child of the span that is evaluated, by its ids: it need not be there any more, nor have been sampled. What an
 //! explanation says is seen by the telemetry's [redactors](obs_core::redact), and cut as any attribute is. Nothing of an evaluation
 //! is in a metric.

@@ -81,8 +81,8 @@
 //! | `gen_ai.request.model`, `gen_ai.response.model` | the request or its path says it; the answer says it |
 //! | `server.address`, `server.port` | the request says it, or the layer was told |
 //! | `gen_ai.request.max_tokens`, `.temperature`, `.top_p`, `.top_k`, `.frequency_penalty`, `.presence_penalty`, `.seed`, `.stop_sequences`, `.choice.count` (not one), `.stream` (if it is), `.encoding_formats` | the request says it |
-//! | `gen_ai.output.type`, `gen_ai.embeddings.dimension.count`, `gen_ai.conversation.id`, `openai.request.service_tier` | the request says it |
-//! | `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `openai.response.service_tier`, `openai.response.system_fingerprint` | the answer says it; what was cut finishes with `error` |
+//! | `gen_ai.output.type`, `gen_ai.embeddings.dimension.count`, `gen_ai.conversation.id`, `openai.request.service_tier` | the request says it, of the last in OpenAI's formats |
+//! | `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `openai.response.service_tier`, `openai.response.system_fingerprint` | the answer says it, of the last two in OpenAI's formats; what was cut finishes with `error` |
 //! | `openai.api.type` | OpenAI or Azure is asked: `chat_completions`, `responses` |
 //! | `gen_ai.usage.input_tokens`, `.output_tokens`, `.cache_read.input_tokens`, `.cache_creation.input_tokens`, `.reasoning.output_tokens` | told, by the arithmetic of its provider: caches are parts of the input, reasoning is part of the output |
 //! | `gen_ai.response.time_to_first_chunk` | streams: to the first chunk **with content** |
@@ -113,6 +113,8 @@
 //! **Events**: `obs.llm.slow`, once for a first chunk and once for a gap that took longer than [is set](Llm::with_slow), at the moment
 //! when it is known, with the ids of the trace. `gen_ai.evaluation.result`, for each [`evaluation`]. With the feature
 //! `content`, and where content is asked for on events, `gen_ai.client.inference.operation.details` at the end of each inference.
+//! `gen_ai.client.operation.exception`, which the conventions have beside them, is not: texts of errors are never recorded, and the
+//! type is the span's `error.type`.
 //!
 //! By `main` of the conventions ([`Dialect::Main`]) the first three metrics are `gen_ai.client.inference.{duration,
 //! time_to_first_chunk, time_per_output_chunk}`, tokens are counters `gen_ai.client.inference.usage.*` by modality with histograms

@@ -7,7 +7,7 @@ use crate::estimate::ChatOverhead;
 use crate::wire::Framing;
 #[cfg(any(feature = "client", feature = "stream"))]
 use crate::wire::Wire;
-use obs_core::Outcome;
+use obs_core::{Key, Outcome, Set};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
@@ -54,6 +54,10 @@ pub(crate) const fn begin(_: &Capture, _: &'static Pool, _: bool) -> Option<Box<
 impl Gathered {
     pub(crate) fn finish(self) -> Option<Finished> {
         match self {}
+    }
+
+    pub(crate) fn say(&mut self, _: Key, _: Set<'_>) {
+        match *self {}
     }
 
     #[cfg(any(feature = "client", feature = "stream"))]

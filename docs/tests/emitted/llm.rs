@@ -8,14 +8,17 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use obs_core::{Outcome, Parent, StatsLevel, Telemetry};
+use obs_core::{Body, Outcome, Parent, StatsLevel, Telemetry};
 use obs_docs::page::root;
 use obs_llm::client::RequestBody;
+use obs_llm::content::{Capture, Exchange, Message, Upload, Uploaded};
 use obs_llm::engines::{EngineScraper, LLAMACPP, SGLANG, ScrapeSettings, ScrapeTarget, VLLM, XLLM};
+use obs_llm::evaluation::Evaluation;
 use obs_llm::server::OUT_OF_MEMORY;
-use obs_llm::wire::{RequestSink, ResponseSink};
+use obs_llm::wire::{Content, RequestSink, ResponseSink};
 use obs_llm::{
-    Bill, Dialect, Llm, LlmClientLayer, LlmOperation, ModelServer, Price, Provider, Tokens, Usage,
+    Bill, CountTokens, Dialect, Llm, LlmClientLayer, LlmOperation, ModelServer, Price, Provider,
+    Tokens, Usage,
 };
 use obs_testing::Receiver;
 use std::convert::Infallible;
@@ -37,6 +40,7 @@ pub(crate) fn run(level: StatsLevel) -> Seen {
         let telemetry = telemetry(&receiver, |builder| builder.with_level(level));
         runtime.block_on(calls(&telemetry, dialect));
         by_hand(&telemetry, dialect);
+        said(&telemetry, dialect);
         answered(&telemetry, dialect);
         telemetry.shutdown(PATIENCE).expect("delivered");
         Seen::of(&receiver)
@@ -197,6 +201,63 @@ fn by_hand(telemetry: &Telemetry, dialect: Dialect) {
     let mut call = llm.call(LlmOperation::Chat, &Provider::ANTHROPIC);
     call.model("claude-sonnet-4-5");
     call.end();
+}
+
+/// A token for each word.
+#[derive(Debug)]
+struct Words;
+
+impl CountTokens for Words {
+    fn count(&self, _: &str, text: &str) -> Option<u64> {
+        u64::try_from(text.split_whitespace().count()).ok()
+    }
+}
+
+#[derive(Debug)]
+struct Outside;
+
+impl Upload for Outside {
+    fn upload(&self, _: &mut Exchange) -> Uploaded {
+        let at = |what| Some(format!("store://1/{what}"));
+        Uploaded {
+            input: at("input"),
+            output: at("output"),
+            system: at("system"),
+            tools: at("tools"),
+        }
+    }
+}
+
+/// What was said, where it is asked for, tokens that are counted here, and what the answer was worth.
+fn said(telemetry: &Telemetry, dialect: Dialect) {
+    let content = Capture::spans_and_events().with_text_bytes(32);
+    let llm = llm(telemetry, dialect)
+        .with_content(content.with_upload(Arc::new(Outside)))
+        .with_estimates(Arc::new(Words));
+    let mut call = llm.call(LlmOperation::Chat, &Provider::ANTHROPIC);
+    call.set_server("api.anthropic.com", Some(443));
+    parameters(&mut call);
+    call.model("claude-sonnet-4-5");
+    call.response_id("msg_1");
+    call.response_model("claude-sonnet-4-5-20250929");
+    call.system_instruction("Be brief.");
+    call.input_message(Message::new("user").with_text("more than a text may have ".repeat(2)));
+    let name = ("name".to_owned(), Body::Text("weather".to_owned()));
+    call.tool_definition(Body::Map(vec![name]));
+    call.content(Content::Text);
+    call.text(Content::Text, 0, "Briefly.");
+    call.output_message(Message::new("assistant").with_text("Briefly."));
+    call.finish_reason(0, "end_turn");
+    let evaluation = Evaluation::new("relevance").with_score(0.5);
+    let evaluation = evaluation.with_label("fair").with_explanation("It is.");
+    call.evaluate(evaluation.with_error_type("timeout"));
+    call.end();
+    // It tells its tokens, and fails.
+    let mut call = llm.call(LlmOperation::Chat, &Provider::ANTHROPIC);
+    call.model("claude-sonnet-4-5");
+    call.usage(&all_tokens());
+    call.input_message(Message::new("user").with_text("hi"));
+    call.end_with(Outcome::failed(obs_llm::INCOMPLETE));
 }
 
 /// The side that answers.

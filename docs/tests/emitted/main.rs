@@ -17,12 +17,6 @@ use obs_docs::page::{is_up_to_date, root};
 use seen::Seen;
 use std::fs;
 
-/// Why names for generative AI are not seen.
-const CONTENT: &str = "of captured content, with the feature `content`: `obs-llm/tests/content`";
-const EVALUATION: &str = "of evaluations: `obs-llm/tests/evaluation`";
-const ESTIMATE: &str =
-    "of tokens that are counted here, which no call has yet: `obs-llm/tests/estimate`";
-
 /// Names of ours that no run here shows, each with why. What is shown nevertheless fails the test.
 const UNSEEN: &[(&str, &str)] = &[
     (
@@ -57,24 +51,6 @@ const UNSEEN: &[(&str, &str)] = &[
         "obs.rpc.exception.kind",
         "of Thrift's calls: `obs-rpc/tests/volo_thrift`",
     ),
-    ("gen_ai.system_instructions", CONTENT),
-    ("gen_ai.input.messages", CONTENT),
-    ("gen_ai.output.messages", CONTENT),
-    ("gen_ai.tool.definitions", CONTENT),
-    ("gen_ai.client.inference.operation.details", CONTENT),
-    ("obs.llm.content.cut", CONTENT),
-    ("obs.llm.input.messages_ref", CONTENT),
-    ("obs.llm.output.messages_ref", CONTENT),
-    ("obs.llm.system_instructions_ref", CONTENT),
-    ("obs.llm.tool.definitions_ref", CONTENT),
-    ("gen_ai.evaluation.name", EVALUATION),
-    ("gen_ai.evaluation.score.value", EVALUATION),
-    ("gen_ai.evaluation.score.label", EVALUATION),
-    ("gen_ai.evaluation.explanation", EVALUATION),
-    ("gen_ai.evaluation.result", EVALUATION),
-    ("obs.llm.usage.estimated", ESTIMATE),
-    ("obs.llm.usage.estimated.input_tokens", ESTIMATE),
-    ("obs.llm.usage.estimated.output_tokens", ESTIMATE),
 ];
 
 #[test]

@@ -41,7 +41,7 @@ impl LlmCall {
         }
         let gathers = self.content.is_some();
         let said = self.content.take().and_then(|content| content.finish());
-        self.estimate(said.as_ref());
+        self.estimate(said.as_ref(), outcome);
         self.annotate();
         self.describe();
         self.count_tokens(outcome);
@@ -72,7 +72,7 @@ impl LlmCall {
     }
 
     fn describe(&mut self) {
-        let per_token = self.per_token();
+        let (per_token, first_chunk) = (self.per_token(), self.first_chunk());
         let (kind, pace) = (self.kind, &self.pace);
         let Some(mut active) = self.operation.active() else {
             return;
@@ -86,10 +86,9 @@ impl LlmCall {
             dialect,
         );
         // An answer in one piece has none.
-        if let Some(first) = pace.first() {
+        if let Some(seconds) = first_chunk {
             active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
-            let took = kind.seconds(first.ticks_since(active.started()));
-            active.set(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, took);
+            active.set(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, seconds);
         }
         if let Some(longest) = pace.longest() {
             active.set(obs::LLM_CHUNK_GAP_MAX, kind.seconds(longest));
@@ -100,6 +99,13 @@ impl LlmCall {
         if let Some(seconds) = per_token {
             active.set(obs::LLM_TIME_PER_OUTPUT_TOKEN_ATTRIBUTE, seconds);
         }
+    }
+
+    /// Time to the first chunk, in seconds.
+    pub(crate) fn first_chunk(&mut self) -> Option<f64> {
+        let first = self.pace.first()?;
+        let started = self.operation.active()?.started();
+        Some(self.kind.seconds(first.ticks_since(started)))
     }
 
     /// Time for each token after the first, in seconds: providers put several in a chunk.

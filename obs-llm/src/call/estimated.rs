@@ -7,13 +7,19 @@ use crate::estimate::ChatOverhead;
 use crate::provider::Provider;
 use crate::usage::{Tokens, Usage};
 use obs_core::semconv::obs;
+use obs_core::{End, Outcome};
 
 impl LlmCall {
     /// Counts what was seen, if that is asked for and the provider told nothing of it.
-    pub(super) fn estimate(&mut self, said: Option<&Finished>) {
+    pub(super) fn estimate(&mut self, said: Option<&Finished>, outcome: Outcome) {
         let Some(mut estimator) = self.estimator.take() else {
             return;
         };
+        // What was refused, or never got there, used nothing. What was left before its first chunk may have been read.
+        let is_left = matches!(outcome.end(), End::Cancelled | End::TimedOut);
+        if outcome.is_error() && !is_left && self.pace.counted() == 0 {
+            return;
+        }
         let told = |tokens| self.usage.get(tokens).is_some();
         let (input, output) = (told(Tokens::Input), told(Tokens::Output));
         let (shared, kind) = (self.shared, self.kind);

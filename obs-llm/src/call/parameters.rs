@@ -9,35 +9,36 @@ macro_rules! parameters {
         }
 
         fn temperature(&mut self, value: f64) {
-            self.operation.set(gen_ai::REQUEST_TEMPERATURE, value);
+            self.say(gen_ai::REQUEST_TEMPERATURE, value);
         }
 
         fn top_p(&mut self, value: f64) {
-            self.operation.set(gen_ai::REQUEST_TOP_P, value);
+            self.say(gen_ai::REQUEST_TOP_P, value);
         }
 
         fn top_k(&mut self, value: f64) {
             match self.dialect() {
-                Dialect::V1_41 => self.operation.set(gen_ai::REQUEST_TOP_K, value),
-                Dialect::Main => self.operation.set(gen_ai::REQUEST_TOP_K, value as i64),
+                Dialect::V1_41 => self.say(gen_ai::REQUEST_TOP_K, value),
+                Dialect::Main => self.say(gen_ai::REQUEST_TOP_K, value as i64),
             }
         }
 
         fn frequency_penalty(&mut self, value: f64) {
-            self.operation.set(gen_ai::REQUEST_FREQUENCY_PENALTY, value);
+            self.say(gen_ai::REQUEST_FREQUENCY_PENALTY, value);
         }
 
         fn presence_penalty(&mut self, value: f64) {
-            self.operation.set(gen_ai::REQUEST_PRESENCE_PENALTY, value);
+            self.say(gen_ai::REQUEST_PRESENCE_PENALTY, value);
         }
 
         fn seed(&mut self, seed: i64) {
-            self.operation.set(gen_ai::REQUEST_SEED, seed);
+            self.say(gen_ai::REQUEST_SEED, seed);
         }
 
         fn choice_count(&mut self, count: u64) {
             if count != 1 {
-                self.choices = u32::try_from(count).unwrap_or(u32::MAX);
+                // Of none that is asked for there is an answer all the same: what it was refused with, or one.
+                self.choices = u32::try_from(count).unwrap_or(u32::MAX).max(1);
                 self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
             }
         }
@@ -55,12 +56,12 @@ macro_rules! parameters {
 
         fn reasoning_level(&mut self, level: &str) {
             if self.dialect() == Dialect::Main {
-                self.operation.set(gen_ai::REQUEST_REASONING_LEVEL, level);
+                self.say(gen_ai::REQUEST_REASONING_LEVEL, level);
             }
         }
 
         fn output_type(&mut self, kind: &'static str) {
-            self.operation.set(gen_ai::OUTPUT_TYPE, kind);
+            self.say(gen_ai::OUTPUT_TYPE, kind);
         }
 
         fn encoding_format(&mut self, format: &str) {
@@ -76,12 +77,12 @@ macro_rules! parameters {
 
         fn previous_response(&mut self, id: &str) {
             if self.dialect() == Dialect::Main {
-                self.operation.set(gen_ai::REQUEST_PREVIOUS_RESPONSE_ID, id);
+                self.say(gen_ai::REQUEST_PREVIOUS_RESPONSE_ID, id);
             }
         }
 
         fn conversation(&mut self, id: &str) {
-            self.operation.set(gen_ai::CONVERSATION_ID, id);
+            self.say(gen_ai::CONVERSATION_ID, id);
         }
     };
 }

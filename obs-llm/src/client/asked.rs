@@ -3,6 +3,7 @@
 use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::wire::RequestSink;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// So much is noted at most, in bytes: room for each fact once, and for as many texts that end the answer as a call takes.
@@ -12,7 +13,7 @@ const MOST: usize = 2048;
 const STOPS: u8 = 8;
 
 /// What the body of a request told, by now.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Seen {
     /// Facts in the order in which they were met. Of each, which one it is, and eight bytes, or a length and a text.
     notes: Vec<u8>,
@@ -23,6 +24,16 @@ struct Seen {
     is_whole: bool,
     /// Some of it could not be looked at.
     has_gaps: bool,
+}
+
+/// Without the facts, of which some are the caller's texts.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Seen");
+        shown.field("attempt", &self.attempt);
+        shown.field("is_whole", &self.is_whole);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// The facts of one request, shared by its two sides.

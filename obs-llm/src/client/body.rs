@@ -6,6 +6,7 @@ use super::pieces;
 use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::{BODY_ERROR, INCOMPLETE};
+use crate::evaluation::CallId;
 use crate::wire::ResponseScanner;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -48,6 +49,12 @@ impl<B> ResponseBody<B> {
             inner,
             observed: None,
         }
+    }
+
+    /// What to [evaluate](crate::evaluation) its answer by, later: to be taken while the call runs. The answer's id is in it once
+    /// that was read. `None` where nothing is recorded, and after the end.
+    pub fn call_id(&mut self) -> Option<CallId> {
+        self.observed.as_mut()?.call.id()
     }
 
     /// The body inside.

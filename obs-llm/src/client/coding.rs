@@ -102,7 +102,6 @@ impl Coding {
 }
 
 #[cfg(feature = "compression")]
-#[derive(Debug)]
 pub(crate) struct Decoder {
     method: Method,
     piece: [u8; PIECE],
@@ -111,7 +110,6 @@ pub(crate) struct Decoder {
 }
 
 #[cfg(feature = "compression")]
-#[derive(Debug)]
 enum Method {
     Gzip(gzip::Gzip),
     Deflate(gzip::Deflate),
@@ -125,6 +123,16 @@ enum Method {
 struct Step {
     read: usize,
     written: usize,
+}
+
+/// Without what it decoded last.
+#[cfg(feature = "compression")]
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Decoder");
+        shown.field("decoded", &self.decoded);
+        shown.finish_non_exhaustive()
+    }
 }
 
 #[cfg(feature = "compression")]

@@ -10,7 +10,6 @@ use crate::wire::{Framing, Wire};
 use serde_json::Value;
 
 /// What is being answered.
-#[derive(Debug)]
 pub(crate) struct Answer {
     wire: Wire,
     framing: Framing,
@@ -67,6 +66,16 @@ struct Draft {
     id: Option<String>,
     name: String,
     whole: Option<Part>,
+}
+
+impl std::fmt::Debug for Answer {
+    /// Without what it says.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("wire", &self.wire)
+            .field("drafts", &self.drafts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Choice {

@@ -9,7 +9,8 @@ use super::requests;
 use crate::bill::CountTokens;
 use crate::estimate::ChatOverhead;
 use crate::wire::{Framing, Wire};
-use obs_core::Body;
+use obs_core::otel::{KeyValue, Value};
+use obs_core::{Body, Key, Set};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The body of a request, kept as it passes: by whoever sends it, on whichever task.
@@ -82,6 +83,8 @@ pub(crate) fn begin(capture: &Capture, pool: &'static Pool, counts: bool) -> Opt
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(super) exchange: Exchange,
+    /// What was asked for, and said of the answer, beside what is in it.
+    pub(super) facts: Vec<KeyValue>,
     /// How many bytes are not in it.
     pub(super) cut: usize,
     /// Its room in the pool, until it is told.
@@ -130,6 +133,7 @@ pub(crate) struct Gathered {
     request: Option<Keeping>,
     answer: Option<Answer>,
     by_hand: Exchange,
+    facts: Vec<KeyValue>,
     share: Share,
     refused: bool,
     /// The most bytes of a request, and of the texts of an answer.
@@ -143,6 +147,7 @@ impl Gathered {
             request: None,
             answer: None,
             by_hand: Exchange::default(),
+            facts: Vec::new(),
             share: Share::of(pool),
             refused: false,
             most,
@@ -175,6 +180,20 @@ impl Gathered {
             .answer
             .get_or_insert_with(|| Answer::new(wire, framing, Share::of(self.pool), self.most.1));
         answer.feed(bytes);
+    }
+
+    /// What was asked for; the last counts. A call has a dozen.
+    pub(crate) fn say(&mut self, key: Key, value: Set<'_>) {
+        let value: Value = match value {
+            Set::Bool(value) => value.into(),
+            Set::I64(value) => value.into(),
+            Set::F64(value) => value.into(),
+            Set::Static(text) => text.into(),
+            Set::Copied(text) => text.to_owned().into(),
+            _ => return,
+        };
+        self.facts.retain(|fact| fact.key.as_str() != key.as_str());
+        self.facts.push(KeyValue::new(key.as_str(), value));
     }
 
     /// Something is told by hand, of about this size.
@@ -236,6 +255,7 @@ impl Gathered {
         }
         (!refused).then_some(Finished {
             exchange,
+            facts: self.facts,
             cut,
             _share: self.share,
         })

@@ -6,10 +6,43 @@ use serde_json::Value;
 /// Reads a document of which only the beginning is there, and `missing` bytes are not: a text that was cut has the mark of
 /// texts that are cut, and what was open is closed. `None` if it is no JSON.
 pub(super) fn read(bytes: &[u8], missing: usize) -> Option<Value> {
+    as_it_is(bytes, missing).or_else(|| as_it_is(&paired(bytes)?, missing))
+}
+
+fn as_it_is(bytes: &[u8], missing: usize) -> Option<Value> {
     if missing == 0 {
         return serde_json::from_slice(bytes).ok();
     }
     serde_json::from_slice(&closed(bytes, missing)?).ok()
+}
+
+/// The same with `U+FFFD` for halves of pairs of surrogates: some servers divide a character between two events, some clients a
+/// text within one, and both write what JSON allows (RFC 8259, §8.2) and no text of Unicode's has. `None` if there are none.
+fn paired(bytes: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let is_low = |at: usize| unit(at).is_some_and(|unit| unit & 0xfc00 == 0xdc00);
+    let mut whole = Vec::with_capacity(bytes.len());
+    let (mut at, mut from) = (0, 0);
+    while let Some(escape) = memchr::memchr(b'\\', &bytes[at..]) {
+        let here = at + escape;
+        at = match unit(here).map(|unit| unit & 0xfc00) {
+            None => here + 2,
+            Some(0xd800) if is_low(here + 6) => here + 12,
+            Some(0xd800 | 0xdc00) => {
+                whole.extend_from_slice(&bytes[from..here]);
+                whole.extend_from_slice(b"\\ufffd");
+                from = here + 6;
+                from
+            }
+            Some(_) => here + 6,
+        }
+        .min(bytes.len());
+    }
+    whole.extend_from_slice(&bytes[from..]);
+    (from > 0).then_some(whole)
 }
 
 /// The beginning of a document, closed behind the last value that can be told to be one.
@@ -229,6 +262,24 @@ mod tests {
         }
         assert_eq!(read(document.as_bytes(), 0), Some(whole));
         assert_eq!(read(b"]]", 3), None);
+    }
+
+    #[test]
+    fn half_a_pair_of_surrogates_takes_no_more_than_itself() {
+        let text = |json: &str| read(json.as_bytes(), 0).map(|told| told["a"].clone());
+        for (json, said) in [
+            (r#"{"a":"x\ud83d"}"#, "x\u{fffd}"),
+            (r#"{"a":"\ude00 end"}"#, "\u{fffd} end"),
+            (r#"{"a":"\uD83D\ud83d\ude00"}"#, "\u{fffd}😀"),
+            (r#"{"a":"\\ud83d \udc00"}"#, "\\ud83d \u{fffd}"),
+        ] {
+            assert_eq!(text(json), Some(said.into()), "{json}");
+        }
+        assert_eq!(text(r#"{"a":"\ud83d\"#), None, "no JSON");
+        let cut = br#"{"a":"\ud83d!","b":["word and wo"#;
+        let left = read(cut, 7).expect("JSON");
+        assert_eq!(left["a"], "\u{fffd}!");
+        assert_eq!(left["b"][0], "word and…[+10 bytes]");
     }
 
     fn is_part(left: &Value, whole: &Value) -> bool {

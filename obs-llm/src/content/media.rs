@@ -15,10 +15,16 @@ pub(super) fn inline(modality: &'static str, mime_type: Option<&str>, base64: &s
 
 /// What tells media at a URL, which may be one that holds them.
 pub(super) fn at(modality: &'static str, mime_type: Option<&str>, url: &str) -> Media {
-    if let Some(data) = url.strip_prefix("data:") {
+    // As whoever reads URLs reads them: without blanks around them, and the scheme in letters of either case.
+    let url = url.trim();
+    if let Some((scheme, data)) = url.split_once(':')
+        && scheme.eq_ignore_ascii_case("data")
+    {
         let (head, data) = data.split_once(',').unwrap_or((data, ""));
-        let kind = head.split(';').next().filter(|kind| !kind.is_empty());
-        let place = match head.ends_with(";base64") {
+        let (kind, coding) = head.split_once(';').unwrap_or((head, ""));
+        let kind = Some(kind.trim()).filter(|kind| !kind.is_empty());
+        let coding = coding.rsplit(';').next().unwrap_or_default().trim();
+        let place = match coding.eq_ignore_ascii_case("base64") {
             true => hashed(data),
             false => MediaPlace::Inline,
         };
@@ -31,7 +37,11 @@ pub(super) fn at(modality: &'static str, mime_type: Option<&str>, url: &str) -> 
     Media {
         modality,
         mime_type: mime_type.map(str::to_owned),
-        place: MediaPlace::Uri(without_secrets(url)),
+        place: match url.contains("://") {
+            true => MediaPlace::Uri(without_secrets(url)),
+            // Of servers that take base64 as it is, this is it.
+            false => hashed(url),
+        },
     }
 }
 
@@ -139,6 +149,26 @@ mod tests {
             panic!("no hash");
         };
         assert_eq!(bytes, 2);
+    }
+
+    /// What is no URL of somewhere is the media themselves, however they are written.
+    #[test]
+    fn media_are_never_told_as_their_url() {
+        for written in [
+            "DATA:image/png;base64,YWJj",
+            " data:image/png;base64,YWJj\n",
+            "data:image/png;name=a.png;BASE64,YWJj",
+            "YWJj",
+        ] {
+            let place = at("image", None, written).place;
+            assert!(
+                matches!(place, MediaPlace::Hashed { bytes: 3, .. }),
+                "{written}"
+            );
+        }
+        assert!(at("image", None, "data:text/plain,abc").place == MediaPlace::Inline);
+        assert!(at("image", None, "attachment:abc").place == MediaPlace::Inline);
+        assert!(at("image", None, "").place == MediaPlace::Inline);
     }
 
     #[test]

@@ -44,6 +44,12 @@ pub(super) fn of_part(part: &Value, to: &mut Vec<Part>) {
     to.extend(parts);
 }
 
+fn of_one(part: &Value) -> Option<Part> {
+    let mut parts = Vec::new();
+    of_part(part, &mut parts);
+    parts.pop()
+}
+
 /// OpenAI's and Anthropic's, which say their type.
 fn of_type(kind: &str, part: &Value) -> Vec<Part> {
     let said = |key| owned(part, key).unwrap_or_default();
@@ -167,6 +173,11 @@ pub(super) fn response(id: Option<String>, content: Option<&Value>) -> Part {
             }
             Body::List(told)
         }
+        // A part that stands for itself may be media, too.
+        Some(part) if text(part, "type").is_some() => match of_one(part) {
+            Some(media @ Part::Media(_)) => super::render::part(media),
+            _ => json::body(part),
+        },
         Some(value) => json::body(value),
         None => Body::Empty,
     };

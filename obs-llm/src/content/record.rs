@@ -26,6 +26,7 @@ impl LlmCall {
         }
         let Some(Finished {
             mut exchange,
+            facts,
             mut cut,
             _share,
         }) = said
@@ -49,7 +50,7 @@ impl LlmCall {
             self.tell_span(capture, &told, cut);
         }
         if capture.events {
-            self.tell_event(told, &uploaded, cut, outcome);
+            self.tell_event((told, facts), &uploaded, cut, outcome);
         }
     }
 
@@ -92,8 +93,15 @@ impl LlmCall {
         }
     }
 
-    fn tell_event(&mut self, told: Told, uploaded: &Uploaded, cut: usize, outcome: Outcome) {
+    fn tell_event(
+        &mut self,
+        (told, facts): (Told, Vec<KeyValue>),
+        uploaded: &Uploaded,
+        cut: usize,
+        outcome: Outcome,
+    ) {
         let shared = self.shared;
+        let first_chunk = self.first_chunk();
         let dialect = shared.settings.dialect;
         let usage = self.usage;
         let reasons = self.finish.iter().map(|reason| reason.to_owned().into());
@@ -126,6 +134,12 @@ impl LlmCall {
             && let Ok(port) = port.to_text().parse::<i64>()
         {
             event = with(event, semconv::network::SERVER_PORT, port);
+        }
+        for fact in facts {
+            event = event.with_attribute(fact);
+        }
+        if let Some(seconds) = first_chunk {
+            event = with(event, gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, seconds);
         }
         if let Some(id) = id {
             event = with(event, gen_ai::RESPONSE_ID, String::from(id));

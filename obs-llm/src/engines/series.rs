@@ -32,6 +32,8 @@ struct Known {
     /// Since when it counts, and when it was read last, in nanoseconds since the Unix epoch.
     start: u64,
     time: u64,
+    /// When it began, as the page has it.
+    created: Option<u64>,
     total: Value,
 }
 
@@ -45,26 +47,37 @@ impl Memory {
     /// Since when a series counts that was read at `now`.
     fn since(&mut self, series: &Series, now: u64) -> u64 {
         let created = series.created.map(|seconds| (seconds * 1e9) as u64);
-        let created = created.map(|created| created.min(now));
+        // By a clock that is ahead of ours it is to begin: since when it counts is not known then.
+        let past = created.filter(|created| *created <= now);
         let falls = series.id.target.shape() == Shape::UpDownCounter;
-        let start = match self.0.get(&series.id) {
-            None => created.unwrap_or(now),
-            Some(known) => match created {
-                Some(created) if created > known.start.saturating_add(MOVED) => {
-                    // Two streams do not overlap.
-                    created.max(known.time)
-                }
-                // Another start than before, or nobody would see that it is another stream.
-                _ if !falls && fell(&known.total, &series.value) => {
-                    known.time.max(known.start.saturating_add(1))
-                }
-                _ => known.start,
-            },
+        // What the page says is held against what it said, and not against what our clock made of that.
+        let moved = |known: &Known| {
+            let before = known.created.unwrap_or(known.start);
+            created.is_some_and(|created| created > before.saturating_add(MOVED))
+        };
+        let known = self.0.get(&series.id);
+        let (start, created) = match known {
+            None => (past.unwrap_or(now), created),
+            // Two streams do not overlap.
+            Some(known) if moved(known) => {
+                let past = past.unwrap_or_default();
+                (
+                    past.max(known.time).max(known.start.saturating_add(1)),
+                    created,
+                )
+            }
+            // Another start than before, or nobody would see that it is another stream.
+            Some(known) if !falls && fell(&known.total, &series.value) => (
+                known.time.max(known.start.saturating_add(1)),
+                known.created.or(created),
+            ),
+            Some(known) => (known.start, known.created.or(created)),
         };
         let start = start.min(now);
         let known = Known {
             start,
             time: now,
+            created,
             total: series.value.clone(),
         };
         self.0.insert(series.id.clone(), known);

@@ -15,6 +15,9 @@ pub struct ScrapeSettings {
     pub(crate) samples: usize,
 }
 
+/// The longest interval and deadline: sums of what is longer are no times.
+const MOST: (Duration, Duration) = (Duration::from_secs(86_400), Duration::from_secs(3_600));
+
 impl Default for ScrapeSettings {
     fn default() -> Self {
         Self {
@@ -32,16 +35,16 @@ impl ScrapeSettings {
         Self::default()
     }
 
-    /// How often each engine is scraped; at least 10 ms. Without threads it is at each collection, and this says nothing.
+    /// How often each engine is scraped; from 10 ms to a day. Without threads it is at each collection, and this says nothing.
     pub fn with_interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(10));
+        self.interval = interval.clamp(Duration::from_millis(10), MOST.0);
         self
     }
 
-    /// How long a page may take, from the name's look-up to its last byte; at least 1 ms. Where there are so many engines that
-    /// they would not fit into an interval, each has its part of that.
+    /// How long a page may take, from the name's look-up to its last byte; from 1 ms to an hour. Where there are so many engines
+    /// that they would not fit into an interval, each has its part of that.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline.max(Duration::from_millis(1));
+        self.deadline = deadline.clamp(Duration::from_millis(1), MOST.1);
         self
     }
 

@@ -8,12 +8,15 @@ use crate::dialect::Dialect;
 use crate::usage::Usage;
 use crate::wire::{RequestSink, ResponseSink};
 use obs_core::semconv::gen_ai;
-use obs_core::{Key, LabelId};
+use obs_core::{Key, LabelId, Set};
 
 impl InferenceRequest {
     fn set_count(&mut self, key: Key, count: u64) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.operation.set(key, count);
+        self.say(key, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    fn say<'v>(&mut self, key: Key, value: impl Into<Set<'v>>) {
+        self.operation.set(key, value);
     }
 
     fn dialect(&self) -> Dialect {

@@ -7,6 +7,7 @@ use crate::call::finish::FinishReasons;
 use crate::slow::Slow;
 use crate::usage::Usage;
 use obs_core::{Active, Event, Labels, Milestone, Moment, OpRef, Operation, Outcome, Session};
+use std::fmt;
 use std::time::Duration;
 
 /// A request that a model is to answer. Whoever has it tells what happens to it, on whichever thread that is; it ends once, by
@@ -16,7 +17,6 @@ use std::time::Duration;
 /// What it was asked is told through [`RequestSink`](crate::wire::RequestSink), by hand or by a
 /// [`RequestScanner`](crate::wire::RequestScanner) over the body, and what it answers beside tokens (id, finish reasons, usage)
 /// through [`ResponseSink`](crate::wire::ResponseSink).
-#[derive(Debug)]
 #[must_use = "dropping it records a cancelled request"]
 pub struct InferenceRequest {
     pub(super) operation: Operation,
@@ -43,6 +43,16 @@ pub struct InferenceRequest {
     pub(super) usage: Usage,
     pub(super) finish: FinishReasons,
     pub(super) stops: Option<Vec<Box<str>>>,
+}
+
+/// Without what is to end its answer.
+impl fmt::Debug for InferenceRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InferenceRequest")
+            .field("phase", &self.phase)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

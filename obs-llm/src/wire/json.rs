@@ -12,6 +12,7 @@ use super::{
     string::{self, Unescape},
     table::{At, NONE, Node},
 };
+use std::fmt;
 
 /// So many bytes of a text are kept, and of a key or a number, where a [`Json`] does not say how many: a longer text is cut at a
 /// character, a longer key is none that is wanted, and a longer number is not told.
@@ -117,7 +118,6 @@ enum State {
 }
 
 /// Where a document is.
-#[derive(Debug)]
 pub(crate) struct Json<const KEPT: usize = CAP> {
     state: State,
     /// Which key of its node the value has that is to come or is being read.
@@ -132,6 +132,17 @@ pub(crate) struct Json<const KEPT: usize = CAP> {
     inside: u32,
     levels: [u8; LEVELS],
     buffer: [u8; KEPT],
+}
+
+/// Without what it holds, which is what somebody said.
+impl<const KEPT: usize> fmt::Debug for Json<KEPT> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Json");
+        shown
+            .field("state", &self.state)
+            .field("depth", &self.depth);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl<const KEPT: usize> Json<KEPT> {

@@ -120,3 +120,40 @@ fn times_stand_by_how_long_input_and_output_were() {
     call.end();
     assert_eq!(none.count("obs.llm.client.duration"), 0);
 }
+
+/// A report that contradicts itself: no token is counted twice.
+#[test]
+fn main_counts_no_more_of_the_parts_than_there_are_in_all() {
+    let capture = Capture::new();
+    let mut call = asked(&main_llm(&capture));
+    let parts = [
+        (Tokens::Input, 100),
+        (Tokens::TextInput, 70),
+        (Tokens::ImageInput, 50),
+        (Tokens::AudioInput, 10),
+    ];
+    for (tokens, count) in parts {
+        call.usage(&Usage::new().with(tokens, count));
+    }
+    call.end();
+    let counted = capture.points().sum_by(
+        "gen_ai.client.inference.usage.input_tokens",
+        "gen_ai.token.modality",
+    );
+    let counted: Vec<_> = counted.iter().map(|(of, count)| (&**of, *count)).collect();
+    assert_eq!(counted, [("image", 30.0), ("text", 70.0)]);
+}
+
+#[test]
+fn an_answer_of_one_chunk_has_no_time_for_each_token_after_it() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    capture.clock().advance(100 * MS);
+    call.content(Content::Text);
+    call.usage(&usage());
+    call.end();
+    let record = capture.record();
+    assert_eq!(record.attr("obs.llm.response.chunks"), Some(&1.into()));
+    assert_eq!(record.attr("obs.llm.response.time_per_output_token"), None);
+    assert_eq!(capture.count("obs.llm.client.time_per_output_token"), 0);
+}

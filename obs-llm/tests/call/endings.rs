@@ -218,3 +218,18 @@ fn an_answer_without_tokens_is_counted_as_such() {
     );
     assert_eq!(capture.count("gen_ai.client.token.usage"), 0);
 }
+
+/// Whoever asks for none gets one, or is refused: what is left before its end was cut.
+#[test]
+fn a_call_for_no_answers_that_is_left_is_cancelled() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    call.choice_count(0);
+    capture.clock().advance(100 * MS);
+    call.content(Content::Text);
+    drop(call);
+    let record = capture.record();
+    assert_eq!(record.outcome.end(), End::Cancelled);
+    let reasons = record.attr("gen_ai.response.finish_reasons");
+    assert_eq!(reasons, Some(&list(&["error"])));
+}

@@ -2,6 +2,7 @@
 
 use crate::support::ask;
 use http_body_util::BodyExt;
+use obs_llm::evaluation::Evaluation;
 use obs_llm::{Dialect, Llm, LlmClientLayer};
 use obs_testing::{Capture, assert_tree};
 
@@ -96,4 +97,26 @@ async fn what_asks_no_model_is_no_call() {
     let response = ask(&layer(&capture), (url, "{}"), answer).await;
     response.into_body().collect().await.expect("infallible");
     assert_eq!(capture.records().len(), 0);
+}
+
+/// Whoever reads an answer through the layer can evaluate it when it is long over.
+#[tokio::test]
+async fn an_answer_of_the_layers_is_evaluated_by_the_id_of_its_call() {
+    let capture = Capture::new();
+    let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+    let url = "https://api.openai.com/v1/chat/completions";
+    let answer = (200, "text/event-stream", STREAM);
+    let response = ask(&LlmClientLayer::of(&llm), (url, CHAT), answer).await;
+    let mut body = response.into_body();
+    let before = body.call_id().expect("it runs");
+    assert_eq!(before.response_id(), None);
+    drop(body.frame().await);
+    let id = body.call_id().expect("it runs");
+    assert_eq!(id.response_id(), Some("c1"));
+    while body.frame().await.is_some() {}
+    assert_eq!(body.call_id(), None, "it is over");
+    drop(body);
+    llm.evaluate(&id, Evaluation::new("relevance").with_score(1.0));
+    let event = capture.log_events().remove(0);
+    assert_eq!(event.span_id, Some(capture.record().span_id));
 }

@@ -125,7 +125,10 @@ async fn replay(case: &Case, capture: &Capture, coding: Option<&'static str>, pi
         }
         Ok::<_, Infallible>(head.body(Frames::of(pieces)).unwrap())
     });
-    let asked = request(case.url, r#"{"model":"m","stream":true,"n":1}"#);
+    let asked = request(
+        case.url,
+        r#"{"model":"m","stream":true,"n":1,"service_tier":"auto"}"#,
+    );
     let answer = layer(capture).layer(service).oneshot(asked).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, pieces.concat(), "{}", case.name);
@@ -156,6 +159,9 @@ fn check(case: &Case, capture: &Capture, how: &str) {
     } else if case.has("complete") {
         assert_eq!(record.error_type(), None, "{name}");
     }
+    // Another's tier is no attribute of OpenAI's.
+    let openais = { record.attributes.iter() }.any(|(key, _)| key.starts_with("openai."));
+    assert_eq!(openais, case.url.contains("openai"), "{name}");
     for (line, anomaly) in [("Json", "malformed_json"), ("Frame", "malformed_frame")] {
         let told = case.lines("malformed").filter(|told| *told == line);
         let of = [("obs.anomaly", AttrValue::from(anomaly))];

@@ -335,3 +335,77 @@ fn an_upload_that_panics_is_contained() {
     );
     assert_eq!(capture.records().len(), 1);
 }
+
+/// A limit on all texts of spans cuts them as text, after which JSON would be none: it is a cap like the others.
+#[test]
+fn an_attribute_of_a_span_is_json_below_the_limit_of_all_texts() {
+    let of = |name: &str| (name == "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT").then(|| "150".to_owned());
+    let environment = obs_core::setup::environment::Environment::from_fn(of);
+    let capture = Capture::builder()
+        .with(|builder| builder.with_environment(environment))
+        .build();
+    let messages = ["first", &"\"\\\n😀".repeat(50)];
+    asked(
+        &capture,
+        Content::spans(),
+        &request(&messages),
+        &answer("yes"),
+    );
+    let record = capture.record();
+    let told = record.text("gen_ai.input.messages").expect("told");
+    assert!(told.chars().count() <= 150, "{told}");
+    let told: Value = serde_json::from_str(told).expect("JSON");
+    assert!(
+        texts(&told)
+            .last()
+            .expect("a message")
+            .starts_with("\"\\\n")
+    );
+}
+
+/// By the conventions the event has what the span of an inference has, and some of that where the request says it.
+#[test]
+fn the_event_has_what_was_asked_for_as_the_span_does() {
+    let request = json!({"model": "gpt-4o", "stream": true, "n": 2, "seed": 7, "max_tokens": 64, "temperature": 0.5,
+        "service_tier": "flex", "response_format": {"type": "json_object"}, "messages": []});
+    let chunk = |choice: u32, told: Value| {
+        json!({"id": "c1", "model": "gpt-4o-1", "service_tier": "flex", "system_fingerprint": "fp",
+            "choices": [{"index": choice, "delta": {"content": "hi"}, "finish_reason": told}]})
+    };
+    let chunks = [
+        chunk(0, Value::Null),
+        chunk(0, "stop".into()),
+        chunk(1, "stop".into()),
+    ];
+    let events = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
+    let stream = events.collect::<String>() + "data: [DONE]\n\n";
+    let capture = Capture::new();
+    let layer = layer(&capture, Content::events());
+    let answer = ("text/event-stream", stream.as_bytes());
+    ask(&layer, (URL, request.to_string().as_bytes()), answer, 50);
+    let (event, record) = (details(&capture), capture.record());
+    let keys: Vec<_> = { event.attributes.iter() }
+        .map(|pair| pair.key.as_str())
+        .collect();
+    // Ours are the span's alone, and so is its status.
+    let own = |key: &str| key.starts_with("obs.");
+    for (key, _) in record.attributes.iter().filter(|(key, _)| !own(key)) {
+        assert!(
+            keys.contains(&&**key),
+            "{key} is not on the event: {keys:?}"
+        );
+    }
+    for key in [
+        "gen_ai.request.stream",
+        "gen_ai.request.choice.count",
+        "gen_ai.request.seed",
+        "gen_ai.output.type",
+        "gen_ai.response.time_to_first_chunk",
+    ] {
+        assert_eq!(
+            keys.iter().filter(|known| **known == key).count(),
+            1,
+            "{key}"
+        );
+    }
+}

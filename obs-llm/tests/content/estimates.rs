@@ -22,6 +22,10 @@ impl CountTokens for Words {
 
 /// Two words of a role and three that are said; four in the answer.
 fn asked(layer: &LlmClientLayer, model: &str, usage: Option<[u64; 2]>) {
+    asked_at(URL, layer, model, usage);
+}
+
+fn asked_at(url: &str, layer: &LlmClientLayer, model: &str, usage: Option<[u64; 2]>) {
     let request = json!({"model": model, "stream": true, "messages": [
         {"role": "system", "content": "Be brief"}, {"role": "user", "content": "hello"}]});
     let chunk = |text: &str| json!({"choices": [{"index": 0, "delta": {"content": text}}]});
@@ -36,7 +40,7 @@ fn asked(layer: &LlmClientLayer, model: &str, usage: Option<[u64; 2]>) {
     let answer = events.collect::<String>() + "data: [DONE]\n\n";
     let request = request.to_string();
     let answer = ("text/event-stream", answer.as_bytes());
-    ask(layer, (URL, request.as_bytes()), answer, 11);
+    ask(layer, (url, request.as_bytes()), answer, 11);
 }
 
 fn llm(capture: &Capture) -> Llm {
@@ -108,4 +112,42 @@ fn nothing_is_estimated_where_nobody_asks() {
     let capture = Capture::new();
     asked(&layer(&capture, Content::off()), "tiny", None);
     is(&capture, "obs.llm.usage.estimated", None);
+}
+
+/// Three tokens before the answer and three around each of two messages, as OpenAI's cookbook has it: of OpenAI's alone.
+#[test]
+fn what_openai_puts_around_messages_is_estimated_too() {
+    let capture = Capture::new();
+    let url = "https://api.openai.com/v1/chat/completions";
+    asked_at(url, &LlmClientLayer::of(&llm(&capture)), "tiny", None);
+    is(&capture, "obs.llm.usage.estimated.input_tokens", number(14));
+}
+
+/// Who was refused used nothing, whatever he said.
+#[test]
+fn a_call_that_was_refused_used_no_tokens() {
+    for (kind, answer) in [
+        (
+            "application/json",
+            r#"{"error":{"message":"no","type":"rate_limit_error"}}"#,
+        ),
+        ("text/html", "<html>"),
+    ] {
+        let capture = Capture::new();
+        let llm = llm(&capture).with_estimates_counted(true);
+        let request = json!({"model": "tiny", "messages": [{"role": "user", "content": "hello"}]});
+        let request = request.to_string();
+        let layer = LlmClientLayer::of(&llm);
+        crate::support::ask_for(
+            429,
+            &layer,
+            (URL, request.as_bytes()),
+            (kind, answer.as_bytes()),
+            11,
+        );
+        assert!(capture.record().error_type().is_some());
+        is(&capture, "obs.llm.usage.estimated", None);
+        is(&capture, "gen_ai.usage.input_tokens", None);
+        assert_eq!(capture.count(USAGE), 0);
+    }
 }

@@ -212,3 +212,134 @@ fn no_half_of_a_secret_is_left_where_content_is_cut() {
         }
     }
 }
+
+/// Base64 that stands where a URL is expected, and a tool's answer that is one part: of both the hash is told.
+#[test]
+fn no_media_are_told_as_a_url_or_as_data_of_a_tool() {
+    let data = |scheme: &str| format!("{scheme}image/png;base64,{}", MEDIA[0]);
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let request = json!({"messages": [
+        {"role": "user", "content": [
+            image(&data("DATA:")),
+            image(&data(" data:")),
+            image(MEDIA[0]),
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": MEDIA[0]}}]},
+        {"role": "tool", "tool_call_id": "1", "content": image(&data("data:"))}]});
+    let capture = obs_testing::Capture::new();
+    let layer = crate::support::layer(&capture, Content::spans_and_events());
+    let url = "https://api.openai.com/v1/chat/completions";
+    let request = request.to_string();
+    let answer = ("application/json", b"{}".as_slice());
+    ask(&layer, (url, request.as_bytes()), answer, 50);
+    let told = format!("{:?} {:?}", capture.record(), capture.log_events());
+    assert!(
+        told.contains("sha256") && !told.contains(MEDIA[0]),
+        "{told}"
+    );
+    assert_eq!(told.matches("\\\"blob\\\"").count(), 5, "{told}");
+}
+
+/// All texts of a conversation are shown, those that are no prose as well.
+#[test]
+fn secrets_in_ids_and_urls_are_redacted() {
+    let secret = KNOWN[0];
+    let request = json!({"messages": [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": format!("https://b.example/{secret}/i")}},
+            {"type": "file", "file": {"file_id": secret}}]},
+        {"role": "assistant", "tool_calls": [{"id": secret, "function": {"name": secret, "arguments": secret}}]},
+        {"role": "tool", "tool_call_id": secret, "content": secret}]});
+    let capture = obs_testing::Capture::builder()
+        .with(|builder| builder.with_redactor(Patterns::new()))
+        .build();
+    let layer = crate::support::layer(&capture, Content::spans_and_events());
+    let url = "https://api.openai.com/v1/chat/completions";
+    let answer = ("application/json", b"{}".as_slice());
+    ask(&layer, (url, request.to_string().as_bytes()), answer, 50);
+    let told = format!("{:?} {:?}", capture.record(), capture.log_events());
+    assert!(told.contains("https://b.example/"), "{told}");
+    assert!(!told.contains(secret), "{told}");
+}
+
+/// Whoever stores it outside sees what was read before it is cut for spans: no half of a secret either.
+#[test]
+fn no_half_of_a_secret_is_uploaded_where_an_answer_is_cut() {
+    #[derive(Debug, Default)]
+    struct Store(std::sync::Mutex<String>);
+    impl obs_llm::content::Upload for Store {
+        fn upload(&self, said: &mut obs_llm::content::Exchange) -> obs_llm::content::Uploaded {
+            for part in said.output.iter().flat_map(|message| &message.parts) {
+                if let obs_llm::content::Part::Text(text) = part {
+                    self.0.lock().expect("not poisoned").push_str(text);
+                }
+            }
+            obs_llm::content::Uploaded::default()
+        }
+    }
+    let (before, secret) = ("word ".repeat(20), KNOWN[0]);
+    let said = format!("{before}{secret} and more");
+    let answer = json!({"choices": [{"message": {"content": said}}]}).to_string();
+    for cut in 1..secret.len() {
+        let store = std::sync::Arc::new(Store::default());
+        let content = Content::off().with_call_bytes(before.len() + cut);
+        let capture = obs_testing::Capture::new();
+        let layer = crate::support::layer(&capture, content.with_upload(store.clone()));
+        let url = "https://api.openai.com/v1/chat/completions";
+        let answer = ("application/json", answer.as_bytes());
+        ask(&layer, (url, b"{}"), answer, 50);
+        let stored = store.0.lock().expect("not poisoned").clone();
+        assert!(stored.starts_with("word word"), "{cut}: {stored}");
+        let half = format!("word {}", &secret[..1]);
+        assert!(!stored.contains(&half), "{cut}: {stored}");
+    }
+}
+
+/// A body that is printed, as whoever debugs prints an answer, shows nothing of what passes: neither as text nor as bytes.
+#[test]
+fn debugging_a_call_shows_nothing_of_what_passes() {
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use tower::{Layer, ServiceExt, service_fn};
+    type Asked = Request<obs_llm::client::RequestBody<Full<bytes::Bytes>>>;
+    let begun = |key: &str| format!("{{\"{key}\":\"{}", PRIVATE[5]);
+    let kinds = ["application/json", "text/event-stream"];
+    let keys = ["id", "content", "finish_reason", PRIVATE[4]];
+    let cases = kinds.iter().flat_map(|kind| keys.map(|key| (*kind, key)));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    for (kind, key) in cases {
+        let capture = obs_testing::Capture::new();
+        let layer = crate::support::layer(&capture, Content::spans_and_events());
+        let piece = match kind {
+            "application/json" => begun(key),
+            _ => format!("data: {}", begun(key)),
+        };
+        let service = service_fn(move |asked: Asked| {
+            let pieces = [piece.clone(), "x".to_owned()].map(|piece| {
+                Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes::Bytes::from(piece)))
+            });
+            async move {
+                asked.into_body().collect().await?;
+                let head = Response::builder().header("content-type", kind);
+                let body = StreamBody::new(futures_util::stream::iter(pieces));
+                Ok::<_, std::convert::Infallible>(head.body(body).expect("a head"))
+            }
+        });
+        let request =
+            json!({"stop": [PRIVATE[0]], "messages": [{"role": "user", "content": PRIVATE[1]}]});
+        let request = Request::post("https://api.openai.com/v1/chat/completions")
+            .body(Full::from(request.to_string()));
+        let shown = runtime.block_on(async {
+            let answered = layer.layer(service).oneshot(request.expect("a request"));
+            let mut body = answered.await.expect("infallible").into_body();
+            drop(body.frame().await);
+            // The body inside has no more than the last piece.
+            format!("{body:?}")
+        });
+        assert!(shown.contains("LlmCall"), "{shown}");
+        for private in PRIVATE {
+            let bytes: Vec<_> = private.bytes().map(|byte| byte.to_string()).collect();
+            assert!(!shown.contains(private), "{kind} {key}: {shown}");
+            assert!(!shown.contains(&bytes.join(", ")), "{kind} {key}: {shown}");
+        }
+    }
+}

@@ -20,6 +20,17 @@ pub(crate) fn layer(capture: &Capture, content: Content) -> LlmClientLayer {
 /// Asks, and reads the answer in pieces of `step` bytes. Says what the other sides saw.
 pub(crate) fn ask(
     layer: &LlmClientLayer,
+    asked: (&str, &[u8]),
+    answer: (&str, &[u8]),
+    step: usize,
+) {
+    ask_for(200, layer, asked, answer, step);
+}
+
+/// The same, answered with this status.
+pub(crate) fn ask_for(
+    status: u16,
+    layer: &LlmClientLayer,
     (url, request): (&str, &[u8]),
     (kind, answer): (&str, &[u8]),
     step: usize,
@@ -30,7 +41,9 @@ pub(crate) fn ask(
             let asked: Request<obs_llm::client::RequestBody<Pieces>> = asked;
             let seen = asked.into_body().collect().await?.to_bytes();
             assert_eq!(seen, request, "the request is as it was");
-            let head = Response::builder().header(header::CONTENT_TYPE, kind);
+            let head = Response::builder()
+                .status(status)
+                .header(header::CONTENT_TYPE, kind);
             Ok::<_, Infallible>(head.body(Pieces::of(answer, step)).expect("a head"))
         });
         let asked = Request::post(url).body(Pieces::of(request, step));

@@ -372,3 +372,27 @@ fn how_long_it_takes_is_a_histogram_of_each_target() {
     // The one that is going on while this is read is among them.
     assert_eq!(took.count, 4);
 }
+
+/// An engine on a machine whose clock is ahead says that it is to begin: that is no restart at each page, nor one when that time
+/// has come.
+#[test]
+fn an_engine_whose_clock_is_ahead_is_counted_once() {
+    let server = Server::page(tokens(100));
+    let rig = Rig::of(&server, &VLLM);
+    let reader = rig.telemetry.reader(Temporality::Delta);
+    let probe = rig.scrape().number_points(TOKENS).remove(0);
+    let ahead = probe.unix_nanos / 1_000_000_000 + 30;
+    let read = |total| {
+        rig.clock.advance(Duration::from_secs(10));
+        server.then_page(format!(
+            "process_start_time_seconds {ahead}\n{}",
+            tokens(total)
+        ));
+        let shown = crate::Shown(reader.collect());
+        let points = shown.number_points(TOKENS);
+        points.first().map(|point| point.value.as_f64())
+    };
+    read(100);
+    let read: Vec<_> = (1..6).map(|more| read(100 + more)).collect();
+    assert_eq!(read, [Some(1.0); 5]);
+}

@@ -247,3 +247,22 @@ fn everything_stands_on_one_page_whose_lines_are_all_samples() {
     let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("engines.prom");
     std::fs::write(place, page).expect("a file");
 }
+
+/// Whoever wants no deadline says the longest there is.
+#[test]
+fn the_longest_times_end_no_scraping() {
+    let telemetry = telemetry();
+    let settings = ScrapeSettings::new()
+        .with_interval(Duration::MAX)
+        .with_deadline(Duration::MAX);
+    let scraper = EngineScraper::new(&telemetry, settings);
+    let (one, other) = (Server::page(page(1)), Server::page(page(2)));
+    scraper.add(target(&one)).expect("a target");
+    assert!(eventually(PATIENCE, || shown(&telemetry).numbers(TOKENS) == [" 1"]));
+    // What is added is scraped at once, by the thread that is still there.
+    scraper.add(target(&other)).expect("a target");
+    assert!(eventually(PATIENCE, || shown(&telemetry)
+        .numbers(TOKENS)
+        .len()
+        == 2));
+}

@@ -138,3 +138,21 @@ fn what_records_nothing_has_no_id_and_tells_nothing() {
     call.evaluate(Evaluation::new("relevance"));
     assert_eq!(capture.log_events().len(), 0);
 }
+
+#[test]
+fn an_evaluation_is_of_the_same_scope_as_its_call() {
+    let scope = |dialect| {
+        let capture = Capture::new();
+        let llm = Llm::new(capture.telemetry()).with_dialect(dialect);
+        llm.evaluate_response("r1", Evaluation::new("relevance"));
+        result(&capture).scope.expect("a scope").schema_url
+    };
+    assert_eq!(
+        scope(Dialect::V1_41),
+        "https://opentelemetry.io/schemas/1.41.0"
+    );
+    assert_eq!(
+        scope(Dialect::Main),
+        "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
+    );
+}

@@ -15,10 +15,13 @@ const OF_A_CONNECTION: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-/// What a client says to the gateway and to nobody behind it. The host and the length are said anew; the organization and the
-/// project are of whose key it is.
-const TO_THE_GATEWAY: [HeaderName; 7] = [
+/// What a client says to the gateway and to nobody behind it: keys, wherever its library puts them. The host and the length are
+/// said anew; the organization and the project are of whose key it is.
+const TO_THE_GATEWAY: [HeaderName; 10] = [
     header::AUTHORIZATION,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
     header::COOKIE,
     header::HOST,
     header::CONTENT_LENGTH,
@@ -83,6 +86,9 @@ mod tests {
     fn a_client_is_told_of_to_nobody_and_its_reader_is() {
         let from = headers(&[
             ("authorization", "Bearer of-a-client"),
+            ("api-key", "of-a-client"),
+            ("x-api-key", "of-a-client"),
+            ("x-goog-api-key", "of-a-client"),
             ("accept-encoding", "gzip, br"),
             ("connection", "keep-alive, X-Hop ,, no name"),
             ("x-hop", "1"),

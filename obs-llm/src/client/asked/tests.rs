@@ -5,7 +5,7 @@ use super::*;
 struct Told(Vec<String>);
 
 impl Told {
-    fn say(&mut self, what: impl std::fmt::Debug) {
+    fn say(&mut self, what: impl fmt::Debug) {
         self.0.push(format!("{what:?}"));
     }
 }

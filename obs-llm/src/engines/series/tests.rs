@@ -99,10 +99,18 @@ fn what_the_page_says_counts_and_a_start_that_moves_on_is_a_restart() {
 }
 
 #[test]
-fn a_start_that_is_to_come_is_now() {
+fn a_start_that_is_to_come_is_not_known_and_no_restart() {
     check(
         Target::OutputTokens,
-        &[(100, 5.0, Some(4e9), 100), (110, 6.0, Some(4e9), 110)],
+        &[
+            (100, 5.0, Some(135.0), 100),
+            (110, 6.0, Some(135.0), 100),
+            // Now it has come.
+            (140, 7.0, Some(135.0), 100),
+            // It began anew, by a clock that is ahead.
+            (150, 9.0, Some(180.0), 140),
+            (190, 10.0, Some(180.0), 140),
+        ],
     );
 }
 

@@ -196,9 +196,10 @@ pub const MISTRALRS: Mapping = Mapping {
             Target::InputTokens,
             "those that were processed, so without those from the cache",
         ),
-        Row::exact(
+        Row::approximate(
             "mistralrs_decode_tokens_processed_total",
             Target::OutputTokens,
+            "those of its decoding steps, so without the first of each sequence, which the prefill gives",
         ),
     ],
     none: &[

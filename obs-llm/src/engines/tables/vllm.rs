@@ -2,6 +2,9 @@ use super::BUCKETS;
 use crate::engines::mapping::{Mapping, Row};
 use crate::engines::target::Target;
 
+/// `IterationStats.update_from_output` has a value for each step of a request, whatever it brought.
+const TOGETHER: &str = "tokens that come together (speculative decoding) have one value, or equal parts of it, by version";
+
 /// vLLM, its engine of the first version on.
 pub const VLLM: Mapping = Mapping {
     engine: "vllm",
@@ -16,9 +19,17 @@ pub const VLLM: Mapping = Mapping {
             "vllm:request_time_per_output_token_seconds",
             Target::TimePerOutputToken,
         ),
-        Row::exact("vllm:inter_token_latency_seconds", Target::InterToken),
-        Row::exact("vllm:time_per_output_token_seconds", Target::InterToken)
-            .noting("the older name, which has one value per token, too"),
+        Row::approximate(
+            "vllm:inter_token_latency_seconds",
+            Target::InterToken,
+            TOGETHER,
+        ),
+        // The older name.
+        Row::approximate(
+            "vllm:time_per_output_token_seconds",
+            Target::InterToken,
+            TOGETHER,
+        ),
         Row::exact("vllm:request_queue_time_seconds", Target::Queue),
         Row::exact("vllm:request_prefill_time_seconds", Target::Prefill),
         Row::exact("vllm:request_decode_time_seconds", Target::Decode),
