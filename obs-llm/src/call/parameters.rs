@@ -37,7 +37,8 @@ macro_rules! parameters {
 
         fn choice_count(&mut self, count: u64) {
             if count != 1 {
-                self.choices = u32::try_from(count).unwrap_or(u32::MAX);
+                // Who asks for none is refused, and has not got all of it.
+                self.choices = u32::try_from(count).unwrap_or(u32::MAX).max(1);
                 self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
             }
         }
