@@ -162,6 +162,7 @@ impl ResponseScanner {
             Reader::Messages(messages) => messages.end(&mut self.document, sink),
             Reader::Nothing => {}
         }
+        self.document.end(sink);
     }
 }
 

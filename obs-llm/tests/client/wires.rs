@@ -31,7 +31,7 @@ const FOLDERS: [(&str, &str, usize); 7] = [
     (
         "gemini",
         "https://generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent",
-        11,
+        13,
     ),
     ("ollama", "http://localhost:11434/api/chat", 8),
     (

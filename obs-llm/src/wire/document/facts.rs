@@ -45,6 +45,7 @@ pub(super) const TIER: u8 = 1 << 2;
 pub(super) const FINGERPRINT: u8 = 1 << 3;
 pub(super) const COMPLETE: u8 = 1 << 4;
 pub(super) const USAGE: u8 = 1 << 5;
+pub(super) const MAY_END: u8 = 1 << 6;
 // Of an event.
 pub(super) const CONTENT: u8 = 1;
 pub(super) const IS_LAST: u8 = 1 << 1;
