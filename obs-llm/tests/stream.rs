@@ -9,6 +9,7 @@ use obs_llm::{
 };
 use obs_testing::{AttrValue, Capture, CapturedRecord};
 use std::cell::Cell;
+use std::iter::Copied;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
@@ -33,7 +34,7 @@ enum Chunk {
     Done,
 }
 
-const ANSWER: [Chunk; 7] = [
+static ANSWER: [Chunk; 7] = [
     Chunk::Role,
     Chunk::Text,
     Chunk::Text,
@@ -65,7 +66,7 @@ fn call(capture: &Capture) -> LlmCall {
 /// A stream that takes 10 ms for each item, and counts how often it is asked.
 struct Slow {
     clock: obs_testing::ManualClock,
-    items: std::vec::IntoIter<Chunk>,
+    items: Copied<std::slice::Iter<'static, Chunk>>,
     asked: Rc<Cell<usize>>,
 }
 
@@ -83,11 +84,11 @@ impl Stream for Slow {
     }
 }
 
-fn slow(capture: &Capture, items: &[Chunk]) -> (Slow, Rc<Cell<usize>>) {
+fn slow(capture: &Capture) -> (Slow, Rc<Cell<usize>>) {
     let asked = Rc::new(Cell::new(0));
     let slow = Slow {
         clock: capture.clock().clone(),
-        items: items.to_vec().into_iter(),
+        items: ANSWER.iter().copied(),
         asked: asked.clone(),
     };
     (slow, asked)
@@ -100,7 +101,7 @@ fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 #[test]
 fn items_pass_as_they_are_asked_for_and_have_their_times() {
     let capture = Capture::new();
-    let (inner, asked) = slow(&capture, &ANSWER);
+    let (inner, asked) = slow(&capture);
     let mut stream = InstrumentedStream::new(inner, call(&capture), observe);
     assert_eq!(asked.get(), 0);
     for (index, chunk) in ANSWER.iter().enumerate() {
@@ -138,7 +139,7 @@ fn items_pass_as_they_are_asked_for_and_have_their_times() {
 /// Reads so many items, and drops the rest.
 fn dropped_after(count: usize) -> (CapturedRecord, Capture) {
     let capture = Capture::new();
-    let (inner, _) = slow(&capture, &ANSWER);
+    let (inner, _) = slow(&capture);
     let mut stream = InstrumentedStream::new(inner, call(&capture), observe);
     for _ in 0..count {
         next(&mut stream);
@@ -190,7 +191,7 @@ fn a_stream_that_is_over_has_answered_unless_who_knows_its_format_says_otherwise
         }
     }
     let capture = Capture::new();
-    let half = || stream::iter(ANSWER[..3].to_vec());
+    let half = || stream::iter(ANSWER).take(3);
     let observed = InstrumentedStream::new(half(), call(&capture), observe);
     assert_eq!(observed.count().now_or_never(), Some(3));
     assert_eq!(capture.take_records()[0].error_type(), None);
@@ -292,8 +293,8 @@ fn corpus() -> Vec<(String, Wire, Framing, Vec<u8>, String)> {
 fn tokens(told: &str, kind: &str) -> Option<i64> {
     let reports = told.lines().filter_map(|line| line.strip_prefix("usage "));
     let counts = reports.flat_map(str::split_whitespace);
-    let counts = counts.filter_map(|count| count.split_once('='));
-    let last = counts.filter(|(of, _)| *of == kind).last();
+    let mut counts = counts.filter_map(|count| count.split_once('='));
+    let last = counts.rfind(|(of, _)| *of == kind);
     last.map(|(_, count)| count.parse().expect("a number"))
 }
 

@@ -85,14 +85,35 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
 }
 
 #[test]
+fn a_byte_order_mark_before_json_is_none_of_it() {
+    let whole = &["content Text", "complete"];
+    check(Framing::Json, format!("\u{feff}{A}"), whole);
+    check(
+        Framing::Lines,
+        format!("\u{feff}{A}\n{A}"),
+        &["content Text"; 2],
+    );
+    check(
+        Framing::Json,
+        format!("{A}\u{feff}"),
+        &["content Text", "malformed Json"],
+    );
+    let two = format!("\u{feff}\u{feff}{A}");
+    check(Framing::Json, two, &["malformed Json"]);
+}
+
+#[test]
 fn the_last_word_completes_the_answer_once() {
     events("data: [DONE]\n\n", &["complete"]);
     events("data:[DONE]", &["complete"]);
     events("data: [DONE]\n\ndata: [DONE]\n\n", &["complete"]);
+    events("data: [DONE] \t\r\n\r\n", &["complete"]);
+    events("data: [DONE] ", &["complete"]);
     events("data: [DON]\n\n", &["malformed Json"]);
     events("data: [DONE\n\n", &["malformed Json"]);
     events("data: [DONE\ndata: ]\n\n", &["malformed Json"]);
     events("data: [DONE]x\n\n", &["malformed Json"]);
+    events("data: [DONE] x\n\n", &["malformed Json"]);
     events("data: [DONE", &["malformed Json"]);
     events("data: [", &["malformed Cut"]);
     events("data: []\n\n", &[]);
