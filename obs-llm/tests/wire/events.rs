@@ -249,6 +249,26 @@ fn what_is_told_of_an_event_is_told_of_the_next_one_like_it() {
     assert_eq!(log.lines, ["content Media"; 3]);
 }
 
+/// Found by fuzzing: of an event like the one before it, but without its number, nothing was said.
+#[test]
+fn a_number_that_is_missing_makes_no_event_like_the_one_before() {
+    let event = |number: &str| {
+        format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"sequence_number\":{number},\"delta\":\"a\"}}\n\n"
+        )
+    };
+    let said = [event("7"), event("18"), event(""), event("9")].concat();
+    let pieces = [said.as_bytes()];
+    let log = read(Wire::OpenAiResponses, Framing::EventStream, true, pieces);
+    let expect = [
+        "content Text",
+        "content Text",
+        "malformed Json",
+        "content Text",
+    ];
+    assert_eq!(log.lines, expect);
+}
+
 #[test]
 fn each_text_of_an_event_goes_to_its_own_choice() {
     let texts = |first: u32, other: u32| {
