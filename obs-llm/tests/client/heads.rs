@@ -46,6 +46,7 @@ async fn answered(
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const ALL: usize = usize::MAX;
+const UNARY: &str = r#"{"model":"gpt-4o","messages":[]}"#;
 
 #[tokio::test]
 async fn an_error_page_is_no_malformed_answer() {
@@ -55,18 +56,19 @@ async fn an_error_page_is_no_malformed_answer() {
         ("application/json", ""),
         ("", ""),
     ] {
-        for frames in [0, ALL] {
+        // One that was asked for a stream would be looked into as one, and one that was not as JSON.
+        for (frames, asks) in [(0, CHAT), (ALL, CHAT), (0, UNARY), (ALL, UNARY)] {
             let capture = Capture::new();
             let heads = [("content-type", kind)];
             let heads = if kind.is_empty() { &[][..] } else { &heads };
             let pieces = [page];
             let pieces = if page.is_empty() { &[][..] } else { &pieces };
-            let asked = request(URL, CHAT);
+            let asked = request(URL, asks);
             answered(&layer(&capture), asked, (502, heads), (pieces, frames)).await;
             let record = capture.record();
-            assert_eq!(record.error_type(), Some("502"), "{kind} {frames}");
+            assert_eq!(record.error_type(), Some("502"), "{kind} {frames} {asks}");
             for anomaly in ["malformed_json", "cut", "usage_missing", "unreadable"] {
-                assert_eq!(anomalies(&capture, anomaly), 0.0, "{kind} {anomaly}");
+                assert_eq!(anomalies(&capture, anomaly), 0.0, "{kind} {anomaly} {asks}");
             }
         }
     }
