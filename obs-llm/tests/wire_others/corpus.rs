@@ -23,7 +23,7 @@ const FOLDERS: [(&str, Wire, usize); 5] = [
     ("gemini", Wire::Gemini, 13),
     ("ollama", Wire::Ollama, 8),
     ("bedrock_converse", Wire::BedrockConverse, 6),
-    ("bedrock_invoke", Wire::BedrockInvoke, 8),
+    ("bedrock_invoke", Wire::BedrockInvoke, 17),
 ];
 
 pub(crate) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
