@@ -210,12 +210,17 @@ async fn dropped_after_each_piece_it_ends_once_with_what_was_told_by_then() {
             "application/x-ndjson" => Framing::Lines,
             _ => Framing::AmazonEventStream,
         };
-        let pieces: Vec<&[u8]> = match framing {
-            Framing::EventStream | Framing::Lines => {
-                case.bytes.split_inclusive(|byte| *byte == b'\n').collect()
-            }
-            _ => case.bytes.chunks(64).collect(),
-        };
+        // Events and lines, each with what ends it.
+        let ends = |at: &usize| case.bytes[..*at].ends_with(b"\n\n") || at.is_multiple_of(256);
+        let lines = |at: &usize| framing == Framing::Lines && case.bytes[..*at].ends_with(b"\n");
+        let places = (1..case.bytes.len()).filter(|at| ends(at) || lines(at));
+        let places: Vec<usize> = [0]
+            .into_iter()
+            .chain(places)
+            .chain([case.bytes.len()])
+            .collect();
+        let pieces = places.windows(2).map(|ends| &case.bytes[ends[0]..ends[1]]);
+        let pieces: Vec<&[u8]> = pieces.collect();
         let mut scanner = ResponseScanner::new(wire, framing);
         let mut log = properties::Log::default();
         for after in 0..=pieces.len() {
