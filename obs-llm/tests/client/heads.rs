@@ -179,6 +179,30 @@ async fn bedrock_tells_tokens_in_its_head_for_models_that_do_not() {
     assert_eq!(capture.record().attr("gen_ai.usage.input_tokens"), None);
 }
 
+/// The body of an error of Bedrock's says what happened to people, and the head how it is called.
+#[tokio::test]
+async fn what_bedrock_calls_an_error_is_read_from_its_head() {
+    let url = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/m/converse-stream";
+    let namespace = "com.amazonaws.bedrockruntime#ThrottlingException";
+    for (kind, expect) in [
+        ("ThrottlingException", "ThrottlingException"),
+        (
+            "ThrottlingException:http://internal.amazon.com/coral/",
+            "ThrottlingException",
+        ),
+        (namespace, "ThrottlingException"),
+        ("NoSuchException", "429"),
+        ("", "429"),
+    ] {
+        let capture = Capture::new();
+        let heads = [JSON, ("x-amzn-errortype", kind)];
+        let pieces = [r#"{"message":"Too many requests, please wait"}"#];
+        let asked = request(url, "{}");
+        answered(&layer(&capture), asked, (429, &heads), (&pieces, ALL)).await;
+        assert_eq!(capture.record().error_type(), Some(expect), "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn settings_say_what_paths_and_hosts_do_not() {
     let capture = Capture::new();
