@@ -311,8 +311,8 @@ impl<S: ResponseSink> Telling<'_, S> {
                 self.recorder.spoil();
                 self.facts.hold(2, text);
             }
-            Act::ErrorCode => self.facts.hold(3, text),
-            Act::ErrorType => self.facts.hold(2, text),
+            Act::ErrorCode => self.facts.hold_error(3, text),
+            Act::ErrorType => self.facts.hold_error(2, text),
             Act::Words(words) => self.word(words, text),
             _ => {}
         }

@@ -59,7 +59,7 @@ pub trait ResponseSink {
     fn status(&mut self, status: &str) {
         let _ = status;
     }
-    /// The answer is an error, of this type or code.
+    /// The answer is an error, of this code; or of this type, where that is one that is known and the code is none.
     fn error(&mut self, code: &str) {
         let _ = code;
     }

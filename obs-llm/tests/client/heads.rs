@@ -179,6 +179,40 @@ async fn bedrock_tells_tokens_in_its_head_for_models_that_do_not() {
     assert_eq!(capture.record().attr("gen_ai.usage.input_tokens"), None);
 }
 
+/// OpenAI has a code for each parameter and more codes every month, and few types.
+#[tokio::test]
+async fn an_error_whose_code_nobody_knows_is_called_by_its_type() {
+    let error =
+        |code: &str, kind: &str| format!(r#"{{"error":{{"code":"{code}","type":"{kind}"}}}}"#);
+    for (code, kind, expect) in [
+        (
+            "unsupported_value",
+            "invalid_request_error",
+            "invalid_request_error",
+        ),
+        (
+            "context_length_exceeded",
+            "invalid_request_error",
+            "context_length_exceeded",
+        ),
+        ("unsupported_value", "no_such_type", "400"),
+    ] {
+        let capture = Capture::new();
+        let body = error(code, kind);
+        let asked = request(URL, CHAT);
+        answered(&layer(&capture), asked, (400, &[JSON]), (&[&body], ALL)).await;
+        assert_eq!(capture.record().error_type(), Some(expect), "{code} {kind}");
+        // And in the middle of a stream, where no status says anything.
+        let capture = Capture::new();
+        let event = format!("data: {body}\n\n");
+        let heads = [("content-type", "text/event-stream")];
+        let asked = request(URL, CHAT);
+        answered(&layer(&capture), asked, (200, &heads), (&[&event], ALL)).await;
+        let expect = if expect == "400" { "_OTHER" } else { expect };
+        assert_eq!(capture.record().error_type(), Some(expect), "{code} {kind}");
+    }
+}
+
 /// The body of an error of Bedrock's says what happened to people, and the head how it is called.
 #[tokio::test]
 async fn what_bedrock_calls_an_error_is_read_from_its_head() {
