@@ -171,6 +171,8 @@
 //! | Moonshot, `openai_chat` | `moonshot` | – | `moonshot` | `moonshot` | – | – | `moonshot` |
 //! | xAI, `openai_chat` | – | – | `xai` | `xai` | `xai` | – | – |
 //! | vLLM, `openai_chat` | `vllm` | `vllm` | `vllm` | – | `vllm` | – | `vllm` |
+//! | SGLang, `openai_chat` | `sglang` | `sglang` | `sglang` | `sglang` | `sglang` | – | `sglang` |
+//! | OpenRouter, `openai_chat` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` |
 //! | llama.cpp, `openai_chat` | `llama_cpp` | `llama_cpp` | `llama_cpp` | `llama_cpp` | – | – | `llama_cpp` |
 //! | Anthropic, `anthropic` | `text` | `text` | `text` | `cache` | `thinking` | `tools` | `text` |
 //! | Google, `gemini` | `text` | `text` | `text` | `text` | `text` | `tools` | `candidates_apart` |
