@@ -156,7 +156,43 @@
 //! | Bedrock `invoke` | as its model | the model's, else Bedrock's | as its model | as its model | yes | exceptions by name | `tests/wire_others` |
 //!
 //! Whether a call is cut by its reader, by its connection or by its server is the same for all: `tests/client/sockets.rs`, after each
-//! event of a stream.
+//! event of a stream, over HTTP/1 and HTTP/2.
+//!
+//! **Who shows what**: answers as the providers document them are in `tests/corpus`, each beside what it must tell. Each is read
+//! whole, cut at every byte, damaged, in each coding, and dropped after each of its events by
+//! `dropped_after_each_piece_it_ends_once_with_what_was_told_by_then` of `tests/client/wires.rs`. In them is of
+//!
+//! | provider, in | time to the first chunk | gaps | tokens | cache | reasoning | tools | cancelled |
+//! |---|---|---|---|---|---|---|---|
+//! | OpenAI, `openai_chat` | `streamed` | `streamed` | `streamed` | `streamed` | `streamed` | `tools` | `streamed` |
+//! | OpenAI, `openai_responses` | `streamed` | `streamed` | `streamed` | `streamed` | `unary` | `calls` | `streamed` |
+//! | Azure, `openai_chat` | `azure` | `azure` | – | – | – | – | `azure` |
+//! | DeepSeek, `openai_chat` | `deepseek` | `deepseek` | `deepseek` | `deepseek` | `deepseek` | – | `deepseek` |
+//! | Groq, `openai_chat` | `groq` | – | `groq` | – | – | – | `groq` |
+//! | Mistral, `openai_chat` | `mistral` | `mistral` | `mistral` | – | `mistral` | – | `mistral` |
+//! | Moonshot, `openai_chat` | `moonshot` | – | `moonshot` | `moonshot` | – | – | `moonshot` |
+//! | xAI, `openai_chat` | – | – | `xai` | `xai` | `xai` | – | – |
+//! | vLLM, `openai_chat` | `vllm` | `vllm` | `vllm` | – | `vllm` | – | `vllm` |
+//! | SGLang, `openai_chat` | `sglang` | `sglang` | `sglang` | `sglang` | `sglang` | – | `sglang` |
+//! | OpenRouter, `openai_chat` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` | `openrouter` |
+//! | llama.cpp, `openai_chat` | `llama_cpp` | `llama_cpp` | `llama_cpp` | `llama_cpp` | – | – | `llama_cpp` |
+//! | Anthropic, `anthropic` | `text` | `text` | `text` | `cache` | `thinking` | `tools` | `text` |
+//! | Google, `gemini` | `text` | `text` | `text` | `text` | `text` | `tools` | `candidates_apart` |
+//! | Ollama, `ollama` | `chat` | `chat` | `chat` | `chat` | `tools` | `tools` | `chat` |
+//! | Amazon, `bedrock_converse` | `text` | `text` | `text` | `tools` | `tools` | `tools` | `text` |
+//! | Amazon, `bedrock_invoke`: Anthropic | `anthropic` | `anthropic` | `anthropic` | `anthropic` | `anthropic_tools` | `anthropic_tools` | `anthropic` |
+//! | Amazon, `bedrock_invoke`: Nova | `nova` | `nova` | `nova` | `nova` | `nova_tools` | `nova_tools` | `nova` |
+//! | Amazon, `bedrock_invoke`: Titan | `titan` | `titan` | `titan` | – | – | – | `titan` |
+//! | Amazon, `bedrock_invoke`: Llama | `llama` | `llama` | `llama` | – | – | – | `llama` |
+//! | Amazon, `bedrock_invoke`: Mistral | `mistral` | `mistral` | `mistral` | `mistral` | – | – | `mistral` |
+//! | Amazon, `bedrock_invoke`: Cohere | `cohere` | `cohere` | `cohere` | – | – | – | `cohere` |
+//! | Amazon, `bedrock_invoke`: as OpenAI | `as_openai` | `as_openai` | `as_openai` | `as_openai` | `as_openai` | – | `as_openai` |
+//!
+//! What a real llama.cpp answered to more than these is read by `tests/engine_answers.rs`. That each of these files shows what it is
+//! named for is a test, too: `tests/front_page.rs`.
+//!
+//! **Streams** that are no bodies, of chunks of a library's own or of bytes, carry a call by [`InstrumentedStream`] (feature
+//! `stream`): `tests/stream.rs`.
 //!
 //! **The layer** passes bytes as they came, in the frames they came in. A request that fails before its body is sent has the model
 //! that its path says, or a `ModelHint` in its extensions. An answer is read by its `content-type`, else by what was asked for. Errors

@@ -76,9 +76,12 @@ impl Provider {
             cut.and_then(|at| Some((host.get(..at)?, host.get(at..)?)))
                 .is_some_and(|(head, tail)| head.ends_with('.') && tail.eq_ignore_ascii_case(name))
         };
+        // Of a region, of those by its standards, over both versions of IP, or within a network of one's own.
         let bedrock = |host: &str| {
-            let first = host.split('.').next().unwrap_or_default();
-            below("amazonaws.com") && first.eq_ignore_ascii_case("bedrock-runtime")
+            const CLOUDS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "api.aws"];
+            const NAMES: [&str; 3] = ["bedrock-runtime", "bedrock-runtime-fips", "bedrock-mantle"];
+            let known = |name: &str| NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+            CLOUDS.into_iter().any(below) && host.split('.').take(2).any(known)
         };
         Some(match host {
             _ if is("api.openai.com") || below("api.openai.com") => Self::OPENAI,
@@ -87,9 +90,17 @@ impl Provider {
             _ if is("aiplatform.googleapis.com") || below("aiplatform.googleapis.com") => {
                 Self::GCP_VERTEX_AI
             }
-            // Regional names stand in front with a hyphen: `europe-west4-aiplatform.googleapis.com`.
-            _ if ends_with(host, "-aiplatform.googleapis.com") => Self::GCP_VERTEX_AI,
-            _ if below("openai.azure.com") || below("cognitiveservices.azure.com") => {
+            // Regional names stand in front with a hyphen: `europe-west4-aiplatform.googleapis.com`; those that keep data where
+            // it is, behind it: `aiplatform.eu.rep.googleapis.com`.
+            _ if ends_with(host, "-aiplatform.googleapis.com")
+                || below("rep.googleapis.com") && starts_with(host, "aiplatform.") =>
+            {
+                Self::GCP_VERTEX_AI
+            }
+            _ if below("openai.azure.com")
+                || below("cognitiveservices.azure.com")
+                || below("openai.azure.us") =>
+            {
                 Self::AZURE_AI_OPENAI
             }
             _ if below("inference.ai.azure.com") || below("services.ai.azure.com") => {
@@ -101,7 +112,7 @@ impl Provider {
             _ if is("api.groq.com") => Self::GROQ,
             _ if is("api.mistral.ai") => Self::MISTRAL_AI,
             _ if is("api.perplexity.ai") => Self::PERPLEXITY,
-            _ if is("api.x.ai") => Self::X_AI,
+            _ if is("api.x.ai") || below("api.x.ai") => Self::X_AI,
             _ if is("api.moonshot.ai") || is("api.moonshot.cn") => Self::MOONSHOT_AI,
             _ if below("ml.cloud.ibm.com") => Self::IBM_WATSONX_AI,
             _ => return None,
@@ -113,6 +124,11 @@ fn ends_with(host: &str, tail: &str) -> bool {
     let cut = host.len().checked_sub(tail.len());
     cut.and_then(|at| host.get(at..))
         .is_some_and(|end| end.eq_ignore_ascii_case(tail))
+}
+
+fn starts_with(host: &str, head: &str) -> bool {
+    host.get(..head.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
 
 #[cfg(test)]
@@ -138,6 +154,21 @@ mod tests {
             "bedrock-runtime.us-east-1.amazonaws.com",
             Some(Provider::AWS_BEDROCK),
         );
+        for bedrock in [
+            "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
+            "bedrock-runtime.cn-north-1.amazonaws.com.cn",
+            "bedrock-runtime.us-west-2.api.aws",
+            "bedrock-mantle.us-west-2.api.aws",
+            "vpce-1-2.Bedrock-Runtime.us-east-1.vpce.amazonaws.com",
+        ] {
+            host(bedrock, Some(Provider::AWS_BEDROCK));
+        }
+        host(
+            "aiplatform.eu.rep.googleapis.com",
+            Some(Provider::GCP_VERTEX_AI),
+        );
+        host("us-east-1.api.x.ai", Some(Provider::X_AI));
+        host("my-res.openai.azure.us", Some(Provider::AZURE_AI_OPENAI));
     }
 
     #[test]
@@ -150,6 +181,10 @@ mod tests {
             "openai.azure.com",
             "s3.us-east-1.amazonaws.com",
             "bedrock-runtime.example.com",
+            "bedrock-runtime.amazonaws.com.example.com",
+            "a.b.bedrock-runtime.us-east-1.amazonaws.com",
+            "storage.eu.rep.googleapis.com",
+            "aiplatform.rep.googleapis.com.example.com",
             "\u{e9}api.openai.co",
         ] {
             host(other, None);

@@ -14,7 +14,8 @@ pub trait Observe<T> {
     /// [`ResponseSink::content`](crate::wire::ResponseSink::content).
     fn observe(&mut self, item: &T, call: &mut LlmCall);
 
-    /// The stream is over.
+    /// The stream is over, and unless this says otherwise the answer with it. Who knows how its format ends tells one that did
+    /// not: [`set_error`](LlmCall::set_error) with [`INCOMPLETE`](crate::INCOMPLETE).
     fn over(&mut self, call: &mut LlmCall) {
         let _ = call;
     }

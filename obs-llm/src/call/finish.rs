@@ -58,11 +58,12 @@ impl FinishReasons {
         }
     }
 
-    /// Of so many choices, the first that was cut: choices that came to their end keep their reasons.
+    /// Of so many choices, those that were cut: choices that came to their end keep their reasons.
     pub(crate) fn cut(&mut self, choices: u32) {
-        let known = self.len() as u32;
-        if known < choices {
-            self.set(known, ERROR);
+        for choice in 0..choices.min(MOST as u32) {
+            if self.choices[choice as usize] == 0 {
+                self.set(choice, ERROR);
+            }
         }
     }
 
@@ -98,6 +99,16 @@ mod tests {
         reasons.set(7, "length");
         assert_eq!(reasons.len(), 3);
         assert!(reasons.iter().eq(["stop", "eos_token", "length"]));
+    }
+
+    #[test]
+    fn a_cut_choice_takes_no_others_reason() {
+        let mut reasons = FinishReasons::default();
+        reasons.set(1, "stop");
+        reasons.cut(3);
+        assert!(reasons.iter().eq(["error", "stop", "error"]));
+        reasons.cut(u32::MAX);
+        assert_eq!(reasons.len(), MOST);
     }
 
     #[test]

@@ -109,6 +109,9 @@ fn at_head<R: Body>(
     let (status, headers) = (response.status(), response.headers());
     let is_error = status.is_client_error() || status.is_server_error();
     call.set_status(status.as_u16());
+    if is_error {
+        tell_exception(headers, &mut call);
+    }
     let kind = kind(headers);
     let framing = framing(kind, &reading, !is_error && call.streams());
     if framing != Framing::Json && status.is_success() {
@@ -125,6 +128,17 @@ fn at_head<R: Body>(
     });
     let asked = (!is_all).then_some(reading.asked);
     response.map(|inner| ResponseBody::observed(inner, call, reader, asked))
+}
+
+/// What Amazon calls an error stands in the head, and mostly there alone: `ThrottlingException:http://…`, or behind a namespace
+/// (restJson1 of its Smithy specification).
+#[cold]
+fn tell_exception(headers: &HeaderMap, call: &mut LlmCall) {
+    let kind = headers.get("x-amzn-errortype").map(HeaderValue::to_str);
+    let Some(Ok(kind)) = kind else { return };
+    let kind = kind.split_once(':').map_or(kind, |(kind, _)| kind);
+    let name = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
+    call.error(name.trim());
 }
 
 /// Tokens that stand in the head of an answer.

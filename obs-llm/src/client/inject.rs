@@ -5,7 +5,7 @@ use crate::anomaly::{Anomalies, Anomaly};
 use crate::descriptor::LlmOperation;
 use crate::llm::Llm;
 use crate::wire::{Wire, of_path, usage_wanted};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -38,8 +38,9 @@ pub const INJECTION_LIMIT: usize = 1 << 20;
 /// servers refuse requests with keys that they do not know.
 ///
 /// A request is gathered before it is sent, at most [`INJECTION_LIMIT`] bytes of it: one that is longer goes as it is, and is
-/// [counted](crate#what-it-emits) as `not_injected`, as is one that is signed (AWS's signatures, HTTP message signatures, digests
-/// of the body) or coded. What else there is stays byte for byte; `content-length` follows.
+/// [counted](crate#what-it-emits) as `not_injected`, as is one that is coded, or may be signed: by an `authorization` that is no
+/// key's, a signature in a header or the query, a digest of the body. What else there is stays byte for byte; `content-length`
+/// follows.
 #[derive(Clone, Debug)]
 pub struct UsageInjectionLayer {
     anomalies: Anomalies,
@@ -147,7 +148,7 @@ impl UsageInjectionLayer {
         };
         // What is known to be too long is not held first.
         let is_long = || body.size_hint().lower() > INJECTION_LIMIT as u64;
-        if is_wanted && (is_bound(&head.headers) || is_long()) {
+        if is_wanted && (is_bound(head) || is_long()) {
             self.anomalies.count(Anomaly::NotInjected);
             return false;
         }
@@ -166,24 +167,41 @@ impl UsageInjectionLayer {
     }
 }
 
-/// Whether somebody answers for the bytes of the body as they are, or they are not JSON as they are.
-fn is_bound(headers: &HeaderMap) -> bool {
-    const NAMES: [HeaderName; 8] = [
-        HeaderName::from_static("x-amz-content-sha256"),
-        HeaderName::from_static("signature"),
-        HeaderName::from_static("signature-input"),
-        HeaderName::from_static("content-digest"),
-        HeaderName::from_static("repr-digest"),
-        HeaderName::from_static("digest"),
-        HeaderName::from_static("content-md5"),
-        header::CONTENT_ENCODING,
+/// Whether somebody answers for the bytes of the body as they are, or they are not JSON as they are. Clouds sign in schemes of their
+/// own; so of `authorization` those are known that sign nothing.
+fn is_bound(head: &http::request::Parts) -> bool {
+    const UNSIGNED: [&[u8]; 6] = [b"bearer", b"basic", b"apikey", b"api-key", b"key", b"token"];
+    const NAMES: [&str; 7] = [
+        "signature",
+        "digest",
+        "sha1",
+        "sha256",
+        "sha512",
+        "md5",
+        "hmac",
     ];
-    let authorization = headers.get(header::AUTHORIZATION);
-    let signed = authorization.is_some_and(|value| {
-        let scheme = value.as_bytes();
-        scheme.starts_with(b"AWS4-") || scheme.starts_with(b"Signature ")
-    });
-    signed || NAMES.iter().any(|name| headers.contains_key(name))
+    let headers = &head.headers;
+    let is_signed = |value: &HeaderValue| {
+        let value = value.as_bytes().trim_ascii();
+        match memchr::memchr(b' ', value) {
+            Some(end) => !UNSIGNED
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&value[..end])),
+            // A bare key; Baidu's signatures have no space.
+            None => value.starts_with(b"bce-auth-"),
+        }
+    };
+    let query = head.uri.query().unwrap_or_default();
+    let is_signature = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("sig") || name.to_ascii_lowercase().ends_with("signature")
+    };
+    headers.contains_key(header::CONTENT_ENCODING)
+        || headers.get_all(header::AUTHORIZATION).iter().any(is_signed)
+        || headers
+            .keys()
+            .any(|name| NAMES.iter().any(|known| name.as_str().contains(known)))
+        || query.split('&').any(is_signature)
 }
 
 pin_project! {

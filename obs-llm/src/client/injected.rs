@@ -14,6 +14,8 @@ pin_project! {
     #[derive(Debug)]
     pub struct InjectedBody<B: Body> {
         ready: Bytes,
+        // Data that would have been too much.
+        beyond: Bytes,
         trailers: Option<HeaderMap>,
         error: Option<B::Error>,
         #[pin]
@@ -52,6 +54,7 @@ impl<B: Body> InjectedBody<B> {
     pub(super) fn untouched(body: B) -> Self {
         Self {
             ready: Bytes::new(),
+            beyond: Bytes::new(),
             trailers: None,
             error: None,
             rest: Rest::Here { body },
@@ -67,6 +70,7 @@ where
     fn clone(&self) -> Self {
         Self {
             ready: self.ready.clone(),
+            beyond: self.beyond.clone(),
             trailers: self.trailers.clone(),
             error: self.error.clone(),
             rest: match &self.rest {
@@ -91,6 +95,7 @@ impl<B: Body + Default> Default for InjectedBody<B> {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     bytes: BytesMut,
+    beyond: Bytes,
     trailers: Option<HeaderMap>,
 }
 
@@ -109,13 +114,15 @@ pub(super) fn gather<B: Body>(
         };
         match frame.into_data() {
             Ok(mut data) => {
+                // It goes on as it is, and is copied only where it is no `Bytes`.
+                if gathered.bytes.len() + data.remaining() > INJECTION_LIMIT {
+                    gathered.beyond = data.copy_to_bytes(data.remaining());
+                    return Poll::Ready((false, Ok(())));
+                }
                 while data.has_remaining() {
                     let chunk = data.chunk();
                     gathered.bytes.extend_from_slice(chunk);
                     data.advance(chunk.len());
-                }
-                if gathered.bytes.len() > INJECTION_LIMIT {
-                    return Poll::Ready((false, Ok(())));
                 }
             }
             Err(frame) => {
@@ -145,6 +152,7 @@ impl Gathered {
         let rest = rest.map_or(Rest::Nothing, |body| Rest::Apart { body });
         InjectedBody {
             ready: self.bytes.freeze(),
+            beyond: self.beyond,
             trailers: self.trailers,
             error,
             rest,
@@ -161,9 +169,11 @@ impl<B: Body> Body for InjectedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
-        if !this.ready.is_empty() {
-            let ready = std::mem::take(this.ready);
-            return Poll::Ready(Some(Ok(Frame::data(Data::Gathered(ready)))));
+        for ready in [this.ready, this.beyond] {
+            if !ready.is_empty() {
+                let ready = std::mem::take(ready);
+                return Poll::Ready(Some(Ok(Frame::data(Data::Gathered(ready)))));
+            }
         }
         if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
@@ -189,11 +199,12 @@ impl<B: Body> Body for InjectedBody<B> {
             Rest::Apart { body } => body.is_end_stream(),
             Rest::Nothing => true,
         };
-        self.ready.is_empty() && self.trailers.is_none() && self.error.is_none() && rest
+        let ready = self.ready.is_empty() && self.beyond.is_empty();
+        ready && self.trailers.is_none() && self.error.is_none() && rest
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ready = self.ready.len() as u64;
+        let ready = (self.ready.len() + self.beyond.len()) as u64;
         let rest = match &self.rest {
             Rest::Here { body } => body.size_hint(),
             Rest::Apart { body } => body.size_hint(),

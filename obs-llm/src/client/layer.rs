@@ -23,7 +23,7 @@ use tower_layer::Layer;
 ///
 /// What is asked for stands in the body, which is read as it passes: a request that fails before that has no model, unless its path
 /// or a [`ModelHint`](super::ModelHint) says one. Retries send clones of the body, where it can be cloned; of them the one counts
-/// that is read to its end first.
+/// that was begun last, until one is read to its end.
 ///
 /// Data of several pieces is read where its [`chunks_vectored`](bytes::Buf::chunks_vectored) shows all of it, in 64 pieces at most.
 /// What is not shown, or is in a coding that is not read, is measured without usage, and counted as `unreadable`.

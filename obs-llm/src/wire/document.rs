@@ -141,6 +141,13 @@ impl Document {
         self.telling(sink, &mut recorder).complete();
     }
 
+    /// Nothing follows: the answer is over, if it said that it may be.
+    pub(crate) fn end(&mut self, sink: &mut impl ResponseSink) {
+        if self.facts.told & MAY_END != 0 {
+            self.complete(sink);
+        }
+    }
+
     fn telling<'a, S: ResponseSink>(
         &'a mut self,
         sink: &'a mut S,
@@ -227,6 +234,10 @@ impl<S: ResponseSink> Telling<'_, S> {
                 self.recorder.spoil();
                 self.facts.event |= IS_LAST;
             }
+            Effect::MayEnd => {
+                self.recorder.spoil();
+                self.facts.told |= MAY_END;
+            }
         }
     }
 
@@ -300,8 +311,8 @@ impl<S: ResponseSink> Telling<'_, S> {
                 self.recorder.spoil();
                 self.facts.hold(2, text);
             }
-            Act::ErrorCode => self.facts.hold(3, text),
-            Act::ErrorType => self.facts.hold(2, text),
+            Act::ErrorCode => self.facts.hold_error(3, text),
+            Act::ErrorType => self.facts.hold_error(2, text),
             Act::Words(words) => self.word(words, text),
             _ => {}
         }

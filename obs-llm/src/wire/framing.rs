@@ -6,7 +6,7 @@ use super::{
     shape::{Recorder, Shape},
 };
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What ends a stream of OpenAI's format, in the place of a document.
 const LAST: &[u8] = b"[DONE]";
 
@@ -131,6 +131,7 @@ impl Events {
                             self.line = Line::Last(len + 1);
                             at += 1;
                         }
+                        None if matches!(byte, b' ' | b'\t') => at += 1,
                         None if matches!(byte, b'\n' | b'\r') => {
                             recorder.spoil();
                             document.complete(sink);

@@ -6,7 +6,8 @@
 //! why the answer ended, not an error: it was answered. The reference is Google's ("GenerateContentResponse", "UsageMetadata").
 //!
 //! A choice's number stands after its content, too; until it does, a choice counts by its place in the list. Nothing ends such a
-//! stream, so a document with a reason why a choice ended counts as the last, even if another choice goes on.
+//! stream but its body: other choices go on after one has its reason, and some models and gateways have one in every document. So
+//! an answer with a reason is whole where nothing follows.
 
 use super::{
     Content::{Media, Text, ToolCall},
@@ -134,13 +135,13 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
     match (id, value) {
         (THOUGHT, Value::Bool(true)) => facts.delta = Some(super::Content::Reasoning),
         (END_PART, Value::Close) => return Effect::Settled(Text),
-        (FINISH | BLOCKED, Value::Text(reason)) => {
+        (FINISH | BLOCKED, Value::Text(reason)) if !reason.is_empty() => {
             if id == BLOCKED {
                 // A prompt is of no choice, and so of the first.
                 facts.choice = 0;
             }
             facts.hold(2, reason);
-            return Effect::Complete;
+            return Effect::MayEnd;
         }
         (THOUGHTS, Value::Number(number)) => {
             if let Some(count) = super::document::whole(number) {

@@ -4,7 +4,7 @@ use super::{
     Content, Malformed, ServerPart, Wire, anthropic,
     bedrock::{self, Messages},
     document::{Document, Format},
-    framing::{Events, Lines},
+    framing::{BOM, Events, Lines},
     gemini, ollama, openai, responses,
     shape::Recorder,
 };
@@ -59,7 +59,7 @@ pub trait ResponseSink {
     fn status(&mut self, status: &str) {
         let _ = status;
     }
-    /// The answer is an error, of this type or code.
+    /// The answer is an error, of this code; or of this type, where that is one that is known and the code is none.
     fn error(&mut self, code: &str) {
         let _ = code;
     }
@@ -96,6 +96,8 @@ pub struct ResponseScanner {
         expect(dead_code, reason = "who reads bytes wants it")
     )]
     pub(crate) of: (Wire, Framing),
+    /// So much of a byte order mark was there; all of it, once something else was.
+    bom: u8,
     reader: Reader,
 }
 
@@ -126,6 +128,7 @@ impl ResponseScanner {
         Self {
             document: Document::new(format_of(wire)),
             of: (wire, framing),
+            bom: 0,
             reader,
         }
     }
@@ -140,9 +143,15 @@ impl ResponseScanner {
     /// Reads the next bytes.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
         match &mut self.reader {
-            Reader::Json => self.document.feed(bytes, sink),
+            Reader::Json => {
+                let bytes = behind_bom(&mut self.bom, bytes);
+                self.document.feed(bytes, sink);
+            }
             Reader::Events(events) => events.feed(bytes, &mut self.document, sink),
-            Reader::Lines(lines) => lines.feed(bytes, &mut self.document, sink),
+            Reader::Lines(lines) => {
+                let bytes = behind_bom(&mut self.bom, bytes);
+                lines.feed(bytes, &mut self.document, sink);
+            }
             Reader::Messages(messages) => messages.feed(bytes, &mut self.document, sink),
             Reader::Nothing => {}
         }
@@ -162,7 +171,24 @@ impl ResponseScanner {
             Reader::Messages(messages) => messages.end(&mut self.document, sink),
             Reader::Nothing => {}
         }
+        self.document.end(sink);
     }
+}
+
+/// What is behind a byte order mark at the very beginning, which JSON must not have and some servers write.
+#[inline]
+fn behind_bom<'a>(seen: &mut u8, bytes: &'a [u8]) -> &'a [u8] {
+    let mut rest = bytes;
+    while let (Some(mark), Some((byte, after))) = (BOM.get(usize::from(*seen)), rest.split_first())
+    {
+        if mark != byte {
+            *seen = BOM.len() as u8;
+            break;
+        }
+        *seen += 1;
+        rest = after;
+    }
+    rest
 }
 
 /// What the documents of a format hold.

@@ -187,7 +187,7 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
         (IS_ERROR, _) => facts.own |= ERRED,
         (CODE, Value::Text(code)) => {
             facts.own |= HAS_CODE;
-            facts.hold(3, code);
+            facts.hold_error(3, code);
         }
         (END_ERROR, Value::Close) => {
             facts.own |= TOLD;

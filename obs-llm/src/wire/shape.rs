@@ -32,7 +32,8 @@ impl Place {
     #[inline]
     fn end(self, bytes: &[u8], from: usize) -> Option<usize> {
         match self {
-            Self::Digits => Some(string::digits_end(bytes, from)),
+            // None at all are no number.
+            Self::Digits => Some(string::digits_end(bytes, from)).filter(|end| *end > from),
             _ => string::end_in_line(bytes, from),
         }
     }

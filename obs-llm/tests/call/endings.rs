@@ -133,6 +133,31 @@ fn one_choice_of_two_is_half_an_answer() {
 }
 
 #[test]
+fn the_second_choice_keeps_its_reason_where_the_first_is_cut() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    call.choice_count(3);
+    call.finish_reason(1, "stop");
+    drop(call);
+    let record = capture.record();
+    assert_eq!(record.outcome.end(), End::Cancelled);
+    assert_eq!(
+        record.attr("gen_ai.response.finish_reasons"),
+        Some(&list(&["error", "stop", "error"]))
+    );
+}
+
+#[test]
+fn a_call_that_asks_for_no_choice_and_is_dropped_has_no_answer() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    call.choice_count(0);
+    call.chunk();
+    drop(call);
+    assert_eq!(capture.record().outcome.end(), End::Cancelled);
+}
+
+#[test]
 fn an_error_of_the_provider_has_its_name_and_a_status_where_it_has_none() {
     let capture = Capture::new();
     let llm = llm(&capture);

@@ -4,6 +4,7 @@ mod annotated;
 mod dialects;
 mod endings;
 mod slow;
+mod told;
 
 use obs_llm::wire::{Content, RequestSink, ResponseSink};
 use obs_llm::{Dialect, Llm, LlmCall, LlmOperation, Provider, Tokens, Usage};

@@ -46,6 +46,7 @@ async fn answered(
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const ALL: usize = usize::MAX;
+const UNARY: &str = r#"{"model":"gpt-4o","messages":[]}"#;
 
 #[tokio::test]
 async fn an_error_page_is_no_malformed_answer() {
@@ -55,18 +56,19 @@ async fn an_error_page_is_no_malformed_answer() {
         ("application/json", ""),
         ("", ""),
     ] {
-        for frames in [0, ALL] {
+        // One that was asked for a stream would be looked into as one, and one that was not as JSON.
+        for (frames, asks) in [(0, CHAT), (ALL, CHAT), (0, UNARY), (ALL, UNARY)] {
             let capture = Capture::new();
             let heads = [("content-type", kind)];
             let heads = if kind.is_empty() { &[][..] } else { &heads };
             let pieces = [page];
             let pieces = if page.is_empty() { &[][..] } else { &pieces };
-            let asked = request(URL, CHAT);
+            let asked = request(URL, asks);
             answered(&layer(&capture), asked, (502, heads), (pieces, frames)).await;
             let record = capture.record();
-            assert_eq!(record.error_type(), Some("502"), "{kind} {frames}");
+            assert_eq!(record.error_type(), Some("502"), "{kind} {frames} {asks}");
             for anomaly in ["malformed_json", "cut", "usage_missing", "unreadable"] {
-                assert_eq!(anomalies(&capture, anomaly), 0.0, "{kind} {anomaly}");
+                assert_eq!(anomalies(&capture, anomaly), 0.0, "{kind} {anomaly} {asks}");
             }
         }
     }
@@ -175,6 +177,64 @@ async fn bedrock_tells_tokens_in_its_head_for_models_that_do_not() {
     let asked = request(URL, r#"{"model":"gpt-4o"}"#);
     answered(&layer(&capture), asked, (200, &heads), (&answer, ALL)).await;
     assert_eq!(capture.record().attr("gen_ai.usage.input_tokens"), None);
+}
+
+/// OpenAI has a code for each parameter and more codes every month, and few types.
+#[tokio::test]
+async fn an_error_whose_code_nobody_knows_is_called_by_its_type() {
+    let error =
+        |code: &str, kind: &str| format!(r#"{{"error":{{"code":"{code}","type":"{kind}"}}}}"#);
+    for (code, kind, expect) in [
+        (
+            "unsupported_value",
+            "invalid_request_error",
+            "invalid_request_error",
+        ),
+        (
+            "context_length_exceeded",
+            "invalid_request_error",
+            "context_length_exceeded",
+        ),
+        ("unsupported_value", "no_such_type", "400"),
+    ] {
+        let capture = Capture::new();
+        let body = error(code, kind);
+        let asked = request(URL, CHAT);
+        answered(&layer(&capture), asked, (400, &[JSON]), (&[&body], ALL)).await;
+        assert_eq!(capture.record().error_type(), Some(expect), "{code} {kind}");
+        // And in the middle of a stream, where no status says anything.
+        let capture = Capture::new();
+        let event = format!("data: {body}\n\n");
+        let heads = [("content-type", "text/event-stream")];
+        let asked = request(URL, CHAT);
+        answered(&layer(&capture), asked, (200, &heads), (&[&event], ALL)).await;
+        let expect = if expect == "400" { "_OTHER" } else { expect };
+        assert_eq!(capture.record().error_type(), Some(expect), "{code} {kind}");
+    }
+}
+
+/// The body of an error of Bedrock's says what happened to people, and the head how it is called.
+#[tokio::test]
+async fn what_bedrock_calls_an_error_is_read_from_its_head() {
+    let url = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/m/converse-stream";
+    let namespace = "com.amazonaws.bedrockruntime#ThrottlingException";
+    for (kind, expect) in [
+        ("ThrottlingException", "ThrottlingException"),
+        (
+            "ThrottlingException:http://internal.amazon.com/coral/",
+            "ThrottlingException",
+        ),
+        (namespace, "ThrottlingException"),
+        ("NoSuchException", "429"),
+        ("", "429"),
+    ] {
+        let capture = Capture::new();
+        let heads = [JSON, ("x-amzn-errortype", kind)];
+        let pieces = [r#"{"message":"Too many requests, please wait"}"#];
+        let asked = request(url, "{}");
+        answered(&layer(&capture), asked, (429, &heads), (&pieces, ALL)).await;
+        assert_eq!(capture.record().error_type(), Some(expect), "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -115,12 +115,45 @@ async fn what_somebody_signed_or_coded_is_left_alone_and_counted() {
         assert_eq!(sent, STREAM, "{header:?}");
     }
     assert_eq!(missed(&capture), bound.len() as f64);
-    let (_, sent, _) = send(
-        &layer,
-        request(CHAT, STREAM, &[("authorization", "Bearer x")]),
-    )
-    .await;
-    assert_eq!(sent, ASKED);
+}
+
+#[tokio::test]
+async fn signatures_of_other_clouds_do_not_break() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let signed = [
+        ("authorization", "aws4-hmac-sha256 Credential=x"),
+        ("authorization", "TC3-HMAC-SHA256 Credential=x, Signature=y"),
+        ("authorization", "HMAC-SHA256 SignedHeaders=x&Signature=y"),
+        ("authorization", "OAuth oauth_body_hash=\"x\""),
+        (
+            "authorization",
+            "bce-auth-v1/key/2026-11-26T00:00:00Z/1800//x",
+        ),
+        ("x-ms-content-sha256", "x"),
+        ("x-content-sha512", "x"),
+        ("x-signature", "x"),
+        ("x-acs-signature-nonce", "x"),
+    ];
+    for header in signed {
+        let (_, sent, _) = send(&layer, request(CHAT, STREAM, &[header])).await;
+        assert_eq!(sent, STREAM, "{header:?}");
+    }
+    let urls =
+        ["?X-Amz-Date=x&X-Amz-Signature=y", "?sv=x&sig=y"].map(|query| [CHAT, query].concat());
+    for url in &urls {
+        let (_, sent, _) = send(&layer, request(url, STREAM, &[])).await;
+        assert_eq!(sent, STREAM, "{url}");
+    }
+    let counted = (signed.len() + urls.len()) as f64;
+    assert_eq!(missed(&capture), counted);
+    for key in ["Bearer x", "bearer x", "Basic eA==", "sk-x", "ApiKey x"] {
+        let header = ("authorization", key);
+        let url = [CHAT, "?api-version=x&key=y"].concat();
+        let (_, sent, _) = send(&layer, request(&url, STREAM, &[header])).await;
+        assert_eq!(sent, ASKED, "{key}");
+    }
+    assert_eq!(missed(&capture), counted);
 }
 
 #[tokio::test]
@@ -148,6 +181,32 @@ async fn a_request_that_is_longer_than_is_held_goes_as_it_is() {
         assert_eq!(length.to_str().unwrap(), body.len().to_string());
     }
     assert_eq!(missed(&capture), 2.0);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_longer_than_is_held_is_not_copied() {
+    let capture = Capture::new();
+    let layer = UsageInjectionLayer::of(&Llm::new(capture.telemetry()));
+    let long = Bytes::from(vec![b'y'; 4 * INJECTION_LIMIT]);
+    let frames = [Bytes::from("{"), long.clone(), Bytes::from("}")];
+    let frames = frames.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let service = service_fn(|request: Request<InjectedBody<_>>| async {
+        let mut body = request.into_body();
+        let mut frames = Vec::new();
+        assert_eq!(body.size_hint().lower(), 1 + 4 * INJECTION_LIMIT as u64);
+        while let Some(frame) = body.frame().await {
+            assert!(!body.is_end_stream());
+            frames.push(frame?.into_data().expect("data"));
+        }
+        let pieces = [&b"{"[..], &long, b"}"];
+        assert!(frames.iter().map(bytes::Buf::chunk).eq(pieces));
+        assert_eq!(bytes::Buf::chunk(&frames[1]).as_ptr(), long.as_ptr());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let request = Request::post(CHAT).body(body).unwrap();
+    layer.layer(service).oneshot(request).await.unwrap();
+    assert_eq!(missed(&capture), 1.0);
 }
 
 #[tokio::test]

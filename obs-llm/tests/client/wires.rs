@@ -4,7 +4,9 @@ use crate::answers::layer;
 use crate::support::{Frames, request};
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
+use obs_core::End;
 use obs_llm::client::RequestBody;
+use obs_llm::wire::{Framing, ResponseScanner, of_path};
 use obs_testing::{AttrValue, Capture};
 use std::convert::Infallible;
 use std::fs;
@@ -14,6 +16,9 @@ use tower::{Layer, ServiceExt};
 
 #[path = "../wire_others/amazon.rs"]
 mod amazon;
+#[path = "../wire/properties.rs"]
+#[allow(dead_code, reason = "what is told is wanted, and nothing else of it")]
+mod properties;
 
 /// Each folder, whom to ask, and how many answers it has at least.
 const FOLDERS: [(&str, &str, usize); 7] = [
@@ -31,7 +36,7 @@ const FOLDERS: [(&str, &str, usize); 7] = [
     (
         "gemini",
         "https://generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent",
-        11,
+        13,
     ),
     ("ollama", "http://localhost:11434/api/chat", 8),
     (
@@ -42,7 +47,7 @@ const FOLDERS: [(&str, &str, usize); 7] = [
     (
         "bedrock_invoke",
         "https://bedrock-runtime.eu-west-1.amazonaws.com/model/m/invoke-with-response-stream",
-        8,
+        17,
     ),
 ];
 
@@ -179,6 +184,88 @@ async fn what_is_recorded_is_what_is_told_of_each() {
             let pieces: Vec<&[u8]> = case.bytes.chunks(size.min(case.bytes.len())).collect();
             replay(&case, &capture, None, &pieces).await;
             check(&case, &capture, &format!("in pieces of {size}"));
+        }
+    }
+}
+
+/// Asks, reads so many pieces, and drops the rest.
+async fn give_up(case: &Case, capture: &Capture, pieces: &[&[u8]], after: usize) {
+    let service = service_fn(|request: Request<RequestBody<Frames>>| async move {
+        request.into_body().collect().await?;
+        let head = Response::builder().header(header::CONTENT_TYPE, case.kind);
+        Ok::<_, Infallible>(head.body(Frames::of(pieces)).unwrap())
+    });
+    let asked = request(case.url, r#"{"model":"m","stream":true,"n":1}"#);
+    let answer = layer(capture).layer(service).oneshot(asked).await.unwrap();
+    let mut body = answer.into_body();
+    for piece in &pieces[..after] {
+        let frame = body.frame().await.expect("a frame").unwrap();
+        assert_eq!(frame.into_data().expect("data"), *piece);
+    }
+}
+
+/// Of each answer of each format: what is recorded is what the pieces that were read tell.
+#[tokio::test]
+async fn dropped_after_each_piece_it_ends_once_with_what_was_told_by_then() {
+    for case in cases() {
+        let url: http::Uri = case.url.parse().unwrap();
+        let wire = of_path(url.path(), url.query()).expect("a model's").wire;
+        let framing = match case.kind {
+            "application/json" => Framing::Json,
+            "text/event-stream" => Framing::EventStream,
+            "application/x-ndjson" => Framing::Lines,
+            _ => Framing::AmazonEventStream,
+        };
+        // Events and lines, each with what ends it.
+        let ends = |at: &usize| case.bytes[..*at].ends_with(b"\n\n") || at.is_multiple_of(256);
+        let lines = |at: &usize| framing == Framing::Lines && case.bytes[..*at].ends_with(b"\n");
+        let places = (1..case.bytes.len()).filter(|at| ends(at) || lines(at));
+        let places: Vec<usize> = [0]
+            .into_iter()
+            .chain(places)
+            .chain([case.bytes.len()])
+            .collect();
+        let pieces = places.windows(2).map(|ends| &case.bytes[ends[0]..ends[1]]);
+        let pieces: Vec<&[u8]> = pieces.collect();
+        let mut scanner = ResponseScanner::new(wire, framing);
+        let mut log = properties::Log::default();
+        for after in 0..=pieces.len() {
+            if let Some(piece) = after.checked_sub(1).and_then(|last| pieces.get(last)) {
+                scanner.feed(piece, &mut log);
+            }
+            let capture = Capture::new();
+            give_up(&case, &capture, &pieces, after).await;
+            let told = Case {
+                name: format!("{} after {after}", case.name),
+                told: log.lines.iter().map(|line| format!("{line}\n")).collect(),
+                bytes: Vec::new(),
+                ..case
+            };
+            let expect = if told.lines("error").next().is_some() {
+                End::Failed
+            } else if told.has("complete") || told.lines("finish").next().is_some() {
+                End::Answered
+            } else {
+                End::Cancelled
+            };
+            let record = capture.record();
+            assert_eq!(record.outcome.end(), expect, "{}", told.name);
+            let contents = told.contents().unwrap_or(0) as u64;
+            for (metric, count) in [
+                ("gen_ai.client.operation.duration", 1),
+                (
+                    "gen_ai.client.operation.time_to_first_chunk",
+                    contents.min(1),
+                ),
+                (
+                    "gen_ai.client.operation.time_per_output_chunk",
+                    contents.saturating_sub(1),
+                ),
+            ] {
+                assert_eq!(capture.count(metric), count, "{} {metric}", told.name);
+            }
+            assert_eq!(capture.in_flight("obs.llm.client.active_calls"), 0);
+            check(&told, &capture, "");
         }
     }
 }

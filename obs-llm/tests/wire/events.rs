@@ -85,14 +85,35 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
 }
 
 #[test]
+fn a_byte_order_mark_before_json_is_none_of_it() {
+    let whole = &["content Text", "complete"];
+    check(Framing::Json, format!("\u{feff}{A}"), whole);
+    check(
+        Framing::Lines,
+        format!("\u{feff}{A}\n{A}"),
+        &["content Text"; 2],
+    );
+    check(
+        Framing::Json,
+        format!("{A}\u{feff}"),
+        &["content Text", "malformed Json"],
+    );
+    let two = format!("\u{feff}\u{feff}{A}");
+    check(Framing::Json, two, &["malformed Json"]);
+}
+
+#[test]
 fn the_last_word_completes_the_answer_once() {
     events("data: [DONE]\n\n", &["complete"]);
     events("data:[DONE]", &["complete"]);
     events("data: [DONE]\n\ndata: [DONE]\n\n", &["complete"]);
+    events("data: [DONE] \t\r\n\r\n", &["complete"]);
+    events("data: [DONE] ", &["complete"]);
     events("data: [DON]\n\n", &["malformed Json"]);
     events("data: [DONE\n\n", &["malformed Json"]);
     events("data: [DONE\ndata: ]\n\n", &["malformed Json"]);
     events("data: [DONE]x\n\n", &["malformed Json"]);
+    events("data: [DONE] x\n\n", &["malformed Json"]);
     events("data: [DONE", &["malformed Json"]);
     events("data: [", &["malformed Cut"]);
     events("data: []\n\n", &[]);
@@ -226,6 +247,26 @@ fn what_is_told_of_an_event_is_told_of_the_next_one_like_it() {
         [images.as_bytes()],
     );
     assert_eq!(log.lines, ["content Media"; 3]);
+}
+
+/// Found by fuzzing: of an event like the one before it, but without its number, nothing was said.
+#[test]
+fn a_number_that_is_missing_makes_no_event_like_the_one_before() {
+    let event = |number: &str| {
+        format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"sequence_number\":{number},\"delta\":\"a\"}}\n\n"
+        )
+    };
+    let said = [event("7"), event("18"), event(""), event("9")].concat();
+    let pieces = [said.as_bytes()];
+    let log = read(Wire::OpenAiResponses, Framing::EventStream, true, pieces);
+    let expect = [
+        "content Text",
+        "content Text",
+        "malformed Json",
+        "content Text",
+    ];
+    assert_eq!(log.lines, expect);
 }
 
 #[test]

@@ -20,10 +20,10 @@ pub(crate) struct Case {
 /// Each folder, and how many answers it has at least, so that a name that nobody reads is no success.
 const FOLDERS: [(&str, Wire, usize); 5] = [
     ("anthropic", Wire::AnthropicMessages, 10),
-    ("gemini", Wire::Gemini, 11),
+    ("gemini", Wire::Gemini, 13),
     ("ollama", Wire::Ollama, 8),
     ("bedrock_converse", Wire::BedrockConverse, 6),
-    ("bedrock_invoke", Wire::BedrockInvoke, 8),
+    ("bedrock_invoke", Wire::BedrockInvoke, 17),
 ];
 
 pub(crate) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {

@@ -93,4 +93,6 @@ pub(crate) enum Effect {
     Error,
     /// The answer is over.
     Complete,
+    /// The answer may be over: it is, if nothing follows.
+    MayEnd,
 }

@@ -1,9 +1,11 @@
 //! What is known of an answer while its documents are read.
 
 use crate::{
+    descriptor::error_type,
     usage::Usage,
     wire::{Content, string},
 };
+use obs_core::ErrorType;
 
 /// Where an answer is that has ended.
 pub(super) const ENDED: [&str; 4] = ["completed", "incomplete", "failed", "cancelled"];
@@ -45,6 +47,7 @@ pub(super) const TIER: u8 = 1 << 2;
 pub(super) const FINGERPRINT: u8 = 1 << 3;
 pub(super) const COMPLETE: u8 = 1 << 4;
 pub(super) const USAGE: u8 = 1 << 5;
+pub(super) const MAY_END: u8 = 1 << 6;
 // Of an event.
 pub(super) const CONTENT: u8 = 1;
 pub(super) const IS_LAST: u8 = 1 << 1;
@@ -78,6 +81,14 @@ impl Facts {
         self.held[..text.len()].copy_from_slice(text.as_bytes());
         self.held_len = text.len() as u8;
         self.rank = rank;
+    }
+
+    /// Holds what an error is called, unless there is a better name for it: a type that is known is better than any code that is
+    /// not.
+    pub(crate) fn hold_error(&mut self, rank: u8, name: &str) {
+        const KNOWN: u8 = 2;
+        let is_known = error_type(name) != ErrorType::OTHER;
+        self.hold(if is_known { rank + KNOWN } else { rank }, name);
     }
 
     /// How good the text is that is held: 0, where there is none.

@@ -1,0 +1,108 @@
+//! All that a call is told of its request and of its answer, as its span says it.
+
+use super::*;
+use obs_llm::wire::{ServerPart, Wire};
+use obs_testing::assert_tree;
+
+fn everything(capture: &Capture, dialect: Dialect) {
+    let llm = Llm::new(capture.telemetry()).with_dialect(dialect);
+    let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
+    call.set_wire(Wire::OpenAiResponses);
+    call.set_server("llm.internal", Some(8443));
+    call.set_prompt("greeting", Some("7"));
+    call.model("gpt-5");
+    call.max_tokens(4096);
+    call.temperature(0.25);
+    call.top_p(0.5);
+    call.top_k(40.0);
+    call.frequency_penalty(-1.5);
+    call.presence_penalty(0.75);
+    call.seed(-3);
+    call.choice_count(2);
+    call.stop_sequence("END");
+    call.stop_sequence("\n\n");
+    call.reasoning_level("high");
+    call.output_type("json");
+    call.encoding_format("base64");
+    call.dimensions(256);
+    call.previous_response("resp_0");
+    call.conversation("conv_1");
+    RequestSink::service_tier(&mut call, "priority");
+    call.response_id("resp_1");
+    call.response_model("gpt-5-2025-08-07");
+    ResponseSink::service_tier(&mut call, "default");
+    call.system_fingerprint("fp_1");
+    call.status("incomplete");
+    call.server_time(ServerPart::Load, 1_000_000_000);
+    call.server_time(ServerPart::Prefill, 250_000_000);
+    call.server_time(ServerPart::Decode, 1_500_000_000);
+    call.server_time(ServerPart::Total, 2_750_000_000);
+    call.finish_reason(1, "max_output_tokens");
+    call.finish_reason(0, "stop");
+    call.usage(&usage());
+    call.end();
+}
+
+#[test]
+fn all_that_is_told_is_said_by_the_older_names() {
+    let capture = Capture::new();
+    everything(&capture, Dialect::V1_41);
+    assert_tree(
+        capture.tree(),
+        r#"
+        trace 1
+          chat gpt-5 [client]
+            - gen_ai.conversation.id: "conv_1"
+            - gen_ai.embeddings.dimension.count: 256
+            - gen_ai.operation.name: "chat"
+            - gen_ai.output.type: "json"
+            - gen_ai.prompt.name: "greeting"
+            - gen_ai.provider.name: "openai"
+            - gen_ai.request.choice.count: 2
+            - gen_ai.request.encoding_formats: ["base64"]
+            - gen_ai.request.frequency_penalty: -1.5
+            - gen_ai.request.max_tokens: 4096
+            - gen_ai.request.model: "gpt-5"
+            - gen_ai.request.presence_penalty: 0.75
+            - gen_ai.request.seed: -3
+            - gen_ai.request.stop_sequences: ["END", "\n\n"]
+            - gen_ai.request.temperature: 0.25
+            - gen_ai.request.top_k: 40.0
+            - gen_ai.request.top_p: 0.5
+            - gen_ai.response.finish_reasons: ["stop", "max_output_tokens"]
+            - gen_ai.response.id: "resp_1"
+            - gen_ai.response.model: "gpt-5-2025-08-07"
+            - gen_ai.usage.cache_read.input_tokens: 1500
+            - gen_ai.usage.input_tokens: 2000
+            - gen_ai.usage.output_tokens: 101
+            - gen_ai.usage.reasoning.output_tokens: 20
+            - obs.llm.server.decode.duration: 1.5
+            - obs.llm.server.load.duration: 1.0
+            - obs.llm.server.prefill.duration: 0.25
+            - obs.llm.server.total.duration: 2.75
+            - obs.llm.wire: "openai_responses"
+            - openai.api.type: "responses"
+            - openai.request.service_tier: "priority"
+            - openai.response.service_tier: "default"
+            - openai.response.system_fingerprint: "fp_1"
+            - server.address: "llm.internal"
+            - server.port: 8443
+        "#,
+    );
+}
+
+#[test]
+fn the_newer_names_say_more_and_count_candidates_of_sampling_whole() {
+    let capture = Capture::new();
+    everything(&capture, Dialect::Main);
+    let record = capture.record();
+    for (key, value) in [
+        ("gen_ai.request.top_k", 40_i64.into()),
+        ("gen_ai.request.reasoning.level", "high".into()),
+        ("gen_ai.request.previous_response.id", "resp_0".into()),
+        ("gen_ai.prompt.version", "7".into()),
+        ("gen_ai.response.status", "incomplete".into()),
+    ] {
+        assert_eq!(record.attr(key), Some(&value), "{key}");
+    }
+}
