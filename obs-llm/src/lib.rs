@@ -199,6 +199,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "genai")]
+pub mod adapters;
 mod anomaly;
 mod bill;
 mod call;

@@ -1,0 +1,8 @@
+//! Client libraries with types of their own: an adapter for each that has a place for one, and what to do for any other.
+
+#[cfg(feature = "genai")]
+#[cfg_attr(docsrs, doc(cfg(feature = "genai")))]
+pub mod genai;
+
+#[cfg(feature = "genai")]
+mod within;
