@@ -3,6 +3,11 @@
 #[cfg(feature = "genai")]
 #[cfg_attr(docsrs, doc(cfg(feature = "genai")))]
 pub mod genai;
+#[cfg(feature = "rig")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rig")))]
+pub mod rig;
 
-#[cfg(feature = "genai")]
+#[cfg(any(feature = "genai", feature = "rig"))]
+mod framed;
+#[cfg(any(feature = "genai", feature = "rig"))]
 mod within;

@@ -199,7 +199,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "genai")]
+#[cfg(any(feature = "genai", feature = "rig"))]
 pub mod adapters;
 mod anomaly;
 mod bill;

@@ -95,11 +95,8 @@ pin_project! {
 }
 
 impl<S: Stream, O: Watch<S::Item>> WithinStream<S, O> {
-    /// Of no call, where nothing is to be recorded. Chunks of a stream have times, whatever the request said.
-    pub(super) fn new(inner: S, mut watched: Option<(LlmCall, O)>) -> Self {
-        if let Some((call, _)) = &mut watched {
-            call.set_streams();
-        }
+    /// Of no call, where nothing is to be recorded.
+    pub(super) fn new(inner: S, watched: Option<(LlmCall, O)>) -> Self {
         Self {
             inner: Some(inner),
             watched,
