@@ -327,3 +327,20 @@ async fn the_http_clients_timeout_is_one_too() {
     soon(asking).await.map(drop).expect_err("late");
     over(&capture, Some("timeout"));
 }
+
+#[tokio::test]
+async fn what_panics_within_is_told() {
+    let capture = Capture::new();
+    let panics = |target: genai::ServiceTarget| -> Result<_, genai::resolver::Error> {
+        if target.endpoint.base_url().starts_with("https") {
+            panic!("the resolver's own");
+        }
+        Ok(target)
+    };
+    let inner = bare().with_service_target_resolver_fn(panics).build();
+    let client = Client::new(inner.expect("a client"), &llm(&capture));
+    let calling = client.exec_chat("gpt-4o-mini", hello(), None);
+    let calling = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(calling));
+    soon(calling).await.map(drop).expect_err("it panicked");
+    over(&capture, Some("panic"));
+}

@@ -1,8 +1,8 @@
 //! Within an agent: each turn of its loop is a call.
 
 use crate::answers::{ANSWER, EVENTS};
-use crate::server::{serve_each, soon, streamed, whole};
-use crate::support::{ACTIVE, DURATION, TOKENS, chat};
+use crate::server::{Act, begun, serve, serve_each, soon, streamed, whole};
+use crate::support::{ACTIVE, DURATION, TOKENS, chat, int, over};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, Response};
@@ -94,4 +94,24 @@ async fn each_turn_is_a_call_the_child_of_what_is_current() {
         assert!(server.asked()[1].contains("rain"), "the tool's answer");
         two_turns(&capture);
     }
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_has_cancelled_its_call() {
+    let capture = Capture::new();
+    let server = serve(begun(&EVENTS[..3], &[Act::Hold])).await;
+    let model = chat(&capture, &server.url(""));
+    let agent = AgentBuilder::new(model).build();
+    let mut items = agent.prompt("Why?").stream();
+    while first_chunks(&capture) == 0 {
+        soon(items.next()).await.expect("more").expect("unbroken");
+    }
+    drop(items);
+    let record = over(&capture, Some("cancelled"));
+    assert!(int(&record, "obs.llm.response.chunks").is_some());
+}
+
+/// How many first chunks have come.
+fn first_chunks(capture: &Capture) -> u64 {
+    capture.count(crate::support::FIRST)
 }

@@ -1,9 +1,9 @@
 //! With others around it and beneath it: nothing counts twice.
 
 use crate::answers::{ANSWER, EVENTS};
-use crate::client::{Sends, hyper};
+use crate::client::Sends;
 use crate::server::{serve, soon, streamed, whole};
-use crate::support::{DURATION, FIRST, TOKENS, chat, hello, int, layer, llm, openai, over};
+use crate::support::{DURATION, FIRST, TOKENS, chat, hello, hyper, int, layer, llm, openai, over};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, Response};

@@ -5,9 +5,6 @@ use futures_util::TryStreamExt;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyDataStream, BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use rig_core::http_client::{
     Error, HttpClientExt, LazyBody, MultipartForm, Result, StreamingResponse,
 };
@@ -17,15 +14,6 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sends<S>(pub(crate) S);
-
-/// hyper-util's, with whatever stands outside of it.
-pub(crate) fn hyper<B>() -> Client<HttpConnector, B>
-where
-    B: Body + Send,
-    B::Data: Send,
-{
-    Client::builder(TokioExecutor::new()).build_http()
-}
 
 impl<S, B> HttpClientExt for Sends<S>
 where

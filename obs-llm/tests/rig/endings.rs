@@ -1,9 +1,9 @@
 //! Every way in which a call may end.
 
 use crate::answers::{ANSWER, EVENTS};
-use crate::client::{Sends, hyper};
+use crate::client::Sends;
 use crate::server::{Act, LAST, begun, nobody, serve, soon, streamed, whole};
-use crate::support::{ACTIVE, Frames, anthropic, chat, hello, int, layer, openai, over};
+use crate::support::{ACTIVE, Frames, anthropic, chat, hello, hyper, int, layer, openai, over};
 use futures_util::{FutureExt, StreamExt};
 use obs_testing::{Capture, CapturedRecord};
 use rig_core::providers::openai::OpenAIConfig;
@@ -258,4 +258,25 @@ async fn a_connection_that_breaks_in_an_answer_of_one_piece_is_a_call_that_faile
     let model = chat(&capture, &server.url(""));
     soon(model.call(hello())).await.expect_err("it broke");
     over(&capture, Some("service_error"));
+}
+
+#[tokio::test]
+async fn what_panics_beneath_is_told() {
+    let capture = Capture::new();
+    let sends = tower::util::service_fn(
+        |_: http::Request<http_body_util::Full<bytes::Bytes>>| async {
+            if true {
+                panic!("the client's own");
+            }
+            Ok::<_, std::io::Error>(http::Response::new(
+                http_body_util::Full::<bytes::Bytes>::default(),
+            ))
+        },
+    );
+    let config = OpenAIConfig::new("sk-secret").with_base_url("http://127.0.0.1/v1");
+    let model = config.connect(Sends(sends)).chat("gpt-4o-mini");
+    let model = layer(&capture).layer(model);
+    let calling = AssertUnwindSafe(model.call(hello())).catch_unwind();
+    soon(calling).await.expect_err("it panicked");
+    over(&capture, Some("panic"));
 }

@@ -1,8 +1,8 @@
 //! Models whose answers are in no format that is read here: measured by rig's own reading.
 
-use crate::client::{Sends, hyper};
+use crate::client::Sends;
 use crate::server::{Act, begun, serve, soon, streamed, whole};
-use crate::support::{DURATION, hello, int, layer, over};
+use crate::support::{DURATION, hello, hyper, int, layer, over};
 use futures_util::StreamExt;
 use obs_testing::Capture;
 use rig_core::driver::{Exchange, Local, Opened, Opening, Step, Transport};

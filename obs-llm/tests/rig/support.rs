@@ -1,7 +1,11 @@
 //! Models, and what is to be known of the only call.
 
-use crate::client::{Sends, hyper};
+use crate::client::Sends;
 use futures_util::StreamExt;
+use http_body::Body;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use obs_llm::adapters::rig::{ModelLayer, ObservedTransport, ObservedWire};
 use obs_llm::{Dialect, Llm};
 use obs_testing::{Capture, CapturedRecord};
@@ -22,6 +26,15 @@ pub(crate) const DURATION: &str = "gen_ai.client.operation.duration";
 pub(crate) const FIRST: &str = "gen_ai.client.operation.time_to_first_chunk";
 pub(crate) const TOKENS: &str = "gen_ai.client.token.usage";
 pub(crate) const ACTIVE: &str = "obs.llm.client.active_calls";
+
+/// hyper-util's, with whatever stands outside of it.
+pub(crate) fn hyper<B>() -> Client<HttpConnector, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    Client::builder(TokioExecutor::new()).build_http()
+}
 
 pub(crate) fn llm(capture: &Capture) -> Llm {
     Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41)
