@@ -20,7 +20,8 @@
 //!
 //! | | one answer | a stream whose frames are read | another stream |
 //! |---|---|---|---|
-//! | model, parameters, provider, prompts where they are asked for | yes | yes | yes |
+//! | model, parameters, provider; prompts, where they are asked for | yes | yes | yes |
+//! | answers, where they are asked for | yes | yes | those that genai was asked to gather |
 //! | first chunk, gaps | – | by frame, of whichever kind | by genai's events: text, reasoning, calls of tools |
 //! | tokens | as genai tells them | as they come, so that a stream that is cut has those that were told | at its end, with `capture_usage` |
 //! | reason, id | yes (id of Responses alone) | yes | at its end |

@@ -173,30 +173,6 @@ async fn whatever_comes_first_counts() {
 }
 
 #[tokio::test]
-async fn ollamas_lines_are_read_too() {
-    let capture = Capture::new();
-    let lines: Vec<&str> = include_str!("../corpus/ollama/chat.ndjson")
-        .split_inclusive('\n')
-        .collect();
-    let server = serve(streamed(&lines)).await;
-    let model = target(AdapterKind::Ollama, server.url("/"), "llama3.2");
-    let asking = client(&capture);
-    let asking = asking.exec_chat_stream(model, hello(), None);
-    let answer = soon(asking).await.expect("a stream");
-    soon(answer.stream.for_each(|event| {
-        event.expect("unbroken");
-        std::future::ready(())
-    }))
-    .await;
-    let record = over(&capture, None);
-    assert_eq!(record.text("gen_ai.provider.name"), Some("ollama"));
-    assert_eq!(record.text("obs.llm.wire"), Some("ollama"));
-    assert_eq!(int(&record, "obs.llm.response.chunks"), Some(2));
-    assert!(record.attr("obs.llm.server.total.duration").is_some());
-    assert!(int(&record, "gen_ai.usage.output_tokens").is_some());
-}
-
-#[tokio::test]
 async fn what_is_read_is_what_would_be_read_without_us() {
     let server = serve(streamed(EVENTS)).await;
     let capture = Capture::new();

@@ -5,6 +5,7 @@ mod aside;
 #[cfg(feature = "content")]
 mod content;
 mod endings;
+mod formats;
 mod options;
 mod server;
 mod support;

@@ -7,6 +7,7 @@ mod client;
 #[cfg(feature = "content")]
 mod content;
 mod endings;
+mod formats;
 mod others;
 #[path = "../genai/server.rs"]
 mod server;
