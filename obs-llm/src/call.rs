@@ -165,7 +165,7 @@ impl LlmCall {
     }
 
     /// For a service that wraps a poll: current until the guard is left.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "genai"))]
     #[inline]
     pub(crate) fn enter(&mut self) -> obs_core::Entered<'_> {
         self.operation.enter()

@@ -63,6 +63,10 @@ pub use message::{Exchange, Media, MediaPlace, Message, Part};
 #[cfg(feature = "client")]
 pub(crate) use gathered::Keeping;
 pub(crate) use gathered::{Finished, Gathered, begin};
+#[cfg(feature = "genai")]
+pub(crate) use json::body as body_of_json;
+#[cfg(feature = "genai")]
+pub(crate) use media::{at as media_at, inline as media_inline, modality_of};
 pub(crate) use pool::Pool;
 
 use std::fmt::Debug;

@@ -237,6 +237,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "genai", feature = "rig"))]
+pub mod adapters;
 mod anomaly;
 mod bill;
 mod call;

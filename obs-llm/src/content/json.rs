@@ -177,7 +177,7 @@ fn end_of_text(bytes: &[u8], from: usize) -> Result<usize, usize> {
 }
 
 /// A value of JSON as one of an event.
-pub(super) fn body(value: &Value) -> Body {
+pub(crate) fn body(value: &Value) -> Body {
     match value {
         Value::Null => Body::Empty,
         Value::Bool(value) => Body::Bool(*value),

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// What tells media that stand in a message in base64.
-pub(super) fn inline(modality: &'static str, mime_type: Option<&str>, base64: &str) -> Media {
+pub(crate) fn inline(modality: &'static str, mime_type: Option<&str>, base64: &str) -> Media {
     Media {
         modality,
         mime_type: mime_type.map(str::to_owned),
@@ -14,7 +14,7 @@ pub(super) fn inline(modality: &'static str, mime_type: Option<&str>, base64: &s
 }
 
 /// What tells media at a URL, which may be one that holds them.
-pub(super) fn at(modality: &'static str, mime_type: Option<&str>, url: &str) -> Media {
+pub(crate) fn at(modality: &'static str, mime_type: Option<&str>, url: &str) -> Media {
     // As whoever reads URLs reads them: without blanks around them, and the scheme in letters of either case.
     let url = url.trim();
     if let Some((scheme, data)) = url.split_once(':')
@@ -66,7 +66,7 @@ fn without_secrets(url: &str) -> String {
 }
 
 /// `image`, `audio` and `video` are told by their types; all else is a document.
-pub(super) fn modality_of(mime_type: Option<&str>) -> Option<&'static str> {
+pub(crate) fn modality_of(mime_type: Option<&str>) -> Option<&'static str> {
     let (kind, _) = mime_type?.split_once('/')?;
     Some(match kind {
         "image" => "image",

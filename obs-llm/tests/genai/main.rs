@@ -1,0 +1,11 @@
+//! The adapter of genai, through genai's own providers, against a server on loopback.
+
+mod answers;
+mod aside;
+#[cfg(feature = "content")]
+mod content;
+mod endings;
+mod formats;
+mod options;
+mod server;
+mod support;

@@ -1,0 +1,14 @@
+//! The layer around rig's models, through rig's own providers, against a server on loopback.
+
+mod agent;
+mod answers;
+mod aside;
+mod client;
+#[cfg(feature = "content")]
+mod content;
+mod endings;
+mod formats;
+mod others;
+#[path = "../genai/server.rs"]
+mod server;
+mod support;
