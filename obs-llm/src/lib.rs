@@ -199,6 +199,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adapters;
 mod anomaly;
 mod bill;
 mod call;

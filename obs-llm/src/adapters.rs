@@ -1,0 +1,1 @@
+//! Client libraries with types of their own: an adapter for each that has a place for one, and what to do for any other.
