@@ -206,6 +206,12 @@ impl Llm {
 }
 
 impl Shared {
+    /// Whether all calls are switched off.
+    #[cfg(feature = "async-openai")]
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.inferences.is_disabled() && self.others.is_disabled()
+    }
+
     pub(crate) fn kind(&self, operation: LlmOperation) -> &'static Kind {
         match operation.is_inference() {
             true => self.inferences,

@@ -80,7 +80,10 @@ pub(crate) fn scanned<B>(body: B, call: &mut LlmCall, reading: &Reading) -> Requ
 
 /// A call, if the request asks a model for something and nobody observes it yet.
 #[inline(never)]
-pub(crate) fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCall, Reading)> {
+pub(crate) fn start<B>(
+    settings: &'static Settings,
+    request: &Request<B>,
+) -> Option<(LlmCall, Reading)> {
     // What only asks for what is there asks no model: lists, health, files.
     if request.method() != http::Method::POST {
         return None;
