@@ -90,7 +90,7 @@ pub(crate) fn start<B>(
     }
     let known = settings.recognise(request.uri())?;
     let kind = settings.llm.kind(known.operation);
-    if kind.is_disabled() || kind.is_current() {
+    if kind.is_disabled() || kind.is_around() {
         return None;
     }
     let (name, port) = split(host(request));
