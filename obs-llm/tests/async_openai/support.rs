@@ -67,14 +67,19 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(patience, what).await.expect("in time")
 }
 
-/// The record of the only call, when it is over: what reads a stream is a task of the client's.
-pub(crate) async fn over(capture: &Capture, error: Option<&str>) -> CapturedRecord {
+/// When there are so many records: what reads a stream is a task of the client's.
+pub(crate) async fn there(capture: &Capture, records: usize) {
     soon(async {
-        while capture.records().is_empty() {
+        while capture.records().len() < records {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
+}
+
+/// The record of the only call, when it is over.
+pub(crate) async fn over(capture: &Capture, error: Option<&str>) -> CapturedRecord {
+    there(capture, 1).await;
     assert_eq!(capture.count(DURATION), 1, "durations");
     assert_eq!(capture.in_flight(ACTIVE), 0, "in flight");
     let record = capture.record();
