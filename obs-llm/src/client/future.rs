@@ -22,7 +22,7 @@ pub(crate) struct Reading {
 }
 
 pin_project! {
-    /// Work that a call is current in, while it is asked for: it gives back both. Dropped before that, the call is cancelled.
+    /// Work that a call is current in, while it is asked for. Dropped before the call is [taken](Asking::take), it is cancelled.
     #[derive(Debug)]
     pub(crate) struct Asking<F> {
         #[pin]
@@ -51,25 +51,31 @@ impl<F> Asking<F> {
             observed,
         }
     }
+
+    /// The call, for whoever has the answer.
+    #[inline(always)]
+    pub(crate) fn take(self: Pin<&mut Self>) -> Option<(LlmCall, Reading)> {
+        self.project().observed.take()
+    }
 }
 
 impl<F: Future> Future for Asking<F> {
-    type Output = (F::Output, Option<(LlmCall, Reading)>);
+    type Output = F::Output;
 
     #[inline(always)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         // It is there until the drop.
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Pending;
         };
         let Some((call, _)) = this.observed else {
-            return inner.poll(cx).map(|output| (output, None));
+            return inner.poll(cx);
         };
         let entered = call.enter();
         let polled = inner.poll(cx);
         entered.leave();
-        polled.map(|output| (output, this.observed.take()))
+        polled
     }
 }
 
@@ -102,10 +108,11 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready((answered, observed)) = self.project().asking.poll(cx) else {
+        let mut asking = self.project().asking;
+        let Poll::Ready(answered) = asking.as_mut().poll(cx) else {
             return Poll::Pending;
         };
-        let Some((mut call, reading)) = observed else {
+        let Some((mut call, reading)) = asking.take() else {
             return Poll::Ready(answered.map(|response| response.map(ResponseBody::unobserved)));
         };
         Poll::Ready(match answered {

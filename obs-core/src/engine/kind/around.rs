@@ -12,6 +12,8 @@ use crate::parent::deeper_than;
 use crate::scope;
 use crate::shared::Identity;
 use crate::thread;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -61,7 +63,7 @@ impl Kind {
     fn is_around_elsewhere(&self) -> bool {
         let identity = match scope::handle() {
             Some(handle) => Some(handle.0.identity()),
-            None if self.context == ContextMode::Off || !thread::sees_otel() => None,
+            None if self.context == ContextMode::Off || !has_span() => None,
             None => attached::find_current().map(|found| found.identity()),
         };
         self.is_of(identity)
@@ -81,6 +83,11 @@ impl Kind {
     fn around_bit(&self) -> Flags {
         Flags::of_bits(self.around.load(Ordering::Relaxed))
     }
+}
+
+/// Whether OpenTelemetry's context has a span here.
+fn has_span() -> bool {
+    thread::sees_otel() && Context::map_current(|context| context.has_active_span())
 }
 
 impl Live {

@@ -12,7 +12,7 @@ use http::Uri;
 use obs_core::Outcome;
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tower_service::Service;
@@ -107,9 +107,9 @@ where
         Some((call, _)) => call.scope(|| inner.call(factory)),
         None => inner.call(factory),
     };
-    let (answered, observed) = Asking::new(sent, observed).await;
-    let answered = answered.map_err(Into::into);
-    match (answered, observed) {
+    let mut asking = pin!(Asking::new(sent, observed));
+    let answered = asking.as_mut().await.map_err(Into::into);
+    match (answered, asking.take()) {
         (Ok(response), Some((call, reading))) => Ok(observe(response, call, reading)),
         (Err(error), Some((mut call, reading))) => {
             reading.asked.tell(&mut call);
