@@ -66,8 +66,8 @@
 //! **Times** are those at which bytes arrive. The client reads a stream in a task of its own, as fast as it comes, whoever is
 //! slow to take its items. So a reader that panics has given the stream up, and the call is cancelled.
 //!
-//! **Timeouts**: reqwest's own, until the head of an answer, is `timeout`. Who gives up outside of the layer has cancelled the call,
-//! unless it was told the [deadline](crate::LlmClientLayer::with_deadline).
+//! **Timeouts**: reqwest's own and tower's are `timeout` where they are inside of the layer and the head of an answer has not come. Who
+//! gives up outside has cancelled the call, unless the layer was told the [deadline](crate::LlmClientLayer::with_deadline).
 //!
 //! # HTTP beneath it
 //!

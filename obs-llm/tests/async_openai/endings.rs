@@ -7,6 +7,7 @@ use crate::support::{
 };
 use async_openai::Client;
 use async_openai::error::OpenAIError;
+use async_openai::middleware::retry::SimpleRetryPolicy;
 use async_openai::middleware::{HttpRequestFactory, ReqwestService};
 use async_openai::types::chat::{ChatCompletionResponseStream, CreateChatCompletionRequest};
 use futures_util::StreamExt;
@@ -17,7 +18,7 @@ use obs_testing::{Capture, CapturedRecord};
 use serde_json::json as value;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, service_fn};
+use tower::{Layer, ServiceBuilder, service_fn};
 
 pub(crate) fn chat() -> CreateChatCompletionRequest {
     asks(value!({
@@ -286,6 +287,36 @@ async fn a_timeout_around_the_client_is_one_where_the_layer_knows_of_it() {
             () = late => {}
         }
         over(&capture, Some(expect)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_of_towers_is_one_inside_and_a_cancelled_call_outside() {
+    let moment = Duration::from_millis(50);
+    for (inside, end, expect) in [
+        (true, End::TimedOut, "timeout"),
+        (false, End::Cancelled, "cancelled"),
+    ] {
+        let capture = Capture::new();
+        let server = serve(vec![vec![Act::Hold]]).await;
+        let layer = layer(&llm(&capture));
+        let retries = SimpleRetryPolicy::new(1);
+        // The layers that async-openai's page puts around what sends.
+        let sends = ServiceBuilder::new().retry(retries).service(sends());
+        let client = Client::with_config(config(&server));
+        let client = match inside {
+            true => {
+                let limits = ServiceBuilder::new().concurrency_limit(8).timeout(moment);
+                client.with_http_service(layer.layer(limits.service(sends)))
+            }
+            false => {
+                let limits = ServiceBuilder::new().concurrency_limit(8).timeout(moment);
+                client.with_http_service(limits.layer(layer).service(sends))
+            }
+        };
+        let error = soon(client.chat().create(chat())).await.expect_err("late");
+        assert!(matches!(error, OpenAIError::Boxed(_)), "{error:?}");
+        over_as(&capture, end, Some(expect)).await;
     }
 }
 

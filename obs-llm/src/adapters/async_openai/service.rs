@@ -15,6 +15,7 @@ use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use tower::timeout::error::Elapsed;
 use tower_service::Service;
 
 /// An observed HTTP service of async-openai's.
@@ -163,10 +164,20 @@ fn fail(mut call: LlmCall, error: &OpenAIError) {
                 call.error(code);
             }
         }
-        OpenAIError::Reqwest(error) if error.is_timeout() => {
-            return call.end_with(Outcome::TIMED_OUT);
-        }
+        _ if is_timeout(error) => return call.end_with(Outcome::TIMED_OUT),
         _ => {}
     }
     call.fail(SERVICE_ERROR);
+}
+
+/// Whether somebody inside gave up: the client that sends, or tower's layer.
+fn is_timeout(error: &OpenAIError) -> bool {
+    match error {
+        OpenAIError::Reqwest(error) => error.is_timeout(),
+        OpenAIError::Boxed(error) => {
+            let sent = error.downcast_ref::<reqwest::Error>();
+            error.is::<Elapsed>() || sent.is_some_and(reqwest::Error::is_timeout)
+        }
+        _ => false,
+    }
 }
