@@ -8,7 +8,8 @@
 //!
 //! An adapter tells the same of a call as [`LlmClientLayer`](crate::LlmClientLayer) does, ends it in the same ways, and records what
 //! is said under the same condition: that the [`Llm`](crate::Llm) asks for it. Several of them at once, or the layer around the
-//! HTTP client beneath an adapter, make one call: within a call that is observed already, however deep, the others do nothing.
+//! HTTP client beneath an adapter, make one call: within a call that is observed already, however deep, the others do nothing. What
+//! a layer between hands to a task of its own, as tower's `Buffer` does, is within the call no more.
 
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]

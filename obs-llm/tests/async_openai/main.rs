@@ -3,6 +3,7 @@
 mod bytes;
 mod chat;
 mod content;
+mod crowd;
 mod endings;
 mod once;
 mod others;
