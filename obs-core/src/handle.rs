@@ -206,6 +206,7 @@ impl Live {
             tracestate: (self.tracestate.1 > 0).then(|| self.tracestate().into()),
             family: family.clone(),
             session: self.session.clone(),
+            around: self.around_child(),
             started: self.start,
         }
     }

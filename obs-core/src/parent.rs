@@ -117,10 +117,13 @@ impl Live {
         if current.kind.context != ContextMode::Off
             && let Some(foreign) = deeper_than(current.span_id)
         {
-            return self.inherit_below(&foreign, current, engine);
+            self.inherit_below(&foreign, current, engine);
+        } else {
+            self.parent_id = current.span_id;
+            self.inherit_trace(current, engine);
         }
-        self.parent_id = current.span_id;
-        self.inherit_trace(current, engine);
+        // Whoever's trace it is part of.
+        self.flags.set(current.around_child());
     }
 
     /// Everything that a child shares with its parent.
@@ -186,6 +189,7 @@ impl Live {
             self.parent_id = u64::from_be_bytes(foreign.span_id().to_bytes());
         } else {
             self.inherit_context(&foreign);
+            self.flags.set(parent.around);
         }
     }
 
@@ -231,6 +235,7 @@ impl Live {
         self.parent_id = parent.span_id;
         self.trace_flags = parent.trace_flags;
         self.flags = Flags::HAS_PARENT.with_if(Flags::SAMPLED, parent.sampled);
+        self.flags.set(parent.around);
         if let Some(tracestate) = &parent.tracestate {
             self.tracestate = self.attributes.keep_text(tracestate);
         }

@@ -3,7 +3,7 @@
 
 use crate::descriptor::Descriptor;
 use crate::engine::Engine;
-use crate::engine::live::TraceFamily;
+use crate::engine::live::{Flags, TraceFamily};
 use crate::session::Session;
 use crate::side::{Side, SideBounds};
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
@@ -48,6 +48,8 @@ pub(crate) struct Identity {
     pub(crate) tracestate: Option<Box<str>>,
     pub(crate) family: Option<Arc<TraceFamily>>,
     pub(crate) session: Option<Arc<Session>>,
+    /// Which watched kinds its children run within.
+    pub(crate) around: Flags,
     /// Ticks.
     pub(crate) started: u64,
 }

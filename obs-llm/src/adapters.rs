@@ -1,5 +1,23 @@
 //! Client libraries with types of their own: an adapter for each that has a place for one, and what to do for any other.
+//!
+//! | library | what it has a place for | here |
+//! |---|---|---|
+//! | async-openai 0.43 | a tower service that sends its requests | `async_openai` (feature `async-openai`) |
+//! | genai 0.7 | a sink for the frames of a stream | `genai` (feature `genai`): a client around theirs |
+//! | rig 0.44 | a wire and a transport beneath each model | `rig` (feature `rig`): a layer around models, in agents too |
+//! | any that sends through a client for HTTP of yours | layers around that client | [`client`](crate::client) |
+//! | any other | nothing | `any` (feature `stream`): by hand, in a few lines |
+//!
+//! An adapter tells the same of a call as [`LlmClientLayer`](crate::LlmClientLayer) does, ends it in the same ways, and records what
+//! is said under the same condition: that the [`Llm`](crate::Llm) asks for it. Several of them at once, or the layer around the
+//! HTTP client beneath an adapter, make one call: within a call that is observed already, however deep, the others do nothing.
 
+#[cfg(feature = "stream")]
+#[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
+pub mod any;
+#[cfg(feature = "async-openai")]
+#[cfg_attr(docsrs, doc(cfg(feature = "async-openai")))]
+pub mod async_openai;
 #[cfg(feature = "genai")]
 #[cfg_attr(docsrs, doc(cfg(feature = "genai")))]
 pub mod genai;

@@ -3,7 +3,7 @@
 mod asked;
 mod body;
 mod coding;
-mod future;
+pub(crate) mod future;
 mod hint;
 mod inject;
 mod injected;
@@ -12,8 +12,8 @@ mod pieces;
 mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod service;
-mod settings;
+pub(crate) mod service;
+pub(crate) mod settings;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;

@@ -27,6 +27,9 @@
 //! It stands outside of layers that retry: one call, whose attempts are spans of `obs-http`'s client layer within it. No byte is
 //! changed or held up on either way.
 //!
+//! Libraries that bring their own client have an adapter where they have a place for one: [`adapters`]. With several of these around
+//! one call, each other and other layers between them, an inference counts once.
+//!
 //! Where there is no HTTP to look at (a client library with types of its own, a model in the process), the call is told by hand,
 //! through the same two traits that the scanners of bytes use:
 //!
@@ -237,7 +240,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "genai", feature = "rig"))]
 pub mod adapters;
 mod anomaly;
 mod bill;

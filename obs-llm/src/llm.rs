@@ -187,13 +187,16 @@ impl Llm {
         self.leaked.get_or_init(|| {
             let settings = self.settings.clone();
             let kind = |operation| self.telemetry.kind(settings.dialect.descriptor(operation));
-            let inferences = kind(LlmOperation::Chat);
+            let (inferences, others) = (kind(LlmOperation::Chat), kind(LlmOperation::Embeddings));
+            // What stands within one of them, however deep, is no call of its own.
+            inferences.watch_around();
+            others.watch_around();
             let ticks =
                 |slow: Option<Duration>| slow.map_or(u64::MAX, |slow| inferences.ticks(slow));
             Box::leak(Box::new(Shared {
                 telemetry: self.telemetry,
                 inferences,
-                others: kind(LlmOperation::Embeddings),
+                others,
                 by_length: self.telemetry.kind(&BY_LENGTH),
                 slow_first_chunk: ticks(settings.slow_first_chunk),
                 slow_chunk_gap: ticks(settings.slow_chunk_gap),
@@ -206,6 +209,12 @@ impl Llm {
 }
 
 impl Shared {
+    /// Whether all calls are switched off.
+    #[cfg(feature = "async-openai")]
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.inferences.is_disabled() && self.others.is_disabled()
+    }
+
     pub(crate) fn kind(&self, operation: LlmOperation) -> &'static Kind {
         match operation.is_inference() {
             true => self.inferences,

@@ -20,9 +20,10 @@ use crate::redact::Place;
 use crate::{scope, thread};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+mod around;
 mod further;
 mod groups;
 pub(crate) mod passages;
@@ -68,6 +69,8 @@ pub struct Kind {
     pub(crate) redacts: bool,
     /// Where the error label is, if the kind has one.
     error_label: Option<usize>,
+    /// The flag of what runs within it, if it is watched.
+    around: AtomicU32,
 }
 
 impl std::fmt::Debug for Kind {
@@ -215,6 +218,7 @@ impl Kind {
             clock: engine.clock.clone(),
             bounds: engine.config.bounds,
             redacts: !engine.config.redactors.is_empty(),
+            around: AtomicU32::new(0),
             label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),
             error_label: labels
                 .iter()

@@ -85,7 +85,7 @@ impl Reason {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     pub(crate) const SAMPLED: Self = Self(1);
@@ -116,13 +116,37 @@ impl Flags {
     /// The parent is known at all (and perhaps in this process).
     pub(crate) const HAS_PARENT: Self = Self(1 << 7);
 
+    /// How many kinds are watched at most ([`Kind::watch_around`]): each has one of the upper bits in what runs within it.
+    pub(crate) const AROUND: usize = 16;
+
+    pub(crate) const fn around_bit(index: usize) -> Self {
+        Self(1 << (Self::AROUND + index))
+    }
+
+    /// Those of the kinds that it runs within.
+    #[inline(always)]
+    pub(crate) const fn around(self) -> Self {
+        Self(self.0 & (u32::MAX << Self::AROUND))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Whether there is this one, or one of several.
     #[inline(always)]
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// One of either.
+    /// Those of either.
+    #[inline(always)]
     pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

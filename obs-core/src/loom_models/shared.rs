@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::family::Verdict;
+use crate::engine::live::Flags;
 use crate::sampling::HeadSampler;
 use crate::shared::{Identity, Shared};
 use crate::side::Side;
@@ -25,6 +26,7 @@ fn operation() -> (&'static Engine, Arc<Shared>) {
         tracestate: None,
         family: None,
         session: None,
+        around: Flags::default(),
         started: 0,
     };
     (engine, Arc::new(Shared::new(identity)))

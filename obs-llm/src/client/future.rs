@@ -22,15 +22,15 @@ pub(crate) struct Reading {
 }
 
 pin_project! {
-    /// The future of the answer of an observed client. Dropped before it is ready, the call is cancelled.
+    /// Work that a call is current in, while it is asked for. Dropped before the call is [taken](Asking::take), it is cancelled.
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub(crate) struct Asking<F> {
         #[pin]
         inner: Option<F>,
         observed: Option<(LlmCall, Reading)>,
     }
 
-    impl<F> PinnedDrop for ResponseFuture<F> {
+    impl<F> PinnedDrop for Asking<F> {
         /// What the destructors of a client that is given up do is part of the call, too.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
@@ -44,19 +44,59 @@ pin_project! {
     }
 }
 
-impl<F> ResponseFuture<F> {
-    pub(crate) fn observed(inner: F, call: LlmCall, reading: Reading) -> Self {
+impl<F> Asking<F> {
+    pub(crate) fn new(inner: F, observed: Option<(LlmCall, Reading)>) -> Self {
         Self {
             inner: Some(inner),
-            observed: Some((call, reading)),
+            observed,
         }
     }
 
+    /// The call, for whoever has the answer.
+    #[inline(always)]
+    pub(crate) fn take(self: Pin<&mut Self>) -> Option<(LlmCall, Reading)> {
+        self.project().observed.take()
+    }
+}
+
+impl<F: Future> Future for Asking<F> {
+    type Output = F::Output;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        // It is there until the drop.
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let Some((call, _)) = this.observed else {
+            return inner.poll(cx);
+        };
+        let entered = call.enter();
+        let polled = inner.poll(cx);
+        entered.leave();
+        polled
+    }
+}
+
+pin_project! {
+    /// The future of the answer of an observed client. Dropped before it is ready, the call is cancelled.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        asking: Asking<F>,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(crate) fn observed(inner: F, call: LlmCall, reading: Reading) -> Self {
+        let asking = Asking::new(inner, Some((call, reading)));
+        Self { asking }
+    }
+
     pub(crate) fn unobserved(inner: F) -> Self {
-        Self {
-            inner: Some(inner),
-            observed: None,
-        }
+        let asking = Asking::new(inner, None);
+        Self { asking }
     }
 }
 
@@ -68,39 +108,27 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        // It is there until the drop.
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let mut asking = self.project().asking;
+        let Poll::Ready(answered) = asking.as_mut().poll(cx) else {
             return Poll::Pending;
         };
-        let Some((call, _)) = this.observed else {
-            let polled = inner.poll(cx);
-            return polled.map_ok(|response| response.map(ResponseBody::unobserved));
+        let Some((mut call, reading)) = asking.take() else {
+            return Poll::Ready(answered.map(|response| response.map(ResponseBody::unobserved)));
         };
-        let entered = call.enter();
-        let polled = inner.poll(cx);
-        entered.leave();
-        if polled.is_pending() {
-            return Poll::Pending;
-        }
-        let Some((mut call, reading)) = this.observed.take() else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match polled {
-            Poll::Ready(Ok(response)) => Ok(at_head(response, call, reading)),
-            Poll::Ready(Err(error)) => {
+        Poll::Ready(match answered {
+            Ok(response) => Ok(at_head(response, call, reading)),
+            Err(error) => {
                 reading.asked.tell(&mut call);
                 call.fail(SERVICE_ERROR);
                 Err(error)
             }
-            Poll::Pending => return Poll::Pending,
         })
     }
 }
 
 /// From here on the body has the call.
 #[inline(never)]
-fn at_head<R: Body>(
+pub(crate) fn at_head<R: Body>(
     response: Response<R>,
     mut call: LlmCall,
     reading: Reading,

@@ -56,9 +56,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match start(self.settings, &request) {
             Some((mut call, reading)) => {
-                let (wire, asked) = (reading.wire, reading.asked.clone());
-                let keeping = { call.content.as_mut() }.map(|content| content.keep_request(wire));
-                let request = request.map(|body| RequestBody::scanned(body, wire, asked, keeping));
+                let request = request.map(|body| scanned(body, &mut call, &reading));
                 let entered = call.enter();
                 let inner = self.inner.call(request);
                 entered.leave();
@@ -72,16 +70,27 @@ where
     }
 }
 
+/// The body of a request that a call is started for.
+#[inline]
+pub(crate) fn scanned<B>(body: B, call: &mut LlmCall, reading: &Reading) -> RequestBody<B> {
+    let (wire, asked) = (reading.wire, reading.asked.clone());
+    let keeping = { call.content.as_mut() }.map(|content| content.keep_request(wire));
+    RequestBody::scanned(body, wire, asked, keeping)
+}
+
 /// A call, if the request asks a model for something and nobody observes it yet.
 #[inline(never)]
-fn start<B>(settings: &'static Settings, request: &Request<B>) -> Option<(LlmCall, Reading)> {
+pub(crate) fn start<B>(
+    settings: &'static Settings,
+    request: &Request<B>,
+) -> Option<(LlmCall, Reading)> {
     // What only asks for what is there asks no model: lists, health, files.
     if request.method() != http::Method::POST {
         return None;
     }
     let known = settings.recognise(request.uri())?;
     let kind = settings.llm.kind(known.operation);
-    if kind.is_disabled() || kind.is_current() {
+    if kind.is_disabled() || kind.is_around() {
         return None;
     }
     let (name, port) = split(host(request));

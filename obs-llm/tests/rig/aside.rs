@@ -57,6 +57,25 @@ async fn with_layers_beneath_an_inference_counts_once() {
     }
 }
 
+/// Whatever stands between: the request is then the call's child, and the layer around the bytes within it does nothing.
+#[tokio::test]
+async fn with_another_layer_between_an_inference_counts_once_too() {
+    let server = serve(streamed(EVENTS)).await;
+    let capture = Capture::new();
+    let sends = ServiceBuilder::new()
+        .layer(HttpClientLayer::new(capture.telemetry()))
+        .layer(LlmClientLayer::of(&llm(&capture)))
+        .service(hyper());
+    let config = OpenAIConfig::new("sk-secret").with_base_url(server.url("/v1"));
+    let model = config.connect(Sends(sends)).chat("gpt-4o-mini");
+    let model = layer(&capture).layer(model);
+    let stream = model.stream(hello()).expect("a stream");
+    soon(stream.finish()).await.expect("an answer");
+    assert_eq!(capture.count(DURATION), 1);
+    assert_eq!(capture.count(TOKENS), 2);
+    assert_eq!(capture.records().len(), 2);
+}
+
 #[tokio::test]
 async fn within_a_call_that_is_observed_already_it_does_nothing() {
     let server = serve(streamed(EVENTS)).await;

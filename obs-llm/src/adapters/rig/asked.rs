@@ -100,7 +100,7 @@ pub(super) fn begin<Op: Operation>(
         operation = LlmOperation::named(by_path.operation).unwrap_or(operation);
     }
     let kind = settings.llm.kind(operation);
-    if kind.is_disabled() || kind.is_current() {
+    if kind.is_disabled() || kind.is_around() {
         return None;
     }
     let host = uri.and_then(http::Uri::host);
