@@ -117,13 +117,10 @@ impl Live {
         if current.kind.context != ContextMode::Off
             && let Some(foreign) = deeper_than(current.span_id)
         {
-            self.inherit_below(&foreign, current, engine);
-        } else {
-            self.parent_id = current.span_id;
-            self.inherit_trace(current, engine);
+            return self.inherit_below(&foreign, current, engine);
         }
-        // Whoever's trace it is part of.
-        self.flags.set(current.around_child());
+        self.parent_id = current.span_id;
+        self.inherit_trace(current, engine);
     }
 
     /// Everything that a child shares with its parent.
@@ -132,7 +129,8 @@ impl Live {
         let sampled = parent.flags.has(Flags::SAMPLED);
         self.trace_id = parent.trace_id;
         self.trace_flags = parent.trace_flags;
-        self.flags = Flags::HAS_PARENT.with_if(Flags::SAMPLED, sampled);
+        let flags = Flags::HAS_PARENT.with_if(Flags::SAMPLED, sampled);
+        self.flags = flags.or(parent.around_child());
         if parent.tracestate.1 != 0 {
             self.tracestate = self.attributes.keep_text(parent.tracestate());
         }
@@ -162,6 +160,8 @@ impl Live {
         } else {
             self.inherit_context(foreign);
         }
+        // Whoever's trace it is part of.
+        self.flags.set(current.around_child());
     }
 
     /// No operation is polled on this thread, and there is more to be asked than what OpenTelemetry's context says.
