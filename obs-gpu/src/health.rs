@@ -45,6 +45,29 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// A [`GpuMonitor`](crate::GpuMonitor) tells it, as one of its [listeners](crate::GpuSettings::with_listener); so may anybody else who
 /// reads devices. Whatever it is told, the gate is what it has to be before the call returns, on the caller's thread; what
 /// [listens to gates](GpuGates::on_change) is called there, too.
+///
+/// ```
+/// use obs_core::Telemetry;
+/// use obs_gpu::{DeviceId, Event, GateState, GpuHealth, GpuSettings, HealthSettings, HealthState};
+/// use std::sync::Arc;
+///
+/// let telemetry = Telemetry::builder().manual().build()?;
+/// let health = GpuHealth::new(&telemetry, HealthSettings::new());
+/// // For the monitor, which tells it everything.
+/// let settings = GpuSettings::new().with_listener(Arc::new(health.clone()));
+///
+/// // For a router: looked up once, and read before each piece of work.
+/// let gpu = DeviceId::new("GPU-5e1f");
+/// let gate = health.gate(&gpu);
+/// assert!(gate.is_serving());
+///
+/// // What the monitor says of a device that has fallen off the bus.
+/// let event = Event::Xid { code: 79, gpu_instance: None };
+/// health.event(&gpu, event, telemetry.now());
+/// assert_eq!(gate.state(), GateState::Isolated);
+/// assert_eq!(gate.enter().unwrap_err().health(), HealthState::Failed);
+/// # Ok::<(), obs_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct GpuHealth(Arc<Inner>);
 

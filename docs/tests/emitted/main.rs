@@ -183,5 +183,5 @@ fn units_and_instruments_are_those_of_the_conventions() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 61);
+    assert_eq!(compared, 62);
 }
