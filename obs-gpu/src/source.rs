@@ -4,6 +4,7 @@ use crate::calls::Calls;
 use crate::device::{DeviceId, DeviceInfo};
 use crate::quantity::Tier;
 use crate::reading::{Reading, Readings};
+use crate::xid::Xid;
 use std::fmt;
 use std::time::Duration;
 
@@ -112,6 +113,17 @@ pub enum Event {
     },
     /// Anything else, by the driver's bits.
     Other(u64),
+}
+
+impl Event {
+    /// Whether the driver asks for something else to be done than before: by an event, or by the number that older drivers have for it.
+    pub(crate) fn is_of_recovery_action(self) -> bool {
+        match self {
+            Self::RecoveryAction => true,
+            Self::Xid { code, .. } => code == Xid::RECOVERY_ACTION,
+            _ => false,
+        }
+    }
 }
 
 /// One link between devices.

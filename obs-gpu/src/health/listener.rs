@@ -34,8 +34,15 @@ impl GpuListener for GpuHealth {
         GpuHealth::event(self, gpu.id(), event, at);
     }
 
+    fn failed(&self, gpu: &Gpu, at: Moment, error: SourceError) {
+        // That there is no driver is told of each device, as one that is gone.
+        if let SourceError::Failed(_) = error {
+            GpuHealth::failed(self, gpu.id(), error, at);
+        }
+    }
+
     fn lost(&self, gpu: &Gpu, at: Moment, code: i32) {
-        self.failed(gpu.id(), SourceError::Lost(code), at);
+        GpuHealth::failed(self, gpu.id(), SourceError::Lost(code), at);
     }
 
     fn returned(&self, gpu: &Gpu, at: Moment) {

@@ -13,6 +13,7 @@ use crate::quantity::Tier;
 use crate::reading::Readings;
 use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
 use obs_core::Moment;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Group {
     pub(crate) gpu: Gpu,
     pub(super) hang: Arc<Hang>,
     pub(super) state: Mutex<GroupState>,
+    /// The driver asks for something else than before, as it reported.
+    pub(super) asks: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +104,9 @@ impl Reader {
     /// Reads what is due, and says how long nothing is.
     pub(super) fn turn(&mut self, shared: &Shared) -> Duration {
         let now = shared.telemetry.now();
-        let (due, missed) = self.schedule.due(shared, now);
+        let (mut due, missed) = self.schedule.due(shared, now);
+        // What the driver asks for is of the slow tier, and is not waited for once it is another.
+        due[Tier::Slow as usize] |= self.group.asks.swap(false, Ordering::AcqRel);
         // Without threads turns come when somebody collects; none is missed.
         if missed > 0 && shared.manual.is_none() {
             shared
@@ -263,8 +268,11 @@ impl Tools {
         device
             .gpu
             .board(|board| tiers.for_each(|tier| board.lose(tier, code)));
+        let now = shared.telemetry.now();
+        if !lost {
+            shared.tell(|listener| listener.failed(&device.gpu, now, error));
+        }
         if lost || device.open.is_none() {
-            let now = shared.telemetry.now();
             let (first, most) = shared.settings.back_off;
             let pause = device
                 .again
