@@ -266,3 +266,44 @@ fn a_driver_that_answers_with_errors_alone_is_no_device_that_is_well() {
     assert!(found <= 2_000 && back <= 4_250, "{found} {back}");
     played.expect(&[(found, Degraded, Serving), (back, Well, Serving)]);
 }
+
+#[test]
+fn s11_parts_and_a_fault_of_one_of_them() {
+    let driver = Driver::new("scenario = S11; clock = virtual");
+    let capture = Capture::new();
+    let health = GpuHealth::new(capture.telemetry(), HealthSettings::new());
+    let settings = GpuSettings::new()
+        .with_discovery(ms(1_000), ms(1_000))
+        .with_listener(Arc::new(health.clone()));
+    let source = NvmlSource::with_library(capture.telemetry(), driver.fake.library());
+    let monitor = GpuMonitor::new(capture.telemetry(), source, settings).expect("no threads");
+    let play = |millis: u64| {
+        for _ in 0..millis / 500 {
+            driver.fake.advance(ms(500));
+            capture.clock().advance(ms(500));
+            let _ = capture.points();
+        }
+    };
+    play(4_000);
+    let ids: Vec<_> = monitor.gpus().iter().map(|gpu| gpu.id().clone()).collect();
+    assert_eq!(ids.len(), 4, "the whole and three parts");
+    // As they are held by whoever routes, all the while.
+    let gates: Vec<_> = ids.iter().map(|id| health.gate(id)).collect();
+    let is = || gates.iter().map(|gate| gate.state()).collect::<Vec<_>>();
+    // The error is contained: its application's.
+    play(20_000);
+    assert_eq!(is(), [Serving; 4]);
+    // One that takes a part with it.
+    driver.fake.push("+0 0 xid:5=62").expect("steps");
+    play(500);
+    assert_eq!(is(), [Draining, Serving, Draining, Serving]);
+    assert_eq!(health.report(&ids[2]).evidence[0].gpu_instance, Some(5));
+    // Divided anew, twice: what is not there takes no work, and no part is blamed for it.
+    driver.fake.push("+0 0 mig.mode=0").expect("steps");
+    play(3_000);
+    assert_eq!(is(), [Draining, Isolated, Isolated, Isolated]);
+    assert_eq!(health.report(&ids[1]).state, Well);
+    driver.fake.push("+0 0 mig.mode=1").expect("steps");
+    play(3_000);
+    assert_eq!(is(), [Draining, Serving, Draining, Serving]);
+}
