@@ -36,7 +36,7 @@
 //! | `xids = last` | faults that were not asked for yet have the last one's number, as headers before API 13 say; otherwise `each` its own |
 //! | `seed = 7` | of noise and latencies |
 //! | `scenario = S1` | plays one of the scenarios below; what stands beside it goes before |
-//! | `latency CALL P50 P99 MAX` | how long a call takes, in real microseconds, on either clock; `*` is every other call |
+//! | `latency CALL P50 P99 MAX` | how long a call takes, as measured: half of them at most `P50` real microseconds, 99 of 100 at most `P99`, none longer than `MAX`; on either clock; `*` is every other call |
 //!
 //! A step is `WHEN DEVICE WHAT`. `WHEN` is in milliseconds since the world began, or with `+` from the moment it is pushed; `DEVICE` is
 //! the place in `gpus` from 0 on, `*` for all of them, or `driver`.
@@ -87,6 +87,7 @@
 //! | `S12` | next to nothing is supported | 3 |
 //! | `S13` | memory runs out | used memory grows for a minute; no event |
 //! | `S14` | a link goes down | replays, recoveries, a link that is down, XID 74 |
+//! | `serving` | nothing goes wrong | eight devices that are busy: something to look at |
 //!
 //! The fault comes five seconds after the world began, where nothing else is said; the files in `scenarios/` are the scripts. In those
 //! with two devices the second one is ill.

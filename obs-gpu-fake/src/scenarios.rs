@@ -1,6 +1,6 @@
 //! Scripts with a name: what goes wrong with GPUs, as it is seen through the driver. Each file says at its head what happens.
 
-const SCENARIOS: [(&str, &str); 14] = [
+const SCENARIOS: [(&str, &str); 15] = [
     ("S1", include_str!("../scenarios/s1.txt")),
     ("S2", include_str!("../scenarios/s2.txt")),
     ("S3", include_str!("../scenarios/s3.txt")),
@@ -15,6 +15,7 @@ const SCENARIOS: [(&str, &str); 14] = [
     ("S12", include_str!("../scenarios/s12.txt")),
     ("S13", include_str!("../scenarios/s13.txt")),
     ("S14", include_str!("../scenarios/s14.txt")),
+    ("serving", include_str!("../scenarios/serving.txt")),
 ];
 
 /// The names there are.

@@ -283,6 +283,37 @@ mod tests {
     }
 
     #[test]
+    fn settings() {
+        #[track_caller]
+        fn check(text: &str, expect: Setting) {
+            assert_eq!(Script::parse(text).unwrap().settings, [expect], "{text}");
+        }
+        let names = |names: &[&str]| Setting::Gpus(names.iter().map(ToString::to_string).collect());
+        check("gpus = H100*2 L40S", names(&["H100", "H100", "L40S"]));
+        check("gpus =", names(&[]));
+        check("clock = virtual", Setting::VirtualClock(true));
+        check("xids = last", Setting::OnlyLastXid(true));
+        let power = "nvmlDeviceGetPowerUsage".to_owned();
+        check(
+            "latency nvmlDeviceGetPowerUsage 12.4 40.5 9_000",
+            Setting::Latency(power, [12, 41, 9000]),
+        );
+        check(
+            "latency * 0.3 1 1",
+            Setting::Latency("*".to_owned(), [0, 1, 1]),
+        );
+        for wrong in [
+            "latency * 1 2",
+            "latency * -1 2 3",
+            "latency nvmlNone 1 2 3",
+            "speed = 5",
+            "gpus",
+        ] {
+            assert!(Script::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_no_panic() {
         // Every beginning and every end of what is right, and each with one byte changed.
         let right = "1 0 power=3->4/5; +2 * err:*=3; 3 driver stall:nvmlInit_v2=forever; clock = virtual; gpus = H100*2";

@@ -18,7 +18,7 @@ pub(super) fn setting(text: &str) -> Parsed<Setting> {
         let [call, p50, p99, max] = words[..] else {
             return Err("a latency has a call and three numbers".to_owned());
         };
-        let times = [micros(p50)?, micros(p99)?, micros(max)?];
+        let times = [measured(p50)?, measured(p99)?, measured(max)?];
         if !times.is_sorted() {
             return Err("p50, p99 and the longest do not grow".to_owned());
         }
@@ -325,8 +325,8 @@ fn scaled(text: &str, scale: i64) -> Parsed<i64> {
     if scale == 1 {
         return number(text);
     }
-    let value: f64 = text
-        .trim()
+    let digits = text.trim().replace('_', "");
+    let value: f64 = digits
         .parse()
         .map_err(|_| format!("{text:?} is no number"))?;
     // What is no number becomes zero in the conversion, and what is too large the largest.
@@ -340,6 +340,14 @@ fn bounded(number: Option<i64>) -> Parsed<i64> {
     number
         .filter(|number| (-most..=most).contains(number))
         .ok_or_else(|| "too large a number".to_owned())
+}
+
+/// Microseconds as they are measured, with a point. Parts of one are less than the fake itself takes.
+fn measured(text: &str) -> Parsed<Micros> {
+    let nanos = Micros::try_from(scaled(text, 1000)?);
+    nanos
+        .map(|nanos| (nanos + 500) / 1000)
+        .map_err(|_| "a time before the beginning".to_owned())
 }
 
 fn millis(text: &str) -> Parsed<Micros> {

@@ -193,6 +193,14 @@ fn latencies_are_replayed() {
     let longer = |than| took.iter().filter(|took| **took >= micros(than)).count();
     assert!(longer(300) >= 80, "{} of 200", longer(300));
     assert!(took.iter().any(|took| *took >= micros(1500)));
+    fake.reset("clock = virtual; latency nvmlDeviceGetFieldValues 3000 3000 3000")
+        .unwrap();
+    let ids = [186, 82, 83].map(nvml_wrapper::structs::device::FieldId);
+    let read = gpu.field_values_for(&ids).unwrap();
+    assert!(
+        read.into_iter().all(|one| one.unwrap().latency == 1000),
+        "shared by three"
+    );
     let others = (0..50).map(|_| {
         let began = Instant::now();
         gpu.utilization_rates().unwrap();

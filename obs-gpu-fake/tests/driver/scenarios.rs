@@ -254,7 +254,10 @@ fn s11_in_parts() {
     assert!(whole.power_usage().is_ok());
     let part = whole.mig_device_by_index(0).unwrap();
     assert_eq!(part.name().unwrap(), "NVIDIA H100 80GB HBM3 MIG 3g.40gb");
-    assert!(part.uuid().unwrap().starts_with("MIG-"));
+    let uuid = part.uuid().unwrap();
+    assert!(uuid.starts_with("MIG-"));
+    let found = nvml.device_by_uuid(uuid.as_str()).unwrap();
+    assert_eq!((found.uuid().unwrap(), found.index().unwrap()), (uuid, 0));
     assert!(part.mig_is_mig_device_handle().unwrap());
     assert_eq!(
         part.mig_parent_device().unwrap().uuid().unwrap(),
@@ -371,4 +374,30 @@ fn s14_a_link_goes_down() {
             .is_active()
             .is_err()
     );
+}
+
+#[test]
+fn serving_is_well_and_never_the_same() {
+    let (fake, nvml) = play("serving");
+    assert_eq!(nvml.device_count().unwrap(), 8);
+    let gpus: Vec<_> = (0..8)
+        .map(|index| nvml.device_by_index(index).unwrap())
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut energy = vec![0; 8];
+    for _ in 0..50 {
+        fake.advance(S);
+        for (gpu, before) in gpus.iter().zip(&mut energy) {
+            let power = field(gpu, 186).unwrap();
+            assert!((450_000..=630_000).contains(&power), "{power}");
+            seen.insert(power);
+            let now = gpu.total_energy_consumption().unwrap();
+            assert!((450_000..=630_000).contains(&(now - *before)), "a second's");
+            *before = now;
+            assert!(gpu.utilization_rates().unwrap().gpu <= 100);
+            assert!(gpu.process_utilization_stats(None).unwrap()[0].sm_util <= 100);
+            assert_eq!(field(gpu, RECOVERY).unwrap(), 0);
+        }
+    }
+    assert!(seen.len() > 350, "{} different ones of 400", seen.len());
 }

@@ -25,8 +25,11 @@ impl GpuListener for GpuHealth {
 
     fn read(&self, gpu: &Gpu, at: Moment, tier: Tier, readings: &Readings) {
         self.readings(gpu.id(), tier, readings, at);
-        if tier == Tier::Second {
-            self.links(gpu.id(), &gpu.links(), at);
+        // Links are read after the tier: these are those of its turn before.
+        if tier == Tier::Second
+            && let Some(read) = gpu.links_read_at()
+        {
+            self.links(gpu.id(), &gpu.links(), read);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::calls::Calls;
 use crate::device::DeviceId;
 use crate::lock::lock;
 use crate::quantity::Tier;
-use crate::reading::Readings;
+use crate::reading::{Reading, Readings};
 use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
 use obs_core::Moment;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,7 +90,7 @@ impl Reader {
         Self {
             group: group.clone(),
             _used: used,
-            schedule: Schedule::new(shared, shared.telemetry.now()),
+            schedule: Schedule::new(shared.telemetry.now()),
             devices: Vec::new(),
             changes: None,
             tools: Tools {
@@ -259,15 +259,16 @@ impl Tools {
         tier: Tier,
         error: SourceError,
     ) -> bool {
-        let (code, lost) = match error {
-            SourceError::Lost(code) => (code, true),
-            SourceError::Failed(code) => (code, false),
-            SourceError::Absent | SourceError::Unsupported => (0, false),
+        let lost = matches!(error, SourceError::Lost(_));
+        let reading = match error {
+            SourceError::Lost(code) | SourceError::Failed(code) => Reading::Failed(code),
+            SourceError::Unsupported => Reading::Unsupported,
+            SourceError::Absent => Reading::Unread,
         };
         let tiers = Tier::ALL.into_iter().filter(|one| lost || *one == tier);
         device
             .gpu
-            .board(|board| tiers.for_each(|tier| board.lose(tier, code)));
+            .board(|board| tiers.for_each(|tier| board.lose(tier, reading)));
         let now = shared.telemetry.now();
         if !lost {
             shared.tell(|listener| listener.failed(&device.gpu, now, error));
@@ -279,7 +280,9 @@ impl Tools {
                 .map_or(first, |(_, pause)| (pause * 2).min(most));
             device.again = shared.after(now, pause).map(|again| (again, pause));
             device.open = None;
-            if lost && device.gpu.set_lost(Some(code)) {
+            if let SourceError::Lost(code) = error
+                && device.gpu.set_lost(Some(code))
+            {
                 shared.tell(|listener| listener.lost(&device.gpu, now, code));
             }
         }
