@@ -194,16 +194,6 @@ impl GpuGates {
     pub fn missed_changes(&self) -> u64 {
         self.0.shared.changes.missed()
     }
-
-    /// A device that will not come back, a part that is divided anew. Who has its gate keeps it as it is.
-    pub(crate) fn forget(&self, device: &DeviceId) {
-        let mut gates = self.0.gates.write().unwrap_or_else(PoisonError::into_inner);
-        let gone = gates.remove(device);
-        drop(gates);
-        if let Some(gate) = gone {
-            gate.0.status.iter().for_each(|of| of.set_absolute(0));
-        }
-    }
 }
 
 /// The gate of one device. Cloning counts a reference; whoever has one sees what becomes of the device.
@@ -350,6 +340,11 @@ impl GpuGate {
     pub(crate) fn deliver(&self) {
         let shared = &self.0.shared;
         shared.changes.deliver(&shared.telemetry);
+    }
+
+    /// It is in no state any more, as far as anybody is shown: its device went on purpose.
+    pub(crate) fn end(&self) {
+        self.0.status.iter().for_each(|of| of.set_absolute(0));
     }
 
     /// What it was, and is.

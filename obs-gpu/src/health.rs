@@ -45,6 +45,29 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// A [`GpuMonitor`](crate::GpuMonitor) tells it, as one of its [listeners](crate::GpuSettings::with_listener); so may anybody else who
 /// reads devices. Whatever it is told, the gate is what it has to be before the call returns, on the caller's thread; what
 /// [listens to gates](GpuGates::on_change) is called there, too.
+///
+/// ```
+/// use obs_core::Telemetry;
+/// use obs_gpu::{DeviceId, Event, GateState, GpuHealth, GpuSettings, HealthSettings, HealthState};
+/// use std::sync::Arc;
+///
+/// let telemetry = Telemetry::builder().manual().build()?;
+/// let health = GpuHealth::new(&telemetry, HealthSettings::new());
+/// // For the monitor, which tells it everything.
+/// let settings = GpuSettings::new().with_listener(Arc::new(health.clone()));
+///
+/// // For a router: looked up once, and read before each piece of work.
+/// let gpu = DeviceId::new("GPU-5e1f");
+/// let gate = health.gate(&gpu);
+/// assert!(gate.is_serving());
+///
+/// // What the monitor says of a device that has fallen off the bus.
+/// let event = Event::Xid { code: 79, gpu_instance: None };
+/// health.event(&gpu, event, telemetry.now());
+/// assert_eq!(gate.state(), GateState::Isolated);
+/// assert_eq!(gate.enter().unwrap_err().health(), HealthState::Failed);
+/// # Ok::<(), obs_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct GpuHealth(Arc<Inner>);
 
@@ -82,9 +105,9 @@ impl GpuHealth {
         &self.0.gates
     }
 
-    /// The gate of a device. Takes a lock: look it up once, and keep it.
+    /// The gate of a device, which is open before it is found. Takes a lock: look it up once, and keep it.
     pub fn gate(&self, device: &DeviceId) -> GpuGate {
-        self.watched(device).gate.clone()
+        self.0.gates.of(device)
     }
 
     /// A device is there: from now on it has a state, which is ok. Of a part: what is known against the whole is known against it.
@@ -162,13 +185,16 @@ impl GpuHealth {
         self.tell(&self.watched(device), Input::Tick, at);
     }
 
-    /// How a device is, and by what.
+    /// How a device is, and by what. One that nothing was told of is well.
     pub fn report(&self, device: &DeviceId) -> HealthReport {
-        lock(&self.watched(device).machine).report()
+        match self.known(device) {
+            Some(known) => lock(&known.machine).report(),
+            None => Machine::new(self.0.limits.clone(), self.0.telemetry.now()).report(),
+        }
     }
 
-    /// A device that will not come back, a part that is divided anew: it has no state any more, and its series end. Who holds its gate
-    /// keeps it as it is.
+    /// A device that went on purpose, as a part does when the whole is divided anew: it has no state any more, and its series are 0.
+    /// Whoever holds its gate finds it isolated, until a device of its name is found.
     pub fn forget(&self, device: &DeviceId) {
         let gone = {
             let mut devices = { self.0.devices.write() }.unwrap_or_else(PoisonError::into_inner);
@@ -183,9 +209,19 @@ impl GpuHealth {
             gone
         };
         if let Some(gone) = gone {
+            let mut machine = lock(&gone.machine);
+            machine.take(Input::Vanished, self.0.telemetry.now());
+            gone.gate.set_health(machine.report());
             gone.series.end();
-            self.0.gates.forget(device);
+            gone.gate.end();
+            drop(machine);
+            gone.gate.deliver();
         }
+    }
+
+    fn known(&self, device: &DeviceId) -> Option<Arc<Watched>> {
+        let devices = { self.0.devices.read() }.unwrap_or_else(PoisonError::into_inner);
+        devices.get(device).cloned()
     }
 
     fn watched(&self, device: &DeviceId) -> Arc<Watched> {
@@ -193,25 +229,32 @@ impl GpuHealth {
     }
 
     fn watched_as(&self, device: &DeviceId, instance: Option<u32>) -> Arc<Watched> {
-        let devices = { self.0.devices.read() }.unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = devices.get(device) {
-            return known.clone();
+        if let Some(known) = self.known(device) {
+            return known;
         }
-        drop(devices);
         let mut devices = { self.0.devices.write() }.unwrap_or_else(PoisonError::into_inner);
         let known = devices.entry(device.clone()).or_insert_with(|| {
             let now = self.0.telemetry.now();
             let series = self.0.emit.series(device);
             series.state(HealthState::Ok);
+            let machine = Machine::new(self.0.limits.clone(), now);
+            let gate = self.0.gates.of(device);
+            // One that went and is there again.
+            if gate.report().is_some() {
+                gate.set_health(machine.report());
+            }
             Arc::new(Watched {
-                gate: self.0.gates.of(device),
-                machine: Mutex::new(Machine::new(self.0.limits.clone(), now)),
+                gate,
+                machine: Mutex::new(machine),
                 series,
                 instance,
                 parts: Mutex::default(),
             })
         });
-        known.clone()
+        let known = known.clone();
+        drop(devices);
+        known.gate.deliver();
+        known
     }
 
     /// Tells a device's machine, and sets what follows from it.

@@ -232,6 +232,9 @@ impl<'a> Device<'a> {
         let Some(stamp) = board.links_read.filter(fresh) else {
             return;
         };
+        if !self.shared.settings.links {
+            return;
+        }
         for (link, totals) in board.links.iter().zip(&board.link_totals) {
             let number = (obs::GPU_LINK, LabelValue::Number(link.link.into()));
             let now = (0, stamp.unix);

@@ -9,6 +9,29 @@ use std::sync::Arc;
 
 /// Watches the GPUs of a source and shows what they say, beside everything else that the telemetry has.
 ///
+/// ```
+/// # #[cfg(feature = "nvml")] {
+/// use obs_core::Telemetry;
+/// use obs_gpu::{GpuMonitor, GpuSettings, NvmlSource};
+///
+/// let telemetry = Telemetry::builder().build()?;
+/// let monitor = GpuMonitor::new(&telemetry, NvmlSource::new(&telemetry), GpuSettings::new())?;
+///
+/// // Anywhere, also where a request is answered: no lock, no memory, nobody is asked.
+/// for gpu in monitor.gpus() {
+///     if let Some(sample) = gpu.sample() {
+///         let age = telemetry.between(sample.at(), telemetry.now());
+///         println!("{}: {:?} ppm busy, {:?} mW, {age:?} ago", gpu.id(), sample.utilization(), sample.power());
+///     }
+/// }
+/// # let _ = monitor;
+/// # }
+/// # Ok::<(), obs_core::Error>(())
+/// ```
+///
+/// What it emits, by name, unit and attributes, which devices have it and what reading it costs is in
+/// `docs/gpu.md`; the table itself is [`metrics`](crate::metrics).
+///
 /// No driver is ever asked on the path of a request or of a scrape: threads of its own read each device, and everybody else sees what
 /// was read last, with its age. What is older than three of its periods is left out of metrics, never repeated as if it were new. A
 /// driver that hangs holds up the one thread that asked it: the device counts as one that does not answer, at the deadline, and

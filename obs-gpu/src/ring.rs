@@ -6,7 +6,7 @@ use obs_core::Moment;
 use std::fmt;
 
 /// Samples of the last minutes: 2,400 of 64 bytes, which is ten minutes of four a second. It is read while it is written.
-pub(crate) struct Ring(Slots<Box<[Slot]>>);
+pub(crate) struct Ring(Slots<{ Sample::WORDS }, Box<[Slot<{ Sample::WORDS }>]>>);
 
 /// Samples in one.
 pub(crate) const SAMPLES: usize = 2_400;
@@ -23,12 +23,16 @@ impl Ring {
     }
 
     pub(crate) fn push(&self, sample: Sample) {
-        self.0.push(sample);
+        self.0.push(sample.to_words());
+    }
+
+    fn get(&self, number: u64) -> Option<Sample> {
+        Sample::from_words(self.0.get(number)?)
     }
 
     /// Bytes that it has.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.0.many() as usize * size_of::<Slot>()
+        size_of::<Self>() + self.0.many() as usize * size_of::<Slot<{ Sample::WORDS }>>()
     }
 
     /// Shows each sample from one moment to another, both included, in their order. Those that are overwritten meanwhile are left
@@ -37,7 +41,7 @@ impl Ring {
         let written = self.0.written();
         let oldest = (written + 1).saturating_sub(self.0.many());
         // They are in the order of their moments: the first is found by halves. What was overwritten is older than all.
-        let before = |number: u64| self.0.get(number).is_none_or(|sample| sample.at() < from);
+        let before = |number: u64| self.get(number).is_none_or(|sample| sample.at() < from);
         let (mut low, mut high) = (oldest, written);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -47,7 +51,7 @@ impl Ring {
             }
         }
         for number in low..written {
-            match self.0.get(number) {
+            match self.get(number) {
                 Some(sample) if sample.at() > to => return,
                 Some(sample) if sample.at() >= from => show(sample),
                 _ => {}
@@ -64,7 +68,7 @@ impl fmt::Debug for Ring {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

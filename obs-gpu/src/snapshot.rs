@@ -5,7 +5,7 @@ use crate::slots::{Slot, Slots};
 use std::fmt;
 
 /// The last sample. Reading it is copying eight words; it takes no lock and no memory, and waits for nobody.
-pub(crate) struct Snapshot(Slots<[Slot; 2]>);
+pub(crate) struct Snapshot(Slots<{ Sample::WORDS }, [Slot<{ Sample::WORDS }>; 2]>);
 
 impl Snapshot {
     pub(crate) fn new() -> Self {
@@ -13,12 +13,12 @@ impl Snapshot {
     }
 
     pub(crate) fn put(&self, sample: Sample) {
-        self.0.push(sample);
+        self.0.push(sample.to_words());
     }
 
     #[inline(always)]
     pub(crate) fn last(&self) -> Option<Sample> {
-        self.0.last()
+        Sample::from_words(self.0.last()?)
     }
 }
 

@@ -4,12 +4,78 @@ use crate::calls::Calls;
 use crate::device::{DeviceId, DeviceInfo};
 use crate::quantity::Tier;
 use crate::reading::{Reading, Readings};
+use crate::xid::Xid;
 use std::fmt;
 use std::time::Duration;
 
 /// Devices of one vendor, by its library. Its calls may block for as long as the driver likes: they are made on threads that
-/// nothing else waits for. Each call of the driver's goes through [`Calls::time`], which is how one that does not return is found,
+/// nothing else waits for.
+///
+/// Each call of the driver's goes through [`Calls::time`], which is how one that does not return is found,
 /// and how long each takes is known.
+///
+/// A vendor whose library says how busy a device is:
+///
+/// ```
+/// use obs_gpu::{
+///     Calls, DeviceId, DeviceInfo, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, Quantity, Reading, Readings,
+///     SourceError, Tier,
+/// };
+/// # mod smi { pub fn uuids() -> Result<Vec<String>, i32> { Ok(vec!["A-1".into()]) } pub fn busy(_: &str) -> Result<u8, i32> { Ok(37) } }
+///
+/// #[derive(Debug)]
+/// struct Smi;
+///
+/// impl GpuSource for Smi {
+///     fn name(&self) -> &'static str {
+///         "smi"
+///     }
+///
+///     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError> {
+///         let uuids = calls.time("smi_uuids", smi::uuids).map_err(SourceError::Failed)?;
+///         let info = |(at, uuid)| DeviceInfo::new(DeviceId::new(uuid), at, "Acme");
+///         Ok((0..).zip(uuids).map(info).collect())
+///     }
+///
+///     fn open(&self, device: &DeviceId, _: &mut Calls) -> Result<Box<dyn GpuDevice>, SourceError> {
+///         Ok(Box::new(One(device.clone())))
+///     }
+///
+///     fn events(&self, _: &DeviceId, _: &mut Calls) -> Result<Box<dyn GpuEvents>, SourceError> {
+///         Err(SourceError::Unsupported)
+///     }
+/// }
+///
+/// #[derive(Debug)]
+/// struct One(DeviceId);
+///
+/// impl GpuDevice for One {
+///     fn read(&mut self, tier: Tier, into: &mut Readings, calls: &mut Calls) -> Result<(), SourceError> {
+///         if tier == Quantity::Utilization.tier() {
+///             let percent = calls.time("smi_busy", || smi::busy(self.0.as_str()));
+///             into.set(Quantity::Utilization, match percent {
+///                 Ok(percent) => Reading::Value(i64::from(percent) * 10_000),
+///                 Err(code) => Reading::Failed(code),
+///             });
+///         }
+///         Ok(())
+///     }
+///
+///     fn links(&mut self, _: &mut Vec<LinkReading>, _: &mut Calls) -> Result<(), SourceError> {
+///         Ok(())
+///     }
+///
+///     fn processes(&mut self, _: &mut Vec<GpuProcess>, _: &mut Calls) -> Result<(), SourceError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let telemetry = obs_core::Telemetry::builder().manual().build()?;
+/// let _monitor = obs_gpu::GpuMonitor::new(&telemetry, Smi, obs_gpu::GpuSettings::new())?;
+/// let page = telemetry.prometheus();
+/// assert!(page.contains("hw_gpu_utilization_ratio{hw_id=\"A-1\""), "{page}");
+/// # Ok::<(), obs_core::Error>(())
+/// ```
 pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
     /// What it is called in diagnostics: `nvml`.
     fn name(&self) -> &'static str;
@@ -112,6 +178,17 @@ pub enum Event {
     },
     /// Anything else, by the driver's bits.
     Other(u64),
+}
+
+impl Event {
+    /// Whether the driver asks for something else to be done than before: by an event, or by the number that older drivers have for it.
+    pub(crate) fn is_of_recovery_action(self) -> bool {
+        match self {
+            Self::RecoveryAction => true,
+            Self::Xid { code, .. } => code == Xid::RECOVERY_ACTION,
+            _ => false,
+        }
+    }
 }
 
 /// One link between devices.

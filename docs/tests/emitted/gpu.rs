@@ -51,14 +51,16 @@ pub(crate) fn run() -> Seen {
         let counters = |gpu: &obs_gpu::Gpu| gpu.readings().value(Quantity::SmActive).is_some();
         gpus.len() == 3 && read(Quantity::EccCorrected) && gpus.iter().any(counters)
     });
-    fake.push("+0 0 stall:nvmlDeviceGetTemperature=forever; +0 0 xid=74")
-        .expect("steps");
     let first = monitor.gpus().remove(0);
+    fake.push("+0 0 xid=48").expect("steps");
+    eventually(|| health.gate(first.id()).state() == GateState::Draining);
+    fake.push("+0 0 stall:nvmlDeviceGetTemperature=forever")
+        .expect("steps");
     eventually(|| matches!(first.state(), GpuState::NotAnswering { .. }));
     fake.push("+0 0 stall:nvmlDeviceGetTemperature=0")
         .expect("steps");
     eventually(|| first.state() == GpuState::Answering);
-    eventually(|| telemetry.prometheus().contains("xid_74"));
+    eventually(|| telemetry.prometheus().contains("xid_48"));
     let gate = health.gate(first.id());
     gate.hold(GateState::Draining, "for a new driver");
     gate.enter().expect_err("it is held");

@@ -261,6 +261,10 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             _ if name.starts_with("process.") => "feature `process`, `observe_process`",
             _ if name.starts_with("obs.tokio.") => "feature `tokio`, `observe_tokio`",
             _ if name.starts_with("obs.llm.engine.") => "feature `engines`, `EngineScraper`",
+            "hw.status" => "`GpuHealth`",
+            _ if name.starts_with("obs.gpu.gate.") || name.starts_with("obs.gpu.xid.") => {
+                "`GpuHealth`"
+            }
             _ if name.starts_with("hw.") || name.starts_with("obs.gpu.") => "`GpuMonitor`",
             obs::LLM_COST => "`with_prices`",
             obs::LLM_SERVER_TOKEN_GAP => "`with_token_gaps`",

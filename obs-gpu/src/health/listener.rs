@@ -25,8 +25,11 @@ impl GpuListener for GpuHealth {
 
     fn read(&self, gpu: &Gpu, at: Moment, tier: Tier, readings: &Readings) {
         self.readings(gpu.id(), tier, readings, at);
-        if tier == Tier::Second {
-            self.links(gpu.id(), &gpu.links(), at);
+        // Links are read after the tier: these are those of its turn before.
+        if tier == Tier::Second
+            && let Some(read) = gpu.links_read_at()
+        {
+            self.links(gpu.id(), &gpu.links(), read);
         }
     }
 
@@ -34,8 +37,15 @@ impl GpuListener for GpuHealth {
         GpuHealth::event(self, gpu.id(), event, at);
     }
 
+    fn failed(&self, gpu: &Gpu, at: Moment, error: SourceError) {
+        // That there is no driver is told of each device, as one that is gone.
+        if let SourceError::Failed(_) = error {
+            GpuHealth::failed(self, gpu.id(), error, at);
+        }
+    }
+
     fn lost(&self, gpu: &Gpu, at: Moment, code: i32) {
-        self.failed(gpu.id(), SourceError::Lost(code), at);
+        GpuHealth::failed(self, gpu.id(), SourceError::Lost(code), at);
     }
 
     fn returned(&self, gpu: &Gpu, at: Moment) {

@@ -128,11 +128,11 @@ impl Board {
         anew
     }
 
-    /// The device did not let itself be read: of what belongs to the tier nothing is known.
-    pub(crate) fn lose(&mut self, tier: Tier, code: i32) {
+    /// The device did not let itself be read: of what belongs to the tier no more is known than why.
+    pub(crate) fn lose(&mut self, tier: Tier, reading: Reading) {
         let of = |quantity: &&Quantity| quantity.tier() == tier;
         for quantity in Quantity::ALL.iter().filter(of) {
-            self.readings.set(*quantity, Reading::Failed(code));
+            self.readings.set(*quantity, reading);
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
         board.take(Tier::Fast, &readings, stamp(1));
         assert_eq!(board.readings.get(Quantity::Temperature), Reading::Unread);
         board.take(Tier::Second, &readings, stamp(2));
-        board.lose(Tier::Fast, 15);
+        board.lose(Tier::Fast, Reading::Failed(15));
         assert_eq!(board.readings.get(Quantity::Power), Reading::Failed(15));
         assert_eq!(board.readings.value(Quantity::Temperature), Some(30_000));
     }

@@ -6,6 +6,7 @@ use crate::calls::Calls;
 use crate::source::{GpuEvents, SourceError};
 use obs_core::Moment;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Waits for the events of one device. Whatever the driver says, it asks again: at the moment a device is lost, what it reports is
@@ -68,6 +69,10 @@ impl EventWatch {
                     let now = shared.stamp();
                     // Told first: somebody may wait for it.
                     shared.tell(|listener| listener.event(gpu, now.at, event));
+                    if event.is_of_recovery_action() {
+                        self.group.asks.store(true, Ordering::Release);
+                        shared.changed.notify_all();
+                    }
                     gpu.board(|board| board.take_event(event, now.unix));
                 }
                 (event.is_some(), Some(Duration::ZERO))

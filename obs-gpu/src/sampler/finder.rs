@@ -8,7 +8,7 @@ use crate::device::DeviceInfo;
 use crate::lock::lock;
 use crate::source::SourceError;
 use obs_core::{Error, Moment};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -150,6 +150,7 @@ impl Shared {
             gpu: Gpu::new(info.clone(), hang.clone()),
             hang,
             state: Mutex::default(),
+            asks: AtomicBool::new(false),
         });
         groups.push(group.clone());
         group

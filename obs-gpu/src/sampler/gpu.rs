@@ -111,6 +111,16 @@ impl Gpu {
         lock(&self.0.board).links.clone()
     }
 
+    /// When its links were read last.
+    pub fn links_read_at(&self) -> Option<Moment> {
+        lock(&self.0.board).links_read.map(|stamp| stamp.at)
+    }
+
+    /// When the processes were read last.
+    pub fn processes_read_at(&self) -> Option<Moment> {
+        lock(&self.0.board).processes_read.map(|stamp| stamp.at)
+    }
+
     /// The processes that use it, as they were read last.
     pub fn processes(&self) -> Vec<GpuProcess> {
         lock(&self.0.board).processes.clone()

@@ -10,9 +10,10 @@ use crate::calls::Calls;
 use crate::device::DeviceId;
 use crate::lock::lock;
 use crate::quantity::Tier;
-use crate::reading::Readings;
+use crate::reading::{Reading, Readings};
 use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
 use obs_core::Moment;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Group {
     pub(crate) gpu: Gpu,
     pub(super) hang: Arc<Hang>,
     pub(super) state: Mutex<GroupState>,
+    /// The driver asks for something else than before, as it reported.
+    pub(super) asks: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +90,7 @@ impl Reader {
         Self {
             group: group.clone(),
             _used: used,
-            schedule: Schedule::new(shared, shared.telemetry.now()),
+            schedule: Schedule::new(shared.telemetry.now()),
             devices: Vec::new(),
             changes: None,
             tools: Tools {
@@ -101,7 +104,9 @@ impl Reader {
     /// Reads what is due, and says how long nothing is.
     pub(super) fn turn(&mut self, shared: &Shared) -> Duration {
         let now = shared.telemetry.now();
-        let (due, missed) = self.schedule.due(shared, now);
+        let (mut due, missed) = self.schedule.due(shared, now);
+        // What the driver asks for is of the slow tier, and is not waited for once it is another.
+        due[Tier::Slow as usize] |= self.group.asks.swap(false, Ordering::AcqRel);
         // Without threads turns come when somebody collects; none is missed.
         if missed > 0 && shared.manual.is_none() {
             shared
@@ -254,24 +259,30 @@ impl Tools {
         tier: Tier,
         error: SourceError,
     ) -> bool {
-        let (code, lost) = match error {
-            SourceError::Lost(code) => (code, true),
-            SourceError::Failed(code) => (code, false),
-            SourceError::Absent | SourceError::Unsupported => (0, false),
+        let lost = matches!(error, SourceError::Lost(_));
+        let reading = match error {
+            SourceError::Lost(code) | SourceError::Failed(code) => Reading::Failed(code),
+            SourceError::Unsupported => Reading::Unsupported,
+            SourceError::Absent => Reading::Unread,
         };
         let tiers = Tier::ALL.into_iter().filter(|one| lost || *one == tier);
         device
             .gpu
-            .board(|board| tiers.for_each(|tier| board.lose(tier, code)));
+            .board(|board| tiers.for_each(|tier| board.lose(tier, reading)));
+        let now = shared.telemetry.now();
+        if !lost {
+            shared.tell(|listener| listener.failed(&device.gpu, now, error));
+        }
         if lost || device.open.is_none() {
-            let now = shared.telemetry.now();
             let (first, most) = shared.settings.back_off;
             let pause = device
                 .again
                 .map_or(first, |(_, pause)| (pause * 2).min(most));
             device.again = shared.after(now, pause).map(|again| (again, pause));
             device.open = None;
-            if lost && device.gpu.set_lost(Some(code)) {
+            if let SourceError::Lost(code) = error
+                && device.gpu.set_lost(Some(code))
+            {
                 shared.tell(|listener| listener.lost(&device.gpu, now, code));
             }
         }

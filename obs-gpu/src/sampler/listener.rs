@@ -3,7 +3,7 @@
 use super::gpu::Gpu;
 use crate::quantity::Tier;
 use crate::reading::Readings;
-use crate::source::Event;
+use crate::source::{Event, SourceError};
 use obs_core::Moment;
 use std::fmt;
 
@@ -29,6 +29,11 @@ pub trait GpuListener: fmt::Debug + Send + Sync + 'static {
     /// It reported something by itself.
     fn event(&self, gpu: &Gpu, at: Moment, event: Event) {
         let _ = (gpu, at, event);
+    }
+
+    /// It should have been read, and the driver gave another answer than that it is gone. Told each time.
+    fn failed(&self, gpu: &Gpu, at: Moment, error: SourceError) {
+        let _ = (gpu, at, error);
     }
 
     /// The driver says that it is gone, with this code. Told once, until it is back.

@@ -14,7 +14,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// All of them now.
-    pub(super) fn new(_shared: &Shared, now: Moment) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self { next: [now; 3] }
     }
 

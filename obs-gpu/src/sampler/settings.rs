@@ -16,6 +16,7 @@ pub struct GpuSettings {
     pub(crate) event_wait: Duration,
     pub(crate) back_off: (Duration, Duration),
     pub(crate) history: Duration,
+    pub(crate) links: bool,
     pub(crate) listeners: Vec<Arc<dyn GpuListener>>,
 }
 
@@ -34,6 +35,7 @@ impl Default for GpuSettings {
             event_wait: Duration::from_millis(500),
             back_off: (Duration::from_secs(1), Duration::from_secs(30)),
             history: Duration::from_millis(250),
+            links: true,
             listeners: Vec::new(),
         }
     }
@@ -90,6 +92,13 @@ impl GpuSettings {
     /// How far apart the samples are that the ring keeps. It has 2,400 of them: at 250 ms those of ten minutes.
     pub fn with_history(mut self, step: Duration) -> Self {
         self.history = step;
+        self
+    }
+
+    /// Whether metrics show each link between devices; otherwise they show what goes over all of them together. A device with 18 links
+    /// has more than a hundred series of them, which is more than all the rest.
+    pub fn with_links(mut self, each: bool) -> Self {
+        self.links = each;
         self
     }
 

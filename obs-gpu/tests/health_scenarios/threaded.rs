@@ -25,6 +25,10 @@ struct Live {
 
 impl Live {
     fn new(script: &str, settings: HealthSettings) -> Self {
+        Self::slowly(script, settings, ms(1_100))
+    }
+
+    fn slowly(script: &str, settings: HealthSettings, slow: Duration) -> Self {
         let driver = Driver::new(&format!("{script}; clock = real"));
         let capture = Capture::builder().with_real_clock().threaded().build();
         let health = GpuHealth::new(capture.telemetry(), settings);
@@ -32,7 +36,7 @@ impl Live {
         let settings = GpuSettings::new()
             .with_period(Tier::Fast, ms(20))
             .with_period(Tier::Second, ms(50))
-            .with_period(Tier::Slow, ms(1_100))
+            .with_period(Tier::Slow, slow)
             .with_deadline(DEADLINE)
             .with_discovery(ms(100), ms(100))
             .with_event_wait(ms(100))
@@ -89,10 +93,9 @@ impl Live {
     }
 }
 
-/// Of several on a machine that others use, too.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+/// Of several: other work on the machine may hold up one, and not each.
+fn least(times: &[Duration]) -> Duration {
+    times.iter().min().copied().expect("there are some")
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn from_the_librarys_xid_to_the_gate() {
         took
     });
     let times: Vec<_> = times.collect();
-    assert!(median(times.clone()) < ms(10), "{times:?}");
+    assert!(least(&times) < ms(10), "{times:?}");
     live.the_other_is_well();
 }
 
@@ -155,7 +158,7 @@ fn from_a_hang_to_the_gate_it_is_the_deadline() {
         found - DEADLINE
     });
     let times: Vec<_> = times.collect();
-    assert!(median(times.clone()) < ms(10), "{times:?}");
+    assert!(least(&times) < ms(10), "{times:?}");
 }
 
 #[test]
@@ -207,4 +210,19 @@ fn lost_and_reset() {
         gate.state() == Isolated
     });
     live.the_other_is_well();
+}
+
+#[test]
+fn what_the_driver_asks_for_is_read_when_it_says_that_it_is_another() {
+    // A slow tier that is not due for as long as the test waits for anything.
+    let live = Live::slowly(
+        "gpus = H100*2",
+        HealthSettings::new(),
+        Duration::from_secs(600),
+    );
+    let gate = live.gate();
+    live.push("+0 1 recovery=4; +0 1 xid=154");
+    until("it drains", || gate.state() == Draining);
+    assert_eq!(live.causes(), [Cause::RecoveryAction]);
+    assert_eq!(live.health.report(&live.ids[1]).evidence[0].code, Some(4));
 }

@@ -59,6 +59,7 @@ impl End {
             .with_search_deadline(ms(400))
             .with_event_wait(ms(100))
             .with_back_off(ms(20), ms(200))
+            .with_history(ms(20))
             .with_listener(told.clone());
         let source = NvmlSource::with_library(&telemetry, fake.library());
         let monitor = GpuMonitor::new(&telemetry, source, settings).expect("threads");
@@ -241,4 +242,58 @@ fn nothing_of_the_library_is_lost_at_the_end() {
     });
     // The library itself stays: a thread may be in it.
     assert!(end.fake.count(Count::Initialised) >= 1);
+}
+
+/// One device with thousands of corrected errors a second, whose calls stall again and again: what it counts is shown, the other is
+/// read as if nothing were, and nobody is kept waiting (DCGM #313, NVSentinel #1748).
+#[test]
+fn a_storm_on_one_device_is_reported_and_takes_nothing_from_the_other() {
+    let end = End::new("gpus = H100*2; clock = real; 0 0 ecc.corrected.rate=17_700");
+    let gpus = end.gpus(2);
+    let began = end.telemetry.now();
+    for _ in 0..3 {
+        end.push("+0 0 stall:nvmlDeviceGetFieldValues=forever");
+        eventually("late", || {
+            matches!(gpus[0].state(), GpuState::NotAnswering { .. })
+        });
+        let scraped = Instant::now();
+        let page = end.telemetry.prometheus();
+        assert!(page.contains("obs_gpu_answering"));
+        assert!(scraped.elapsed() < ms(300), "{:?}", scraped.elapsed());
+        std::thread::sleep(ms(150));
+        end.push("+0 0 stall:nvmlDeviceGetFieldValues=0");
+        eventually("back", || gpus[0].state() == GpuState::Answering);
+    }
+    let of_first = |name: &str, has: &str| {
+        let page = end.telemetry.prometheus();
+        let id = gpus[0].id().as_str();
+        let mut lines = page
+            .lines()
+            .filter(|line| line.starts_with(name) && line.contains(id));
+        let line = lines.find(|line| line.contains(has))?;
+        line.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    eventually("reported", || {
+        of_first("hw_errors_total{", "error_type=\"corrected\"")
+            .is_some_and(|errors| errors > 17_700.0)
+    });
+    assert!(of_first("obs_gpu_sweeps_missed_total{", "") > Some(10.0));
+    // The other one, sample by sample: three stalls of 350 ms would show as gaps of that length.
+    let (mut before, mut longest) = (began, Duration::ZERO);
+    gpus[1].history(began, end.telemetry.now(), |sample| {
+        longest = longest.max(end.telemetry.between(before, sample.at()));
+        before = sample.at();
+    });
+    assert!(longest < ms(350), "{longest:?}");
+}
+
+#[test]
+fn the_library_is_initialised_once() {
+    let end = End::new("gpus = H100*2; clock = real");
+    end.gpus(2);
+    let searches = || end.fake.calls("nvmlDeviceGetCount_v2", None);
+    let before = searches();
+    eventually("searched", || searches() > before + 3);
+    end.telemetry.prometheus();
+    assert_eq!(end.fake.count(Count::Initialised), 1);
 }

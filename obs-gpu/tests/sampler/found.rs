@@ -127,3 +127,32 @@ fn parts_of_a_device_are_devices_with_a_parent_and_read_on_its_thread() {
     rig.becomes(&parts[0], "gone", |state| state == GpuState::Gone);
     assert_eq!(parts[1].state(), GpuState::Answering);
 }
+
+#[test]
+fn nothing_is_left_of_a_monitor_that_is_dropped() {
+    let script = Script::of(2);
+    let telemetry = crate::builder().build().expect("usable");
+    let monitor = obs_gpu::GpuMonitor::new(&telemetry, script.clone(), quick()).expect("threads");
+    let read = |gpu: &obs_gpu::Gpu| gpu.sample().is_some();
+    eventually("read", || {
+        monitor.gpus().iter().filter(|gpu| read(gpu)).count() == 2
+    });
+    assert!(script.held() > 4, "each thread has it");
+    drop(monitor);
+    eventually("all ended", || script.held() == 1);
+}
+
+#[test]
+fn a_telemetry_that_is_over_has_no_threads() {
+    let script = Script::of(1);
+    for telemetry in [
+        obs_core::Telemetry::noop(),
+        crate::builder().build().expect("usable"),
+    ] {
+        telemetry.shutdown(ms(5_000)).expect("nothing is lost");
+        let monitor = obs_gpu::GpuMonitor::new(&telemetry, script.clone(), quick()).expect("none");
+        std::thread::sleep(ms(50));
+        assert!(monitor.gpus().is_empty());
+    }
+    assert_eq!((script.held(), script.world().searches), (1, 0));
+}

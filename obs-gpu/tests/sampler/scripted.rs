@@ -118,6 +118,11 @@ impl Script {
         self.0.world.lock().expect("no test panics here")
     }
 
+    /// How many hold it.
+    pub(crate) fn held(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Changes a device.
     pub(crate) fn device<T>(&self, index: u32, with: impl FnOnce(&mut Device) -> T) -> T {
         let mut world = self.world();

@@ -296,3 +296,25 @@ fn the_ring_has_what_was_and_the_rate_of_nvlink_is_of_the_last_second() {
     assert_eq!(gpu.sample().expect("one").sm_clock_ratio(), Some(500_000));
     assert!(gpu.history_bytes() <= 160_000);
 }
+
+#[test]
+fn links_are_shown_one_by_one_unless_nobody_wants_that() {
+    let script = Script::of(1);
+    script.device(0, |device| {
+        let mut link = LinkReading::new(0);
+        link.sent = Reading::Value(10);
+        device.links.push(link);
+    });
+    let rig = Rig::with(script.clone(), quick());
+    let gpu = rig.read(0);
+    eventually("links", || !gpu.links().is_empty());
+    eventually("shown", || {
+        !rig.shown().points("obs.gpu.link.io").is_empty()
+    });
+    let rig = Rig::with(script, quick().with_links(false));
+    let gpu = rig.read(0);
+    eventually("links", || !gpu.links().is_empty());
+    let shown = rig.shown();
+    assert!(shown.points("obs.gpu.link.io").is_empty());
+    assert!(!shown.points("obs.gpu.nvlink.io").is_empty());
+}

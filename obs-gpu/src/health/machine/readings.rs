@@ -5,7 +5,7 @@ use super::{Cause, Evidence, HealthState, Machine, is_loss};
 use crate::quantity::{Quantity, Tier, Unit};
 use crate::reading::{Reading, Readings};
 use crate::sample::Throttle;
-use crate::source::LinkReading;
+use crate::source::{LinkReading, SourceError};
 use crate::xid::Verdict;
 use obs_core::Moment;
 
@@ -32,17 +32,20 @@ const THROTTLE_BITS: Throttle =
 
 impl Machine {
     pub(super) fn readings(&mut self, tier: Tier, readings: &Readings, at: Moment) {
-        self.answered(at);
-        let of_tier = readings
-            .iter()
-            .filter(|(quantity, _)| quantity.tier() == tier);
-        let code = |(_, reading)| match reading {
-            Reading::Failed(code) if is_loss(code) => Some(code),
-            _ => None,
-        };
-        if let Some(code) = of_tier.into_iter().find_map(code) {
-            self.lost(code, at);
+        let (mut has_any, mut failed) = (false, None);
+        for (_, reading) in { readings.iter() }.filter(|(quantity, _)| quantity.tier() == tier) {
+            match reading {
+                Reading::Value(_) => has_any = true,
+                Reading::Failed(code) if is_loss(code) => self.lost(code, at),
+                Reading::Failed(code) => failed = failed.or(Some(code)),
+                Reading::Unread | Reading::Unsupported => {}
+            }
         }
+        // All of it failed: it was not read, whatever was said of the whole.
+        if let (false, Some(code)) = (has_any, failed) {
+            return self.error(SourceError::Failed(code), at);
+        }
+        self.answered(at);
         match tier {
             Tier::Fast => self.energy(readings),
             Tier::Second => {

@@ -210,6 +210,7 @@ fn one_counter_that_jumps_takes_nothing_back() {
     subject
         .readings
         .set(Quantity::EccCorrected, Reading::Failed(999));
+    subject.set(Quantity::RecoveryAction, 0);
     subject.set(Quantity::Energy, 1);
     for tier in Tier::ALL {
         subject.wait(1_000).read(tier);

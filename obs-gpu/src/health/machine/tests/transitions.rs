@@ -255,13 +255,6 @@ fn absent_is_not_zero() {
         subject.wait(1_000).read(tier);
     }
     subject.expect_ok();
-    for quantity in Quantity::ALL {
-        subject.readings.set(*quantity, Reading::Failed(999));
-    }
-    for tier in Tier::ALL {
-        subject.wait(1_000).read(tier);
-    }
-    subject.expect_ok();
     subject.take(Input::Links(&[]));
     subject.take(Input::Links(&[LinkReading::new(0)]));
     subject.expect_ok();
@@ -286,4 +279,28 @@ fn a_part_is_no_better_than_the_whole() {
     whole.take(Input::Reappeared);
     part.take(Input::Inherit(whole.machine.evidence()));
     part.expect_ok();
+}
+
+#[test]
+fn a_tier_of_which_all_fails_was_not_read() {
+    let mut subject = Subject::new();
+    for quantity in Quantity::ALL {
+        subject.readings.set(*quantity, Reading::Failed(999));
+    }
+    for _ in 0..2 {
+        subject.wait(250).read(Tier::Fast);
+        subject.expect_ok();
+    }
+    subject.wait(250).read(Tier::Fast);
+    subject.expect(Degraded, Serving, &[Cause::ReadsFailing]);
+    // One value is enough.
+    subject.wait(250).says(Quantity::Power, 70_000);
+    subject.expect_ok();
+    // And a call that hung is not back with an error alone, where a hang may be forgiven.
+    let settings = HealthSettings::new().with_forgiven_hang(Duration::from_secs(9));
+    let mut subject = Subject::with(settings);
+    subject.take(Input::NotAnswering { since: moment(0) });
+    subject.readings.set(Quantity::Power, Reading::Failed(999));
+    subject.wait(250).read(Tier::Fast);
+    subject.expect(Failed, Isolated, &[Cause::NotAnswering]);
 }
