@@ -157,3 +157,21 @@ fn an_answer_of_one_chunk_has_no_time_for_each_token_after_it() {
     assert_eq!(record.attr("obs.llm.response.time_per_output_token"), None);
     assert_eq!(capture.count("obs.llm.client.time_per_output_token"), 0);
 }
+
+/// Vectors are not written by the token, whatever a server reports.
+#[test]
+fn an_embedding_has_no_tokens_of_output_in_metrics() {
+    let capture = Capture::new();
+    let mut call = llm(&capture).call(LlmOperation::Embeddings, &Provider::OPENAI);
+    let usage = Usage::new().with(Tokens::Input, 5);
+    call.usage(&usage.with(Tokens::Output, 3));
+    call.end();
+    assert_eq!(capture.count("gen_ai.client.token.usage"), 1);
+    let input = [("gen_ai.token.type", AttrValue::from("input"))];
+    let points = capture.points();
+    assert!(
+        points
+            .histogram("gen_ai.client.token.usage", &input)
+            .is_some()
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use obs_core::sampling::HeadSampler;
+use obs_core::{Session, Severity};
 
 #[test]
 fn a_slow_first_chunk_and_a_slow_gap_are_each_told_once_with_the_trace() {
@@ -20,6 +21,7 @@ fn a_slow_first_chunk_and_a_slow_gap_are_each_told_once_with_the_trace() {
     call.end();
 
     let mut call = asked(&llm);
+    call.set_session(Session::new("s-1"));
     capture.clock().advance(100 * MS);
     call.chunk();
     drop(call);
@@ -27,6 +29,10 @@ fn a_slow_first_chunk_and_a_slow_gap_are_each_told_once_with_the_trace() {
     let events = capture.log_events();
     let records = capture.records();
     assert_eq!(events.len(), 2);
+    // It wakes somebody, who wants to know of whom it is.
+    assert!(events.iter().all(|event| event.severity == Severity::Warn));
+    let session = format!("{:?}", events[1].session);
+    assert!(events[0].session.is_none() && session.contains("s-1"));
     for (event, (cause, took, threshold)) in events
         .iter()
         .zip([("chunk_gap", 0.03, 0.03), ("first_chunk", 0.1, 0.1)])

@@ -409,3 +409,24 @@ fn the_event_has_what_was_asked_for_as_the_span_does() {
         );
     }
 }
+
+/// Who tells the answer by hand beside a stream whose bytes are read knows better, and it is told once.
+#[test]
+fn what_is_told_by_hand_beats_what_is_read() {
+    use futures_util::{FutureExt, StreamExt, stream};
+    use obs_llm::InstrumentedStream;
+    use obs_llm::wire::{Framing, Wire};
+    let capture = Capture::new();
+    let llm = Llm::new(capture.telemetry()).with_content(Content::events());
+    let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
+    call.set_session(obs_core::Session::new("s-1"));
+    call.output_message(Message::new("assistant").with_text("by hand"));
+    let pieces = stream::iter([Ok::<_, ()>(answer("by the bytes"))]);
+    let stream = InstrumentedStream::of_bytes(pieces, call, Wire::OpenAiChat, Framing::Json);
+    let read: Vec<_> = stream.collect().now_or_never().expect("it is there");
+    assert_eq!(read.len(), 1);
+    let event = details(&capture);
+    let told = structured(&event, "gen_ai.output.messages");
+    assert_eq!(texts(&told), ["by hand"]);
+    assert!(format!("{:?}", event.session).contains("s-1"));
+}
