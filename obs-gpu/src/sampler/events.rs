@@ -48,6 +48,9 @@ impl EventWatch {
 
     fn wait(&mut self, shared: &Shared, at_most: Duration) -> (bool, Option<Duration>) {
         let now = shared.telemetry.now();
+        if self.group.hang.take_return() {
+            (self.again, self.pause) = (None, Duration::ZERO);
+        }
         if let Some(again) = self.again.filter(|again| now < *again) {
             return (false, Some(shared.telemetry.between(now, again)));
         }

@@ -158,6 +158,10 @@ impl Gpu {
         (self.0.lost.swap(code, Ordering::AcqRel) == NOT_LOST) != (code == NOT_LOST)
     }
 
+    pub(super) fn hang(&self) -> &Hang {
+        &self.0.hang
+    }
+
     pub(crate) fn board<T>(&self, with: impl FnOnce(&mut Board) -> T) -> T {
         with(&mut lock(&self.0.board))
     }

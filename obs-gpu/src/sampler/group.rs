@@ -185,6 +185,8 @@ impl Tools {
                 device.open = None;
             }
             shared.tell(|listener| listener.returned(&device.gpu, now.at));
+            device.gpu.hang().note_return();
+            shared.changed.notify_all();
         }
         shared.tell(|listener| listener.read(&device.gpu, now.at, tier, &device.readings));
         match tier {

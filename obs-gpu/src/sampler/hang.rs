@@ -9,7 +9,7 @@ use super::gpu::Gpu;
 use crate::calls::Out;
 use crate::lock::lock;
 use obs_core::Moment;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -20,11 +20,23 @@ pub(crate) struct Hang {
     threads: Mutex<u32>,
     /// Since when, zero where none is.
     since: AtomicU64,
+    /// It was lost and can be read again: whoever waits for its events need not wait any longer to ask for them.
+    returned: AtomicBool,
 }
 
 impl Hang {
     pub(crate) fn since(&self) -> Option<Moment> {
         Moment::from_bits(self.since.load(SeqCst))
+    }
+
+    /// It can be read again.
+    pub(super) fn note_return(&self) {
+        self.returned.store(true, SeqCst);
+    }
+
+    /// Whether it could be read again since this was asked last.
+    pub(super) fn take_return(&self) -> bool {
+        self.returned.swap(false, SeqCst)
     }
 }
 

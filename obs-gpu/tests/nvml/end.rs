@@ -225,7 +225,9 @@ fn one_that_is_lost_is_told_and_back_after_its_reset() {
     end.push("+0 1 reset");
     eventually("back", || gpus[1].state() == GpuState::Answering);
     // Its events are waited for again.
-    end.push("+50 1 xid=63");
+    eventually("waits", || end.fake.count(Count::EventSets) == 2);
+    assert!(end.fake.until(Count::Listening, 2, ms(5_000)));
+    end.push("+0 1 xid=63");
     end.line("hw_errors_total{", "error_type=\"xid_63\"");
 }
 

@@ -227,3 +227,36 @@ fn faults_are_counted_by_number_with_the_time_of_the_last() {
         "{time:?}"
     );
 }
+
+#[test]
+fn events_are_asked_for_at_once_when_a_device_is_back() {
+    let script = Script::of(1);
+    // Longer than the test waits.
+    let rig = Rig::with(script, quick().with_back_off(ms(300), ms(60_000)));
+    let gpu = rig.read(0);
+    eventually("registered", || {
+        rig.script.device(0, |device| device.registered) == 1
+    });
+    rig.script.device(0, |device| {
+        device.error = Some(SourceError::Lost(15));
+        device.event_error = Some(SourceError::Lost(15));
+    });
+    rig.becomes(&gpu, "lost", |state| state == GpuState::Lost { code: 15 });
+    // It has failed more than once: the next pause is longer than the device's first.
+    eventually("asked again", || {
+        rig.script.device(0, |device| device.registered) >= 3
+    });
+    rig.script.device(0, |device| {
+        (device.error, device.event_error) = (None, None)
+    });
+    rig.becomes(&gpu, "back", |state| state == GpuState::Answering);
+    let back = rig.telemetry.now();
+    let xid = Event::Xid {
+        code: 63,
+        gpu_instance: None,
+    };
+    rig.script.report(0, xid);
+    eventually("told", || rig.told.has(&format!("{xid:?} 0")));
+    let took = rig.telemetry.between(back, rig.telemetry.now());
+    assert!(took < ms(900), "{took:?}");
+}

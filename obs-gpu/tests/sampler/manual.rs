@@ -140,7 +140,7 @@ fn a_lost_device_comes_back_and_a_driver_that_goes_takes_all_with_it() {
 fn a_round_ends_when_its_time_is_over_and_goes_on_with_those_that_had_none() {
     let telemetry = builder()
         .manual()
-        .with_observable_deadline(Duration::from_millis(80))
+        .with_observable_deadline(Duration::from_millis(200))
         .build()
         .expect("usable");
     let script = Script::of(6);
@@ -154,10 +154,12 @@ fn a_round_ends_when_its_time_is_over_and_goes_on_with_those_that_had_none() {
             .count()
     };
     rig.shown();
+    // Each takes 60 ms or more, of 150 that there are.
     let first = read();
-    assert!((1..6).contains(&first), "{first}");
-    for _ in 0..40 {
+    assert!(first < 6, "{first}");
+    // One that was too slow sits out ten rounds.
+    crate::eventually("all read", || {
         rig.shown();
-    }
-    assert_eq!(read(), 6);
+        read() == 6
+    });
 }
