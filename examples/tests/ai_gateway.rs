@@ -254,6 +254,71 @@ fn where_no_upstream_is_there_it_says_so_as_openai_would() {
     }
 }
 
+#[test]
+fn an_upstream_that_accepts_and_never_answers_is_passed_over() {
+    let receiver = Receiver::start().expect("a receiver");
+    let (silent, first) = upstream();
+    let (other, second) = upstream();
+    let settings = [
+        ("GATEWAY_FIRST_URL", &*first),
+        ("GATEWAY_FIRST_PROVIDER", "silent"),
+        ("GATEWAY_SECOND_URL", &*second),
+        ("GATEWAY_SECOND_PROVIDER", "other"),
+        ("GATEWAY_PATIENCE_MS", "200"),
+    ];
+    let gateway = Gateway::start(&receiver, &settings);
+    let asked = gateway.ask("", CHAT);
+    let (_, held) = head(&silent);
+    let (_, mut reader) = head(&other);
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}"
+    )
+    .expect("answered");
+    let got = answer(asked);
+    assert!(got.contains("\r\nx-gateway-upstream: other\r\n"), "{got}");
+    drop((held, reader));
+    assert!(gateway.end().success());
+    let spans = receiver.spans();
+    let silent = spans
+        .iter()
+        .find(|span| span.attr("gen_ai.provider.name") == Some("silent".into()));
+    assert_eq!(
+        silent.expect("a call").attr("error.type"),
+        Some("timeout".into())
+    );
+}
+
+#[test]
+fn a_refusal_that_is_too_long_to_be_held_is_one_all_the_same() {
+    let receiver = Receiver::start().expect("a receiver");
+    let (listener, base) = upstream();
+    let settings = [
+        ("GATEWAY_FIRST_URL", &*base),
+        ("GATEWAY_FIRST_PROVIDER", "played"),
+        ("GATEWAY_SECOND_URL", NOWHERE),
+    ];
+    let gateway = Gateway::start(&receiver, &settings);
+    let asked = gateway.ask("", CHAT);
+    let (_, mut reader) = head(&listener);
+    let long = "x".repeat(100 * 1024);
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{long}",
+        long.len()
+    )
+    .expect("answered");
+    let got = answer(asked);
+    assert!(got.starts_with("HTTP/1.1 429 "), "{got}");
+    assert!(got.contains("\r\nretry-after: 7\r\n"), "{got}");
+    assert!(
+        !got.contains("text/plain") && got.ends_with("\r\n\r\n"),
+        "{got}"
+    );
+    drop(reader);
+    assert!(gateway.end().success());
+}
+
 /// An upstream that writes without end, and a client that does not read: what is under way fits into the sockets' and hyper's
 /// buffers. Then the client leaves, and the upstream notices.
 #[test]

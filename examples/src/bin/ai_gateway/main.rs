@@ -4,8 +4,8 @@
 //!
 //! - `serve`: only the gateway, until a signal. What it reads from the environment stands in `settings.rs`.
 //!
-//! Streams are passed on chunk by chunk, as fast as their reader takes them. An upstream that cannot be reached or answers 429 or
-//! 5xx is passed over for the other, as long as nothing of an answer has gone out.
+//! Streams are passed on chunk by chunk, as fast as their reader takes them. An upstream that cannot be reached, does not begin to answer in
+//! time or answers 429 or 5xx is passed over for the other, as long as nothing of an answer has gone out.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,

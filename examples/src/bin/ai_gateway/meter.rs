@@ -13,7 +13,7 @@ const TYPES: [&str; 2] = ["input", "output"];
 const FROM: &str = "ai_gateway.failover.from";
 const WHY: &str = "ai_gateway.failover.reason";
 /// Why an upstream is passed over, in the order of [`Why`].
-const REASONS: [&str; 3] = ["unreachable", "overloaded", "failed"];
+const REASONS: [&str; 4] = ["unreachable", "overloaded", "failed", "slow"];
 
 /// Why an upstream is passed over.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum Why {
     Overloaded,
     /// 5xx.
     Failed,
+    /// It did not begin to answer in time.
+    Slow,
 }
 
 /// One key's counts. It stands in the place of the prices: whatever a call is told of tokens by its end, however it ended, it is

@@ -9,6 +9,7 @@ use crate::upstream::{Asks, Upstream};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use tower::ServiceExt;
+use tower::timeout::error::Elapsed;
 
 /// So much of a request is held, because it may have to be sent twice; a larger one is refused.
 const LARGEST: usize = 32 << 20;
@@ -94,6 +96,7 @@ impl Gateway {
                     }
                     _ => return self.answer(answer, upstream),
                 },
+                Err(error) if error.is::<Elapsed>() => Why::Slow,
                 Err(_) => Why::Unreachable,
             };
             if left > 0 {
@@ -130,8 +133,14 @@ async fn excuse(answer: Response<Body>, upstream: &Upstream) -> Response<Body> {
     let body = timeout(long, Limited::new(body, most).collect()).await;
     let body = match body {
         Ok(Ok(body)) => Body::from(body.to_bytes()),
-        // What it said is not known, so nothing is said of its length.
-        _ => return Refusal::NoUpstream.response(),
+        // What it said is not known; that it refused, and for how long, is.
+        _ => {
+            let mut refused = Response::from_parts(parts, Body::empty());
+            for of_body in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING] {
+                refused.headers_mut().remove(of_body);
+            }
+            return signed(refused, upstream);
+        }
     };
     signed(Response::from_parts(parts, body), upstream)
 }

@@ -108,8 +108,7 @@ async fn build(
     }
     let askers = keys.names().iter().map(|name| {
         let meter = Arc::new(Meter::new(telemetry, name, prices.clone()));
-        let client =
-            |upstream: &Upstream| upstream.client(telemetry, meter.clone(), settings.injects_usage);
+        let client = |upstream: &Upstream| upstream.client(telemetry, meter.clone(), settings);
         Asker {
             clients: upstreams.iter().map(client).collect(),
             meter: meter.clone(),

@@ -11,6 +11,7 @@
 //! | `GATEWAY_PRICES` | a table of prices in LiteLLM's format | no costs |
 //! | `GATEWAY_INJECT_USAGE` | `true`: streams are asked for their usage in the name of who did not | `false` |
 //! | `GATEWAY_DRAIN_BYTES` | of a stream whose reader left so much is read on, for its usage, which its upstream charges for | `0`: it is cancelled |
+//! | `GATEWAY_PATIENCE_MS` | for how many milliseconds an upstream is waited for to begin its answer, before the other is asked | `300000` |
 //! | `GATEWAY_GRACE_MS` | for how many milliseconds streams may go on after a signal | `30000` |
 
 use crate::Result;
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<String>,
     pub(crate) injects_usage: bool,
     pub(crate) drain_bytes: u64,
+    pub(crate) patience: Duration,
     pub(crate) grace: Duration,
 }
 
@@ -49,6 +51,7 @@ impl Settings {
             prices: text("GATEWAY_PRICES"),
             injects_usage: parsed("GATEWAY_INJECT_USAGE", false)?,
             drain_bytes: parsed("GATEWAY_DRAIN_BYTES", 0)?,
+            patience: Duration::from_millis(parsed("GATEWAY_PATIENCE_MS", 300_000)?),
             grace: Duration::from_millis(parsed("GATEWAY_GRACE_MS", 30_000)?),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::meter::{Failovers, Meter};
-use crate::settings::Told;
+use crate::settings::{Settings, Told};
 use axum::body::{Body, Bytes};
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
@@ -18,6 +18,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 use tower::retry::{Policy, RetryLayer};
+use tower::timeout::TimeoutLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 
@@ -78,9 +79,15 @@ impl Upstream {
         Ok(request)
     }
 
-    /// From the outermost: what asks for usage, one call, attempts at it, each attempt, the connection. The call knows whose key
+    /// From the outermost: what asks for usage, one call, how long its answer may take to begin, attempts at it, each attempt, the
+    /// connection. The call knows whose key
     /// it is by its prices; who answers is another call of another provider's.
-    pub(crate) fn client(&self, telemetry: &Telemetry, meter: Arc<Meter>, injects: bool) -> Asks {
+    pub(crate) fn client(
+        &self,
+        telemetry: &Telemetry,
+        meter: Arc<Meter>,
+        settings: &Settings,
+    ) -> Asks {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECTS));
@@ -96,13 +103,13 @@ impl Upstream {
         let llm = Llm::new(telemetry).with_prices(meter);
         let service = ServiceBuilder::new()
             .layer(LlmClientLayer::of(&llm).with_provider(self.provider.clone()))
+            .layer(TimeoutLayer::new(settings.patience))
             .layer(RetryLayer::new(OnceMore { left: 1 }))
             .layer(HttpClientLayer::new(telemetry))
             .service(client)
-            .map_response(|response: Response<_>| response.map(Body::new))
-            .map_err(BoxError::from);
+            .map_response(|response: Response<_>| response.map(Body::new));
         let asks = BoxCloneSyncService::new(service);
-        if !injects {
+        if !settings.injects_usage {
             return asks;
         }
         // What it makes of a request is whole again, to be sent again if need be.
