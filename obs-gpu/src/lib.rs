@@ -34,7 +34,7 @@
 //! | what | where |
 //! |---|---|
 //! | devices are read in three tiers, each by a thread of its own, with a deadline for each call; their metrics; the last sample in one copy and ten minutes of them | [`GpuMonitor`], [`Gpu`] |
-//! | every metric with its unit, convention, support by architecture, cost of reading, and dcgm-exporter's name for it | `docs/gpu.md`, written from [`metrics::ALL`] |
+//! | every metric with its unit, convention, support by architecture, cost of reading, and dcgm-exporter's name for it | `docs/gpu.md`, written from [`metrics::METRICS`] |
 //! | how devices are, by which evidence; NVIDIA's XIDs; gates that routers read | [`GpuHealth`], [`XidCatalogue`], [`GpuGate`], `docs/gpu_health.md` |
 //! | a layer that refuses or drains what would go to a device at fault | `GpuGateLayer` (features `tower`, `http`) |
 //! | energy, time and memory by model and task, whose sums are the device's | [`Claims`], [`Attribution`] |
