@@ -201,7 +201,9 @@
 //! that its path says, or a `ModelHint` in its extensions. An answer is read by its `content-type`, else by what was asked for. Errors
 //! are looked into only where they are JSON: a proxy's page is no malformed answer. gzip, deflate, brotli and zstd (feature
 //! `compression`) are decoded beside what passes, with windows of at most 256 KiB, and 64 MiB in all; beyond, an answer is measured
-//! without tokens and counted as `unreadable`. With feature `reqwest` it stands around reqwest's client. A stream that is cut or ends
+//! without tokens and counted as `unreadable`. Encoders that do not know how much will follow declare more than that at their usual
+//! levels (brotli 4 MiB, zstd 2 MiB, whatever is written then): a service that wants tokens of such streams does not ask for them in
+//! these codings. With feature `reqwest` it stands around reqwest's client. A stream that is cut or ends
 //! without a report of tokens can be asked for one beforehand, and only where a service wants it:
 //! [`UsageInjectionLayer`](client::UsageInjectionLayer).
 //!
