@@ -1,4 +1,6 @@
-//! Runnable examples.
+//! Runnable examples, and what several of them share.
+
+pub mod gpus;
 
 /// The README's program is compiled with the documentation.
 #[cfg(doctest)]

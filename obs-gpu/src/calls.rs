@@ -14,7 +14,25 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Calls {
     watched: Option<Watched>,
+    told: Option<Told>,
     avoided: Vec<DeviceId>,
+}
+
+/// Where a call is, as [`Calls::told`] says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEdge {
+    /// It is about to be made.
+    Begins,
+    /// It is back.
+    Ends,
+}
+
+struct Told(Box<dyn FnMut(&'static str, CallEdge) + Send>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
 }
 
 struct Watched {
@@ -40,7 +58,17 @@ impl Calls {
     pub fn unwatched() -> Self {
         Self {
             watched: None,
+            told: None,
             avoided: Vec::new(),
+        }
+    }
+
+    /// For calls of which a program wants to know when each begins and ends: to measure them one by one, which histograms do not.
+    /// Nobody else watches them.
+    pub fn told(tell: impl FnMut(&'static str, CallEdge) + Send + 'static) -> Self {
+        Self {
+            told: Some(Told(Box::new(tell))),
+            ..Self::unwatched()
         }
     }
 
@@ -59,7 +87,7 @@ impl Calls {
         };
         let this = Self {
             watched: Some(watched),
-            avoided: Vec::new(),
+            ..Self::unwatched()
         };
         (this, out)
     }
@@ -91,7 +119,7 @@ impl Calls {
 
     fn make<T>(&mut self, name: &'static str, allowed: Duration, call: impl FnOnce() -> T) -> T {
         let Some(watched) = &mut self.watched else {
-            return call();
+            return self.make_told(name, call);
         };
         let telemetry = watched.telemetry;
         let began = telemetry.now();
@@ -105,6 +133,16 @@ impl Calls {
             let took = telemetry.between(began, telemetry.now());
             watched.durations(name).record(took.as_secs_f64());
         }
+        answer
+    }
+
+    fn make_told<T>(&mut self, name: &'static str, call: impl FnOnce() -> T) -> T {
+        let Some(Told(tell)) = &mut self.told else {
+            return call();
+        };
+        tell(name, CallEdge::Begins);
+        let answer = call();
+        tell(name, CallEdge::Ends);
         answer
     }
 }
@@ -176,5 +214,27 @@ impl Out {
     /// Whether the same call is still out.
     pub(crate) fn is_out_since(&self, since: Moment) -> bool {
         self.since.load(SeqCst) == since.to_bits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn who_wants_to_know_is_told_before_and_after_each_call() {
+        let (tell, told) = mpsc::channel();
+        let mut calls = Calls::told(move |name, edge| tell.send((name, edge)).expect("heard"));
+        let heard = calls.time("first", || told.try_recv());
+        assert_eq!(heard, Ok(("first", CallEdge::Begins)));
+        assert_eq!(calls.wait("second", Duration::from_secs(1), || 7), 7);
+        let rest: Vec<_> = told.try_iter().collect();
+        let expected = [
+            ("first", CallEdge::Ends),
+            ("second", CallEdge::Begins),
+            ("second", CallEdge::Ends),
+        ];
+        assert_eq!(rest, expected);
     }
 }

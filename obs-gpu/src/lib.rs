@@ -90,7 +90,7 @@ mod sync;
 mod xid;
 
 pub use attribution::Attribution;
-pub use calls::Calls;
+pub use calls::{CallEdge, Calls};
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};

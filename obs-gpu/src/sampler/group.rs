@@ -82,6 +82,8 @@ struct Device {
     readings: Readings,
     /// When it may be asked again, and how long it is left in peace then.
     again: Option<(Moment, Duration)>,
+    /// When the fast tier was read in this turn, and when the ring got its last sample.
+    fast: Option<Stamp>,
     kept: Option<Moment>,
 }
 
@@ -122,6 +124,7 @@ impl Reader {
                         break;
                     }
                 }
+                finish(shared, device);
             }
         }
         self.schedule.rest(shared, shared.telemetry.now())
@@ -150,10 +153,35 @@ impl Reader {
                     open: None,
                     readings: Readings::new(),
                     again: None,
+                    fast: None,
                     kept: None,
                 });
             }
         }
+    }
+}
+
+/// Shows the sample of a turn in which the fast tier was read, with what else was read in it. Its moment is that of the fast tier.
+fn finish(shared: &Shared, device: &mut Device) {
+    let Some(fast) = device.fast.take() else {
+        return;
+    };
+    let telemetry = &shared.telemetry;
+    let step = shared.settings.history.mul_f64(0.9);
+    let since = device.kept.map(|kept| telemetry.between(kept, fast.at));
+    let keep = since.is_none_or(|since| since >= step);
+    let gpu = &device.gpu;
+    gpu.board(|board| gpu.publish(board, fast, fresh(shared, fast), keep));
+    if keep {
+        device.kept = Some(fast.at);
+    }
+}
+
+/// Whether what was read of a tier is not too old for a sample of this moment.
+fn fresh(shared: &Shared, now: Stamp) -> impl Fn(Tier, Stamp) -> bool {
+    move |tier, stamp| {
+        let age = shared.telemetry.between(stamp.at, now.at);
+        age <= shared.settings.too_old(tier)
     }
 }
 
@@ -201,27 +229,20 @@ impl Tools {
     fn took(&mut self, shared: &Shared, device: &mut Device, tier: Tier, now: Stamp) -> bool {
         let telemetry = &shared.telemetry;
         let seconds = |from, to| telemetry.between(from, to).as_secs_f64();
-        let step = shared.settings.history.mul_f64(0.9);
-        let keep = device
-            .kept
-            .is_none_or(|kept| telemetry.between(kept, now.at) >= step);
-        let fresh = |tier, stamp: Stamp| {
-            telemetry.between(stamp.at, now.at) <= shared.settings.too_old(tier)
-        };
         let gpu = &device.gpu;
         let began_anew = gpu.board(|board| {
             let began_anew = board.take(tier, &device.readings, now);
             if tier == Tier::Second {
                 board.rate_nvlink(now.at, seconds);
             }
-            // Its moment is that of what belongs to the fast tier.
+            // At once: what comes next may hang.
             if tier == Tier::Fast {
-                gpu.publish(board, now, fresh, keep);
+                gpu.publish(board, now, fresh(shared, now), false);
             }
             began_anew
         });
-        if keep && tier == Tier::Fast {
-            device.kept = Some(now.at);
+        if tier == Tier::Fast {
+            device.fast = Some(now);
         }
         began_anew
     }

@@ -140,3 +140,60 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sampler::GpuSettings;
+    use crate::source::{GpuDevice, GpuEvents, GpuSource, SourceError};
+    use crate::{Calls, DeviceId, DeviceInfo};
+    use obs_core::Telemetry;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl GpuSource for Nothing {
+        fn name(&self) -> &'static str {
+            "nothing"
+        }
+        fn devices(&self, _: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError> {
+            Err(SourceError::Absent)
+        }
+        fn open(&self, _: &DeviceId, _: &mut Calls) -> Result<Box<dyn GpuDevice>, SourceError> {
+            Err(SourceError::Absent)
+        }
+        fn events(&self, _: &DeviceId, _: &mut Calls) -> Result<Box<dyn GpuEvents>, SourceError> {
+            Err(SourceError::Unsupported)
+        }
+    }
+
+    /// The watchdog looks at what was so a moment ago.
+    #[test]
+    fn a_call_that_came_back_just_now_is_no_hang() {
+        let telemetry = Telemetry::builder().manual().build().expect("usable");
+        let settings = GpuSettings::new();
+        let shared = Shared::start_up(&telemetry, Arc::new(Nothing), settings).expect("no threads");
+        let hang = Arc::new(Hang::default());
+        let info = DeviceInfo::new(DeviceId::new("GPU-1"), 0, "nobody");
+        let gpu = Gpu::new(info, hang.clone());
+        let (mut calls, _used) = shared.calls(Duration::ZERO, Some(&gpu), &hang);
+        let out = lock(&shared.watches)
+            .last()
+            .map(|watch| watch.out.clone())
+            .expect("it is watched");
+        let since = calls.time("first", || out.out()).expect("it is out").0;
+        shared.give_up(&out, Some(&gpu), &hang, since);
+        assert_eq!((hang.since(), out.overdue.load(SeqCst)), (None, false));
+        // Another one is out by now.
+        calls.time("second", || {
+            let (now, _) = out.out().expect("it is out");
+            assert!(now > since);
+            shared.give_up(&out, Some(&gpu), &hang, since);
+            assert_eq!(hang.since(), None);
+            // That one is late.
+            shared.give_up(&out, Some(&gpu), &hang, now);
+            assert_eq!(hang.since(), Some(now));
+        });
+        assert_eq!((hang.since(), out.overdue.load(SeqCst)), (None, false));
+    }
+}

@@ -207,4 +207,5 @@ fn who_looks_for_devices_is_followed_by_another_one() {
     let searches = rig.script.world().searches;
     eventually("searched", || rig.script.world().searches > searches + 2);
     assert_eq!(rig.monitor.gpus().len(), 2);
+    assert!(!rig.told.has("gone 1"), "{:?}", rig.told.lines());
 }

@@ -85,8 +85,6 @@ fn totals_and_rates_go_by_the_clock_of_the_telemetry() {
         .set(0, Quantity::NvlinkSent, Reading::Value(8_000));
     let shown = manual.after(4);
     let gpu = manual.rig.gpu(0);
-    // It is in the sample of the fast tier that comes after.
-    manual.after(1);
     let sample = gpu.sample().expect("read");
     assert_eq!(sample.nvlink_rate(), Some(2_000));
     let point = shown.point("obs.gpu.nvlink.io", &[("network.io.direction", "transmit")]);
@@ -137,6 +135,55 @@ fn a_lost_device_comes_back_and_a_driver_that_goes_takes_all_with_it() {
 }
 
 #[test]
+fn a_sample_has_what_was_read_with_it_and_nothing_of_long_ago() {
+    let manual = Manual::of(1);
+    manual.after(1);
+    let gpu = manual.rig.gpu(0);
+    // A minute between collections: what belongs to each tier is of the same moment.
+    manual.after(60);
+    let sample = gpu.sample().expect("read");
+    assert_eq!(
+        (sample.dram_active(), sample.sm_clock_ratio()),
+        (Some(250_000), Some(500_000))
+    );
+    // In a ring at that, and once.
+    let mut kept = Vec::new();
+    let (first, last) = (obs_core::Moment::from_bits(1), manual.rig.telemetry.now());
+    gpu.history(first.expect("not zero"), last, |sample| kept.push(sample));
+    assert_eq!((kept.len(), kept.last()), (2, Some(&sample)));
+}
+
+#[test]
+fn a_sample_after_a_stall_does_not_have_what_was_read_before_it() {
+    let rig = Rig::of(1);
+    let gpu = rig.read(0);
+    crate::eventually("a whole sample", || {
+        gpu.sample()
+            .is_some_and(|sample| sample.dram_active().is_some())
+    });
+    // What belongs to the second tier is too old when the fast tier is read again: the snapshot, which is shown between the two, says so.
+    let too_old = crate::quick().too_old(obs_gpu::Tier::Second);
+    let (mut seen, began) = (false, std::time::Instant::now());
+    while !seen && began.elapsed() < Duration::from_secs(20) {
+        rig.script.device(0, |device| device.stalls = true);
+        std::thread::sleep(too_old + crate::ms(50));
+        let before = gpu.sample().map(|sample| sample.at());
+        // Each further call takes a while, so that what is shown in between can be seen.
+        rig.script.device(0, |device| {
+            (device.stalls, device.takes) = (false, crate::ms(30))
+        });
+        crate::eventually("read again", || {
+            gpu.sample().map(|sample| sample.at()) > before
+        });
+        seen = gpu
+            .sample()
+            .is_some_and(|sample| sample.dram_active().is_none());
+        rig.script.device(0, |device| device.takes = Duration::ZERO);
+    }
+    assert!(seen, "it was shown as if it were new");
+}
+
+#[test]
 fn a_round_ends_when_its_time_is_over_and_goes_on_with_those_that_had_none() {
     let telemetry = builder()
         .manual()
@@ -147,7 +194,12 @@ fn a_round_ends_when_its_time_is_over_and_goes_on_with_those_that_had_none() {
     for index in 0..6 {
         script.device(index, |device| device.takes = Duration::from_millis(10));
     }
-    let rig = Rig::on(telemetry, script, GpuSettings::new());
+    // All of it is due whenever somebody collects.
+    let mut settings = GpuSettings::new();
+    for tier in obs_gpu::Tier::ALL {
+        settings = settings.with_period(tier, Duration::from_millis(1));
+    }
+    let rig = Rig::on(telemetry, script, settings);
     let read = || {
         (0..6)
             .filter(|index| rig.script.device(*index, |device| device.reads[0] > 0))
