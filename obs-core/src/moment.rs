@@ -80,6 +80,24 @@ impl Kind {
 
 impl Telemetry {
     /// Now, by its clock: for whoever observes something that is no operation, a device or an engine.
+    ///
+    /// ```
+    /// use obs_core::{Clock, ManualClock, Telemetry};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let telemetry = Telemetry::builder().manual().with_clock(Clock::manual(&clock)).build()?;
+    /// let began = telemetry.now();
+    /// clock.advance(Duration::from_secs(2));
+    /// let now = telemetry.now();
+    ///
+    /// assert_eq!(telemetry.between(began, now), Duration::from_secs(2));
+    /// assert_eq!(telemetry.between(now, began), Duration::ZERO);
+    /// assert!(now.ticks_since(began) >= telemetry.ticks(Duration::from_secs(2)));
+    /// let [from, to] = telemetry.unix_nanos_at([began, now]);
+    /// assert_eq!(to - from, 2_000_000_000);
+    /// # Ok::<(), obs_core::Error>(())
+    /// ```
     #[inline]
     pub fn now(&self) -> Moment {
         let ticks = self.engine().clock.ticks();
