@@ -24,8 +24,7 @@ use ending::list;
 use finish::FinishReasons;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
-    Active, ErrorType, Kind, LabelId, Labels, Moment, OpRef, Operation, Outcome, Parent, Session,
-    current,
+    Active, ErrorType, Kind, LabelId, Labels, OpRef, Operation, Outcome, Parent, Session, current,
 };
 use pace::Pace;
 use parameters::parameters;
@@ -204,30 +203,27 @@ impl LlmCall {
 
     /// A chunk with content is there; of the first one the time since the request counts, of each further one the time since
     /// the one before.
-    #[inline]
+    #[inline(always)]
     pub fn chunk(&mut self) {
-        self.chunks(1);
+        let of = (self.shared, self.kind);
+        if !self.pace.further(&mut self.operation, of) {
+            self.chunks(1);
+        }
     }
 
     /// So many chunks with content came at once. A reader of single chunks has them one after another, with no time between.
-    #[inline]
+    #[inline(never)]
     pub fn chunks(&mut self, count: u32) {
-        if count > 0 && self.is_recording() {
-            self.pace_at(self.kind.now(), count);
-        }
-    }
-
-    #[inline]
-    fn pace_at(&mut self, now: Moment, count: u32) {
-        if !self.streams {
-            self.pace.count(count);
+        if !self.is_recording() {
             return;
         }
-        let Some(active) = self.operation.active() else {
-            return;
-        };
-        self.pace
-            .chunks(active, (self.shared, self.kind), now, count);
+        match self.streams {
+            true => {
+                let of = (self.shared, self.kind);
+                self.pace.chunks(&mut self.operation, of, count);
+            }
+            false => self.pace.count(count),
+        }
     }
 
     /// What reads its answer.
@@ -242,13 +238,20 @@ impl LlmCall {
 
     /// Reads the next bytes of the answer.
     #[cfg(any(feature = "client", feature = "stream"))]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
         if let Some(content) = &mut self.content {
             let (wire, framing) = scanner.of;
             content.read(wire, framing, bytes);
         }
         scanner.feed(bytes, self);
+    }
+
+    /// The same out of line.
+    #[cfg(feature = "client")]
+    #[inline(never)]
+    pub(crate) fn read_coded(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        self.read(scanner, bytes);
     }
 
     /// Its usage so far.
@@ -377,7 +380,7 @@ impl ResponseSink for LlmCall {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn content(&mut self, _: Content) {
         self.chunk();
     }

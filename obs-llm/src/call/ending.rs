@@ -20,6 +20,7 @@ impl LlmCall {
     pub(crate) fn end_in_place(&mut self, outcome: Outcome) {
         if self.is_recording() {
             self.record(outcome);
+            self.pace.stop();
             self.operation.end_in_place(outcome);
         }
     }
@@ -73,7 +74,7 @@ impl LlmCall {
         );
         // An answer in one piece has none.
         if let Some(first) = pace.first() {
-            active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
+            active.set(obs::LLM_CHUNKS, pace.counted() as i64);
             let took = kind.seconds(first.ticks_since(active.started()));
             active.set(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, took);
         }

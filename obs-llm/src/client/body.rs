@@ -99,26 +99,11 @@ impl<B: Body> Body for ResponseBody<B> {
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
-        let Some(observed) = this.observed else {
-            return this.inner.poll_frame(cx);
-        };
-        let unwinding = EndUnwinding(observed);
+        let unwinding = this.observed.as_mut().map(EndUnwinding);
         let polled = this.inner.as_mut().poll_frame(cx);
         std::mem::forget(unwinding);
-        match &polled {
-            Poll::Pending => {}
-            Poll::Ready(Some(Ok(frame))) => {
-                let data = frame.data_ref();
-                if let Some(data) = data {
-                    observed.read(data);
-                }
-                // Nothing follows trailers.
-                if data.is_none() || this.inner.is_end_stream() {
-                    observed.over();
-                }
-            }
-            Poll::Ready(Some(Err(_))) => observed.broken(),
-            Poll::Ready(None) => observed.over(),
+        if let Some(observed) = this.observed {
+            observed.see(&polled, || this.inner.is_end_stream());
         }
         polled
     }
@@ -135,7 +120,31 @@ impl<B: Body> Body for ResponseBody<B> {
 }
 
 impl Observed {
-    #[inline]
+    /// What came. Not in line: then whoever polls has the frame where it was made.
+    #[inline(never)]
+    fn see<D: Buf, E>(
+        &mut self,
+        polled: &Poll<Option<Result<Frame<D>, E>>>,
+        is_over: impl FnOnce() -> bool,
+    ) {
+        match polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                let data = frame.data_ref();
+                if let Some(data) = data {
+                    self.read(data);
+                }
+                // Nothing follows trailers.
+                if data.is_none() || is_over() {
+                    self.over();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.broken(),
+            Poll::Ready(None) => self.over(),
+        }
+    }
+
+    #[inline(always)]
     fn read(&mut self, data: &impl Buf) {
         let Some(reader) = &mut self.reader else {
             return;
@@ -214,11 +223,17 @@ impl Reader {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
         let scanner = &mut self.scanner;
         self.has_begun |= !bytes.is_empty();
-        self.coding.feed(bytes, |bytes| call.read(scanner, bytes))
+        // Nearly all come as they are.
+        if let Coding::Identity = self.coding {
+            call.read(scanner, bytes);
+            return Ok(());
+        }
+        self.coding
+            .feed(bytes, |bytes| call.read_coded(scanner, bytes))
     }
 }
 
