@@ -47,12 +47,15 @@ pub struct LlmCall {
     choices: u32,
     error: ErrorType,
     asked: LlmOperation,
+    /// OpenAI itself is asked, or at Azure.
+    is_openai: bool,
     /// Labels of the metrics by length, as far as they are known.
     by_length: Labels,
     streams: bool,
     complete: bool,
     tier: Option<Box<str>>,
-    stops: Option<Vec<Box<str>>>,
+    /// Boxed, since few have any.
+    stops: Option<Box<Vec<Box<str>>>>,
     pub(crate) response_id: Option<Box<str>>,
     /// What was said so far, where it is to be told.
     pub(crate) content: Option<Box<Gathered>>,
@@ -76,6 +79,8 @@ impl Shared {
             .with(OPERATION, operation)
             .with(PROVIDER, kind.label(PROVIDER, provider.as_str()));
         let mut call = LlmCall::of(self, kind, asked, kind.start(labels, parent));
+        let is = |known: Provider| provider.as_str() == known.as_str();
+        call.is_openai = is(Provider::OPENAI) || is(Provider::AZURE_AI_OPENAI);
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
             call.content = content::begin(&self.settings.content, &self.pool, counts);
@@ -108,6 +113,7 @@ impl LlmCall {
             choices: 1,
             error: ErrorType::NONE,
             asked,
+            is_openai: false,
             by_length: Labels::NONE,
             streams: false,
             complete: false,
@@ -168,15 +174,7 @@ impl LlmCall {
             _ => return,
         };
         // Of who speaks OpenAI's format only OpenAI has its interfaces.
-        let is_openai = self.operation.active().is_some_and(|active| {
-            let provider = active.label(PROVIDER);
-            provider == self.kind.label(PROVIDER, Provider::OPENAI.as_str())
-                || provider
-                    == self
-                        .kind
-                        .label(PROVIDER, Provider::AZURE_AI_OPENAI.as_str())
-        });
-        if is_openai {
+        if self.is_openai {
             self.operation.set(gen_ai::OPENAI_API_TYPE, kind);
         }
     }

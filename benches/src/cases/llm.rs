@@ -235,7 +235,10 @@ pub(crate) fn gap() -> Pair {
     let llm = llm(&flat.telemetry);
     let pair = Pair::new(
         || {
-            std::hint::black_box(CHUNKS);
+            let mut nobody = CHUNKS;
+            for _ in 0..CHUNKS {
+                std::hint::black_box(&mut nobody);
+            }
         },
         move || {
             let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);

@@ -68,7 +68,7 @@ impl LlmCall {
         describe(
             &mut active,
             &self.finish,
-            self.stops.take(),
+            self.stops.take().map(|stops| *stops),
             &self.usage,
             dialect,
         );

@@ -36,7 +36,8 @@ const MOST: usize = 8;
 pub(crate) struct FinishReasons {
     /// Of each choice: 0 is not told, [`u8::MAX`] is in `others`, else the place among the known plus one.
     choices: [u8; MOST],
-    others: Option<Vec<(u8, Box<str>)>>,
+    /// Boxed, since few have any.
+    others: Option<Box<Vec<(u8, Box<str>)>>>,
 }
 
 const OTHER: u8 = u8::MAX;
@@ -77,7 +78,7 @@ impl FinishReasons {
         choices.filter_map(|(choice, known)| match *known {
             0 => None,
             OTHER => {
-                let others = self.others.iter().flatten();
+                let others = self.others.iter().flat_map(|others| others.iter());
                 let mut of = others.filter(move |(other, _)| usize::from(*other) == choice);
                 of.next().map(|(_, reason)| &**reason)
             }

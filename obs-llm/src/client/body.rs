@@ -39,7 +39,6 @@ struct Observed {
 pub(crate) struct Reader {
     coding: Coding,
     scanner: ResponseScanner,
-    has_begun: bool,
 }
 
 impl<B> ResponseBody<B> {
@@ -102,10 +101,21 @@ impl<B: Body> Body for ResponseBody<B> {
         let unwinding = this.observed.as_mut().map(EndUnwinding);
         let polled = this.inner.as_mut().poll_frame(cx);
         std::mem::forget(unwinding);
-        if let Some(observed) = this.observed {
-            observed.see(&polled, || this.inner.is_end_stream());
+        let Some(observed) = this.observed else {
+            return polled;
+        };
+        // Most frames are data in one piece. Whoever has them in hand keeps them there: what is read is told, not the frame.
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+            && data.chunk().len() == data.remaining()
+        {
+            observed.read(data.chunk());
+            if this.inner.is_end_stream() {
+                observed.over();
+            }
+            return polled;
         }
-        polled
+        observed.see(polled, || this.inner.is_end_stream())
     }
 
     #[inline]
@@ -120,19 +130,20 @@ impl<B: Body> Body for ResponseBody<B> {
 }
 
 impl Observed {
-    /// What came. Not in line: then whoever polls has the frame where it was made.
+    /// What is no data in one piece.
     #[inline(never)]
     fn see<D: Buf, E>(
         &mut self,
-        polled: &Poll<Option<Result<Frame<D>, E>>>,
+        polled: Poll<Option<Result<Frame<D>, E>>>,
         is_over: impl FnOnce() -> bool,
-    ) {
-        match polled {
+    ) -> Poll<Option<Result<Frame<D>, E>>> {
+        match &polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
                 let data = frame.data_ref();
                 if let Some(data) = data {
-                    self.read(data);
+                    let looked = pieces::each(data, |piece| self.look(piece));
+                    self.looked(looked);
                 }
                 // Nothing follows trailers.
                 if data.is_none() || is_over() {
@@ -142,22 +153,31 @@ impl Observed {
             Poll::Ready(Some(Err(_))) => self.broken(),
             Poll::Ready(None) => self.over(),
         }
+        polled
+    }
+
+    /// All of a frame.
+    #[inline(never)]
+    fn read(&mut self, piece: &[u8]) {
+        let looked = self.look(piece);
+        self.looked(looked);
     }
 
     #[inline(always)]
-    fn read(&mut self, data: &impl Buf) {
-        let Some(reader) = &mut self.reader else {
-            return;
-        };
-        if !self.call.is_recording() {
-            return;
+    fn look(&mut self, piece: &[u8]) -> Result<(), Unreadable> {
+        match &mut self.reader {
+            Some(reader) if self.call.is_recording() => reader.read(piece, &mut self.call),
+            _ => Ok(()),
         }
-        let call = &mut self.call;
-        if pieces::each(data, |piece| reader.read(piece, call)).is_err() {
+    }
+
+    #[inline(always)]
+    fn looked(&mut self, looked: Result<(), Unreadable>) {
+        if looked.is_err() {
             self.unreadable();
         }
         // Clients of streams read no further.
-        if self.call.is_complete() {
+        if self.call.is_complete() && self.reader.is_some() {
             self.end();
         }
     }
@@ -177,7 +197,7 @@ impl Observed {
         }
         if let Some(reader) = &mut self.reader {
             // An error without a word is no document that was cut.
-            if reader.has_begun || self.call.is_ok() {
+            if reader.scanner.has_begun || self.call.is_ok() {
                 reader.scanner.end(&mut self.call);
             }
             if !self.call.is_all_there() {
@@ -216,17 +236,12 @@ impl Drop for Observed {
 
 impl Reader {
     pub(crate) fn new(coding: Coding, scanner: ResponseScanner) -> Self {
-        Self {
-            coding,
-            scanner,
-            has_begun: false,
-        }
+        Self { coding, scanner }
     }
 
     #[inline(always)]
     fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
         let scanner = &mut self.scanner;
-        self.has_begun |= !bytes.is_empty();
         // Nearly all come as they are.
         if let Coding::Identity = self.coding {
             call.read(scanner, bytes);

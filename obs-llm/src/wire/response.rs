@@ -96,6 +96,12 @@ pub struct ResponseScanner {
         expect(dead_code, reason = "who reads bytes wants it")
     )]
     pub(crate) of: (Wire, Framing),
+    /// Whether anything was there.
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "who reads bodies wants it")
+    )]
+    pub(crate) has_begun: bool,
     reader: Reader,
 }
 
@@ -132,6 +138,7 @@ impl ResponseScanner {
         Self {
             document: Document::new(format_of(wire)),
             of: (wire, framing),
+            has_begun: false,
             reader,
         }
     }
@@ -148,7 +155,7 @@ impl ResponseScanner {
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
         // What comes at once is nearly always one event like the one before.
         let at = match &mut self.reader {
-            Reader::Text(shape, _) => shape.read(bytes, &self.document, sink),
+            Reader::Text(shape, _) => shape.read_at_once(bytes, &self.document, sink),
             _ => 0,
         };
         if at < bytes.len() {
@@ -158,6 +165,7 @@ impl ResponseScanner {
 
     #[inline(never)]
     fn feed_rest(&mut self, bytes: &[u8], from: usize, sink: &mut impl ResponseSink) {
+        self.has_begun = true;
         let bytes = bytes.get(from..).unwrap_or_default();
         let document = &mut self.document;
         match &mut self.reader {

@@ -115,10 +115,35 @@ impl Shape {
         document: &Document,
         sink: &mut impl ResponseSink,
     ) -> usize {
-        if !self.is_ready {
-            return 0;
+        match self.is_ready {
+            true => self.read_as(self.compare_apart(bytes), bytes, document, sink),
+            false => 0,
         }
-        let Some((len, brings)) = self.compare(bytes).parts() else {
+    }
+
+    /// The same in line, for the one place that nearly all events come to.
+    #[inline(always)]
+    pub(crate) fn read_at_once(
+        &mut self,
+        bytes: &[u8],
+        document: &Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        match self.is_ready {
+            true => self.read_as(self.compare(bytes), bytes, document, sink),
+            false => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn read_as(
+        &mut self,
+        alike: Alike,
+        bytes: &[u8],
+        document: &Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        let Some((len, brings)) = alike.parts() else {
             return 0;
         };
         self.misses = 0;
@@ -138,8 +163,13 @@ impl Shape {
         self.is_ready = is_at_start && self.is_kept && self.pause == 0;
     }
 
-    /// Whether what begins has this shape.
     #[inline(never)]
+    fn compare_apart(&self, bytes: &[u8]) -> Alike {
+        self.compare(bytes)
+    }
+
+    /// Whether what begins has this shape.
+    #[inline(always)]
     fn compare(&self, bytes: &[u8]) -> Alike {
         let (mut sum, mut brings, mut rest) = (SEED, 0, bytes);
         for part in self.parts.iter().take(self.len.into()) {
@@ -242,7 +272,7 @@ impl Shape {
             document.keep_usage(rest);
         }
         // What was kept has to find itself: a text that runs over lines, or a number that is not whole, does not.
-        match self.compare(event).parts() {
+        match self.compare_apart(event).parts() {
             Some((len, _)) if len == event.len() => {}
             _ => {
                 self.forget();
