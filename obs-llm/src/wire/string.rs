@@ -151,11 +151,15 @@ pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
 /// The number that digits are; more than fits saturates.
 #[inline]
 pub(crate) fn digits(bytes: &[u8]) -> u64 {
-    let next = |number: u64, digit: &u8| {
-        let more = u64::from(digit.wrapping_sub(b'0'));
-        number.saturating_mul(10).saturating_add(more)
-    };
-    bytes.iter().fold(0, next)
+    /// So many always fit.
+    const FIT: usize = 19;
+    let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
+    if bytes.len() <= FIT {
+        let more = |number: u64, byte| number.wrapping_mul(10).wrapping_add(digit(byte));
+        return bytes.iter().fold(0, more);
+    }
+    let more = |number: u64, byte| number.saturating_mul(10).saturating_add(digit(byte));
+    bytes.iter().fold(0, more)
 }
 
 /// The next quote or bracket.
