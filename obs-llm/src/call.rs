@@ -54,7 +54,10 @@ pub struct LlmCall {
     streams: bool,
     complete: bool,
     tier: Option<Box<str>>,
-    /// Boxed, since few have any.
+    #[expect(
+        clippy::box_collection,
+        reason = "few calls have any, and each has the room"
+    )]
     stops: Option<Box<Vec<Box<str>>>>,
     pub(crate) response_id: Option<Box<str>>,
     /// What was said so far, where it is to be told.

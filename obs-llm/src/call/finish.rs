@@ -32,12 +32,14 @@ pub(crate) const ERROR: &str = "error";
 /// More answers in one call are not told apart.
 const MOST: usize = 8;
 
+/// With their choices. Boxed, since few calls have any, and each has the room.
+type Others = Vec<(u8, Box<str>)>;
+
 #[derive(Debug, Default)]
 pub(crate) struct FinishReasons {
     /// Of each choice: 0 is not told, [`u8::MAX`] is in `others`, else the place among the known plus one.
     choices: [u8; MOST],
-    /// Boxed, since few have any.
-    others: Option<Box<Vec<(u8, Box<str>)>>>,
+    others: Option<Box<Others>>,
 }
 
 const OTHER: u8 = u8::MAX;

@@ -61,7 +61,7 @@ fn is_marked(byte: u8) -> bool {
 /// Marks the lowest of eight bytes that is a quote or a control character; above it also others.
 #[inline(always)]
 fn marks(word: u64) -> u64 {
-    let word = word ^ ONES * 2;
+    let word = word ^ (ONES * 2);
     word.wrapping_sub(ONES * 0x21) & !word & HIGHS
 }
 
