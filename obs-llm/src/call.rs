@@ -24,7 +24,7 @@ use ending::list;
 use finish::FinishReasons;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{
-    Active, ErrorType, Kind, LabelId, Labels, Milestone, Moment, OpRef, Operation, Outcome, Parent,
+    Active, ErrorType, Kind, LabelId, Labels, Milestone, OpRef, Operation, Outcome, Parent,
     Session, Set, current,
 };
 use pace::Pace;
@@ -48,14 +48,20 @@ pub struct LlmCall {
     choices: u32,
     error: ErrorType,
     asked: LlmOperation,
+    /// OpenAI itself is asked, or at Azure.
+    is_openai: bool,
     /// Labels of the metrics by length, as far as they are known.
     by_length: Labels,
     streams: bool,
     complete: bool,
     /// Attributes of OpenAI's are of its formats.
-    is_openais: bool,
+    in_openais_format: bool,
     tier: Option<Box<str>>,
-    stops: Option<Vec<Box<str>>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "few calls have any, and each has the room"
+    )]
+    stops: Option<Box<Vec<Box<str>>>>,
     pub(crate) response_id: Option<Box<str>>,
     /// What was said so far, where it is to be told.
     pub(crate) content: Option<Box<Gathered>>,
@@ -95,6 +101,8 @@ impl Shared {
         {
             active.set_label_text(PROVIDER, provider.as_str());
         }
+        let is = |known: Provider| provider.as_str() == known.as_str();
+        call.is_openai = is(Provider::OPENAI) || is(Provider::AZURE_AI_OPENAI);
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
             call.content = content::begin(&self.settings.content, &self.pool, counts);
@@ -130,10 +138,11 @@ impl LlmCall {
             choices: 1,
             error: ErrorType::NONE,
             asked,
+            is_openai: false,
             by_length: Labels::NONE,
             streams: false,
             complete: false,
-            is_openais: true,
+            in_openais_format: true,
             tier: None,
             stops: None,
             response_id: None,
@@ -185,22 +194,14 @@ impl LlmCall {
     /// Which format the answer comes in, where one is read.
     pub fn set_wire(&mut self, wire: Wire) {
         self.operation.set(obs::LLM_WIRE, wire.as_str());
-        self.is_openais = matches!(wire, Wire::OpenAiChat | Wire::OpenAiResponses);
+        self.in_openais_format = matches!(wire, Wire::OpenAiChat | Wire::OpenAiResponses);
         let kind = match wire {
             Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
             Wire::OpenAiResponses => "responses",
             _ => return,
         };
         // Of who speaks OpenAI's format only OpenAI has its interfaces.
-        let is_openai = self.operation.active().is_some_and(|active| {
-            let provider = active.label(PROVIDER);
-            provider == self.kind.label(PROVIDER, Provider::OPENAI.as_str())
-                || provider
-                    == self
-                        .kind
-                        .label(PROVIDER, Provider::AZURE_AI_OPENAI.as_str())
-        });
-        if is_openai {
+        if self.is_openai {
             self.say(gen_ai::OPENAI_API_TYPE, kind);
         }
     }
@@ -227,30 +228,27 @@ impl LlmCall {
 
     /// A chunk with content is there; of the first one the time since the request counts, of each further one the time since
     /// the one before.
-    #[inline]
+    #[inline(always)]
     pub fn chunk(&mut self) {
-        self.chunks(1);
+        let of = (self.shared, self.kind);
+        if !self.pace.further(&mut self.operation, of) {
+            self.chunks(1);
+        }
     }
 
     /// So many chunks with content came at once. A reader of single chunks has them one after another, with no time between.
-    #[inline]
+    #[inline(never)]
     pub fn chunks(&mut self, count: u32) {
-        if count > 0 && self.is_recording() {
-            self.pace_at(self.kind.now(), count);
-        }
-    }
-
-    #[inline]
-    fn pace_at(&mut self, now: Moment, count: u32) {
-        if !self.streams {
-            self.pace.count(count);
+        if !self.is_recording() {
             return;
         }
-        let Some(active) = self.operation.active() else {
-            return;
-        };
-        self.pace
-            .chunks(active, (self.shared, self.kind), now, count);
+        match self.streams {
+            true => {
+                let of = (self.shared, self.kind);
+                self.pace.chunks(&mut self.operation, of, count);
+            }
+            false => self.pace.count(count),
+        }
     }
 
     /// What reads its answer.
@@ -265,13 +263,20 @@ impl LlmCall {
 
     /// Reads the next bytes of the answer.
     #[cfg(any(feature = "client", feature = "stream"))]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
         if let Some(content) = &mut self.content {
             let (wire, framing) = scanner.of;
             content.read(wire, framing, bytes);
         }
         scanner.feed(bytes, self);
+    }
+
+    /// The same out of line.
+    #[cfg(feature = "client")]
+    #[inline(never)]
+    pub(crate) fn read_coded(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+        self.read(scanner, bytes);
     }
 
     /// Its usage so far.
@@ -402,7 +407,7 @@ impl ResponseSink for LlmCall {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn content(&mut self, _: Content) {
         self.chunk();
     }
@@ -474,7 +479,7 @@ impl LlmCall {
     }
 
     fn set_tier(&mut self, key: obs_core::Key, tier: &str) {
-        if self.is_openais {
+        if self.in_openais_format {
             self.say(key, tier);
         }
     }

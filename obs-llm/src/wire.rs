@@ -14,6 +14,7 @@ mod json;
 mod ollama;
 mod openai;
 mod path;
+mod quote;
 mod request;
 mod response;
 mod responses;

@@ -204,6 +204,18 @@ pub(crate) fn chunk200_anthropic() -> Pair {
     streamed(answers::anthropic(200))
 }
 
+pub(crate) fn chunk_padded() -> Pair {
+    streamed(answers::openai_padded())
+}
+
+pub(crate) fn chunk_vllm() -> Pair {
+    streamed(answers::vllm())
+}
+
+pub(crate) fn chunk_gemini() -> Pair {
+    streamed(answers::gemini_detailed())
+}
+
 pub(crate) fn chunk200_gemini() -> Pair {
     streamed(answers::gemini(200))
 }
@@ -223,7 +235,10 @@ pub(crate) fn gap() -> Pair {
     let llm = llm(&flat.telemetry);
     let pair = Pair::new(
         || {
-            std::hint::black_box(CHUNKS);
+            let mut nobody = CHUNKS;
+            for _ in 0..CHUNKS {
+                std::hint::black_box(&mut nobody);
+            }
         },
         move || {
             let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
@@ -291,7 +306,8 @@ pub(crate) fn streams() -> Pair {
     let held = flat.clone();
     let settle = flat.clone();
     pair.with_per_call(chunks)
-        .with_burst(1)
+        // Two are counted over one: fewer would be no difference.
+        .with_burst(2)
         .with_settle(move || settle.settle())
         .with_account(move |calls| {
             same(DURATION, held.points_of(DURATION), calls * STREAMS as u64)?;

@@ -20,6 +20,7 @@ impl LlmCall {
     pub(crate) fn end_in_place(&mut self, outcome: Outcome) {
         if self.is_recording() {
             self.record(outcome);
+            self.pace.stop();
             self.operation.end_in_place(outcome);
         }
     }
@@ -81,13 +82,13 @@ impl LlmCall {
         describe(
             &mut active,
             &self.finish,
-            self.stops.take(),
+            self.stops.take().map(|stops| *stops),
             &self.usage,
             dialect,
         );
         // An answer in one piece has none.
         if let Some(seconds) = first_chunk {
-            active.set(obs::LLM_CHUNKS, i64::from(pace.counted()));
+            active.set(obs::LLM_CHUNKS, pace.counted() as i64);
             active.set(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK, seconds);
         }
         if let Some(longest) = pace.longest() {

@@ -32,11 +32,14 @@ pub(crate) const ERROR: &str = "error";
 /// More answers in one call are not told apart.
 const MOST: usize = 8;
 
+/// With their choices. Boxed, since few calls have any, and each has the room.
+type Others = Vec<(u8, Box<str>)>;
+
 #[derive(Debug, Default)]
 pub(crate) struct FinishReasons {
     /// Of each choice: 0 is not told, [`u8::MAX`] is in `others`, else the place among the known plus one.
     choices: [u8; MOST],
-    others: Option<Vec<(u8, Box<str>)>>,
+    others: Option<Box<Others>>,
 }
 
 const OTHER: u8 = u8::MAX;
@@ -78,7 +81,7 @@ impl FinishReasons {
         choices.filter_map(|(choice, known)| match *known {
             0 => None,
             OTHER => {
-                let others = self.others.iter().flatten();
+                let others = self.others.iter().flat_map(|others| others.iter());
                 let mut of = others.filter(move |(other, _)| usize::from(*other) == choice);
                 of.next().map(|(_, reason)| &**reason)
             }

@@ -3,7 +3,7 @@
 use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
-use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Passages};
+use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Operation, Passages};
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -12,7 +12,8 @@ pub(crate) struct Pace {
     last: Option<Moment>,
     /// The longest gap, in ticks.
     longest: u64,
-    chunks: u32,
+    /// No answer has as many as would not fit.
+    chunks: u64,
     slow: u32,
     gaps: Passages,
 }
@@ -20,10 +21,10 @@ pub(crate) struct Pace {
 impl Pace {
     /// Chunks whose times say nothing: those of an answer in one piece.
     pub(crate) fn count(&mut self, count: u32) {
-        self.chunks = self.chunks.saturating_add(count);
+        self.chunks = self.chunks.wrapping_add(count.into());
     }
 
-    pub(crate) fn counted(&self) -> u32 {
+    pub(crate) fn counted(&self) -> u64 {
         self.chunks
     }
 
@@ -46,43 +47,72 @@ impl Pace {
         self.slow
     }
 
-    #[inline]
+    /// A chunk after others: this is what a stream does most of the time. Nothing is done where there was none before, or where
+    /// the call is over.
+    #[inline(always)]
+    pub(crate) fn further(
+        &mut self,
+        operation: &mut Operation,
+        of: (&'static Shared, &'static Kind),
+    ) -> bool {
+        let Some(last) = self.last else {
+            return false;
+        };
+        let (shared, kind) = of;
+        let now = kind.now();
+        self.last = Some(now);
+        self.chunks = self.chunks.wrapping_add(1);
+        let took = now.ticks_since(last);
+        if took > self.longest {
+            self.note_longest(took);
+        }
+        if took >= shared.slow_chunk_gap {
+            self.slow_gap(operation, shared, took);
+        }
+        let labels = || labels(operation);
+        kind.gather_stage(labels, CHUNK_GAP, (last, now), &mut self.gaps);
+        true
+    }
+
+    /// So many chunks with content, at once.
+    #[inline(never)]
     pub(crate) fn chunks(
         &mut self,
-        active: Active<'_>,
+        operation: &mut Operation,
         of: (&'static Shared, &'static Kind),
-        now: Moment,
         count: u32,
     ) {
-        let (_, kind) = of;
-        self.chunks = self.chunks.saturating_add(count);
-        let mut gaps = count;
-        // For those that came at once; of the others they are asked when they are needed.
-        let labels = match count {
-            1 => Labels::NONE,
-            _ => active.labels(),
+        let mut at_once = count;
+        if count > 0 && self.further(operation, of) {
+            at_once -= 1;
+        } else if let (Some(active), true) = (operation.active(), count > 0) {
+            let now = of.1.now();
+            self.first = Some(now);
+            self.last = Some(now);
+            self.chunks = self.chunks.wrapping_add(1);
+            first_chunk(active, of, now);
+            at_once -= 1;
+        }
+        let Some(now) = self.last else {
+            return;
         };
-        match self.last {
-            Some(last) => {
-                gaps -= 1;
-                let all = || active.labels();
-                kind.gather_stage(all, CHUNK_GAP, (last, now), &mut self.gaps);
-                let took = now.ticks_since(last);
-                self.longest = self.longest.max(took);
-                if took >= of.0.slow_chunk_gap {
-                    self.slow_gap(active, of.0, took);
-                }
-            }
-            None => {
-                gaps -= 1;
-                self.first = Some(now);
-                first_chunk(active, of, now);
-            }
+        self.chunks = self.chunks.wrapping_add(at_once.into());
+        for _ in 0..at_once {
+            let labels = || labels(operation);
+            of.1.gather_stage(labels, CHUNK_GAP, (now, now), &mut self.gaps);
         }
-        self.last = Some(now);
-        for _ in 0..gaps {
-            kind.gather_stage(|| labels, CHUNK_GAP, (now, now), &mut self.gaps);
-        }
+    }
+
+    /// Nothing that is told after the end of a call counts.
+    pub(crate) fn stop(&mut self) {
+        self.last = None;
+    }
+
+    /// Longer ones are rare: each is longer than all before.
+    #[cold]
+    #[inline(never)]
+    fn note_longest(&mut self, took: u64) {
+        self.longest = took;
     }
 
     /// Records what is still gathered: at the end, before which nobody else does.
@@ -92,7 +122,10 @@ impl Pace {
 
     #[cold]
     #[inline(never)]
-    fn slow_gap(&mut self, active: Active<'_>, shared: &'static Shared, took: u64) {
+    fn slow_gap(&mut self, operation: &mut Operation, shared: &'static Shared, took: u64) {
+        let Some(active) = operation.active() else {
+            return;
+        };
         self.slow = self.slow.saturating_add(1);
         // A stream that stutters says so once.
         if self.slow == 1 {
@@ -126,4 +159,11 @@ fn first_chunk(
         };
         slow.tell(active, &shared.telemetry, shared.settings.keeps_slow);
     }
+}
+
+/// Those that are known of a call by now.
+fn labels(operation: &mut Operation) -> Labels {
+    operation
+        .active()
+        .map_or(Labels::NONE, |active| active.labels())
 }

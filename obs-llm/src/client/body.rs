@@ -40,7 +40,6 @@ struct Observed {
 pub(crate) struct Reader {
     coding: Coding,
     scanner: ResponseScanner,
-    has_begun: bool,
 }
 
 impl<B> ResponseBody<B> {
@@ -106,28 +105,24 @@ impl<B: Body> Body for ResponseBody<B> {
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
-        let Some(observed) = this.observed else {
-            return this.inner.poll_frame(cx);
-        };
-        let unwinding = EndUnwinding(observed);
+        let unwinding = this.observed.as_mut().map(EndUnwinding);
         let polled = this.inner.as_mut().poll_frame(cx);
         std::mem::forget(unwinding);
-        match &polled {
-            Poll::Pending => {}
-            Poll::Ready(Some(Ok(frame))) => {
-                let data = frame.data_ref();
-                if let Some(data) = data {
-                    observed.read(data);
-                }
-                // Nothing follows trailers.
-                if data.is_none() || this.inner.is_end_stream() {
-                    observed.over();
-                }
+        let Some(observed) = this.observed else {
+            return polled;
+        };
+        // Most frames are data in one piece. Whoever has them in hand keeps them there: what is read is told, not the frame.
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+            && data.chunk().len() == data.remaining()
+        {
+            observed.read(data.chunk());
+            if this.inner.is_end_stream() {
+                observed.over();
             }
-            Poll::Ready(Some(Err(_))) => observed.broken(),
-            Poll::Ready(None) => observed.over(),
+            return polled;
         }
-        polled
+        observed.see(polled, || this.inner.is_end_stream())
     }
 
     #[inline]
@@ -142,20 +137,54 @@ impl<B: Body> Body for ResponseBody<B> {
 }
 
 impl Observed {
-    #[inline]
-    fn read(&mut self, data: &impl Buf) {
-        let Some(reader) = &mut self.reader else {
-            return;
-        };
-        if !self.call.is_recording() {
-            return;
+    /// What is no data in one piece.
+    #[inline(never)]
+    fn see<D: Buf, E>(
+        &mut self,
+        polled: Poll<Option<Result<Frame<D>, E>>>,
+        is_over: impl FnOnce() -> bool,
+    ) -> Poll<Option<Result<Frame<D>, E>>> {
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                let data = frame.data_ref();
+                if let Some(data) = data {
+                    let looked = pieces::each(data, |piece| self.look(piece));
+                    self.looked(looked);
+                }
+                // Nothing follows trailers.
+                if data.is_none() || is_over() {
+                    self.over();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.broken(),
+            Poll::Ready(None) => self.over(),
         }
-        let call = &mut self.call;
-        if pieces::each(data, |piece| reader.read(piece, call)).is_err() {
+        polled
+    }
+
+    /// All of a frame.
+    #[inline(never)]
+    fn read(&mut self, piece: &[u8]) {
+        let looked = self.look(piece);
+        self.looked(looked);
+    }
+
+    #[inline(always)]
+    fn look(&mut self, piece: &[u8]) -> Result<(), Unreadable> {
+        match &mut self.reader {
+            Some(reader) if self.call.is_recording() => reader.read(piece, &mut self.call),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline(always)]
+    fn looked(&mut self, looked: Result<(), Unreadable>) {
+        if looked.is_err() {
             self.unreadable();
         }
         // Clients of streams read no further.
-        if self.call.is_complete() {
+        if self.call.is_complete() && self.reader.is_some() {
             self.end();
         }
     }
@@ -175,7 +204,7 @@ impl Observed {
         }
         if let Some(reader) = &mut self.reader {
             // An error without a word is no document that was cut.
-            if reader.has_begun || self.call.is_ok() {
+            if reader.scanner.has_begun || self.call.is_ok() {
                 reader.scanner.end(&mut self.call);
             }
             if !self.call.is_all_there() {
@@ -214,18 +243,19 @@ impl Drop for Observed {
 
 impl Reader {
     pub(crate) fn new(coding: Coding, scanner: ResponseScanner) -> Self {
-        Self {
-            coding,
-            scanner,
-            has_begun: false,
-        }
+        Self { coding, scanner }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
         let scanner = &mut self.scanner;
-        self.has_begun |= !bytes.is_empty();
-        self.coding.feed(bytes, |bytes| call.read(scanner, bytes))
+        // Nearly all come as they are.
+        if let Coding::Identity = self.coding {
+            call.read(scanner, bytes);
+            return Ok(());
+        }
+        self.coding
+            .feed(bytes, |bytes| call.read_coded(scanner, bytes))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::IoSlice;
 const MOST: usize = 64;
 
 /// Shows all that there is, piece by piece. Data that is not taken from shows itself at once or not at all.
-#[inline]
+#[inline(always)]
 pub(super) fn each(
     data: &impl Buf,
     mut read: impl FnMut(&[u8]) -> Result<(), Unreadable>,

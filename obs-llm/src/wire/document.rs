@@ -43,6 +43,17 @@ impl Document {
         self.texts
     }
 
+    /// Tokens that are kept between two documents, until the next [begins](Self::begin).
+    #[inline]
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.facts.usage
+    }
+
+    /// Keeps them.
+    pub(crate) fn keep_usage(&mut self, usage: Usage) {
+        self.facts.usage = usage;
+    }
+
     /// A document begins.
     #[inline]
     pub(crate) fn begin(&mut self) {
@@ -227,7 +238,11 @@ impl<S: ResponseSink> Telling<'_, S> {
         match effect {
             Effect::Nothing => {}
             Effect::Settled(content) => self.settle(content),
-            Effect::Usage => self.report(),
+            Effect::Usage => {
+                self.recorder.spoil();
+                self.report();
+            }
+            Effect::PlainUsage => self.report(),
             Effect::Finish => self.finish(),
             Effect::Error => self.error(),
             Effect::Complete => {
@@ -242,8 +257,8 @@ impl<S: ResponseSink> Telling<'_, S> {
     }
 
     fn settle(&mut self, default: Content) {
-        self.recorder.spoil();
         let content = self.facts.delta.take().unwrap_or(default);
+        self.recorder.settle(content);
         if self.facts.event & UNKNOWN_DELTA != 0 {
             self.facts.event &= !UNKNOWN_DELTA;
             self.content(content);
@@ -256,9 +271,9 @@ impl<S: ResponseSink> Telling<'_, S> {
     }
 
     fn report(&mut self) {
-        self.recorder.spoil();
         if !self.facts.usage.is_empty() {
             self.facts.told |= USAGE;
+            self.recorder.report(&self.facts.usage);
             self.sink.usage(&self.facts.usage);
         }
         self.facts.usage = Usage::new();
@@ -325,15 +340,17 @@ impl<S: ResponseSink> Telling<'_, S> {
             Act::Count(tokens) => {
                 if let Some(count) = whole(number) {
                     self.facts.usage.set(tokens, count);
+                    self.recorder.count(tokens, count, false);
                 }
             }
             Act::CountMore(tokens) => {
                 if let Some(count) = whole(number) {
                     let before = self.facts.usage.get(tokens).unwrap_or(0);
                     self.facts.usage.set(tokens, before.saturating_add(count));
+                    self.recorder.count(tokens, count, true);
                 }
             }
-            Act::Total => {
+            Act::Total | Act::Sum => {
                 self.facts.total = whole(number).unwrap_or(0).try_into().unwrap_or(u32::MAX)
             }
             Act::Time(part, nanos) => {
@@ -421,9 +438,6 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     }
 
     fn begins(&mut self, act: Act) {
-        if matches!(act, Act::Unsure) {
-            self.recorder.spoil();
-        }
         match self.content_of(act) {
             Some(content) => self.content(content),
             None => self.facts.event |= UNKNOWN_DELTA,
@@ -441,21 +455,26 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
     }
 
     fn whole(&mut self, act: Act, is_text: bool, from: usize, to: usize) {
-        if matches!(act, Act::Varies) {
-            return match is_text {
-                true => self.recorder.varies(from, to),
-                false => self.recorder.digits(from, to),
-            };
+        match (act, is_text) {
+            (Act::Varies, true) => return self.recorder.varies(from, to),
+            (Act::Varies | Act::Sum, false) => return self.recorder.digits(from, to),
+            (Act::Count(_) | Act::CountMore(_), false) => return self.recorder.number(from, to),
+            _ => {}
         }
+        let (texts, choice) = (self.texts, self.facts.choice);
         match self.content_of(act) {
             Some(content) => {
-                let is_told = self.texts && !matches!(act, Act::Brings(_));
+                let is_told = texts && !matches!(act, Act::Brings(_));
                 let is_told = is_told && content != Content::Media;
-                self.recorder
-                    .text(content, is_told, self.facts.choice, from, to);
+                let choice = self.facts.choice;
+                self.recorder.text(content, is_told, choice, (from, to));
             }
             // A delta of which the kind comes later.
             None if matches!(act, Act::Delta) => self.recorder.spoil(),
+            None if matches!(act, Act::Unsure) => {
+                self.recorder
+                    .unsure_text(Content::Text, texts, choice, (from, to));
+            }
             None => {}
         }
     }

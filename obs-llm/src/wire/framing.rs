@@ -49,9 +49,8 @@ pub(crate) struct Events {
     line: Line,
     /// The line before ended in a carriage return, to which a line feed may belong.
     after_return: bool,
-    /// No line of the event was there yet.
+    /// An event begins, and no line of it was there yet.
     is_new: bool,
-    shape: Shape,
 }
 
 impl Events {
@@ -59,15 +58,19 @@ impl Events {
         Self {
             line: Line::Bom(0),
             after_return: false,
-            is_new: true,
-            shape: Shape::new(),
+            is_new: false,
         }
     }
 
-    #[inline]
+    /// Whether an event begins with what comes.
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.is_new && !self.after_return
+    }
+
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
+        shape: &mut Shape,
         document: &mut Document,
         sink: &mut impl ResponseSink,
     ) {
@@ -77,14 +80,10 @@ impl Events {
             at = usize::from(bytes[0] == b'\n');
         }
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.is_new
-                && self.line == Line::Start
-                && let Some(len) = self.shape.read(rest, document.texts(), sink)
-            {
-                at = self.after(bytes, at + len);
-                continue;
-            }
-            at = self.feed_event(bytes, at, document, sink);
+            at += match shape.read(rest, document, sink) {
+                0 => self.feed_event(rest, shape, document, sink),
+                len => len,
+            };
         }
     }
 
@@ -93,15 +92,16 @@ impl Events {
     fn feed_event(
         &mut self,
         bytes: &[u8],
-        from: usize,
+        shape: &mut Shape,
         document: &mut Document,
         sink: &mut impl ResponseSink,
     ) -> usize {
-        let mut at = from;
-        let mut recorder = Recorder::off();
-        if self.is_new && self.line == Line::Start {
-            recorder = self.shape.recorder();
-        }
+        let mut at = 0;
+        let mut recorder = match self.is_new {
+            true => shape.recorder(document),
+            false => Recorder::off(),
+        };
+        shape.be_ready(false);
         while let Some(&byte) = bytes.get(at) {
             match self.line {
                 Line::Start => {
@@ -110,15 +110,16 @@ impl Events {
                     if matches!(byte, b'\n' | b'\r') {
                         document.finish(Malformed::Json, sink, &mut recorder);
                         if recorder.is_on() {
-                            self.shape.keep(&recorder, &bytes[from..at]);
+                            shape.keep(&recorder, &bytes[..at], document);
                         }
                         self.is_new = true;
+                        shape.be_ready(self.is_at_start());
                         return at;
                     }
                 }
                 Line::Data => {
                     let end = line_end(bytes, at);
-                    recorder.base = at - from;
+                    recorder.base = at;
                     document.feed_recorded(&bytes[at..end], sink, &mut recorder);
                     at = self.end_line(bytes, end);
                 }
@@ -262,46 +263,56 @@ impl Events {
 #[derive(Debug)]
 pub(crate) struct Lines {
     is_new: bool,
-    shape: Shape,
 }
 
 impl Lines {
     pub(crate) const fn new() -> Self {
-        Self {
-            is_new: true,
-            shape: Shape::new(),
-        }
+        Self { is_new: true }
     }
 
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
+        shape: &mut Shape,
         document: &mut Document,
         sink: &mut impl ResponseSink,
     ) {
-        let mut at = 0;
-        while at < bytes.len() {
-            let begin = at;
-            let mut recorder = Recorder::off();
-            if self.is_new {
-                if let Some(len) = self.shape.read(&bytes[at..], document.texts(), sink) {
-                    at += len;
-                    continue;
-                }
-                recorder = self.shape.recorder();
-            }
-            let end = memchr::memchr(b'\n', &bytes[at..]).map(|more| at + more);
-            document.feed_recorded(&bytes[at..end.unwrap_or(bytes.len())], sink, &mut recorder);
-            self.is_new = end.is_some();
-            let Some(end) = end else {
-                return;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let len = match shape.read(rest, document, sink) {
+                0 => self.feed_line(rest, shape, document, sink),
+                len => len,
             };
-            at = end + 1;
-            document.finish(Malformed::Json, sink, &mut recorder);
-            if recorder.is_on() {
-                self.shape.keep(&recorder, &bytes[begin..at]);
-            }
+            rest = rest.get(len..).unwrap_or_default();
         }
+    }
+
+    /// Reads one line, or what there is of it: up to where.
+    #[inline(never)]
+    fn feed_line(
+        &mut self,
+        bytes: &[u8],
+        shape: &mut Shape,
+        document: &mut Document,
+        sink: &mut impl ResponseSink,
+    ) -> usize {
+        let mut recorder = match self.is_new {
+            true => shape.recorder(document),
+            false => Recorder::off(),
+        };
+        let end = memchr::memchr(b'\n', bytes);
+        document.feed_recorded(&bytes[..end.unwrap_or(bytes.len())], sink, &mut recorder);
+        self.is_new = end.is_some();
+        let Some(end) = end else {
+            shape.be_ready(false);
+            return bytes.len();
+        };
+        document.finish(Malformed::Json, sink, &mut recorder);
+        if recorder.is_on() {
+            shape.keep(&recorder, &bytes[..=end], document);
+        }
+        shape.be_ready(true);
+        end + 1
     }
 
     /// Nothing follows.

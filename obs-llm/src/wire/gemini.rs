@@ -95,6 +95,7 @@ static NODES: [Node<Act>; 16] = [
             At::act(Act::CountMore(Tokens::Output)),
         ),
         ("thoughtsTokenCount", At::act(Act::Own(THOUGHTS))),
+        ("totalTokenCount", At::act(Act::Varies)),
         (
             "cachedContentTokenCount",
             At::act(Act::Count(Tokens::CacheRead)),

@@ -122,7 +122,7 @@ static NODES: [Node<Act>; 19] = [
     Node::object(&[
         ("prompt_tokens", At::act(Act::Count(Tokens::Input))),
         ("completion_tokens", At::act(Act::Count(Tokens::Output))),
-        ("total_tokens", At::act(Act::Total)),
+        ("total_tokens", At::act(Act::Sum)),
         ("prompt_tokens_details", At::node(INPUT)),
         ("completion_tokens_details", At::node(OUTPUT)),
         // DeepSeek's; the tokens that missed are in the input already.
@@ -205,6 +205,10 @@ fn own(facts: &mut Facts, id: u8, value: Value<'_>) -> Effect {
         _ => None,
     };
     match (id, value) {
+        // What is reasoned may be beside the output, and the total says so.
+        (REPORT, Value::Close) if facts.usage.get(Tokens::Reasoning).is_none() => {
+            return Effect::PlainUsage;
+        }
         (REPORT, Value::Close) => {
             with_reasoning(facts);
             return Effect::Usage;

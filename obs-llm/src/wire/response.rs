@@ -6,7 +6,7 @@ use super::{
     document::{Document, Format},
     framing::{BOM, Events, Lines},
     gemini, ollama, openai, responses,
-    shape::Recorder,
+    shape::{Recorder, Shape},
 };
 use crate::usage::Usage;
 
@@ -98,6 +98,12 @@ pub struct ResponseScanner {
     pub(crate) of: (Wire, Framing),
     /// So much of a byte order mark was there; all of it, once something else was.
     bom: u8,
+    /// Whether anything was there.
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "who reads bodies wants it")
+    )]
+    pub(crate) has_begun: bool,
     reader: Reader,
 }
 
@@ -105,11 +111,17 @@ pub struct ResponseScanner {
 #[derive(Debug)]
 enum Reader {
     Json,
-    Events(Events),
-    Lines(Lines),
+    /// Into events or lines, of which one is often like the other.
+    Text(Shape, Text),
     Messages(Messages),
     /// A framing that the format has not: nothing is read.
     Nothing,
+}
+
+#[derive(Debug)]
+enum Text {
+    Events(Events),
+    Lines(Lines),
 }
 
 impl ResponseScanner {
@@ -117,8 +129,8 @@ impl ResponseScanner {
     pub fn new(wire: Wire, framing: Framing) -> Self {
         let reader = match framing {
             Framing::Json => Reader::Json,
-            Framing::EventStream => Reader::Events(Events::new()),
-            Framing::Lines => Reader::Lines(Lines::new()),
+            Framing::EventStream => Reader::Text(Shape::new(), Text::Events(Events::new())),
+            Framing::Lines => Reader::Text(Shape::new(), Text::Lines(Lines::new())),
             Framing::AmazonEventStream => match wire {
                 Wire::BedrockConverse => Reader::Messages(Messages::conversed()),
                 Wire::BedrockInvoke => Reader::Messages(Messages::invoked()),
@@ -129,6 +141,7 @@ impl ResponseScanner {
             document: Document::new(format_of(wire)),
             of: (wire, framing),
             bom: 0,
+            has_begun: false,
             reader,
         }
     }
@@ -141,18 +154,31 @@ impl ResponseScanner {
     }
 
     /// Reads the next bytes.
+    #[inline(always)]
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl ResponseSink) {
+        // What comes at once is nearly always one event like the one before.
+        let at = match &mut self.reader {
+            Reader::Text(shape, _) => shape.read_at_once(bytes, &self.document, sink),
+            _ => 0,
+        };
+        if at < bytes.len() {
+            self.feed_rest(bytes, at, sink);
+        }
+    }
+
+    #[inline(never)]
+    fn feed_rest(&mut self, bytes: &[u8], from: usize, sink: &mut impl ResponseSink) {
+        self.has_begun = true;
+        let bytes = bytes.get(from..).unwrap_or_default();
+        let document = &mut self.document;
         match &mut self.reader {
-            Reader::Json => {
+            Reader::Json => document.feed(behind_bom(&mut self.bom, bytes), sink),
+            Reader::Text(shape, Text::Events(events)) => events.feed(bytes, shape, document, sink),
+            Reader::Text(shape, Text::Lines(lines)) => {
                 let bytes = behind_bom(&mut self.bom, bytes);
-                self.document.feed(bytes, sink);
+                lines.feed(bytes, shape, document, sink);
             }
-            Reader::Events(events) => events.feed(bytes, &mut self.document, sink),
-            Reader::Lines(lines) => {
-                let bytes = behind_bom(&mut self.bom, bytes);
-                lines.feed(bytes, &mut self.document, sink);
-            }
-            Reader::Messages(messages) => messages.feed(bytes, &mut self.document, sink),
+            Reader::Messages(messages) => messages.feed(bytes, document, sink),
             Reader::Nothing => {}
         }
     }
@@ -166,8 +192,8 @@ impl ResponseScanner {
                     self.document.complete(sink);
                 }
             }
-            Reader::Events(events) => events.end(&mut self.document, sink),
-            Reader::Lines(lines) => lines.end(&mut self.document, sink),
+            Reader::Text(_, Text::Events(events)) => events.end(&mut self.document, sink),
+            Reader::Text(_, Text::Lines(lines)) => lines.end(&mut self.document, sink),
             Reader::Messages(messages) => messages.end(&mut self.document, sink),
             Reader::Nothing => {}
         }

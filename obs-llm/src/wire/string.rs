@@ -1,5 +1,7 @@
 //! Strings, numbers and brackets of JSON, as runs of bytes: where they end, and what they say.
 
+use super::quote;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
@@ -18,12 +20,6 @@ const fn zeros(word: u64) -> u64 {
 #[inline]
 const fn specials(word: u64) -> u64 {
     zeros(word ^ every(b'"')) | zeros(word ^ every(b'\\'))
-}
-
-/// Marks the lowest byte that is a control character; above it also others.
-#[inline]
-const fn controls(word: u64) -> u64 {
-    word.wrapping_sub(every(b' ')) & !word & HIGHS
 }
 
 /// Where the next quote or backslash is. Most strings are short, so the first of them is looked at without the set-up of a
@@ -58,33 +54,40 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// The end of a string in the same line. Most are short: of the others, more is asked elsewhere.
-#[inline]
-pub(crate) fn end_in_line(bytes: &[u8], from: usize) -> Option<usize> {
-    if let Some(eight) = bytes.get(from..from.wrapping_add(8)) {
-        let found = no_plain(eight);
-        let at = from + found.trailing_zeros() as usize / 8;
-        if found != 0 && bytes.get(at) == Some(&b'"') {
-            return Some(at);
+/// The end of a string that begins what is there, in the same line.
+#[inline(always)]
+pub(crate) fn end_in_line(rest: &[u8]) -> Option<usize> {
+    // Most are short and have no quotes in them: of the others, more is asked elsewhere.
+    let near = quote::near(rest);
+    if let Some(at) = near
+        && rest.get(at) == Some(&b'"')
+        && rest.get(at.wrapping_sub(1)) != Some(&b'\\')
+    {
+        return Some(at);
+    }
+    end_of_long_in_line(rest, near.unwrap_or_default())
+}
+
+/// The same, if it does not lie before `from`.
+#[inline(never)]
+fn end_of_long_in_line(rest: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at = quote::next(rest, at)?;
+        let (text, after) = rest.split_at_checked(at)?;
+        match after.first()? {
+            b'"' if !is_escaped(text) => return Some(at),
+            b'\n' | b'\r' => return None,
+            _ => at += 1,
         }
     }
-    end_of_long_in_line(bytes, from)
 }
 
-#[inline(never)]
-fn end_of_long_in_line(bytes: &[u8], from: usize) -> Option<usize> {
-    let end = end(bytes, from)?;
-    match memchr::memchr2(b'\n', b'\r', &bytes[from..end]) {
-        None => Some(end),
-        Some(_) => None,
-    }
-}
-
-/// Marks the lowest of eight bytes that is a quote, a backslash or a control character; above it also others.
+/// Whether what follows a text is escaped: an odd number of backslashes ends it.
 #[inline]
-fn no_plain(eight: &[u8]) -> u64 {
-    let word = eight.try_into().map_or(0, u64::from_le_bytes);
-    specials(word) | controls(word)
+fn is_escaped(text: &[u8]) -> bool {
+    let backslashes = text.iter().rev().take_while(|byte| **byte == b'\\');
+    backslashes.count() % 2 == 1
 }
 
 /// How a string went on.
@@ -143,6 +146,20 @@ pub(crate) fn digits_end(bytes: &[u8], from: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// The number that digits are; more than fits saturates.
+#[inline]
+pub(crate) fn digits(bytes: &[u8]) -> u64 {
+    /// So many always fit.
+    const FIT: usize = 19;
+    let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
+    if bytes.len() <= FIT {
+        let more = |number: u64, byte| number.wrapping_mul(10).wrapping_add(digit(byte));
+        return bytes.iter().fold(0, more);
+    }
+    let more = |number: u64, byte| number.saturating_mul(10).saturating_add(digit(byte));
+    bytes.iter().fold(0, more)
 }
 
 /// The next quote or bracket.

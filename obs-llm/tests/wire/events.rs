@@ -358,3 +358,127 @@ proptest! {
         );
     }
 }
+
+/// vLLM's, each with the tokens by then: read by their shape, each with its own.
+#[test]
+fn tokens_that_differ_from_event_to_event_are_those_of_each() {
+    let event = |text: &str, usage: &str| {
+        format!(
+            "data: {{\"id\":\"i\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}],\"usage\":{usage}}}\n\n"
+        )
+    };
+    let of = |input: u64, output: u64| {
+        let total = input + output;
+        format!(
+            "{{\"prompt_tokens\":{input},\"total_tokens\":{total},\"completion_tokens\":{output}}}"
+        )
+    };
+    let reasoned = "{\"prompt_tokens\":7,\"total_tokens\":12,\"completion_tokens\":2,\"completion_tokens_details\":{\"reasoning_tokens\":3}}";
+    let mut input = String::new();
+    let mut expect = vec!["id i".to_owned()];
+    let mut say = |text: &str, usage: &str, told: &str| {
+        input.push_str(&event(text, usage));
+        if !text.is_empty() {
+            expect.push("content Text".to_owned());
+        }
+        expect.extend((!told.is_empty()).then(|| told.to_owned()));
+    };
+    for (text, output) in [
+        ("a", 1),
+        ("b", 2),
+        ("", 3),
+        ("c\\\"", 99),
+        ("d", 100),
+        ("e", 5),
+    ] {
+        say(
+            text,
+            &of(7, output),
+            &format!("usage Input=7 Output={output}"),
+        );
+    }
+    say("f", "null", "");
+    say("g", &of(7, 6), "usage Input=7 Output=6");
+    say("g", &of(8, 7), "usage Input=8 Output=7");
+    // As many as there are, more than there are, and what is no count.
+    let most = u64::from(u32::MAX);
+    say("h", &of(7, most), &format!("usage Input=7 Output={most}"));
+    say(
+        "h",
+        &of(7, 1 << 40),
+        &format!("usage Input=7 Output={most}"),
+    );
+    let many =
+        "{\"prompt_tokens\":7,\"total_tokens\":7,\"completion_tokens\":99999999999999999999999}";
+    say("h", many, &format!("usage Input=7 Output={most}"));
+    for count in ["-1", "1.5", "\"1\""] {
+        let usage = of(7, 0).replace(
+            "completion_tokens\":0",
+            &format!("completion_tokens\":{count}"),
+        );
+        let told = if count == "1.5" { " Output=1" } else { "" };
+        say("i", &of(7, 8), "usage Input=7 Output=8");
+        say("i", &usage, &format!("usage Input=7{told}"));
+    }
+    // Reasoning that is beside the output is in no sum of places.
+    for _ in 0..3 {
+        say("j", reasoned, "usage Input=7 Output=5 Reasoning=3");
+    }
+    say("k", &of(7, 9), "usage Input=7 Output=9");
+    let expect: Vec<&str> = expect.iter().map(String::as_str).collect();
+    events(&input, &expect);
+}
+
+/// Google's: tokens beside those at places, thoughts that are known only after their text, and parts of several kinds.
+#[test]
+fn googles_events_are_told_one_by_one() {
+    let event = |parts: &str, output: u64| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{parts}]}},\"index\":0}}],\"usageMetadata\":{{\"promptTokenCount\":8,\"candidatesTokenCount\":{output},\"totalTokenCount\":{},\"promptTokensDetails\":[{{\"modality\":\"TEXT\",\"tokenCount\":8}}],\"thoughtsTokenCount\":31}},\"modelVersion\":\"m\"}}\r\n\r\n",
+            39 + output
+        )
+    };
+    let told = |output: u64| {
+        format!(
+            "usage Input=8 Output={} Reasoning=31 TextInput=8",
+            output + 31
+        )
+    };
+    let kinds = [
+        ("{\"text\":\"a\"}", "content Text"),
+        ("{\"text\":\"t\",\"thought\":true}", "content Reasoning"),
+        ("{\"thought\":true,\"text\":\"t\"}", "content Reasoning"),
+        (
+            "{\"text\":\"t\",\"thought\":true},{\"text\":\"a\"}",
+            "content Reasoning",
+        ),
+        ("{\"text\":\"\"}", ""),
+    ];
+    let (mut input, mut expect) = (String::new(), Vec::new());
+    for (parts, content) in kinds {
+        for output in [1, 2, 30, 4] {
+            input.push_str(&event(parts, output));
+            expect.extend((!content.is_empty()).then(|| content.to_owned()));
+            expect.push(told(output));
+            if expect.len() == 2 {
+                expect.push("model m".to_owned());
+            }
+        }
+    }
+    for texts in [false, true] {
+        let pieces = [input.as_bytes()];
+        let log = read(Wire::Gemini, Framing::EventStream, texts, pieces);
+        assert_eq!(log.lines, expect);
+        if texts {
+            assert_eq!(log.said(Content::Text, 0), "aaaaaaaa");
+            assert_eq!(log.said(Content::Reasoning, 0), "t".repeat(12));
+        }
+    }
+    check_cuts(
+        |wire, framing, texts, pieces| read(wire, framing, texts, pieces.iter().copied()),
+        Wire::Gemini,
+        Framing::EventStream,
+        input.as_bytes(),
+        &[3, 200, 5],
+    );
+}

@@ -2,8 +2,8 @@
 
 use super::super::{Case, added, held, scaling};
 use super::{
-    call, chunk200, chunk200_anthropic, chunk200_gemini, chunk200_ollama, contended, gap, peers,
-    scan, scan_long, server, state, streams,
+    call, chunk_gemini, chunk_padded, chunk_vllm, chunk200, chunk200_anthropic, chunk200_gemini,
+    chunk200_ollama, contended, gap, peers, scan, scan_long, server, state, streams,
 };
 
 pub(crate) static ALL: &[Case] = &[
@@ -19,6 +19,21 @@ pub(crate) static ALL: &[Case] = &[
     ),
     added("llm/chunk200-gemini", "same, of Gemini's", chunk200_gemini),
     added("llm/chunk200-ollama", "same, of Ollama's", chunk200_ollama),
+    added(
+        "llm/chunk-openai",
+        "a chunk as OpenAI sends it where usage is asked for: tier, fingerprint, no usage yet, padding",
+        chunk_padded,
+    ),
+    added(
+        "llm/chunk-vllm",
+        "a chunk of vLLM's with usage in each",
+        chunk_vllm,
+    ),
+    added(
+        "llm/chunk-gemini",
+        "a chunk of Google's with all that stands in each",
+        chunk_gemini,
+    ),
     added(
         "llm/gap",
         "a chunk told to a call by hand: the time since the one before",

@@ -8,11 +8,22 @@ use crate::moment::Moment;
 /// one every few milliseconds looks for the cells of its thread once in [`MOST`](Self::MOST) times.
 ///
 /// What is gathered has to be [recorded](Kind::record_gathered) at the end of the operation, however it ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Passages {
     ticks: u64,
     counts: [u8; Self::BUCKETS],
-    count: u8,
+    /// How many more there is room for.
+    room: u8,
+}
+
+impl Default for Passages {
+    fn default() -> Self {
+        Self {
+            ticks: 0,
+            counts: [0; Self::BUCKETS],
+            room: Self::MOST,
+        }
+    }
 }
 
 impl Passages {
@@ -25,7 +36,7 @@ impl Passages {
 impl Kind {
     /// Gathers one passage, as [`record_stage`](Self::record_stage) would record it, and records all of them when there are many.
     /// Views and exponential histograms see them one by one.
-    #[inline]
+    #[inline(always)]
     pub fn gather_stage(
         &self,
         labels: impl FnOnce() -> Labels,
@@ -41,20 +52,31 @@ impl Kind {
             Some(count) if self.set.exponentials == 0 => {
                 *count += 1;
                 gathered.ticks += ticks;
-                gathered.count += 1;
-                if gathered.count == Passages::MOST {
+                gathered.room -= 1;
+                if gathered.room == 0 {
                     self.record_gathered(labels(), stage, gathered);
                 }
             }
-            _ => self.record_stage(labels(), stage, from, to),
+            _ => self.record_apart(labels(), stage, (from, to)),
         }
+    }
+
+    /// One that is not gathered.
+    #[cold]
+    #[inline(never)]
+    fn record_apart(&self, labels: Labels, stage: usize, (from, to): (Moment, Moment)) {
+        self.record_stage(labels, stage, from, to);
     }
 
     /// Records what is gathered, and empties it.
     #[cold]
     #[inline(never)]
     pub fn record_gathered(&self, labels: Labels, stage: usize, gathered: &mut Passages) {
-        let Some(hot) = self.stages.get(stage).filter(|_| gathered.count > 0) else {
+        let Some(hot) = self
+            .stages
+            .get(stage)
+            .filter(|_| gathered.room < Passages::MOST)
+        else {
             return;
         };
         let gathered = std::mem::take(gathered);

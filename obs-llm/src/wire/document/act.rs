@@ -39,6 +39,8 @@ pub(crate) enum Act {
     CountMore(Tokens),
     /// Tokens of all kinds, kept in [`Facts::total`].
     Total,
+    /// The same, where nothing is told of it unless the format's own says so.
+    Sum,
     /// A node of tokens closes: what it told is told on.
     Report,
     /// So many nanoseconds for each one.
@@ -87,6 +89,8 @@ pub(crate) enum Effect {
     Settled(Content),
     /// [`Facts::usage`] is whole.
     Usage,
+    /// It is whole, and each count in it is what was told, or a sum of that.
+    PlainUsage,
     /// [`Facts::held`] is why the choice ended.
     Finish,
     /// [`Facts::held`] is the error's code.
