@@ -62,7 +62,7 @@ impl GpuMonitor {
         let weak = Arc::downgrade(&shared);
         let mut shown = shared.metrics.shown(telemetry);
         telemetry.observe(
-            move || match weak.upgrade().filter(|shared| !shared.is_over()) {
+            move || match weak.upgrade().filter(|shared| !shared.is_closed()) {
                 Some(shared) => {
                     shared.round_here();
                     shown.show(&shared);

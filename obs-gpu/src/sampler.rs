@@ -195,7 +195,12 @@ impl Shared {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.telemetry.is_shut_down()
+        self.is_closed() || self.telemetry.is_shut_down()
+    }
+
+    /// Whether nobody holds the monitor any more. Of a telemetry that shuts down the last collection is still to come.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn close(&self) {

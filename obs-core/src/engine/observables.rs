@@ -11,6 +11,7 @@ use crate::courier::time::within;
 use crate::fork::{Anew, PerProcess};
 use crate::sync::{lock_std, try_lock_std};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Observables {
     mirror: OnceLock<Mirror>,
     state: PerProcess<Rounds>,
     changed: Condvar,
+    /// Whether the telemetry is shut down and asks for the last time.
+    last: AtomicBool,
 }
 
 #[derive(Default)]
@@ -85,6 +88,17 @@ impl State {
     }
 }
 
+impl Observables {
+    pub(crate) fn is_last_round(&self) -> bool {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// The collection that comes is the last.
+    pub(crate) fn begin_last_round(&self) {
+        self.last.store(true, Ordering::Release);
+    }
+}
+
 impl Engine {
     /// Runs `mirror` inside each collection.
     pub(crate) fn mirror(&self, mirror: Mirror) {
@@ -134,6 +148,7 @@ impl Engine {
     pub(crate) fn close_observables(&self) {
         let mut state = lock_std(&self.observables.state.0);
         state.closed = true;
+        self.observables.last.store(false, Ordering::Release);
         let gone = std::mem::take(&mut state.waiting);
         self.observables.changed.notify_all();
         drop(state);

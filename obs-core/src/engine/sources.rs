@@ -62,7 +62,8 @@ impl PointSource {
     /// Sums and histograms are cumulative ([`Temporality::Cumulative`]); others are left out. So are points of one metric
     /// beyond [the series that one may have](crate::Builder::with_max_series), which are counted as `label_overflow`.
     pub fn show(&self, metrics: Vec<Metric>, keep: Duration) {
-        if self.engine.is_shut_down() {
+        // While it shuts down, too: the last collection asks once more.
+        if self.engine.is_shut_down() && !self.engine.observables.is_last_round() {
             return;
         }
         let room = self.engine.config.max_series as usize;

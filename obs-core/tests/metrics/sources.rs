@@ -6,7 +6,8 @@ use crate::support::{Rig, SCOPE, rig, rig_with};
 use obs_core::courier::Capture;
 use obs_core::metrics::{Data, HistogramPoint, Metric, Number, NumberPoint, Temporality};
 use obs_core::redact::{Redaction, Text};
-use obs_core::{LabelValue, PointSource, Reader};
+use obs_core::setup::environment::Environment;
+use obs_core::{LabelValue, PointSource, Reader, Telemetry};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -184,6 +185,34 @@ fn texts_are_shown_to_redactors_and_what_they_make_alike_is_there_once() {
     assert_eq!(numbers(&metrics, DONE).len(), 2);
     assert_eq!(number(&metrics, DONE, &[("model", "gone")]), 1.0);
     assert_eq!(number(&metrics, DONE, &[("model", "open")]), 1.0);
+}
+
+/// What happened since the collection before is worth as much at the end as at any time.
+#[test]
+fn what_an_observable_shows_in_the_last_collection_is_in_it() {
+    let receiver = obs_testing::Receiver::start().expect("a receiver");
+    for manual in [true, false] {
+        receiver.clear();
+        let endpoint = receiver.endpoint();
+        let builder = Telemetry::builder()
+            .with_environment(Environment::from_fn(move |name| {
+                (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone())
+            }))
+            .with_otlp();
+        let builder = if manual { builder.manual() } else { builder };
+        let telemetry = builder.build().expect("usable");
+        let source = telemetry.point_source();
+        telemetry.observe(move || {
+            let now = source.unix_nanos();
+            source.show(
+                vec![done([("last", (now, now), 7.0)])],
+                Duration::from_millis(1),
+            );
+        });
+        telemetry.shutdown(LONG).expect("nothing is lost");
+        let sent = receiver.points().sums(DONE, &[("model", "last".into())]);
+        assert_eq!(sent.len(), 1, "manual: {manual}");
+    }
 }
 
 #[test]

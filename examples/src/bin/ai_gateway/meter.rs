@@ -72,7 +72,7 @@ impl Price for Meter {
 
 /// How often an upstream was passed over.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Failovers([BoundCounter; 3]);
+pub(crate) struct Failovers([BoundCounter; 4]);
 
 impl Failovers {
     pub(crate) fn new(telemetry: &Telemetry, from: &str) -> Self {
