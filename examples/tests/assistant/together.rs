@@ -243,6 +243,10 @@ fn what_the_business_counts_is_what_was_asked() {
     let all = points.histograms("gen_ai.client.token.usage", &[]);
     let all: f64 = all.iter().filter_map(|point| point.sum).sum();
     assert_eq!(all, tokens["input"] + tokens["output"]);
+    // The device worked for each of them, and for answers that nobody read to their end.
+    let of_device = points.sum_by("obs.gpu.attributed.tokens", "gen_ai.request.model");
+    let of_device = of_device["simulated-1"];
+    assert!(of_device >= all, "{of_device} of {all}");
     let found = points.histogram("assistant.search.documents", &[]);
     let found = found.expect("searches were made");
     assert_eq!(found.sum, Some(sum_of("assistant.retrieval.hits")));
@@ -280,4 +284,28 @@ fn stages_of_calls_are_points_of_spans_and_a_histogram() {
         assert!(passed > 12, "{service} {stage}: {passed}");
         assert_eq!(counted, passed, "{service} {stage}");
     }
+}
+
+#[test]
+fn calls_of_the_model_say_how_its_device_was_and_the_others_say_nothing() {
+    let run = Run::quick("device");
+    let mut devices = BTreeSet::new();
+    let moments = ["start", "first_output", "end"];
+    for span in &run.spans {
+        let chat = span.name() == "chat simulated-1";
+        let has_output = span.attr("gen_ai.response.time_to_first_chunk").is_some();
+        for moment in moments {
+            let told = span.attr(&format!("obs.gpu.{moment}.sample_age")).is_some();
+            let expected = chat && (moment != "first_output" || has_output);
+            assert_eq!(told, expected, "{moment} of {}", span.name());
+        }
+        if chat {
+            devices.insert(attr(span, "hw.id"));
+        }
+    }
+    // One is claimed.
+    assert_eq!(devices.len(), 1, "{devices:?}");
+    let points = run.receiver.points();
+    let energy = points.sum_by("obs.gpu.attributed.energy", "obs.gpu.owner");
+    assert!(energy["claim"] > 0.0, "{energy:?}");
 }

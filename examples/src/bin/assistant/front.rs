@@ -1,5 +1,6 @@
 //! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
+mod device;
 mod library;
 mod model;
 mod played;
@@ -12,6 +13,7 @@ use crate::{
     logs::Folder, observed::LAST, observed::Observed, options, page, report, serving::Serving,
     signals::Signals, source::Source,
 };
+use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
 use obs_core::{Telemetry, setup::environment::Environment};
@@ -49,6 +51,8 @@ struct Front {
     bare: Serving,
     /// The model server, if it is this program's own.
     played: Option<Played>,
+    /// What that runs on, or why on nothing.
+    device: Option<Result<Device, String>>,
     endpoint: Endpoint,
     watched: Watched,
     observed: Observed,
@@ -68,12 +72,15 @@ impl Front {
         let tools = Process::start("tools", "the tool service", &logs[2], endpoint)?;
 
         let model = Endpoint::from_environment()?;
-        let (played, model) = match model {
-            Some(model) => (None, model),
+        let (played, device, model) = match model {
+            Some(model) => (None, None, model),
             None => {
-                let played = Played::start().await?;
+                let device = Device::claim(&telemetry).await;
+                let device = device.map_err(|error| error.to_string());
+                let claim = device.as_ref().ok().map(Device::claimed);
+                let played = Played::start(claim).await?;
                 let model = Endpoint::played(&played);
-                (Some(played), model)
+                (Some(played), Some(device), model)
             }
         };
         // One layer around all routes.
@@ -91,6 +98,7 @@ impl Front {
             service,
             bare,
             played,
+            device,
             endpoint: model,
             watched: Watched {
                 telemetry,
@@ -121,6 +129,11 @@ impl Front {
             );
         }
         println!("model {}", self.endpoint);
+        match &self.device {
+            Some(Ok(device)) => println!("its device {device}"),
+            Some(Err(why)) => println!("its device none: {why}"),
+            None => {}
+        }
         println!("telemetry of all to {source}");
         for warning in watched.telemetry.warnings() {
             println!("  passed over: {warning}");
@@ -132,6 +145,9 @@ impl Front {
         report::trees(&evidence, &cases, source);
         report::lines(&evidence);
         report::business(&evidence);
+        if let Some(Ok(_)) = &self.device {
+            report::energy(&evidence)?;
+        }
         report::rates(&evidence);
         report::calls(&evidence);
         cost::compare(self.bare.address, service, options.pairs()).await?;

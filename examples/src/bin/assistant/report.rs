@@ -3,22 +3,33 @@
 use crate::{
     business::{ANSWERS, FOUND, OUTCOME, TOKEN_TYPE, TOKENS},
     evidence::{Evidence, SERVICES},
+    failure::Failure,
     load::{Case, NORMAL},
     operations::HITS,
     source::Source,
     stages,
 };
 use obs_core::{
-    Telemetry,
+    Key, Telemetry,
     semconv::{
         gen_ai,
         http::{ERROR_TYPE, REQUEST_RESEND_COUNT, RESPONSE_STATUS_CODE, URL_PATH},
-        obs::{LLM_CHUNK_GAP_MAX, LLM_CHUNKS, RPC_ATTEMPT, RPC_CALL_ATTEMPTS, RPC_CANCEL_ORIGIN},
+        hw,
+        obs::{
+            GPU_ATTRIBUTED_ENERGY, GPU_ATTRIBUTED_TOKENS, GPU_FIRST_OUTPUT_CLOCK,
+            GPU_FIRST_OUTPUT_HEALTH, GPU_FIRST_OUTPUT_MEMORY, GPU_FIRST_OUTPUT_POWER,
+            GPU_FIRST_OUTPUT_SAMPLE_AGE, GPU_FIRST_OUTPUT_THROTTLE, GPU_FIRST_OUTPUT_UTILIZATION,
+            GPU_OWNER, GPU_SLOW_FIRST_OUTPUT_CAUSE, LLM_CHUNK_GAP_MAX, LLM_CHUNKS, RPC_ATTEMPT,
+            RPC_CALL_ATTEMPTS, RPC_CANCEL_ORIGIN,
+        },
         resource::SERVICE_NAME,
         rpc,
     },
 };
-use obs_testing::{SpanTree, metrics::HistogramPoint};
+use obs_testing::{
+    SpanTree,
+    metrics::{HistogramPoint, NumberPoint},
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The trees of one request of each ending.
@@ -44,13 +55,27 @@ pub(crate) fn tree(evidence: &Evidence, case: &Case) {
         gen_ai::USAGE_OUTPUT_TOKENS,
         LLM_CHUNKS,
         LLM_CHUNK_GAP_MAX,
+        GPU_SLOW_FIRST_OUTPUT_CAUSE,
         rpc::RESPONSE_STATUS_CODE,
         RPC_ATTEMPT,
         RPC_CALL_ATTEMPTS,
         RPC_CANCEL_ORIGIN,
     ];
+    // Of one call: how its device was when its first chunk came. It says the same of its start and its end.
+    let device = [
+        hw::ID,
+        GPU_FIRST_OUTPUT_UTILIZATION,
+        GPU_FIRST_OUTPUT_MEMORY,
+        GPU_FIRST_OUTPUT_POWER,
+        GPU_FIRST_OUTPUT_CLOCK,
+        GPU_FIRST_OUTPUT_THROTTLE,
+        GPU_FIRST_OUTPUT_HEALTH,
+        GPU_FIRST_OUTPUT_SAMPLE_AGE,
+    ];
+    let device = device.iter().filter(|_| case.path == NORMAL.path);
     let others = [SERVICE_NAME, stages::TOOK];
-    let shown = keys.iter().map(|key| key.as_str()).chain(others);
+    let shown = keys.iter().chain(device).map(|key| key.as_str());
+    let shown = shown.chain(others);
     let tree = SpanTree::new(evidence.trace(case))
         .with_attributes(shown)
         .with_durations(true);
@@ -84,6 +109,37 @@ pub(crate) fn business(evidence: &Evidence) {
         let (sum, searches) = (found.sum.unwrap_or_default(), found.count);
         println!("  {FOUND:<28}{:<20}{sum:>8} in {searches} searches", "");
     }
+}
+
+/// Whose the energy of the model's device was, and what a token took.
+pub(crate) fn energy(evidence: &Evidence) -> Result<(), Failure> {
+    let tokens = sum(&evidence.sums(GPU_ATTRIBUTED_TOKENS));
+    let points = evidence.sums(GPU_ATTRIBUTED_ENERGY);
+    println!("\nEnergy of the model's device, by whose it was");
+    let mut of_model = 0.0;
+    for point in &points {
+        let value = |key: Key| point.series.attr(key.as_str()).map(ToString::to_string);
+        let (owner, model) = (value(GPU_OWNER), value(gen_ai::REQUEST_MODEL));
+        let joules = point.as_f64();
+        let whose = model.as_ref().or(owner.as_ref());
+        let whose = whose.map_or("", String::as_str);
+        print!("  {GPU_ATTRIBUTED_ENERGY:<28}{whose:<20}{joules:>8.1} J");
+        if model.is_some() {
+            of_model += joules;
+            print!(" for {tokens} tokens: {:.3} J for each", joules / tokens);
+        }
+        println!();
+    }
+    match of_model > 0.0 && tokens > 0.0 {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "telemetry is missing: no {GPU_ATTRIBUTED_ENERGY} of the model, or no {GPU_ATTRIBUTED_TOKENS}"
+        ))),
+    }
+}
+
+fn sum(points: &[NumberPoint]) -> f64 {
+    points.iter().map(NumberPoint::as_f64).sum()
 }
 
 /// Rates, errors and quantiles by service and route.

@@ -50,12 +50,11 @@ impl Delays {
         };
         // Parts of a device are no other devices.
         let whole = devices.iter().filter(|info| info.mig.is_none());
-        let mut opened = Vec::new();
-        for info in whole {
-            opened.push(nvml.device_by_uuid(info.id.as_str())?);
-        }
+        // One that is gone has nothing to delay.
+        let opened = whole.filter_map(|info| nvml.device_by_uuid(info.id.as_str()).ok());
+        let opened: Vec<Device<'_>> = opened.collect();
         let Some(first) = opened.first() else {
-            return Ok("Not measured: there is no whole device.".to_owned());
+            return Ok("Not measured: there is no whole device that answers.".to_owned());
         };
         match Self::of(first, opened.get(1)) {
             Ok(delays) => Ok(delays.to_string()),
@@ -181,7 +180,7 @@ impl fmt::Display for Delays {
         let same = verdict(&self.slow, &self.alone, &self.same);
         writeln!(f, "\n- A slow call {same} another one of the same device.")?;
         match &self.other {
-            None => f.write_str("- Not measured of another device: there is none."),
+            None => f.write_str("- Not measured of another device: there is none that answers."),
             Some(other) => {
                 let other = verdict(&self.slow, &self.alone, other);
                 write!(f, "- A slow call {other} one of another device.")
@@ -228,7 +227,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("Not measured of another device: there is none."),
+            text.ends_with("Not measured of another device: there is none that answers."),
             "{text}"
         );
         delays.other = Some(micros(&[3]));

@@ -6,12 +6,14 @@ use crate::serving::Serving;
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::State,
     http::{HeaderValue, Response, StatusCode, header},
     routing::post,
     serve::ListenerExt,
 };
+use obs_gpu::Claim;
 use serde_json::{Value, json};
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -26,8 +28,10 @@ impl Played {
     pub(crate) const MODEL: &str = "simulated-1";
     pub(crate) const PROVIDER: &str = "simulated";
 
-    pub(crate) async fn start() -> io::Result<Self> {
+    /// `claim`: on what it runs, which it tells of its tokens.
+    pub(crate) async fn start(claim: Option<Arc<Claim>>) -> io::Result<Self> {
         let app = Router::new().route("/v1/chat/completions", post(answer));
+        let app = app.with_state(claim);
         let serving = Serving::start(|listener, stop| {
             // A word that waits for an acknowledgement is 40 ms late.
             let listener = listener.tap_io(|io| _ = io.set_nodelay(true));
@@ -47,7 +51,7 @@ impl Played {
 }
 
 /// Its mood depends on the topic.
-async fn answer(body: Bytes) -> Response<Body> {
+async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Response<Body> {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let messages = asked["messages"].as_array().cloned().unwrap_or_default();
     let mut texts = messages
@@ -68,20 +72,25 @@ async fn answer(body: Bytes) -> Response<Body> {
         question.documents, question.topic, question.said
     );
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(write(text, read, thinking, sender));
+    tokio::spawn(async move {
+        let tokens = write(text, read, thinking, sender).await;
+        if let Some(claim) = claim {
+            claim.tokens(tokens as u64);
+        }
+    });
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(receiver)));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
-/// Word by word, for as long as somebody reads.
+/// Word by word, for as long as somebody reads. How many words were read and written by then.
 async fn write(
     text: String,
     read: usize,
     thinking: Duration,
     sender: mpsc::Sender<Result<Bytes, Infallible>>,
-) {
+) -> usize {
     let chunk = |choices: Value, usage: Value| {
         json!({
             "id": "simulated", "object": "chat.completion.chunk", "created": 0, "model": Played::MODEL, "choices": choices,
@@ -110,16 +119,20 @@ async fn write(
     let events = chunks
         .into_iter()
         .map(|(pause, chunk)| (pause, chunk.to_string()));
-    for (pause, event) in events.chain([(Duration::ZERO, "[DONE]".to_owned())]) {
+    let events = events.chain([(Duration::ZERO, "[DONE]".to_owned())]);
+    for (place, (pause, event)) in events.enumerate() {
         let waits = async {
             sleep(pause).await;
             sender.send(Ok(format!("data: {event}\n\n").into())).await
         };
         tokio::select! {
-            sent = waits => if sent.is_err() { return },
-            () = sender.closed() => return,
+            sent = waits => if sent.is_ok() { continue },
+            () = sender.closed() => {}
         }
+        // The role comes before the words.
+        return read + place.saturating_sub(1).min(written);
     }
+    read + written
 }
 
 /// They count as tokens here.
