@@ -11,7 +11,7 @@ use crate::shared::Identity;
 use crate::thread;
 use crate::trust::Trust;
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
 
 /// Whose child a new operation is.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,9 @@ impl Live {
             Parent::Current => {
                 self.inherit_nothing();
                 self.inherit_current();
+                if self.flags.around() != Flags::default() {
+                    self.begin_anew_if_served();
+                }
             }
             Parent::Root => self.inherit_nothing(),
             other => {
@@ -78,6 +81,14 @@ impl Live {
         self.trace_flags = 0;
         self.flags = Flags::UNDECIDED;
         self.tracestate = (0, 0);
+    }
+
+    /// What is served is work of its own, whoever asked for it in this process: with headers between, it would have begun anew.
+    #[inline(never)]
+    fn begin_anew_if_served(&mut self) {
+        if let SpanKind::Server | SpanKind::Consumer = self.kind.descriptor.span_kind {
+            self.flags.unset(self.flags.around());
+        }
     }
 
     #[inline(never)]

@@ -33,6 +33,12 @@ const fn named(name: &'static str) -> Descriptor {
     }
 }
 
+/// What serves.
+static SERVER: Descriptor = Descriptor {
+    span_kind: SpanKind::Server,
+    ..named("test.server")
+};
+
 const MODES: [ContextMode; 3] = [ContextMode::Full, ContextMode::IdsOnly, ContextMode::Off];
 
 struct World {
@@ -77,7 +83,9 @@ fn foreign() -> SpanContext {
 #[test]
 fn however_many_are_between_it_is_around() {
     for mode in MODES {
+        static OTHER: Descriptor = named("test.other");
         let world = World::new(mode);
+        let other: &'static Kind = world.rig.telemetry.kind(&OTHER);
         assert!(!world.call.is_around(), "nothing is");
         let mut outer = world.between();
         outer.scope(|| {
@@ -88,7 +96,7 @@ fn however_many_are_between_it_is_around() {
                 let mut one = world.between();
                 one.scope(|| {
                     assert!(world.call.is_around() && !world.call.is_current());
-                    let mut other = world.rig.start("work", Parent::Current);
+                    let mut other = other.start(Labels::NONE, Parent::Current);
                     other.scope(|| assert!(world.call.is_around()));
                 });
             });
@@ -124,6 +132,36 @@ fn what_begins_a_trace_of_its_own_runs_within_nothing() {
         let mut linked = world.between.start(Labels::NONE, Parent::Of(&ids));
         linked.scope(|| assert!(!world.call.is_around()));
     });
+}
+
+/// By a client of the same process that sends no headers, say: its child in the trace, and yet work of its own.
+#[test]
+fn what_serves_a_request_runs_within_nothing() {
+    for mode in MODES {
+        let world = World::new(mode);
+        let kind: &'static Kind = world.rig.telemetry.kind(&SERVER);
+        let mut call = world.call();
+        let ids = call.active().expect("recording").span_context();
+        let handle = call.handle().expect("recording");
+        let serve = || {
+            let mut served = kind.start(Labels::NONE, Parent::Current);
+            let told = served.active().expect("recording").span_context();
+            assert_eq!(told.trace_id(), ids.trace_id(), "{mode:?}");
+            served.scope(|| {
+                assert!(!world.call.is_around(), "{mode:?}");
+                let mut between = world.between();
+                between.scope(|| assert!(!world.call.is_around(), "{mode:?}"));
+                let mut own = world.call();
+                own.scope(|| assert!(world.call.is_around(), "its own is"));
+            });
+        };
+        call.scope(serve);
+        handle.in_scope(serve);
+        call.scope(|| {
+            let mut between = world.between();
+            between.scope(serve);
+        });
+    }
 }
 
 #[test]

@@ -3,16 +3,24 @@
 #[path = "support/support.rs"]
 mod support;
 
-use obs_core::{Descriptor, Labels, Parent};
+use obs_core::otel::trace::SpanKind;
+use obs_core::{Descriptor, Kind, Labels, Parent};
 use support::{WORK, rig};
+
+/// Of no service's, which would begin anew.
+static BETWEEN: Descriptor = Descriptor {
+    span_kind: SpanKind::Internal,
+    ..WORK
+};
 
 #[test]
 fn beyond_the_sixteenth_kind_the_innermost_is_known() {
     let rig = rig(true);
+    let between: &'static Kind = rig.telemetry.kind(&BETWEEN);
     let kinds: Vec<_> = (0..18)
         .map(|_| {
             let own: &'static Descriptor = Box::leak(Box::new(Descriptor {
-                span_kind: WORK.span_kind.clone(),
+                span_kind: SpanKind::Internal,
                 ..WORK
             }));
             let kind = rig.telemetry.kind(own);
@@ -26,7 +34,7 @@ fn beyond_the_sixteenth_kind_the_innermost_is_known() {
         let mut outer = kind.start(Labels::NONE, Parent::Root);
         outer.scope(|| {
             assert!(kind.is_around());
-            let mut between = rig.start("between", Parent::Current);
+            let mut between = between.start(Labels::NONE, Parent::Current);
             between.scope(|| {
                 for (other, kind) in kinds.iter().enumerate() {
                     let known = other == index && index < 16;

@@ -10,7 +10,14 @@
 //!
 //! An adapter tells the same of a call as [`LlmClientLayer`](crate::LlmClientLayer) does, ends it in the same ways, and records what
 //! is said under the same condition: that the [`Llm`](crate::Llm) asks for it. Several of them at once, or the layer around the
-//! HTTP client beneath an adapter, make one call: within a call that is observed already, however deep, the others do nothing.
+//! HTTP client beneath an adapter, make one call: within a call that is observed already, however deep, the others do nothing. That
+//! holds for another model too, which a layer between asks on the way, a guard say (of embeddings for an inference by
+//! [`Dialect::V1_41`](crate::Dialect) alone): what is to count apart stands outside of the call. What is served for the call in the
+//! same process does.
+//!
+//! Two things are needed for that. What a layer between hands to a task of its own, as tower's `Buffer` does, is within the call no
+//! more, unless it [is made part of it](obs_core::current::wrap) there. And all of them are of one [dialect](crate::Dialect): names of
+//! the other tell another story, and who asks for both is told both.
 
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]

@@ -87,18 +87,18 @@ impl<S: Stream, O: Observe<S::Item>> Stream for InstrumentedStream<S, O> {
         if !this.call.is_recording() {
             return this.inner.poll_next(cx);
         }
-        let polled = match EndUnwinding::poll(this.call, || this.inner.poll_next(cx)) {
+        let polled = match EndUnwinding::run(this.call, |_| this.inner.poll_next(cx)) {
             Poll::Ready(polled) => polled,
             Poll::Pending => return Poll::Pending,
         };
         match &polled {
             Some(item) => {
-                this.observe.observe(item, this.call);
+                EndUnwinding::run(this.call, |call| this.observe.observe(item, call));
                 if !this.call.is_complete() {
                     return Poll::Ready(polled);
                 }
             }
-            None => this.observe.over(this.call),
+            None => EndUnwinding::run(this.call, |call| this.observe.over(call)),
         }
         let outcome = this.call.outcome();
         this.call.end_in_place(outcome);
@@ -110,16 +110,16 @@ impl<S: Stream, O: Observe<S::Item>> Stream for InstrumentedStream<S, O> {
     }
 }
 
-/// Ends the call as panicked if it is dropped: only an unwinding poll does.
+/// Ends the call as panicked if it is dropped: only what unwinds does, the stream or who observes it.
 struct EndUnwinding<'a>(&'a mut LlmCall);
 
 impl<'a> EndUnwinding<'a> {
     #[inline(always)]
-    fn poll<R>(call: &'a mut LlmCall, poll: impl FnOnce() -> R) -> R {
+    fn run<R>(call: &'a mut LlmCall, work: impl FnOnce(&mut LlmCall) -> R) -> R {
         let unwinding = Self(call);
-        let polled = poll();
+        let done = work(unwinding.0);
         std::mem::forget(unwinding);
-        polled
+        done
     }
 }
 

@@ -223,6 +223,22 @@ fn a_stream_that_panics_ends_a_call_that_panicked() {
     assert_eq!(capture.count(DURATION), 1);
 }
 
+/// Caught by who reads on: that is no cancelled call.
+#[test]
+fn a_closure_that_panics_ends_a_call_that_panicked() {
+    let capture = Capture::new();
+    let panics = |item: &u8, _: &mut LlmCall| assert_ne!(*item, 2, "the closure's own");
+    let mut stream = InstrumentedStream::new(stream::iter([1, 2, 3]), call(&capture), panics);
+    assert_eq!(next(&mut stream), Some(1));
+    let caught = catch_unwind(AssertUnwindSafe(|| next(&mut stream)));
+    caught.expect_err("it panics as it would");
+    assert_eq!(capture.record().error_type(), Some("panic"));
+    // Nobody is asked any more.
+    assert_eq!((next(&mut stream), next(&mut stream)), (Some(3), None));
+    drop(stream);
+    assert_eq!(capture.records().len(), 1);
+}
+
 #[test]
 fn one_that_waits_is_asked_no_more_than_its_reader_asks() {
     let capture = Capture::new();

@@ -103,6 +103,8 @@
 //! # }
 //! ```
 //!
+//! A closure that panics does so in the reader's poll, as the stream would, and the call has panicked.
+//!
 //! A stream that is over without an end of its own has ended well, as far as a closure says. Where it has not, an implementation
 //! of [`Observe`](crate::Observe) says so in its `over`. A library that sends only when its stream is polled first sends outside of
 //! the call; with layers beneath it, poll that stream in the scope of the call's [`handle`](LlmCall::handle).

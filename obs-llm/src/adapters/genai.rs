@@ -280,8 +280,7 @@ impl Client {
         let (answer, mut call) = Within::new(asking, call).await;
         match answer {
             Ok(answer) => {
-                let wire = provider::wire(&answer.model_iden);
-                let reader = Reader::new(&mut call, wire, frames);
+                let reader = Reader::new(&mut call, &answer.model_iden, frames);
                 let watched = Some((call, reader));
                 Ok(ChatStreamResponse {
                     stream: ChatStream(WithinStream::new(answer.stream, watched)),

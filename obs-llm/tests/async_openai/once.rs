@@ -10,9 +10,10 @@ use async_openai::middleware::HttpRequestFactory;
 use async_openai::middleware::retry::OpenAIRetryLayer;
 use futures_util::StreamExt;
 use http::{Request, Response};
+use obs_core::current;
 use obs_http::HttpClientLayer;
 use obs_http::client::Reqwest;
-use obs_llm::LlmClientLayer;
+use obs_llm::{Dialect, LlmClientLayer};
 use obs_testing::{AttrValue, Capture, CapturedRecord};
 use reqwest::Body;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -172,4 +173,45 @@ async fn retries_are_exchanges_within_one_call() {
     let asked = server.asked.lock().unwrap();
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|one| one.body == asked[0].body));
+}
+
+/// As tower's `Buffer` does; only who makes it part of the call has one of it.
+#[tokio::test]
+async fn what_is_spawned_between_is_part_of_the_call_where_it_is_made_so() {
+    for (is_part, calls) in [(true, 1), (false, 2)] {
+        let server = serve(vec![events(STREAMED)]).await;
+        let capture = Capture::new();
+        let sends = LlmClientLayer::of(&llm(&capture)).layer(reqwest_client());
+        let spawns = service_fn(move |request: Request<Body>| {
+            let sent = sends.clone().oneshot(request);
+            let task = match is_part {
+                true => tokio::spawn(current::wrap(sent)),
+                false => tokio::spawn(sent),
+            };
+            async { task.await.expect("no panic") }
+        });
+        let client = client(&capture, &server, through(spawns));
+        let stream = soon(client.chat().create_stream(chat())).await;
+        let items: Vec<_> = soon(stream.expect("a stream").collect()).await;
+        assert!(items.iter().all(Result::is_ok));
+        there(&capture, calls).await;
+        assert_eq!(capture.records().len(), calls);
+        assert_eq!(capture.count(DURATION), calls as u64);
+    }
+}
+
+/// Whoever has two tells both stories.
+#[tokio::test]
+async fn of_another_dialect_the_layer_within_tells_its_own() {
+    let server = serve(vec![events(STREAMED)]).await;
+    let capture = Capture::new();
+    let other = llm(&capture).with_dialect(Dialect::Main);
+    let sends = LlmClientLayer::of(&other).layer(reqwest_client());
+    let client = client(&capture, &server, through(sends));
+    let stream = soon(client.chat().create_stream(chat())).await;
+    let items: Vec<_> = soon(stream.expect("a stream").collect()).await;
+    assert!(items.iter().all(Result::is_ok));
+    there(&capture, 2).await;
+    assert_eq!(capture.count(DURATION), 1);
+    assert_eq!(capture.count("gen_ai.client.inference.duration"), 1);
 }

@@ -240,3 +240,44 @@ async fn a_model_by_its_name_is_asked_where_a_resolver_says() {
     assert_eq!(record.text("gen_ai.provider.name"), Some("vllm"));
     assert_eq!(record.text("server.address"), Some("gpu-7"));
 }
+
+/// What genai adds up by a provider's arithmetic, and what it does not.
+#[tokio::test]
+async fn the_parts_are_in_the_tokens_once_whoever_answers() {
+    let hi = r#""message":{"role":"assistant","content":"Hi"},"finish_reason":"stop""#;
+    let xai = |output, reasoning| {
+        let parts = format!(r#"{{"reasoning_tokens":{reasoning}}}"#);
+        format!(
+            r#"{{"choices":[{{"index":0,{hi}}}],"usage":{{"prompt_tokens":8,"completion_tokens":{output},"total_tokens":23,"completion_tokens_details":{parts}}}}}"#
+        )
+    };
+    let bedrock = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Hi"}]}},"stopReason":"end_turn","usage":{"inputTokens":10,"outputTokens":5,"totalTokens":115,"cacheReadInputTokens":90,"cacheWriteInputTokens":10}}"#;
+    let gemini = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"MAX_TOKENS","index":0}],"usageMetadata":{"promptTokenCount":8,"totalTokenCount":58,"thoughtsTokenCount":50}}"#;
+    for (kind, path, body, input, output) in [
+        // Their caches stand beside the input.
+        (AdapterKind::BedrockApi, "/", bedrock.to_owned(), 110, 5),
+        // Reasoning stands beside the output of some of their models, and in that of others.
+        (AdapterKind::Xai, "/v1/", xai(5, 10), 8, 15),
+        (AdapterKind::Xai, "/v1/", xai(15, 10), 8, 15),
+        // It ended within its thoughts.
+        (AdapterKind::Gemini, "/v1beta/", gemini.to_owned(), 8, 50),
+    ] {
+        let capture = Capture::new();
+        let server = serve(whole("200 OK", "application/json", &body)).await;
+        let model = target(kind, server.url(path), "a-model");
+        let asking = client(&capture);
+        let answer = soon(asking.exec_chat(model, hello(), None)).await;
+        answer.expect("an answer");
+        let record = over(&capture, None);
+        assert_eq!(
+            int(&record, "gen_ai.usage.input_tokens"),
+            Some(input),
+            "{kind:?}"
+        );
+        assert_eq!(
+            int(&record, "gen_ai.usage.output_tokens"),
+            Some(output),
+            "{kind:?}"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use obs_core::StatsLevel;
-use obs_http::HttpClientLayer;
+use obs_http::{HttpClientLayer, HttpServerLayer};
 use obs_llm::LlmClientLayer;
 use obs_llm::client::RequestBody;
 use obs_testing::Capture;
@@ -96,6 +96,37 @@ async fn within_a_call_that_is_observed_already_it_does_nothing() {
     let record = over(&capture, None);
     assert_eq!(record.text("server.address"), Some("api.openai.com"));
     assert_eq!(capture.count(TOKENS), 2);
+}
+
+/// A gateway that is asked without a connection and without headers: what it asks for is another inference.
+#[tokio::test]
+async fn who_serves_within_the_process_counts_its_own() {
+    let server = serve(streamed(EVENTS)).await;
+    let capture = Capture::new();
+    let model = chat(&capture, &server.url(""));
+    let answers = service_fn(|_: Request<RequestBody<Full<Bytes>>>| async {
+        let stream = model.stream(hello()).expect("a stream");
+        stream.finish().await.expect("an answer");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(ANSWER)))
+    });
+    let stack = ServiceBuilder::new()
+        .layer(LlmClientLayer::of(&llm(&capture)))
+        .layer(HttpServerLayer::new(capture.telemetry()))
+        .service(answers);
+    let request = Request::post(CHAT).body(Full::from(ASKED));
+    let answer = soon(stack.oneshot(request.expect("a request"))).await;
+    let body = answer.expect("infallible").into_body().collect();
+    soon(body).await.expect("infallible");
+    assert_eq!(capture.count(DURATION), 2);
+    assert_eq!(capture.count(TOKENS), 4);
+    // The call, the request that is served for it, and the call within that.
+    let records = capture.records();
+    assert_eq!(records.len(), 3);
+    assert!(
+        records
+            .iter()
+            .all(|one| one.trace_id == records[0].trace_id)
+    );
 }
 
 #[tokio::test]

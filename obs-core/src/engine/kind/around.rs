@@ -42,6 +42,8 @@ impl Kind {
 
     /// Whether what is current on this thread is an operation of this kind, or was started within one whose kind [is
     /// watched](Self::watch_around); of whichever telemetry. What [`is_current`](Self::is_current) says of the innermost alone.
+    ///
+    /// What is served (its kind's spans are of servers or consumers) and what its parent is [said](crate::Parent) for begins anew.
     pub fn is_around(&self) -> bool {
         context::peek(|current| match current {
             Some(live) => {
