@@ -12,6 +12,7 @@ const TRAITS: &[(&str, &str)] = &[
     ("Lines", "obs-core/tests/isolated/panics.rs"),
     ("Redactor", "obs-core/tests/redaction/within.rs"),
     ("Classify", "obs-http/tests/it/contained.rs"),
+    ("Annotator", "obs-llm/tests/call/annotated.rs"),
 ];
 
 /// Traits that only we implement.
