@@ -271,9 +271,10 @@ fn text(object: &mut Map<String, Value>, key: &str) -> Result<Option<String>, Re
     }
 }
 
+/// Keys are written in the order of the alphabet: whether maps keep another is a feature that any crate beside may switch on.
 fn kind_as_json(kind: &'static Kind) -> Value {
     let methods = kind.method_levels().into_iter().map(|own| {
-        let mut method = json!({ "method": own.method, "level": own.level.as_str() });
+        let mut method = json!({ "level": own.level.as_str(), "method": own.method });
         add_left(&mut method, own.left);
         method
     });
