@@ -1,0 +1,26 @@
+//! What watching GPUs costs a request is held to its bars, by the counts that repeat on any machine.
+
+use std::process::Command;
+
+#[test]
+fn requests_pay_no_more_than_they_may() {
+    let valgrind = Command::new("valgrind").arg("--version").output();
+    assert!(valgrind.is_ok(), "valgrind counts the instructions");
+    let output = Command::new(env!("CARGO_BIN_EXE_obs-benches"))
+        .args(["gpu", "--bars", "--tsv"])
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complained}");
+    // case, unit, measured, bar, whether it holds.
+    let lines: Vec<Vec<&str>> = said
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert!(lines.iter().all(|words| words.len() == 5), "{said}");
+    let held = |wanted: &str| lines.iter().filter(|words| words[4] == wanted).count();
+    assert_eq!(held("no"), 0, "{said}");
+    // The snapshot's instructions; its allocations and those of a call, a claim, a gate and the layer; a device's bytes.
+    assert_eq!(held("yes"), 7, "{said}");
+}
