@@ -113,7 +113,7 @@ pub(crate) static ALL: &[Case] = &[
     ),
     lived(
         "peer/nvml-wrapper-xid",
-        "from the library's event to a thread's flag, by nvml-wrapper's `EventSet`",
+        "from the library's event to a thread's flag, by nvml-wrapper's `EventSet`, a thread for each device",
         TIMES,
         peers::xid,
     ),

@@ -160,28 +160,32 @@ pub(crate) fn poll8(length: Length, told: &mut Told) -> Result<String, String> {
     }
 }
 
-/// One thread that waits for this device's events by the safe call and says that there was one: what the library and two threads take.
+/// A thread for each device that waits for its events by the safe call and says that there was one: what the library and threads take.
 pub(crate) fn xid(length: Length, told: &mut Told) -> Result<String, String> {
     let fake = fake("real");
     let nvml = library(&fake);
     let over = Arc::new(AtomicBool::new(false));
     let seen = Arc::new(AtomicU64::new(0));
-    let (ends, sees) = (over.clone(), seen.clone());
-    let waiter = std::thread::spawn(move || {
-        let device = nvml.device_by_index(1).expect("it answers");
-        let set = nvml.create_event_set().expect("a set");
-        let set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set);
-        let Ok(set) = set else { return };
-        while !ends.load(Ordering::Relaxed) {
-            if set.wait(500).is_ok() {
-                sees.fetch_add(1, Ordering::Release);
-            }
-        }
-    });
+    let waiters: Vec<_> = (0..DEVICES)
+        .map(|at| {
+            let (ends, sees) = (over.clone(), seen.clone());
+            std::thread::spawn(move || {
+                let device = nvml.device_by_index(at).expect("it answers");
+                let set = nvml.create_event_set().expect("a set");
+                let set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set);
+                let Ok(set) = set else { return };
+                while !ends.load(Ordering::Relaxed) {
+                    if set.wait(500).is_ok() {
+                        sees.fetch_add(1, Ordering::Release);
+                    }
+                }
+            })
+        })
+        .collect();
     let mut times = Vec::new();
     for at in 0..length.of(50, 2) {
-        if !fake.until(Count::Listening, 1, Duration::from_secs(10)) {
-            return Err(String::from("nobody waits"));
+        if !fake.until(Count::Listening, DEVICES.into(), Duration::from_secs(10)) {
+            return Err(String::from("not all devices' events are waited for"));
         }
         let pushed = Instant::now();
         fake.push("+0 1 xid=79")
@@ -190,7 +194,9 @@ pub(crate) fn xid(length: Length, told: &mut Told) -> Result<String, String> {
         times.push(pushed.elapsed());
     }
     over.store(true, Ordering::Relaxed);
-    waiter.join().map_err(|_| "it panicked")?;
+    for waiter in waiters {
+        waiter.join().map_err(|_| "it panicked")?;
+    }
     told.put_times(&times);
     Ok(format!("{} XIDs", times.len()))
 }
