@@ -112,6 +112,12 @@ pub(crate) static ALL: &[Case] = &[
         peers::poll8,
     ),
     lived(
+        "peer/nvml-wrapper-wait8",
+        "a thread for each device that waits for its events by nvml-wrapper's `EventSet`, and none comes: the fake's own share",
+        &[Unit::Core],
+        peers::wait8,
+    ),
+    lived(
         "peer/nvml-wrapper-xid",
         "from the library's event to a thread's flag, by nvml-wrapper's `EventSet`, a thread for each device",
         TIMES,

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -160,14 +161,18 @@ pub(crate) fn poll8(length: Length, told: &mut Told) -> Result<String, String> {
     }
 }
 
-/// A thread for each device that waits for its events by the safe call and says that there was one: what the library and threads take.
-pub(crate) fn xid(length: Length, told: &mut Told) -> Result<String, String> {
-    let fake = fake("real");
-    let nvml = library(&fake);
-    let over = Arc::new(AtomicBool::new(false));
-    let seen = Arc::new(AtomicU64::new(0));
-    let waiters: Vec<_> = (0..DEVICES)
-        .map(|at| {
+/// A thread for each device that waits for its events by the safe call, half a second at a time, and says that there was one.
+struct Waiters {
+    seen: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Waiters {
+    fn start(fake: &Fake) -> Result<Self, String> {
+        let nvml = library(fake);
+        let (seen, over) = <(Arc<AtomicU64>, Arc<AtomicBool>)>::default();
+        let wait = |at| {
             let (ends, sees) = (over.clone(), seen.clone());
             std::thread::spawn(move || {
                 let device = nvml.device_by_index(at).expect("it answers");
@@ -180,23 +185,53 @@ pub(crate) fn xid(length: Length, told: &mut Told) -> Result<String, String> {
                     }
                 }
             })
-        })
-        .collect();
+        };
+        let threads = (0..DEVICES).map(wait).collect();
+        let this = Self {
+            seen,
+            over,
+            threads,
+        };
+        this.all_wait(fake).map(|()| this)
+    }
+
+    fn all_wait(&self, fake: &Fake) -> Result<(), String> {
+        match fake.until(Count::Listening, DEVICES.into(), Duration::from_secs(10)) {
+            true => Ok(()),
+            false => Err(String::from("not all devices' events are waited for")),
+        }
+    }
+
+    fn end(self) -> Result<(), String> {
+        self.over.store(true, Ordering::Relaxed);
+        let mut threads = self.threads.into_iter();
+        threads.try_for_each(|thread| thread.join().map_err(|_| String::from("it panicked")))
+    }
+}
+
+/// These threads and nothing else: what the fake takes of a core while its events are waited for.
+pub(crate) fn wait8(length: Length, told: &mut Told) -> Result<String, String> {
+    let fake = fake("real");
+    let waiters = Waiters::start(&fake)?;
+    told.put(Unit::Core, of_a_core(length)?);
+    waiters.end()?;
+    Ok(format!("{DEVICES} threads waited"))
+}
+
+/// What the library and threads take until an event is known.
+pub(crate) fn xid(length: Length, told: &mut Told) -> Result<String, String> {
+    let fake = fake("real");
+    let waiters = Waiters::start(&fake)?;
     let mut times = Vec::new();
     for at in 0..length.of(50, 2) {
-        if !fake.until(Count::Listening, DEVICES.into(), Duration::from_secs(10)) {
-            return Err(String::from("not all devices' events are waited for"));
-        }
+        waiters.all_wait(&fake)?;
         let pushed = Instant::now();
         fake.push("+0 1 xid=79")
             .map_err(|error| error.to_string())?;
-        until("it is seen", || seen.load(Ordering::Acquire) > at)?;
+        until("it is seen", || waiters.seen.load(Ordering::Acquire) > at)?;
         times.push(pushed.elapsed());
     }
-    over.store(true, Ordering::Relaxed);
-    for waiter in waiters {
-        waiter.join().map_err(|_| "it panicked")?;
-    }
+    waiters.end()?;
     told.put_times(&times);
     Ok(format!("{} XIDs", times.len()))
 }
