@@ -21,11 +21,20 @@ pub(crate) enum Unit {
     X,
     /// The upper end of an interval, over what is allowed.
     Share,
+    /// Percent of one core.
+    Core,
+    /// Of that what passed in calls of somebody else's library.
+    CoreOutside,
+    /// Milliseconds, the median.
+    Ms,
+    /// The same, the worst.
+    WorstMs,
 }
 
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Unit {
+    /// How figures name it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
             Self::Instr => "instr",
             Self::T => "T",
             Self::Ns => "ns",
@@ -33,7 +42,17 @@ impl fmt::Display for Unit {
             Self::Bytes => "bytes",
             Self::X => "x",
             Self::Share => "share",
-        })
+            Self::Core => "core-%",
+            Self::CoreOutside => "core-%-outside",
+            Self::Ms => "ms",
+            Self::WorstMs => "worst-ms",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -61,7 +80,15 @@ impl Bar {
             Unit::X => measured >= self.limit,
             // Half of the last digit printed: a bar of 0 allocations is not broken by a pool that grew once in a run.
             Unit::Allocs => measured <= self.limit + 0.005,
-            Unit::Instr | Unit::T | Unit::Ns | Unit::Bytes | Unit::Share => measured <= self.limit,
+            Unit::Instr
+            | Unit::T
+            | Unit::Ns
+            | Unit::Bytes
+            | Unit::Share
+            | Unit::Core
+            | Unit::CoreOutside
+            | Unit::Ms
+            | Unit::WorstMs => measured <= self.limit,
         }
     }
 }
@@ -214,6 +241,20 @@ static BARS: &[Bar] = &[
     bar("contention/histogram-exponential", Unit::X, 1.95),
     bar("contention/http", Unit::X, 1.95),
     bar("inflight/bytes", Unit::Bytes, 640.0),
+    bar("gpu/snapshot", Unit::Instr, 60.0),
+    bar("gpu/snapshot", Unit::Allocs, 0.0),
+    bar("gpu/call", Unit::Allocs, 0.0),
+    bar("gpu/claim-tokens", Unit::Allocs, 0.0),
+    bar("gpu/gate-state", Unit::Allocs, 0.0),
+    bar("gpu/gate-layer", Unit::Allocs, 0.0),
+    // Of the library's script, which answers at once, its share and all.
+    bar("gpu/cpu-share", Unit::Core, 0.5),
+    // 2,400 samples of 64 bytes are 153,600; for all else that there is of a device set by measuring it.
+    bar("gpu/ring-bytes", Unit::Bytes, 165_000.0),
+    bar("gpu/xid-to-gate", Unit::Ms, 10.0),
+    // Beyond the deadline.
+    bar("gpu/hang-to-gate", Unit::Ms, 10.0),
+    bar("contention/gpu-snapshot", Unit::X, 1.95),
     bar("rpc/unary-disabled", Unit::Allocs, 0.0),
     // 1.5 times the HTTP layer's bar.
     bar("rpc/layer-base-client", Unit::Instr, 1_185.0),

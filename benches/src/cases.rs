@@ -1,11 +1,14 @@
 //! Everything that can be measured, by name.
 
+use crate::bars::Unit;
+use crate::harness::lived::{Length, Lived, Told};
 use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
 
 mod client;
 mod encode;
 mod facade;
 mod flat;
+pub(crate) mod gpu;
 mod histogram;
 mod http;
 mod in_flight;
@@ -75,9 +78,23 @@ const fn held(name: &'static str, about: &'static str, build: fn() -> InFlight) 
     }
 }
 
+const fn lived(
+    name: &'static str,
+    about: &'static str,
+    figures: &'static [Unit],
+    live: fn(Length, &mut Told) -> Result<String, String>,
+) -> Case {
+    Case {
+        name,
+        about,
+        measured: Measured::Lived(Lived { figures, live }),
+    }
+}
+
 /// All cases, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    HTTP_AND_CORE.iter().chain(rpc::ALL).chain(llm::ALL)
+    let calls = rpc::ALL.iter().chain(llm::ALL);
+    HTTP_AND_CORE.iter().chain(calls).chain(gpu::ALL)
 }
 
 static HTTP_AND_CORE: &[Case] = &[
@@ -569,6 +586,11 @@ pub(crate) fn named(name: &str) -> Option<&'static Case> {
 /// What calls of models cost.
 pub(crate) fn is_of_llm(case: &Case) -> bool {
     llm::ALL.iter().any(|known| known.name == case.name)
+}
+
+/// What watching GPUs costs.
+pub(crate) fn is_of_gpu(case: &Case) -> bool {
+    gpu::ALL.iter().any(|known| known.name == case.name)
 }
 
 /// What calls of gRPC cost, and what that is held against.

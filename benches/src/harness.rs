@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub(crate) mod in_flight;
 pub(crate) mod instructions;
 pub(crate) mod latency;
+pub(crate) mod lived;
 pub(crate) mod pair;
 pub(crate) mod report;
 pub(crate) mod scaling;
@@ -18,6 +19,7 @@ pub(crate) mod time;
 
 use alloc::Counts;
 use in_flight::InFlight;
+use lived::Lived;
 use pair::Pair;
 use report::Report;
 use scaling::Scaling;
@@ -33,6 +35,8 @@ pub(crate) enum Measured {
     Scaling(fn() -> Scaling),
     /// Bytes held by each of many that wait.
     Held(fn() -> InFlight),
+    /// What shows only while threads live for a while in real time.
+    Lived(Lived),
 }
 
 /// What a case's process does.
@@ -102,9 +106,14 @@ pub(crate) fn run_here(measured: Measured, mode: Mode) -> Report {
             Mode::Alloc | Mode::Instr => {}
         },
         Measured::Held(build) => match mode {
-            Mode::Alloc => build().measure(&mut report, InFlight::OPEN),
+            Mode::Alloc => build().measure(&mut report, usize::MAX),
             Mode::Check => build().measure(&mut report, 100),
             Mode::Time | Mode::Instr => {}
+        },
+        Measured::Lived(lived) => match mode {
+            Mode::Time => lived.measure(&mut report, lived::Length::Whole),
+            Mode::Check => lived.measure(&mut report, lived::Length::Moment),
+            Mode::Alloc | Mode::Instr => {}
         },
     }
     report

@@ -11,7 +11,7 @@ use super::{
     service::{RequestBody, Requests},
 };
 
-/// Exchanges open at once.
+/// Exchanges open at once, unless a case says otherwise.
 const OPEN: usize = 10_000;
 
 /// Opens that many exchanges and gives back what keeps them open.
@@ -21,6 +21,7 @@ type Open = Box<dyn Fn(usize) -> Box<dyn Any>>;
 pub(crate) struct InFlight {
     bare: Open,
     with: Open,
+    open: usize,
     account: Box<dyn Fn(u64) -> Result<String, String>>,
 }
 
@@ -38,6 +39,7 @@ impl InFlight {
         Self {
             bare: opener(requests.clone(), bare),
             with: opener(requests.clone(), with),
+            open: OPEN,
             account: Box::new(account),
         }
     }
@@ -51,22 +53,27 @@ impl InFlight {
         Self {
             bare: Box::new(bare),
             with: Box::new(with),
+            open: OPEN,
             account: Box::new(account),
         }
     }
 
-    /// Live bytes per open exchange, with minus without.
-    pub(crate) fn measure(&self, report: &mut Report, open: usize) {
+    /// So many at once.
+    pub(crate) fn with_open(mut self, open: usize) -> Self {
+        self.open = open;
+        self
+    }
+
+    /// Live bytes per open exchange, with minus without, of so many at most.
+    pub(crate) fn measure(&self, report: &mut Report, at_most: usize) {
+        let (open, first) = (self.open.min(at_most), self.open.min(100));
         // What a thread needs once is not an exchange's.
-        drop((self.with)(100));
+        drop((self.with)(first));
         let bare = held_by(&self.bare, open);
         let with = held_by(&self.with, open);
         report.put("held", (with - bare) as f64 / open as f64);
-        report.account = Some((self.account)(open as u64 + 100));
+        report.account = Some((self.account)((open + first) as u64));
     }
-
-    /// As many as the figure is about.
-    pub(crate) const OPEN: usize = OPEN;
 }
 
 fn held_by(open: &Open, count: usize) -> i64 {

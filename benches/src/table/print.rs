@@ -62,9 +62,10 @@ pub(crate) fn markdown(out: &mut impl Write, rows: &[Row], callgrind: bool) -> i
         let cell = |unit: Unit| number(unit, row.figure(unit));
         let ratio = match row.case.measured {
             Measured::Scaling(_) => cell(Unit::X),
-            Measured::Added(_) | Measured::Latency(_) | Measured::Held(_) => row
-                .ratio
-                .map_or_else(|| String::from("-"), |ratio| format!("{ratio:.1}")),
+            Measured::Added(_) | Measured::Latency(_) | Measured::Held(_) | Measured::Lived(_) => {
+                row.ratio
+                    .map_or_else(|| String::from("-"), |ratio| format!("{ratio:.1}"))
+            }
         };
         writeln!(
             out,
@@ -89,6 +90,13 @@ pub(crate) fn markdown(out: &mut impl Write, rows: &[Row], callgrind: bool) -> i
         out,
         "T: one raw read of the cycle counter. Instructions, allocations and bytes: the request's thread alone."
     )?;
+    for row in rows {
+        if let Measured::Lived(lived) = row.case.measured {
+            let figure = |unit: &Unit| format!("{} {unit}", number(*unit, row.figure(*unit)));
+            let figures: Vec<_> = lived.figures.iter().map(figure).collect();
+            writeln!(out, "`{}`: {}", row.case.name, figures.join(", "))?;
+        }
+    }
     for (bar, times) in compared(rows) {
         writeln!(
             out,
@@ -138,7 +146,8 @@ fn number(unit: Unit, value: Option<f64>) -> String {
     let digits = match unit {
         Unit::Instr | Unit::Bytes => 0,
         Unit::Ns | Unit::T => 1,
-        Unit::Allocs | Unit::X | Unit::Share => 2,
+        Unit::Allocs | Unit::X | Unit::Share | Unit::Ms | Unit::WorstMs => 2,
+        Unit::Core | Unit::CoreOutside => 3,
     };
     value.map_or_else(
         || String::from("-"),

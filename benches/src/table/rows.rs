@@ -79,7 +79,7 @@ pub(crate) fn measure(
 fn measures(case: &Case, mode: Mode) -> bool {
     match case.measured {
         Measured::Added(_) => true,
-        Measured::Scaling(_) | Measured::Latency(_) => mode == Mode::Time,
+        Measured::Scaling(_) | Measured::Latency(_) | Measured::Lived(_) => mode == Mode::Time,
         Measured::Held(_) => mode == Mode::Alloc,
     }
 }
@@ -123,6 +123,10 @@ impl Said {
             ],
             Measured::Scaling(_) => vec![(Unit::X, self.time("x"))],
             Measured::Held(_) => vec![(Unit::Bytes, self.alloc.get("held"))],
+            Measured::Lived(lived) => {
+                let units = lived.figures.iter();
+                units.map(|&unit| (unit, self.lived(unit))).collect()
+            }
         };
         Row {
             case,
@@ -134,6 +138,18 @@ impl Said {
                 .account
                 .unwrap_or_else(|| Err(String::from("it never ran"))),
         }
+    }
+
+    /// The median over the generations, and of what is the worst of each the worst of all.
+    fn lived(&self, unit: Unit) -> Option<f64> {
+        if unit != Unit::WorstMs {
+            return self.time(unit.word());
+        }
+        let worst = self
+            .times
+            .iter()
+            .filter_map(|report| report.get(unit.word()));
+        worst.reduce(f64::max)
     }
 
     /// The median over the generations.
