@@ -101,7 +101,7 @@ pub struct ResponseScanner {
     /// Whether anything was there.
     #[cfg_attr(
         not(feature = "client"),
-        expect(dead_code, reason = "who reads bodies wants it")
+        allow(dead_code, reason = "who reads bodies wants it")
     )]
     pub(crate) has_begun: bool,
     reader: Reader,
