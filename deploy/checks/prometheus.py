@@ -12,7 +12,9 @@ from .tree import want
 # What Prometheus adds by itself or from our relabelling.
 ADDED = {"job", "instance", "pod", "le", "__name__", "alertname", "severity"}
 PROMETHEUS_OWN = {"up": set()}
-UNITS = {"s": "seconds", "By": "bytes", "1": ""}
+UNITS = {
+    "s": "seconds", "By": "bytes", "1": "", "J": "joules", "W": "watts", "Cel": "celsius", "Hz": "hertz", "By/s": "bytes_per_second",
+}
 LABEL = re.compile(r"[^a-zA-Z0-9]+")
 
 
