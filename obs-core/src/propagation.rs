@@ -11,7 +11,8 @@ mod hex;
 #[doc(hidden)]
 pub mod hosts;
 pub mod ot;
-mod percent;
+#[doc(hidden)]
+pub mod percent;
 pub mod traceparent;
 pub mod tracestate;
 

@@ -27,9 +27,14 @@ impl Root {
 
     /// A file's text; `None` where it cannot be read: not there, not allowed, or the device behind it does not say.
     pub(crate) fn read(&self, path: impl AsRef<Path>) -> Option<String> {
+        self.read_at_most(path, MOST)
+    }
+
+    /// The same of so many bytes of it.
+    pub(crate) fn read_at_most(&self, path: impl AsRef<Path>, most: u64) -> Option<String> {
         let file = fs::File::open(self.0.join(path)).ok()?;
         let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes).ok()?;
+        file.take(most).read_to_end(&mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 

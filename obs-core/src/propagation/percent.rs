@@ -1,4 +1,4 @@
-//! Percent-encoding as baggage values use it.
+//! Percent-encoding as baggage values use it, and whoever writes values in the same way.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -22,12 +22,19 @@ pub(super) fn encode(value: &str, out: &mut String) {
 
 /// Decodes; borrowed if there is nothing to decode. A percent sign without two hex digits stands for itself, and bytes
 /// that are not UTF-8 become U+FFFD.
-pub(super) fn decode(value: &str) -> Cow<'_, str> {
+pub fn decode(value: &str) -> Cow<'_, str> {
     if !value.contains('%') {
         return Cow::Borrowed(value);
     }
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
+    match String::from_utf8(decode_bytes(value.as_bytes())) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+/// The same of bytes, whatever they are.
+pub(crate) fn decode_bytes(mut rest: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rest.len());
     while let [first, after @ ..] = rest {
         let escaped = match after {
             [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
@@ -37,10 +44,7 @@ pub(super) fn decode(value: &str) -> Cow<'_, str> {
         bytes.push(byte);
         rest = &rest[taken..];
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
+    bytes
 }
 
 fn digit(byte: u8) -> Option<u8> {

@@ -1,10 +1,11 @@
 //! What other processes say of themselves: their environment, and the control group that they are in.
 
 use super::owner::Foreign;
+use crate::files::Root;
+use obs_core::propagation::percent;
 use obs_core::semconv::{gen_ai, obs, resource};
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The namespace that the kernel begins with (`PROC_PID_INIT_INO` of its `proc_ns.h`).
@@ -19,7 +20,7 @@ const NAME: usize = 128;
 /// Processes by a `/proc`. One that was looked at is remembered for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    root: PathBuf,
+    root: Root,
     /// By number: when it began, in ticks since the machine did, and what it said.
     known: HashMap<u32, (u64, Foreign)>,
 }
@@ -28,7 +29,7 @@ impl Processes {
     /// By the `/proc` at `root`.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self {
-            root: root.into(),
+            root: Root::new(root),
             known: HashMap::new(),
         }
     }
@@ -36,7 +37,7 @@ impl Processes {
     /// Whether numbers of the driver's are numbers here. Drivers give those of the machine, and a process in a namespace of its
     /// own cannot tell which of them it is itself.
     pub(crate) fn are_the_drivers(&self) -> bool {
-        fs::read_link(self.root.join("self/ns/pid"))
+        fs::read_link(self.root.path().join("self/ns/pid"))
             .is_ok_and(|namespace| namespace == Path::new(INITIAL))
     }
 
@@ -62,7 +63,7 @@ impl Processes {
 
     /// Whether a process with this number is alive.
     pub(crate) fn is_alive(&self, pid: u32) -> bool {
-        self.root.join(pid.to_string()).exists()
+        self.root.path().join(pid.to_string()).exists()
     }
 
     fn began(&self, pid: u32) -> Option<u64> {
@@ -84,10 +85,8 @@ impl Processes {
     }
 
     fn read(&self, pid: u32, file: &str) -> Option<String> {
-        let file = fs::File::open(self.root.join(pid.to_string()).join(file)).ok()?;
-        let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        let path = Path::new(&pid.to_string()).join(file);
+        self.root.read_at_most(path, MOST)
     }
 }
 
@@ -118,7 +117,8 @@ fn told(environment: &str, foreign: &mut Foreign) {
         ];
         let place = places.into_iter().find(|(known, _)| *known == key.trim());
         if let Some((_, place @ None)) = place {
-            *place = name(&decoded(value.trim()));
+            // Values are written as those of baggage are.
+            *place = name(&percent::decode(value.trim()));
         }
     }
 }
@@ -127,23 +127,6 @@ fn name(text: &str) -> Option<Box<str>> {
     let text = text.trim();
     (!text.is_empty() && text.len() <= NAME && !text.contains(char::is_control))
         .then(|| text.into())
-}
-
-/// Values are written as those of baggage are: with `%` and two digits.
-fn decoded(value: &str) -> String {
-    let bytes = value.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).filter(|_| byte == b'%');
-        let code = digits.and_then(|digits| {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            Some((digit(digits[0])? << 4 | digit(digits[1])?) as u8)
-        });
-        plain.push(code.unwrap_or(byte));
-        at += if code.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// The pod's and the container's id, by the paths that Kubernetes, Docker, containerd and CRI-O make, in either version of control

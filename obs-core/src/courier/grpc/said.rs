@@ -10,6 +10,7 @@ use super::exchange::Answer;
 use crate::courier::Sent;
 use crate::courier::http::answer::{self, RetryInfo};
 use crate::courier::http::told;
+use crate::propagation::percent;
 
 /// `sent`: the metadata of the request.
 pub(super) fn understood(answer: Answer, shown: &str, sent: &HeaderMap) -> Sent {
@@ -97,32 +98,12 @@ impl GrpcStatus {
         let details = details.and_then(|encoded| encoded.to_bytes().ok());
         Some(Self {
             code: Code::from_bytes(code),
-            message: percent_decoded(message.unwrap_or_default()),
+            // Whatever is there, as text: it is for people.
+            message: String::from_utf8_lossy(&percent::decode_bytes(message.unwrap_or_default()))
+                .into_owned(),
             info: details.and_then(|details| answer::retry_info(&details)),
         })
     }
-}
-
-/// Whatever is there, as text: it is for people.
-fn percent_decoded(mut rest: &[u8]) -> String {
-    let hex = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|it| u8::try_from(it).ok())
-    };
-    let mut bytes = Vec::with_capacity(rest.len());
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if let (b'%', [high, low, behind @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            bytes.push(high << 4 | low);
-            rest = behind;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The first message, or its beginning where it is long. We did not say that we read compressed ones.
