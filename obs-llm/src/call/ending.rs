@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::usage::{Tokens, Usage};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, Key, LabelId, Milestone, Outcome};
+use obs_core::{Active, Key, LabelId, Milestone, Moment, Operation, Outcome};
 
 impl LlmCall {
     /// Ends it if it has not ended: nothing that is told afterwards counts.
@@ -43,7 +43,7 @@ impl LlmCall {
         let gathers = self.content.is_some();
         let said = self.content.take().and_then(|content| content.finish());
         self.estimate(said.as_ref(), outcome);
-        self.annotate();
+        annotate(&mut self.operation, self.pace.first(), self.pace.slow() > 0);
         self.describe();
         self.count_tokens(outcome);
         self.record_lengths();
@@ -56,19 +56,6 @@ impl LlmCall {
         }
         if gathers {
             self.record_content(said, outcome);
-        }
-    }
-
-    fn annotate(&mut self) {
-        let (kind, first_output) = (self.kind, self.pace.first());
-        let slow = self.pace.slow() > 0;
-        if let Some(mut active) = self.operation.active() {
-            let ending = || Milestone::Ending {
-                at: kind.now(),
-                first_output,
-                slow,
-            };
-            kind.annotate(ending, &mut active);
         }
     }
 
@@ -234,6 +221,19 @@ impl LlmCall {
         self.kind.record_quantity(labels, COST, price);
         self.operation.set(obs::LLM_COST_USD, price);
         Some(true)
+    }
+}
+
+/// Lets annotators say what they know of one that is about to end.
+pub(crate) fn annotate(operation: &mut Operation, first_output: Option<Moment>, slow: bool) {
+    if let Some(mut active) = operation.active() {
+        let kind = active.kind();
+        let ending = || Milestone::Ending {
+            at: kind.now(),
+            first_output,
+            slow,
+        };
+        kind.annotate(ending, &mut active);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::InferenceRequest;
 use super::descriptor::{DECODE, FIRST_TOKEN, PER_TOKEN};
-use crate::call::ending::describe;
+use crate::call::ending::{annotate, describe};
 use crate::usage::{Tokens, Usage};
 use obs_core::semconv::obs;
-use obs_core::{End, Milestone, Moment, Outcome};
+use obs_core::{End, Moment, Outcome};
 
 impl InferenceRequest {
     pub(super) fn record(&mut self, outcome: Outcome, began: bool) {
@@ -19,22 +19,9 @@ impl InferenceRequest {
             count(Tokens::CacheRead),
             count(Tokens::Output),
         );
-        self.annotate();
+        annotate(&mut self.operation, self.first, self.slow > 0);
         self.record_times(outcome, count(Tokens::Output));
         self.describe(&usage);
-    }
-
-    fn annotate(&mut self) {
-        let (kind, first_output) = (self.shared.kind, self.first);
-        let slow = self.slow > 0;
-        if let Some(mut active) = self.operation.active() {
-            let ending = || Milestone::Ending {
-                at: kind.now(),
-                first_output,
-                slow,
-            };
-            kind.annotate(ending, &mut active);
-        }
     }
 
     /// What was told of its tokens, and what was counted of those that nobody told.
