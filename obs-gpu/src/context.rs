@@ -190,60 +190,46 @@ impl GpuContext {
 
 impl Annotator for GpuContext {
     fn annotate(&self, milestone: &Milestone, operation: &mut Active<'_>) {
+        // Whom it asks is not always known at its start; what was then is known later.
+        if *milestone == Milestone::Started {
+            return;
+        }
         let inner = &*self.0;
-        // Whom it asks is not always known at its start, and what was then is known later.
-        let (at, first) = match *milestone {
-            Milestone::FirstOutput { at, .. } => (at, true),
-            Milestone::Ending { at, .. } => (at, false),
-            _ => return,
-        };
         let Some(gpus) = inner.gpus_of(operation) else {
             return;
         };
         let started = operation.started();
-        match *milestone {
-            Milestone::FirstOutput { slow, .. } => {
-                inner.tell(operation, &gpus, AT_START, started);
-                inner.tell(operation, &gpus, AT_FIRST_OUTPUT, at);
-                if slow {
-                    let times = (started, at);
-                    inner.tell_cause(
-                        operation,
-                        &gpus,
-                        SLOW_FIRST_OUTPUT,
-                        Phase::FirstOutput,
-                        times,
-                    );
-                }
+        let (names, at, from, slow) = match *milestone {
+            Milestone::FirstOutput { at, slow } => {
+                let slow = slow.then_some((SLOW_FIRST_OUTPUT, Phase::FirstOutput));
+                (AT_FIRST_OUTPUT, at, None, slow)
             }
             Milestone::Ending {
-                first_output, slow, ..
+                at,
+                first_output,
+                slow,
             } => {
-                if first_output.is_none() {
-                    inner.tell(operation, &gpus, AT_START, started);
-                }
-                inner.tell(operation, &gpus, AT_END, at);
-                if slow {
-                    let times = (first_output.unwrap_or(started), at);
-                    inner.tell_cause(operation, &gpus, SLOW_OUTPUT, Phase::Output, times);
-                }
+                let slow = slow.then_some((SLOW_OUTPUT, Phase::Output));
+                (AT_END, at, first_output, slow)
             }
-            _ => {}
-        }
-        if first || operation_has_no_first(milestone) {
+            _ => return,
+        };
+        // The first time that it is asked.
+        if from.is_none() {
             tell_ids(operation, &gpus);
+            inner.tell(operation, &gpus, AT_START, started);
+        }
+        inner.tell(operation, &gpus, names, at);
+        if let Some((names, phase)) = slow {
+            inner.tell_cause(
+                operation,
+                &gpus,
+                names,
+                phase,
+                (from.unwrap_or(started), at),
+            );
         }
     }
-}
-
-fn operation_has_no_first(milestone: &Milestone) -> bool {
-    matches!(
-        milestone,
-        Milestone::Ending {
-            first_output: None,
-            ..
-        }
-    )
 }
 
 fn tell_ids(operation: &mut Active<'_>, gpus: &[Gpu]) {
