@@ -16,9 +16,9 @@
 
 use crate::claims::{Claims, Foreign, Ledger, Owner, Processes, Settled, Window};
 use crate::device::DeviceId;
-use crate::host::SCOPE;
 use crate::lock::lock;
-use crate::points::{Is, Points, Shown, Since};
+use crate::metrics::Shape;
+use crate::points::{Points, Shown, Since};
 use crate::quantity::{Quantity, Tier};
 use crate::reading::Readings;
 use crate::sampler::{Gpu, GpuListener};
@@ -33,31 +33,31 @@ const ENERGY: Shown = Shown {
     name: obs::GPU_ATTRIBUTED_ENERGY,
     unit: "J",
     description: "Energy of a device by who used it.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const BUSY: Shown = Shown {
     name: obs::GPU_ATTRIBUTED_BUSY_TIME,
     unit: "s",
     description: "Time in which something ran on a device by whose it was.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const MEMORY: Shown = Shown {
     name: obs::GPU_ATTRIBUTED_MEMORY,
     unit: "By",
     description: "Memory of a device in use by whose it is.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const TOKENS: Shown = Shown {
     name: obs::GPU_ATTRIBUTED_TOKENS,
     unit: "{token}",
     description: "Tokens that claims told of.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const OVER: Shown = Shown {
     name: obs::GPU_OVER_CLAIMED,
     unit: "{window}",
     description: "Windows in which claims said that they have more memory than is in use.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 
 /// For how long what was settled is shown without being settled again.
@@ -220,7 +220,7 @@ struct Page {
 impl Page {
     fn show(&mut self, books: &Mutex<BTreeMap<DeviceId, Book>>, claims: &Claims) {
         let now = self.source.unix_nanos();
-        let mut points = Points::new(&SCOPE, &mut self.since, (self.made, now));
+        let mut points = Points::new(&mut self.since, (self.made, now));
         for (device, book) in lock(books).iter() {
             let id = (hw::ID, device.as_str());
             let of = |owner| [&[id][..], &labels(owner)].concat();

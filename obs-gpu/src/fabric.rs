@@ -30,17 +30,13 @@ pub use transfers::{Transfer, Transfers};
 
 use crate::explain::FabricWindow;
 use crate::files::Root;
-use crate::host::SCOPE;
-use crate::points::{Points, Since};
+use crate::points::{Points, Since, observe};
 use obs_core::Telemetry;
 use obs_core::metrics::Metric;
 use port::Port;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// For how long what was read at one collection is shown.
-const KEPT: Duration = Duration::from_secs(300);
 
 /// How many ports are read: a machine has one for each of its GPUs and a few more.
 const MOST: usize = 128;
@@ -119,22 +115,15 @@ impl Fabric {
 
     /// Reads them at each collection of `telemetry`, for as long as that lives.
     pub fn observe(telemetry: &Telemetry, settings: &FabricSettings) {
-        if telemetry.is_shut_down() {
-            return;
-        }
         let mut fabric = Self::new(settings);
-        let source = telemetry.point_source();
-        telemetry.observe(move || {
-            let now = source.unix_nanos();
-            source.show(fabric.read(now), KEPT);
-        });
+        observe(telemetry, move |now| fabric.read(now));
     }
 
     /// What there is now; `now` in nanoseconds since the Unix epoch.
     pub fn read(&mut self, now: u64) -> Vec<Metric> {
         // Since when they count nobody says: for a reader of deltas what was before is nobody's.
         let made = *self.made.get_or_insert(now);
-        let mut points = Points::new(&SCOPE, &mut self.since, (made, now));
+        let mut points = Points::new(&mut self.since, (made, now));
         for port in ports(&self.root) {
             port.read(&mut points);
         }

@@ -38,22 +38,11 @@ mod system;
 
 use crate::explain::HostWindow;
 use crate::files::Root;
-use crate::points::{Points, Since};
+use crate::points::{Points, Since, observe};
 use cgroup::Group;
+use obs_core::Telemetry;
 use obs_core::metrics::Metric;
-use obs_core::{Scope, Telemetry};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// Who emits it.
-pub(crate) static SCOPE: Scope = Scope {
-    name: env!("CARGO_PKG_NAME"),
-    version: env!("CARGO_PKG_VERSION"),
-    schema_url: obs_core::semconv::SCHEMA_URL,
-};
-
-/// For how long what was read at one collection is shown: until well after the next one is due.
-const KEPT: Duration = Duration::from_secs(300);
 
 /// Where the kernel says what.
 #[derive(Clone, Debug)]
@@ -124,22 +113,15 @@ impl Host {
 
     /// Reads it at each collection of `telemetry`, in about a millisecond, for as long as that lives.
     pub fn observe(telemetry: &Telemetry, settings: &HostSettings) {
-        if telemetry.is_shut_down() {
-            return;
-        }
         let mut host = Self::new(settings);
-        let source = telemetry.point_source();
-        telemetry.observe(move || {
-            let now = source.unix_nanos();
-            source.show(host.read(now), KEPT);
-        });
+        observe(telemetry, move |now| host.read(now));
     }
 
     /// What there is now; `now` in nanoseconds since the Unix epoch.
     pub fn read(&mut self, now: u64) -> Vec<Metric> {
         // Nothing that the kernel counts is older than it is.
         let booted = system::booted(&self.proc).unwrap_or(now).min(now);
-        let mut points = Points::new(&SCOPE, &mut self.since, (booted, now));
+        let mut points = Points::new(&mut self.since, (booted, now));
         system::read(&self.proc, &mut points);
         pressure::read(&self.proc, &mut points);
         self.group.read(&mut points);

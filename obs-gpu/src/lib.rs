@@ -77,6 +77,7 @@ pub mod metrics;
 mod monitor;
 #[cfg(feature = "nvml")]
 mod nvml;
+mod page;
 mod points;
 mod quantity;
 mod reading;

@@ -1,13 +1,13 @@
 //! What is shown of devices: what was read last, at each collection, without asking anybody.
 
 mod calls;
-mod page;
 mod table;
 
 pub(crate) use calls::CallMetrics;
 pub use table::{FURTHER, FurtherMetric, GpuMetric, METRICS, Shape};
 
 use crate::device::DeviceInfo;
+use crate::page::Page;
 use crate::quantity::{Nature, Quantity, Tier};
 use crate::sampler::board::{Board, LinkTotals, Stamp};
 use crate::sampler::{Gpu, GpuState, Shared};
@@ -16,7 +16,6 @@ use crate::{Reading, Throttle};
 use obs_core::metrics::{Number, PointAttributes};
 use obs_core::semconv::{SCHEMA_URL, http, hw, obs};
 use obs_core::{Key, LabelValue, Moment, PointSource, Scope, Telemetry};
-use page::Page;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;

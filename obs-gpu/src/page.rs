@@ -1,16 +1,20 @@
 //! Points under the metrics that they are of.
 
-use super::SCOPE;
-use super::table::{FurtherMetric, GpuMetric, Shape};
+use crate::metrics::{FurtherMetric, GpuMetric, SCOPE, Shape};
 use obs_core::metrics::{Data, Metric, Number, NumberPoint, PointAttributes, Temporality};
 
 /// Metrics as a collection is to see them.
 #[derive(Debug, Default)]
-pub(super) struct Page(Vec<Metric>);
+pub(crate) struct Page(Vec<Metric>);
 
 /// What a point is of: name, unit, description, shape.
 #[derive(Clone, Copy)]
-pub(super) struct Of(&'static str, &'static str, &'static str, Shape);
+pub(crate) struct Of(
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) Shape,
+);
 
 impl From<&GpuMetric> for Of {
     fn from(row: &GpuMetric) -> Self {
@@ -26,7 +30,7 @@ impl From<&FurtherMetric> for Of {
 
 impl Page {
     /// Adds a point. `times`: since when it counts, and when it was read.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         of: impl Into<Of>,
         attributes: PointAttributes,
@@ -47,7 +51,7 @@ impl Page {
         }
     }
 
-    pub(super) fn into_metrics(self) -> Vec<Metric> {
+    pub(crate) fn into_metrics(self) -> Vec<Metric> {
         self.0
     }
 }

@@ -1,10 +1,13 @@
 //! Points of what the kernel counts, put together anew each time: what is gone is not repeated.
 
-use obs_core::metrics::{Data, Metric, Number, NumberPoint, PointAttributes, Temporality};
-use obs_core::{Key, LabelValue, Scope};
+use crate::metrics::Shape;
+use crate::page::{Of, Page};
+use obs_core::metrics::{Metric, Number, PointAttributes};
+use obs_core::{Key, LabelValue, Telemetry};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A metric whose points come from elsewhere.
 #[derive(Debug)]
@@ -12,16 +15,32 @@ pub(crate) struct Shown {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) is: Is,
+    pub(crate) shape: Shape,
 }
 
-/// What its numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Is {
-    /// They only grow.
-    Total,
-    /// They are as they are, and can be added up.
-    Sum,
+impl From<&Shown> for Of {
+    fn from(shown: &Shown) -> Self {
+        Self(shown.name, shown.unit, shown.description, shown.shape)
+    }
+}
+
+/// For how long what was read at one collection is shown: until well after the next one is due.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// Shows at each collection what `read` gives for the time that it is, in nanoseconds since the Unix epoch, for as long as the telemetry
+/// lives.
+pub(crate) fn observe(
+    telemetry: &Telemetry,
+    mut read: impl FnMut(u64) -> Vec<Metric> + Send + 'static,
+) {
+    if telemetry.is_shut_down() {
+        return;
+    }
+    let source = telemetry.point_source();
+    telemetry.observe(move || {
+        let now = source.unix_nanos();
+        source.show(read(now), KEPT);
+    });
 }
 
 /// Since when totals count. One that fell began anew after it was read last.
@@ -48,21 +67,17 @@ impl Since {
 /// Points of one moment.
 #[derive(Debug)]
 pub(crate) struct Points<'s> {
-    metrics: Vec<Metric>,
-    places: HashMap<&'static str, usize>,
-    scope: &'static Scope,
+    page: Page,
     since: &'s mut Since,
     /// Since when totals count that were never seen to fall, and now, in nanoseconds since the Unix epoch.
     times: (u64, u64),
 }
 
 impl<'s> Points<'s> {
-    pub(crate) fn new(scope: &'static Scope, since: &'s mut Since, times: (u64, u64)) -> Self {
+    pub(crate) fn new(since: &'s mut Since, times: (u64, u64)) -> Self {
         since.round += 1;
         Self {
-            metrics: Vec::new(),
-            places: HashMap::new(),
-            scope,
+            page: Page::default(),
             since,
             times,
         }
@@ -93,59 +108,42 @@ impl<'s> Points<'s> {
                 (Cow::Borrowed(key.as_str()), text)
             })
             .collect();
-        let now = self.times.1;
-        let start = match shown.is {
-            Is::Total => {
+        let (first, now) = self.times;
+        let start = match shown.shape {
+            Shape::Counter => {
                 let texts: Vec<&str> = labels.iter().map(|(_, text)| *text).collect();
                 self.since
                     .start(shown.name, texts.join("\0"), value.as_f64(), self.times)
             }
-            Is::Sum => self.times.0,
+            _ => first,
         };
-        let point = NumberPoint::new(attributes, (start, now), value);
-        let place = *self.places.entry(shown.name).or_insert_with(|| {
-            let data = Data::Sum {
-                monotonic: shown.is == Is::Total,
-                temporality: Temporality::Cumulative,
-                points: Vec::new(),
-            };
-            let metric = Metric::new(shown.name, shown.unit, shown.description, self.scope, data);
-            self.metrics.push(metric);
-            self.metrics.len() - 1
-        });
-        if let Data::Sum { points, .. } = &mut self.metrics[place].data {
-            points.push(point);
-        }
+        self.page.push(shown, attributes, (start, now), value);
     }
 
     /// All of them. What was not said this time is forgotten: should it come back, it counts from when it is back.
     pub(crate) fn finish(self) -> Vec<Metric> {
         let round = self.since.round;
         self.since.known.retain(|_, known| known.3 == round);
-        self.metrics
+        self.page.into_metrics()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use obs_core::metrics::Data;
 
-    static SCOPE: Scope = Scope {
-        name: "test",
-        version: "",
-        schema_url: "",
-    };
     const TOTAL: Shown = Shown {
         name: "test.total",
         unit: "1",
         description: "",
-        is: Is::Total,
+        shape: Shape::Counter,
     };
     const DEVICE: Key = Key::new(&"device");
 
     /// Since when the one point of a round counts.
     fn round(since: &mut Since, now: u64, value: Option<u64>) -> Option<u64> {
-        let mut points = Points::new(&SCOPE, since, (5, now));
+        let mut points = Points::new(since, (5, now));
         points.whole(&TOTAL, &[(DEVICE, "a")], value);
         let metrics = points.finish();
         let Data::Sum { points, .. } = &metrics.first()?.data else {
@@ -168,7 +166,7 @@ mod tests {
     #[test]
     fn points_of_one_metric_stand_together() {
         let mut since = Since::default();
-        let mut points = Points::new(&SCOPE, &mut since, (5, 10));
+        let mut points = Points::new(&mut since, (5, 10));
         points.whole(&TOTAL, &[(DEVICE, "a")], Some(1));
         points.float(&TOTAL, &[(DEVICE, "b")], Some(f64::NAN));
         points.whole(&TOTAL, &[(DEVICE, "c")], Some(u64::MAX));

@@ -1,7 +1,8 @@
 //! One port.
 
 use crate::files::Root;
-use crate::points::{Is, Points, Shown};
+use crate::metrics::Shape;
+use crate::points::{Points, Shown};
 use obs_core::Key;
 use obs_core::semconv::{http, hw, obs};
 
@@ -9,43 +10,43 @@ const UP: Shown = Shown {
     name: hw::NETWORK_UP,
     unit: "1",
     description: "Link status: 1 (up) or 0 (down).",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const LIMIT: Shown = Shown {
     name: hw::NETWORK_BANDWIDTH_LIMIT,
     unit: "By/s",
     description: "Link speed.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const IO: Shown = Shown {
     name: hw::NETWORK_IO,
     unit: "By",
     description: "Received and transmitted network traffic in bytes.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const PACKETS: Shown = Shown {
     name: hw::NETWORK_PACKETS,
     unit: "{packet}",
     description: "Received and transmitted network traffic in packets (or frames).",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const ERRORS: Shown = Shown {
     name: hw::ERRORS,
     unit: "{error}",
     description: "Number of errors encountered by the component.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const CONGESTION: Shown = Shown {
     name: obs::FABRIC_CONGESTION,
     unit: "{packet}",
     description: "Marks and notifications of congestion.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const WAIT: Shown = Shown {
     name: obs::FABRIC_TRANSMIT_WAIT,
     unit: "{tick}",
     description: "Ticks in which a port had something to send and could not.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 
 /// Errors of `counters`.

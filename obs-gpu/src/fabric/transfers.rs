@@ -1,6 +1,6 @@
 //! Transfers as the program that makes them sees them: what no counter of a device tells.
 
-use crate::host::SCOPE;
+use crate::metrics::SCOPE;
 use obs_core::semconv::obs;
 use obs_core::{BoundCounter, BoundHistogram, Instrument, Label, Telemetry, Values};
 use std::time::Duration;

@@ -2,68 +2,69 @@
 
 use super::pressure;
 use crate::files::Root;
-use crate::points::{Is, Points, Shown};
+use crate::metrics::Shape;
+use crate::points::{Points, Shown};
 use obs_core::semconv::{container, obs, process};
 
 const CPU_TIME: Shown = Shown {
     name: container::CPU_TIME,
     unit: "s",
     description: "Total CPU time consumed.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const MEMORY_USAGE: Shown = Shown {
     name: container::MEMORY_USAGE,
     unit: "By",
     description: "Memory usage of the container.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const WORKING_SET: Shown = Shown {
     name: container::MEMORY_WORKING_SET,
     unit: "By",
     description: "Container memory working set.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const AVAILABLE: Shown = Shown {
     name: container::MEMORY_AVAILABLE,
     unit: "By",
     description: "Container memory available.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const RSS: Shown = Shown {
     name: container::MEMORY_RSS,
     unit: "By",
     description: "Container memory RSS.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const OOM_KILLS: Shown = Shown {
     name: obs::CONTAINER_OOM_KILLS,
     unit: "{process}",
     description: "Processes of the control group that were killed as it had no memory left.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const CPU_LIMIT: Shown = Shown {
     name: obs::CONTAINER_CPU_LIMIT,
     unit: "{cpu}",
     description: "Processors that the control group may use.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const THROTTLED_TIME: Shown = Shown {
     name: obs::CONTAINER_THROTTLED_TIME,
     unit: "s",
     description: "Time for which tasks of the control group were not allowed to run.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const THROTTLED_PERIODS: Shown = Shown {
     name: obs::CONTAINER_THROTTLED_PERIODS,
     unit: "{period}",
     description: "Periods in which the control group used up its processor time.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const PRESSURE: Shown = Shown {
     name: obs::CONTAINER_PRESSURE_TIME,
     unit: "s",
     description: "Time in which some or all tasks of the control group waited for a resource.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 
 /// More bytes than any machine has: version 1's way to say that there is no limit, rounded down to a page.

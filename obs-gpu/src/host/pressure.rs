@@ -1,14 +1,15 @@
 //! Pressure stall information: for how long something waited for a resource (`psi.rst` of the kernel).
 
 use crate::files::Root;
-use crate::points::{Is, Points, Shown};
+use crate::metrics::Shape;
+use crate::points::{Points, Shown};
 use obs_core::semconv::obs;
 
 const TIME: Shown = Shown {
     name: obs::HOST_PRESSURE_TIME,
     unit: "s",
     description: "Time in which some or all tasks of the host waited for a resource.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 
 pub(super) const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];

@@ -1,7 +1,8 @@
 //! `/proc`: processors, memory, disks, interfaces.
 
 use crate::files::Root;
-use crate::points::{Is, Points, Shown};
+use crate::metrics::Shape;
+use crate::points::{Points, Shown};
 use obs_core::Key;
 use obs_core::semconv::{hw, process, system as names};
 
@@ -9,67 +10,67 @@ const CPU_TIME: Shown = Shown {
     name: names::CPU_TIME,
     unit: "s",
     description: "Seconds each logical CPU spent on each mode.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const CPU_COUNT: Shown = Shown {
     name: names::CPU_LOGICAL_COUNT,
     unit: "{cpu}",
     description: "Logical processor cores that the operating system manages.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const MEMORY_USAGE: Shown = Shown {
     name: names::MEMORY_USAGE,
     unit: "By",
     description: "Memory in use by state.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const MEMORY_LIMIT: Shown = Shown {
     name: names::MEMORY_LIMIT,
     unit: "By",
     description: "Total memory.",
-    is: Is::Sum,
+    shape: Shape::UpDownCounter,
 };
 const DISK_IO: Shown = Shown {
     name: names::DISK_IO,
     unit: "By",
     description: "Disk bytes transferred.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const DISK_OPERATIONS: Shown = Shown {
     name: names::DISK_OPERATIONS,
     unit: "{operation}",
     description: "Disk operations.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const DISK_IO_TIME: Shown = Shown {
     name: names::DISK_IO_TIME,
     unit: "s",
     description: "Time disk spent activated.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const DISK_OPERATION_TIME: Shown = Shown {
     name: names::DISK_OPERATION_TIME,
     unit: "s",
     description: "Sum of the time each operation took to complete.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const NETWORK_IO: Shown = Shown {
     name: names::NETWORK_IO,
     unit: "By",
     description: "Bytes transmitted and received.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const NETWORK_ERRORS: Shown = Shown {
     name: names::NETWORK_ERRORS,
     unit: "{error}",
     description: "Network errors detected.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 const NETWORK_DROPPED: Shown = Shown {
     name: names::NETWORK_PACKET_DROPPED,
     unit: "{packet}",
     description: "Packets that are dropped or discarded even though there was no error.",
-    is: Is::Total,
+    shape: Shape::Counter,
 };
 
 /// Modes in the order of `/proc/stat`. What guests run is counted as `user` and `nice`, too, and would count twice.
