@@ -1,11 +1,12 @@
 //! Ports as recorded trees show them, and transfers.
 
-use obs_core::metrics::{Data, Metric};
+#[path = "../support/kernel.rs"]
+mod kernel;
+
+use kernel::{check, values, write};
 use obs_gpu::fabric::{Fabric, FabricSettings, Transfers};
 use obs_testing::Capture;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// A port of a machine with eight GPUs: what `mlx5_0` has there.
@@ -27,14 +28,6 @@ const INFINIBAND: &[(&str, &str)] = &[
     ("hw_counters/out_of_sequence", "6\n"),
     ("hw_counters/np_cnp_sent", "7\n"),
 ];
-
-fn write(root: &Path, files: &[(&str, &str)]) {
-    for (name, text) in files {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
 
 struct Machine(tempfile::TempDir);
 
@@ -58,33 +51,6 @@ impl Machine {
 
     fn read(&self) -> BTreeMap<String, f64> {
         values(self.fabric().read(1_800_000_000_000_000_000))
-    }
-}
-
-fn values(metrics: Vec<Metric>) -> BTreeMap<String, f64> {
-    let mut values = BTreeMap::new();
-    for metric in metrics {
-        let Data::Sum { points, .. } = &metric.data else {
-            panic!("{metric:?}");
-        };
-        for point in points {
-            let labels: Vec<_> = { point.attributes.iter() }
-                .map(|(_, text)| text.to_text())
-                .collect();
-            let name = format!("{}{{{}}}", metric.name, labels.join(","));
-            assert!(
-                values.insert(name.clone(), point.value.as_f64()).is_none(),
-                "{name} twice"
-            );
-        }
-    }
-    values
-}
-
-#[track_caller]
-fn check(values: &BTreeMap<String, f64>, expect: &[(&str, f64)]) {
-    for (name, value) in expect {
-        assert_eq!(values.get(*name), Some(value), "{name} of {values:#?}");
     }
 }
 

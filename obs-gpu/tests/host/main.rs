@@ -1,11 +1,12 @@
 //! The host and its control group: recorded trees of both versions, and the machine that this runs on.
 
-use obs_core::metrics::{Data, Metric};
+#[path = "../support/kernel.rs"]
+mod kernel;
+
+use kernel::{check, values, write};
 use obs_gpu::host::{Host, HostSettings};
 use obs_testing::Capture;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 /// Of a machine with two processors, as `/proc` shows it; every number another one.
 const PROC: &[(&str, &str)] = &[
@@ -66,14 +67,6 @@ const TWO: &[(&str, &str)] = &[
     ),
 ];
 
-fn write(root: &Path, files: &[(&str, &str)]) {
-    for (name, text) in files {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
-
 /// Roots of a `/proc` and of control groups.
 struct Machine(tempfile::TempDir);
 
@@ -109,34 +102,6 @@ impl Machine {
 
     fn read(&self) -> BTreeMap<String, f64> {
         values(Host::new(&self.settings()).read(1_800_000_000_000_000_000))
-    }
-}
-
-/// Each point as `name{labels}`.
-fn values(metrics: Vec<Metric>) -> BTreeMap<String, f64> {
-    let mut values = BTreeMap::new();
-    for metric in metrics {
-        let (Data::Sum { points, .. } | Data::Gauge { points }) = &metric.data else {
-            panic!("{metric:?}");
-        };
-        for point in points {
-            let labels: Vec<_> = { point.attributes.iter() }
-                .map(|(_, text)| text.to_text())
-                .collect();
-            let name = format!("{}{{{}}}", metric.name, labels.join(","));
-            assert!(
-                values.insert(name.clone(), point.value.as_f64()).is_none(),
-                "{name} twice"
-            );
-        }
-    }
-    values
-}
-
-#[track_caller]
-fn check(values: &BTreeMap<String, f64>, expect: &[(&str, f64)]) {
-    for (name, value) in expect {
-        assert_eq!(values.get(*name), Some(value), "{name} of {values:#?}");
     }
 }
 
