@@ -7,5 +7,9 @@ mod crowd;
 mod endings;
 mod once;
 mod others;
+#[path = "../support/record.rs"]
+mod record;
+#[path = "../support/scripted.rs"]
+mod scripted;
 mod server;
 mod support;

@@ -1,5 +1,7 @@
 //! A client with the layer in its stack, and what is known when a call is over.
 
+pub(crate) use crate::record::{ACTIVE, DURATION, FIRST, GAPS, TOKENS, int};
+pub(crate) use crate::scripted::soon;
 use crate::server::Server;
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
@@ -12,12 +14,6 @@ use obs_llm::{Dialect, Llm, LlmClientLayer, Provider};
 use obs_testing::{Capture, CapturedRecord};
 use std::time::Duration;
 use tower::ServiceBuilder;
-
-pub(crate) const DURATION: &str = "gen_ai.client.operation.duration";
-pub(crate) const FIRST: &str = "gen_ai.client.operation.time_to_first_chunk";
-pub(crate) const GAPS: &str = "gen_ai.client.operation.time_per_output_chunk";
-pub(crate) const TOKENS: &str = "gen_ai.client.token.usage";
-pub(crate) const ACTIVE: &str = "obs.llm.client.active_calls";
 
 pub(crate) type OpenAi = Client<OpenAIConfig>;
 
@@ -61,12 +57,6 @@ pub(crate) fn asks(request: serde_json::Value) -> CreateChatCompletionRequest {
     serde_json::from_value(request).expect("a request")
 }
 
-/// In time, or not at all.
-pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(30);
-    tokio::time::timeout(patience, what).await.expect("in time")
-}
-
 /// When there are so many records: what reads a stream is a task of the client's.
 pub(crate) async fn there(capture: &Capture, records: usize) {
     soon(async {
@@ -89,9 +79,4 @@ pub(crate) async fn over(capture: &Capture, error: Option<&str>) -> CapturedReco
 
 pub(crate) async fn over_as(capture: &Capture, end: End, error: Option<&str>) {
     assert_eq!(over(capture, error).await.outcome.end(), end);
-}
-
-/// A number that a record has.
-pub(crate) fn int(record: &CapturedRecord, name: &str) -> Option<i64> {
-    record.attr(name).and_then(obs_testing::AttrValue::as_i64)
 }

@@ -11,6 +11,8 @@ mod injection;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod retried;
+#[path = "../support/scripted.rs"]
+mod scripted;
 mod sockets;
 mod support;
 mod wires;

@@ -1,6 +1,7 @@
 //! Endings on sockets: hyper-util's client against a server that does what it is told to.
 
 use crate::answers::layer;
+use crate::scripted::{Act, STREAM, serve, soon};
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::channel::{Channel, Sender};
@@ -17,114 +18,16 @@ use obs_llm::{Dialect, Llm, LlmClientLayer};
 use obs_testing::{Capture, CapturedRecord};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use std::sync::atomic::Ordering;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tower::util::service_fn;
 use tower::{Layer, ServiceExt};
 
 const DURATION: &str = "gen_ai.client.operation.duration";
 const ACTIVE: &str = "obs.llm.client.active_calls";
 const ANSWER: &str = include_str!("../corpus/anthropic/text.sse");
-const HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 const ASKED: &str = r#"{"model":"claude-sonnet-4-5","stream":true,"max_tokens":64,"messages":[]}"#;
-
-#[derive(Clone, Debug)]
-enum Act {
-    Send(String),
-    /// One chunk of a body.
-    Chunk(String),
-    /// Goes on when the client says so.
-    Await,
-    /// Until the client is gone.
-    Hold,
-    Reset,
-    Close,
-}
-
-struct Server {
-    address: SocketAddr,
-    connections: Arc<AtomicU32>,
-    /// A request is there.
-    arrived: Arc<Notify>,
-    go_on: Arc<Notify>,
-}
-
-/// Reads a request, and whether there was one.
-async fn asked(stream: &mut TcpStream) -> bool {
-    let mut read = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&read[..at]).to_lowercase();
-            let length = head.split("content-length: ").nth(1).expect("it is known");
-            let length: usize = length.lines().next().unwrap().parse().expect("a number");
-            if read.len() >= at + 4 + length {
-                return true;
-            }
-        }
-        match stream.read(&mut piece).await {
-            Ok(0) | Err(_) => return false,
-            Ok(count) => read.extend_from_slice(&piece[..count]),
-        }
-    }
-}
-
-async fn act(stream: &mut TcpStream, acts: &[Act], go_on: &Notify) -> std::io::Result<bool> {
-    for act in acts {
-        match act {
-            Act::Send(text) => stream.write_all(text.as_bytes()).await?,
-            Act::Chunk(text) => {
-                let chunk = format!("{:x}\r\n{text}\r\n", text.len());
-                stream.write_all(chunk.as_bytes()).await?;
-            }
-            Act::Await => go_on.notified().await,
-            Act::Hold => {
-                let mut rest = Vec::new();
-                let _ = stream.read_to_end(&mut rest).await;
-            }
-            Act::Reset => {
-                stream.set_zero_linger()?;
-                return Ok(false);
-            }
-            Act::Close => return Ok(false),
-        }
-    }
-    Ok(true)
-}
-
-/// Answers each request so.
-async fn serve(acts: Vec<Act>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let server = Server {
-        address: listener.local_addr().expect("it is bound"),
-        connections: Arc::default(),
-        arrived: Arc::default(),
-        go_on: Arc::default(),
-    };
-    let (connections, go_on) = (server.connections.clone(), server.go_on.clone());
-    let arrived = server.arrived.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            connections.fetch_add(1, Ordering::Relaxed);
-            let (acts, go_on) = (acts.clone(), go_on.clone());
-            let arrived = arrived.clone();
-            tokio::spawn(async move {
-                while asked(&mut stream).await {
-                    arrived.notify_one();
-                    if !matches!(act(&mut stream, &acts, &go_on).await, Ok(true)) {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    server
-}
 
 type Sends = Client<HttpConnector, RequestBody<Full<Bytes>>>;
 type Asks = LlmClient<Sends>;
@@ -139,12 +42,6 @@ fn client(capture: &Capture, http2: bool) -> Asks {
 fn request(address: SocketAddr) -> Request<Full<Bytes>> {
     let request = Request::post(format!("http://{address}/v1/messages"));
     request.body(Full::from(ASKED)).expect("a request")
-}
-
-/// In time, or not at all.
-async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(30);
-    tokio::time::timeout(patience, what).await.expect("in time")
 }
 
 /// Reads so many bytes.
@@ -234,7 +131,7 @@ async fn ended(k: usize, events: &[&str]) {
     let bytes = sent.concat().len();
     let (told, whole) = (k >= events.len() - 1, k == events.len());
     let or = |error: &'static str, fine: bool| (!fine).then_some(error);
-    let last = Act::Send("0\r\n\r\n".to_owned());
+    let last = Act::Last;
     let ends = [
         (vec![Act::Hold], or("cancelled", told)),
         (vec![Act::Await, Act::Reset], or("body_error", whole)),
@@ -243,7 +140,7 @@ async fn ended(k: usize, events: &[&str]) {
     ];
     for (end, error) in ends {
         let capture = Capture::new();
-        let mut acts = vec![Act::Send(HEAD.to_owned())];
+        let mut acts = vec![Act::Send(STREAM.to_owned())];
         acts.extend(sent.iter().map(|event| Act::Chunk((*event).to_owned())));
         acts.extend(end.iter().cloned());
         let server = serve(acts).await;
@@ -274,7 +171,10 @@ async fn after_each_event_an_answer_may_end_in_each_way() {
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_call() {
     let capture = Capture::new();
-    let answer = Act::Send(format!("{HEAD}{:x}\r\n{ANSWER}\r\n0\r\n\r\n", ANSWER.len()));
+    let answer = Act::Send(format!(
+        "{STREAM}{:x}\r\n{ANSWER}\r\n0\r\n\r\n",
+        ANSWER.len()
+    ));
     let server = serve(vec![answer]).await;
     let client = client(&capture, false);
     for _ in 0..3 {
@@ -394,7 +294,10 @@ async fn over_http2_what_is_injected_has_its_length() {
 async fn within_a_call_that_is_observed_already_nothing_counts_twice() {
     let capture = Capture::new();
     let server = serve(vec![
-        Act::Send(format!("{HEAD}{:x}\r\n{ANSWER}\r\n0\r\n\r\n", ANSWER.len())),
+        Act::Send(format!(
+            "{STREAM}{:x}\r\n{ANSWER}\r\n0\r\n\r\n",
+            ANSWER.len()
+        )),
         Act::Close,
     ])
     .await;
@@ -412,7 +315,10 @@ async fn within_a_call_that_is_observed_already_nothing_counts_twice() {
 async fn a_gateway_in_between_is_a_call_of_its_own() {
     let capture = Capture::new();
     let server = serve(vec![
-        Act::Send(format!("{HEAD}{:x}\r\n{ANSWER}\r\n0\r\n\r\n", ANSWER.len())),
+        Act::Send(format!(
+            "{STREAM}{:x}\r\n{ANSWER}\r\n0\r\n\r\n",
+            ANSWER.len()
+        )),
         Act::Close,
     ])
     .await;

@@ -188,7 +188,7 @@ async fn what_is_read_is_what_would_be_read_without_us() {
     let events: Vec<_> = soon(stream.map(shown).collect()).await;
     assert_eq!(events, expect);
     // And so are the requests.
-    let asked = server.asked();
+    let asked = server.bodies();
     assert_eq!(asked[0], asked[1]);
     over(&capture, None);
 }

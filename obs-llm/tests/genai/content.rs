@@ -1,7 +1,8 @@
 //! Prompts and answers: nowhere, unless they are asked for.
 
 use crate::answers::{ANSWER, EVENTS};
-use crate::server::{serve, serve_each, soon, streamed, whole};
+use crate::scripted::serve_each;
+use crate::server::{serve, soon, streamed, whole};
 use crate::support::{client, hello, llm, openai, over};
 use futures_util::StreamExt;
 use genai::chat::{ChatMessage, ChatRequest, ContentPart, Tool, ToolCall, ToolResponse};

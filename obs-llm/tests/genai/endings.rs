@@ -1,7 +1,7 @@
 //! Every way in which a call may end.
 
 use crate::answers::EVENTS;
-use crate::server::{Act, LAST, begun, nobody, serve, soon, streamed, whole};
+use crate::server::{Act, begun, nobody, serve, soon, streamed, whole};
 use crate::support::{
     ACTIVE, Counts, DURATION, anthropic, bare, client, hello, int, llm, openai, over, read, target,
 };
@@ -137,7 +137,7 @@ async fn after_each_event_an_answer_may_end_in_each_way() {
         let sent = &events[..k];
         let (told, whole) = (k >= events.len() - 1, k == events.len());
         let or = |error: &'static str, fine: bool| (!fine).then_some(error);
-        let last = Act::Send(LAST.to_owned());
+        let last = Act::Last;
         let ends = [
             (vec![Act::Hold], or("cancelled", told)),
             (vec![Act::Await, Act::Reset], or("body_error", whole)),
@@ -251,7 +251,7 @@ async fn a_stream_that_nobody_reads_is_cancelled() {
     assert_eq!(capture.in_flight(ACTIVE), 1);
     drop(answer);
     over(&capture, Some("cancelled"));
-    assert!(server.asked().is_empty(), "genai asks when it is read");
+    assert!(server.bodies().is_empty(), "genai asks when it is read");
 }
 
 #[tokio::test]

@@ -7,5 +7,9 @@ mod content;
 mod endings;
 mod formats;
 mod options;
+#[path = "../support/record.rs"]
+mod record;
+#[path = "../support/scripted.rs"]
+mod scripted;
 mod server;
 mod support;

@@ -66,7 +66,7 @@ async fn a_client_with_defaults_is_asked_nothing_else() {
     assert_eq!(record.attr("gen_ai.request.temperature"), Some(&0.5.into()));
     let stops = record.attr("gen_ai.request.stop_sequences");
     assert_eq!(stops, Some(&vec!["END"].into()));
-    let asked = server.asked();
+    let asked = server.bodies();
     assert_eq!(asked[0], asked[1]);
     assert!(asked[0].contains("END"), "{}", asked[0]);
 }
@@ -81,7 +81,7 @@ async fn a_report_of_tokens_is_asked_for_where_it_is_wanted_and_nowhere_else() {
     read(&plain, &server, None).await;
     read(&wants, &server, Some(&refuses)).await;
     read(&wants, &server, None).await;
-    let asked = server.asked();
+    let asked = server.bodies();
     let asks: Vec<bool> = asked
         .iter()
         .map(|asked| asked.contains("include_usage"))

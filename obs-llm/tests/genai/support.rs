@@ -1,5 +1,6 @@
 //! Clients, and what is to be known of the only call.
 
+pub(crate) use crate::record::{ACTIVE, DURATION, FIRST, TOKENS, int, over};
 use crate::server::Server;
 use futures_util::StreamExt;
 use genai::adapter::AdapterKind;
@@ -8,13 +9,8 @@ use genai::resolver::{AuthData, Endpoint};
 use genai::{ModelIden, ServiceTarget};
 use obs_llm::adapters::genai::{ChatStream, Client};
 use obs_llm::{Dialect, Llm};
-use obs_testing::{Capture, CapturedRecord};
+use obs_testing::Capture;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-pub(crate) const DURATION: &str = "gen_ai.client.operation.duration";
-pub(crate) const FIRST: &str = "gen_ai.client.operation.time_to_first_chunk";
-pub(crate) const TOKENS: &str = "gen_ai.client.token.usage";
-pub(crate) const ACTIVE: &str = "obs.llm.client.active_calls";
 
 pub(crate) fn llm(capture: &Capture) -> Llm {
     Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41)
@@ -59,22 +55,6 @@ pub(crate) async fn read(stream: &mut ChatStream, events: usize) -> Vec<ChatStre
         read.push(event.expect("more").expect("unbroken"));
     }
     read
-}
-
-/// The record of the only call.
-#[track_caller]
-pub(crate) fn over(capture: &Capture, error: Option<&str>) -> CapturedRecord {
-    assert_eq!(capture.count(DURATION), 1, "durations");
-    assert_eq!(capture.in_flight(ACTIVE), 0, "in flight");
-    let mut records = capture.take_records();
-    assert_eq!(records.len(), 1, "{records:#?}");
-    let record = records.remove(0);
-    assert_eq!(record.error_type(), error, "{record:#?}");
-    record
-}
-
-pub(crate) fn int(record: &CapturedRecord, name: &str) -> Option<i64> {
-    record.attr(name).and_then(obs_testing::AttrValue::as_i64)
 }
 
 /// A sink that counts.

@@ -1,7 +1,8 @@
 //! Within an agent: each turn of its loop is a call.
 
 use crate::answers::{ANSWER, EVENTS};
-use crate::server::{Act, begun, serve, serve_each, soon, streamed, whole};
+use crate::scripted::serve_each;
+use crate::server::{Act, begun, serve, soon, streamed, whole};
 use crate::support::{ACTIVE, DURATION, TOKENS, chat, int, over};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -90,8 +91,8 @@ async fn each_turn_is_a_call_the_child_of_what_is_current() {
         let request = Request::get("/").body(Full::default());
         let answered = layer.layer(answers).oneshot(request.expect("a request"));
         drop(soon(answered).await.expect("infallible"));
-        assert_eq!(server.asked().len(), 2);
-        assert!(server.asked()[1].contains("rain"), "the tool's answer");
+        assert_eq!(server.bodies().len(), 2);
+        assert!(server.bodies()[1].contains("rain"), "the tool's answer");
         two_turns(&capture);
     }
 }

@@ -179,7 +179,7 @@ async fn what_is_read_is_what_would_be_read_without_us() {
         "it says the same of itself"
     );
     // And so are the requests.
-    let asked = server.asked();
+    let asked = server.bodies();
     assert_eq!(asked[0], asked[1]);
     assert_eq!(capture.count(DURATION), 2);
 }

@@ -2,7 +2,7 @@
 
 use crate::answers::{ANSWER, EVENTS};
 use crate::client::Sends;
-use crate::server::{Act, LAST, begun, nobody, serve, soon, streamed, whole};
+use crate::server::{Act, begun, nobody, serve, soon, streamed, whole};
 use crate::support::{ACTIVE, Frames, anthropic, chat, hello, hyper, int, layer, openai, over};
 use futures_util::{FutureExt, StreamExt};
 use obs_testing::{Capture, CapturedRecord};
@@ -102,7 +102,7 @@ async fn after_each_event_an_answer_may_end_in_each_way() {
             0 => Some("service_error"),
             _ => or("body_error", told),
         };
-        let last = Act::Send(LAST.to_owned());
+        let last = Act::Last;
         let ends = [
             (vec![Act::Hold], or("cancelled", told)),
             (vec![Act::Await, Act::Reset], broken),
@@ -192,7 +192,7 @@ async fn a_stream_that_nobody_reads_is_cancelled() {
     assert_eq!(capture.in_flight(ACTIVE), 1);
     drop(stream);
     over(&capture, Some("cancelled"));
-    assert!(server.asked().is_empty(), "rig asks when it is read");
+    assert!(server.bodies().is_empty(), "rig asks when it is read");
 }
 
 #[tokio::test]

@@ -9,6 +9,10 @@ mod content;
 mod endings;
 mod formats;
 mod others;
+#[path = "../support/record.rs"]
+mod record;
+#[path = "../support/scripted.rs"]
+mod scripted;
 #[path = "../genai/server.rs"]
 mod server;
 mod support;

@@ -1,6 +1,7 @@
 //! Models, and what is to be known of the only call.
 
 use crate::client::Sends;
+pub(crate) use crate::record::{ACTIVE, DURATION, FIRST, TOKENS, int, over};
 use futures_util::StreamExt;
 use http_body::Body;
 use hyper_util::client::legacy::Client;
@@ -8,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use obs_llm::adapters::rig::{ModelLayer, ObservedTransport, ObservedWire};
 use obs_llm::{Dialect, Llm};
-use obs_testing::{Capture, CapturedRecord};
+use obs_testing::Capture;
 use rig_core::Model;
 use rig_core::completion::CompletionRequest;
 use rig_core::driver::{Exchange, Opening, Transport};
@@ -21,11 +22,6 @@ use rig_core::wire::Wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-pub(crate) const DURATION: &str = "gen_ai.client.operation.duration";
-pub(crate) const FIRST: &str = "gen_ai.client.operation.time_to_first_chunk";
-pub(crate) const TOKENS: &str = "gen_ai.client.token.usage";
-pub(crate) const ACTIVE: &str = "obs.llm.client.active_calls";
 
 /// hyper-util's, with whatever stands outside of it.
 pub(crate) fn hyper<B>() -> Client<HttpConnector, B>
@@ -63,22 +59,6 @@ pub(crate) fn chat(capture: &Capture, url: &str) -> Observed<Chat> {
 
 pub(crate) fn hello() -> CompletionRequest {
     CompletionRequest::new("what nobody is to know")
-}
-
-/// The record of the only call.
-#[track_caller]
-pub(crate) fn over(capture: &Capture, error: Option<&str>) -> CapturedRecord {
-    assert_eq!(capture.count(DURATION), 1, "durations");
-    assert_eq!(capture.in_flight(ACTIVE), 0, "in flight");
-    let mut records = capture.take_records();
-    assert_eq!(records.len(), 1, "{records:#?}");
-    let record = records.remove(0);
-    assert_eq!(record.error_type(), error, "{record:#?}");
-    record
-}
-
-pub(crate) fn int(record: &CapturedRecord, name: &str) -> Option<i64> {
-    record.attr(name).and_then(obs_testing::AttrValue::as_i64)
 }
 
 /// A transport that counts the frames that are read of it.
