@@ -66,7 +66,7 @@ pub(crate) fn scope<R>(run: &RunRef, work: impl FnOnce() -> R) -> R {
 }
 
 pin_project! {
-    /// A future polled within a run: see [`RunRef::wrap`].
+    /// A future polled within a run: see [`RunRef::wrap`] and [`Run::wrap`](crate::Run::wrap).
     #[must_use = "futures do nothing unless polled"]
     pub struct Within<F> {
         // One of the two: with the operation that a handler made of the run, or without.
@@ -78,8 +78,8 @@ pin_project! {
 }
 
 impl<F: Future> Within<F> {
-    pub(crate) fn new(run: RunRef, future: F) -> Self {
-        let operation = run.operation().cloned();
+    pub(crate) fn new(run: Option<RunRef>, future: F) -> Self {
+        let operation = run.as_ref().and_then(RunRef::operation).cloned();
         let scoped = Scoped {
             future: Some(future),
             run,
@@ -121,14 +121,14 @@ pin_project! {
     struct Scoped<F> {
         #[pin]
         future: Option<F>,
-        run: RunRef,
+        run: Option<RunRef>,
     }
 
     impl<F> PinnedDrop for Scoped<F> {
         /// What the future's destructors do is the run's, too.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let restore = Restore::enter(this.run);
+            let restore = this.run.as_ref().map(Restore::enter);
             this.future.set(None);
             drop(restore);
         }
@@ -140,9 +140,10 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        match this.future.as_pin_mut() {
-            Some(future) => scope(this.run, || future.poll(cx)),
-            None => Poll::Pending,
+        match (this.future.as_pin_mut(), this.run) {
+            (Some(future), Some(run)) => scope(run, || future.poll(cx)),
+            (Some(future), None) => future.poll(cx),
+            (None, _) => Poll::Pending,
         }
     }
 }

@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// let handlers = Handlers::new().with(Print);
 /// let info = RunInfo::new(Component::Tool, "weather");
 /// let run = handlers.start(info, RunParent::Current, &Input::Tool(Default::default()));
-/// // … it is called, within `run.reference().wrap(…)` …
+/// // … it is called, within `run.wrap(…)` …
 /// run.end(&Output::Tool(Default::default()));
 /// ```
 #[derive(Clone, Default)]
@@ -262,6 +262,11 @@ impl Run {
             Some(reference) => reference.in_scope(work),
             None => work(),
         }
+    }
+
+    /// Polls `future` as part of it: see [`RunRef::wrap`]. Where nobody is told of it, as part of what is around it.
+    pub fn wrap<F: Future>(&self, future: F) -> current::Within<F> {
+        current::Within::new(self.reference.clone(), future)
     }
 
     /// It ended well.

@@ -263,7 +263,7 @@ impl RunRef {
 
     /// Polls `future` as part of the run, on whichever thread that is: for the run's own work, and for `spawn`.
     pub fn wrap<F: Future>(&self, future: F) -> current::Within<F> {
-        current::Within::new(self.clone(), future)
+        current::Within::new(Some(self.clone()), future)
     }
 
     /// The next one within it.
