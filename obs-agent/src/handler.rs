@@ -7,6 +7,7 @@ use crate::run::{RunInfo, RunRef, Starting};
 use std::any::Any;
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
+use std::sync::{Mutex, PoisonError};
 
 /// Is told of runs: at five timings, those of Eino's callbacks.
 ///
@@ -124,41 +125,48 @@ impl fmt::Debug for Timings {
 
 /// What a handler remembers of a run, from its start to its end.
 #[derive(Default)]
-pub struct State(Option<Box<dyn Any + Send>>);
+pub struct State(
+    /// Never locked: whoever has the run alone has this. A reference to a run can be held across an `await`, though.
+    Mutex<Option<Box<dyn Any + Send>>>,
+);
 
 impl State {
     /// Nothing.
     pub const fn none() -> Self {
-        Self(None)
+        Self(Mutex::new(None))
     }
 
     /// This.
     pub fn new<T: Send + 'static>(value: T) -> Self {
-        Self(Some(Box::new(value)))
+        Self(Mutex::new(Some(Box::new(value))))
     }
 
     /// It, if it is of this type.
     #[inline]
     pub fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
-        self.0.as_deref_mut().and_then(|value| value.downcast_mut())
+        let value = self.value().as_deref_mut();
+        value.and_then(|value| value.downcast_mut())
     }
 
     /// Takes it out, if it is of this type.
     pub fn take<T: 'static>(&mut self) -> Option<Box<T>> {
-        match self.0.take()?.downcast() {
+        match self.value().take()?.downcast() {
             Ok(value) => Some(value),
             Err(other) => {
-                self.0 = Some(other);
+                *self.value() = Some(other);
                 None
             }
         }
+    }
+
+    #[inline]
+    fn value(&mut self) -> &mut Option<Box<dyn Any + Send>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("is_none", &self.0.is_none())
-            .finish()
+        f.debug_struct("State").finish_non_exhaustive()
     }
 }

@@ -86,6 +86,21 @@ fn what_is_within_a_run_that_nobody_wants_is_within_the_run_around_it() {
     assert_eq!(reference(&inner).parent(), Some(reference(&outer).id()));
 }
 
+/// For work that is given to a runtime, and holds a reference to its run while it waits.
+#[test]
+fn a_run_can_be_lent_across_an_await() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let run = start(&handlers(), "outer", RunParent::Root);
+    let work = is_send(async {
+        let lent = &run;
+        YieldOnce::default().await;
+        lent.is_told()
+    });
+    assert!(block_on(work));
+}
+
 #[test]
 fn a_framework_brings_its_own_ids() {
     let info = RunInfo::new(Component::Agent, "planner").with_id(0xfeed_u128.into());
