@@ -10,7 +10,7 @@ pub struct RunError<'a> {
     /// What kind of error, for `error.type`: a word of a small set, no text of an error. Empty where nothing is known.
     pub kind: &'a str,
     /// The error itself, for handlers that may show it: it can hold what a user said.
-    pub message: Option<&'a dyn fmt::Display>,
+    pub message: Option<&'a (dyn fmt::Display + Sync)>,
 }
 
 /// In which way a run ended that did not end well.
@@ -58,7 +58,7 @@ impl<'a> RunError<'a> {
 
     /// With the error itself.
     #[must_use]
-    pub const fn with_message(self, message: &'a dyn fmt::Display) -> Self {
+    pub const fn with_message(self, message: &'a (dyn fmt::Display + Sync)) -> Self {
         Self {
             message: Some(message),
             ..self

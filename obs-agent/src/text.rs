@@ -12,9 +12,9 @@ pub enum Text<'a> {
     /// It is there, and JSON.
     Json(&'a str),
     /// Appended to what it is given, when somebody asks.
-    PlainBy(&'a dyn Fn(&mut String)),
+    PlainBy(&'a (dyn Fn(&mut String) + Sync)),
     /// The same, and JSON.
-    JsonBy(&'a dyn Fn(&mut String)),
+    JsonBy(&'a (dyn Fn(&mut String) + Sync)),
 }
 
 impl Text<'_> {
