@@ -122,6 +122,7 @@ impl Handlers {
         tell: impl Fn(&dyn Handler, &mut Starting<'_>, Timings) -> (State, Option<Box<dyn InputTap>>),
     ) -> (Run, InputTaps) {
         let ambient;
+        let is_ambient = matches!(parent, RunParent::Current);
         let parent = match parent {
             RunParent::Of(parent) => Some(parent),
             RunParent::Root => None,
@@ -160,6 +161,7 @@ impl Handlers {
             info,
             id: info.id.unwrap_or_else(RunId::next),
             parent,
+            is_ambient,
             step: parent.map_or(0, RunRef::step_within),
             operations: Operations::new(),
             handler: 0,
@@ -177,9 +179,13 @@ impl Handlers {
                     slot.state = state;
                     taps.taps.extend(tap);
                 }
-                None => slot.wants = Timings::NONE,
+                None => {
+                    slot.wants = Timings::NONE;
+                    starting.unmake();
+                }
             }
         }
+        starting.inherit();
         let reference = RunRef::new(starting);
         let told = Told {
             handlers: self.clone(),

@@ -2,9 +2,12 @@
 
 use crate::component::Component;
 use crate::current;
-use obs_core::OpRef;
+use obs_core::otel::KeyValue;
 use obs_core::otel::trace::SpanContext;
+use obs_core::semconv::obs;
+use obs_core::{OpRef, Parent};
 use smallvec::SmallVec;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -103,8 +106,19 @@ pub enum RunParent<'a> {
     Root,
 }
 
-/// Operations by whose handler they are of.
-pub(crate) type Operations = SmallVec<[(usize, OpRef); 1]>;
+/// What handlers have of a run, each one's own.
+pub(crate) type Operations = SmallVec<[Made; 1]>;
+
+/// What one handler has of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    handler: usize,
+    /// Its operation, or where it makes none the one around it.
+    operation: Option<OpRef>,
+    is_own: bool,
+    /// What it keeps of it, or of what is around it.
+    kept: Option<Arc<dyn Any + Send + Sync>>,
+}
 
 /// A run that is about to begin, as its handlers are told of it.
 #[derive(Debug)]
@@ -112,15 +126,17 @@ pub struct Starting<'a> {
     pub(crate) info: &'a RunInfo<'a>,
     pub(crate) id: RunId,
     pub(crate) parent: Option<&'a RunRef>,
+    /// Whether the parent is the run in which this is called.
+    pub(crate) is_ambient: bool,
     pub(crate) step: u32,
     pub(crate) operations: Operations,
     /// Who is told just now.
     pub(crate) handler: usize,
 }
 
-impl Starting<'_> {
+impl<'a> Starting<'a> {
     /// What it is of.
-    pub fn info(&self) -> &RunInfo<'_> {
+    pub fn info(&self) -> &'a RunInfo<'a> {
         self.info
     }
 
@@ -130,7 +146,7 @@ impl Starting<'_> {
     }
 
     /// What it is part of.
-    pub fn parent(&self) -> Option<&RunRef> {
+    pub fn parent(&self) -> Option<&'a RunRef> {
         self.parent
     }
 
@@ -144,15 +160,91 @@ impl Starting<'_> {
         self.step
     }
 
-    /// The operation that this handler has of the run around it, for the parent of its own.
-    pub fn operation_around(&self) -> Option<&OpRef> {
+    /// The operation that this handler has of the run around it, for the parent of its own. Where it made none of that, it is the
+    /// one around that.
+    pub fn operation_around(&self) -> Option<&'a OpRef> {
         self.parent?.operation_of(self.handler)
+    }
+
+    /// The operation that this handler made of the parent itself.
+    pub fn operation_of_parent(&self) -> Option<&'a OpRef> {
+        let made = self.parent?.made(self.handler)?;
+        made.operation.as_ref().filter(|_| made.is_own)
+    }
+
+    /// Whose child this handler's operation is: that of the [operation around](Self::operation_around) or, where the run begins
+    /// [within it](RunParent::Current), of what the user has opened there besides.
+    pub fn operation_parent(&self) -> Parent<'a> {
+        match self.operation_around() {
+            Some(around) if !self.is_current(around) => Parent::Operation(around),
+            _ => Parent::Current,
+        }
+    }
+
+    /// Whether whoever works in the scope of the parent has this operation around.
+    fn is_current(&self, operation: &OpRef) -> bool {
+        let current = self.parent.and_then(RunRef::operation);
+        self.is_ambient && current.is_some_and(|current| std::ptr::eq(current, operation))
     }
 
     /// What this handler makes of the run is this operation: what is [polled in the run](RunRef::wrap) is within it, and so are the
     /// runs within the run.
     pub fn set_operation(&mut self, operation: OpRef) {
-        self.operations.push((self.handler, operation));
+        let made = self.made();
+        made.operation = Some(operation);
+        made.is_own = true;
+    }
+
+    /// What this handler keeps of the run for the runs within it, however deep, until one of those keeps something else.
+    pub fn keep<T: Any + Send + Sync>(&mut self, kept: Arc<T>) {
+        self.made().kept = Some(kept);
+    }
+
+    /// What this handler [kept](Self::keep) of the runs around it, if it is of this type.
+    pub fn kept_around<T: Any + Send + Sync>(&self) -> Option<&'a T> {
+        self.parent?
+            .made(self.handler)?
+            .kept
+            .as_deref()?
+            .downcast_ref()
+    }
+
+    fn made(&mut self) -> &mut Made {
+        let handler = self.handler;
+        let at = { self.operations.iter() }.position(|made| made.handler == handler);
+        let at = at.unwrap_or_else(|| {
+            self.operations.push(Made {
+                handler,
+                operation: None,
+                is_own: false,
+                kept: None,
+            });
+            self.operations.len() - 1
+        });
+        &mut self.operations[at]
+    }
+
+    /// The handler that was told last panicked: what it made has ended with it.
+    pub(crate) fn unmake(&mut self) {
+        let handler = self.handler;
+        self.operations.retain(|made| made.handler != handler);
+    }
+
+    /// What handlers have of the parent they have of the run, too, where they made nothing of their own.
+    pub(crate) fn inherit(&mut self) {
+        for around in self.parent.iter().flat_map(|parent| &parent.0.operations) {
+            let own = { self.operations.iter_mut() }.find(|own| own.handler == around.handler);
+            match own {
+                Some(own) => {
+                    own.operation = own.operation.take().or_else(|| around.operation.clone());
+                    own.kept = own.kept.take().or_else(|| around.kept.clone());
+                }
+                None => self.operations.push(Made {
+                    is_own: false,
+                    ..around.clone()
+                }),
+            }
+        }
     }
 }
 
@@ -235,21 +327,40 @@ impl RunRef {
         }
     }
 
-    /// The ids of its span, where a handler makes one.
+    /// The ids of its span, where a handler makes one, or of that around it.
     pub fn span_context(&self) -> Option<SpanContext> {
         self.operation().map(OpRef::span_context)
     }
 
-    /// The operation that it is to whichever handler makes one, the outermost of them.
+    /// The operation that it is to whichever handler makes one, the outermost of them; where none does, the one around it.
     pub fn operation(&self) -> Option<&OpRef> {
-        self.0.operations.first().map(|(_, operation)| operation)
+        let made = || self.0.operations.iter();
+        let own = made().find(|made| made.is_own);
+        let own = own.or_else(|| made().find(|made| made.operation.is_some()));
+        own.and_then(|made| made.operation.as_ref())
     }
 
     pub(crate) fn operation_of(&self, handler: usize) -> Option<&OpRef> {
+        self.made(handler)?.operation.as_ref()
+    }
+
+    fn made(&self, handler: usize) -> Option<&Made> {
         let mut operations = self.0.operations.iter();
-        operations
-            .find(|(of, _)| *of == handler)
-            .map(|(_, operation)| operation)
+        operations.find(|made| made.handler == handler)
+    }
+
+    /// It goes on with what another run handed over, an agent to an agent: its span gets a link to that one's, with the name of
+    /// whose it was. For runs of which neither is within the other.
+    pub fn handed_from(&self, from: &Self) {
+        let mades = self.0.operations.iter().filter(|made| made.is_own);
+        for made in mades {
+            if let (Some(operation), Some(other)) =
+                (&made.operation, from.operation_of(made.handler))
+            {
+                let name = KeyValue::new(obs::agent::HANDOFF.as_str(), from.info().name.to_owned());
+                operation.add_link(other.span_context(), vec![name]);
+            }
+        }
     }
 
     /// Runs `work` as part of the run: runs and operations that begin there are within it.
