@@ -40,7 +40,7 @@ pub enum Component {
     Mcp,
 }
 
-const NAMES: &[&str] = &[
+const NAMES: [&str; 16] = [
     "model",
     "tool",
     "retriever",
@@ -79,6 +79,9 @@ impl Component {
         Self::Memory,
         Self::Mcp,
     ];
+
+    /// Their names, in their order.
+    pub(crate) const NAMES: [&'static str; 16] = NAMES;
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {

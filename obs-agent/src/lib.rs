@@ -5,10 +5,12 @@
 mod component;
 mod contain;
 pub mod current;
+pub mod descriptor;
 mod failure;
 mod handler;
 mod handlers;
 pub mod input;
+mod observer;
 pub mod output;
 mod run;
 #[cfg(feature = "stream")]
@@ -21,6 +23,7 @@ pub use failure::{RunEnd, RunError};
 pub use handler::{Handler, InputTap, State, Timings};
 pub use handlers::{Handlers, InputTaps, Run, append_global};
 pub use input::Input;
+pub use observer::AgentObserver;
 pub use output::{Item, Output};
 pub use run::{RunId, RunInfo, RunParent, RunRef, Starting};
 #[cfg(feature = "stream")]
