@@ -82,9 +82,16 @@ impl Telemetry {
     /// From now on `witness` is told of operations in sessions. It stays for as long as the telemetry. Here and not on the
     /// [`Builder`](crate::Builder), as a ledger needs the telemetry that it emits its summaries through.
     ///
-    /// False where there is no room for another one: there is for eight.
+    /// False where there is no room for another one, which [`warnings`](Self::warnings) say, too: there is for eight.
     pub fn witness_sessions(&self, witness: impl SessionWitness) -> bool {
-        self.engine().witnesses.add(Box::new(witness))
+        let engine = self.engine();
+        let taken = engine.witnesses.add(Box::new(witness));
+        if !taken {
+            let warning =
+                format!("there are {MOST} witnesses of sessions: a further one is told nothing");
+            engine.diagnostics.warn(warning);
+        }
+        taken
     }
 }
 

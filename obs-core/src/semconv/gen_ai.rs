@@ -62,6 +62,8 @@ names! {
     INPUT_MESSAGES = "gen_ai.input.messages";
     /// The messages of the answer, where content is captured.
     OUTPUT_MESSAGES = "gen_ai.output.messages";
+    /// The tool that is called.
+    TOOL_NAME = "gen_ai.tool.name";
     /// The tools that the model may call, where content is captured.
     TOOL_DEFINITIONS = "gen_ai.tool.definitions";
     /// What was evaluated.

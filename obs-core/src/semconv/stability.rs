@@ -51,6 +51,7 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (container::ALL, Stable),
     (hw::ALL, Development),
     (obs::ALL, Ours),
+    (obs::agent::ALL, Ours),
 ];
 
 /// Attributes that are not what most of their group is.
@@ -286,6 +287,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::GPU_XID_VERDICTS, Ours),
     (obs::GPU_GATE_STATUS, Ours),
     (obs::GPU_GATE_REFUSALS, Ours),
+    (obs::agent::SESSIONS, Ours),
+    (obs::agent::SESSIONS_MEMORY, Ours),
+    (obs::agent::SESSIONS_ENDED, Ours),
+    (obs::agent::BUDGETS_EXCEEDED, Ours),
 ];
 
 /// Attributes of the resource.
@@ -310,7 +315,8 @@ pub const PREFIXES: &[(&str, Stability)] = &[
 ];
 
 /// Events of spans that are no event points.
-pub const EVENTS: &[(&str, Stability)] = &[(exception::EVENT, Stable)];
+pub const EVENTS: &[(&str, Stability)] =
+    &[(exception::EVENT, Stable), (obs::agent::BUDGET_EVENT, Ours)];
 
 /// Events that are log records.
 pub const LOG_EVENTS: &[(&str, Stability)] = &[
@@ -319,6 +325,7 @@ pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (obs::LLM_SLOW, Ours),
     (obs::GPU_HEALTH_EVENT, Ours),
     (obs::GPU_GATE_EVENT, Ours),
+    (obs::agent::SESSION_SUMMARY, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.

@@ -258,6 +258,11 @@ fn one_telemetry_has_room_for_eight() {
         assert!(rig.telemetry.witness_sessions(Told::default()));
     }
     assert!(!rig.telemetry.witness_sessions(Told::default()));
+    let warnings = rig.telemetry.warnings();
+    assert!(
+        warnings.iter().any(|said| said.contains("witnesses")),
+        "{warnings:?}"
+    );
 }
 
 #[test]
