@@ -11,6 +11,7 @@ mod handlers;
 pub mod input;
 pub mod output;
 mod run;
+pub mod session;
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
 pub mod stream;
