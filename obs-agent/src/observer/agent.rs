@@ -19,16 +19,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What the runs within an agent's turn know of it.
 pub(super) struct AgentScope {
     pub(super) name: Box<str>,
-    pub(super) conversation: Option<Box<str>>,
     inferences: AtomicU32,
     tools: AtomicU32,
 }
 
 impl AgentScope {
-    fn new(name: &str, conversation: Option<&str>) -> Self {
+    fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            conversation: conversation.map(Into::into),
             inferences: AtomicU32::new(0),
             tools: AtomicU32::new(0),
         }
@@ -65,7 +63,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         _ => AgentInput::default(),
     };
     let name = run.info().name;
-    let scope = Arc::new(AgentScope::new(name, input.conversation_id));
+    let scope = Arc::new(AgentScope::new(name));
     run.keep(Arc::clone(&scope));
     let mut operation = match input.provider {
         Some(_) => {
@@ -107,11 +105,16 @@ fn describe(shared: &Shared, active: &mut Active<'_>, input: &AgentInput<'_>) ->
         (gen_ai::AGENT_ID, of_one(input.id)),
         (gen_ai::AGENT_VERSION, of_one(input.version)),
         (gen_ai::AGENT_DESCRIPTION, input.description),
-        (gen_ai::CONVERSATION_ID, input.conversation_id),
     ] {
         if let Some(text) = text {
             active.set(key, text);
         }
+    }
+    // All that is within the turn is of its conversation.
+    if let Some(conversation) = input.conversation_id {
+        let around = active.handle().session();
+        let around = around.as_deref().cloned().unwrap_or_default();
+        active.set_session(around.with_conversation(conversation));
     }
     if let Some(turn) = input.turn {
         active.set(obs::agent::TURN, i64::from(turn));
@@ -164,9 +167,6 @@ pub(super) fn plan(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -
         && let Some(model) = input.model
     {
         active.set(gen_ai::REQUEST_MODEL, model);
-    }
-    if let Some(conversation) = around.and_then(|agent| agent.conversation.as_deref()) {
-        active.set(gen_ai::CONVERSATION_ID, conversation);
     }
     State::new(Work::new(operation, What::Agent(Asked::Here, None)))
 }
