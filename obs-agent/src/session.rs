@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use obs_agent::session::{Ledger, Limits};
-//! use obs_agent::obs_core::{Parent, Session, Telemetry};
+//! use obs_agent::obs_core::{Session, Telemetry};
 //! use obs_agent::obs_llm::{Llm, LlmOperation, Provider};
 //!
 //! let telemetry = Telemetry::builder().manual().build()?;
@@ -16,7 +16,7 @@
 //!
 //! let llm = Llm::new(&telemetry);
 //! while budget.check().is_ok() {
-//!     let mut call = llm.start(LlmOperation::Chat, &Provider::OPENAI, Parent::Current);
+//!     let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
 //!     call.set_session(Session::new("s-1").with_conversation("c-1"));
 //!     call.end();
 //! }

@@ -3,7 +3,8 @@
 use super::sketch;
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{LabelValue, Moment, Record, RecordValue, Session, Value};
+use obs_core::{Descriptor, LabelValue, Moment, Record, RecordValue, Session, Value};
+use obs_llm::server::LLM_SERVER;
 use std::borrow::Cow;
 
 /// What a session counts.
@@ -128,8 +129,7 @@ impl<'a> Seen<'a> {
     /// `None` for what sessions do not add up.
     pub(super) fn of(record: &Record<'a>) -> Option<Self> {
         let session = record.session()?;
-        // What is served is counted by whoever asked for it, perhaps in this process, too.
-        if let SpanKind::Server | SpanKind::Consumer = record.descriptor().span_kind {
+        if is_served(record.descriptor()) {
             return None;
         }
         let mut said = Said::default();
@@ -148,6 +148,11 @@ impl<'a> Seen<'a> {
             tool: said.tool,
         })
     }
+}
+
+/// What is served is counted by whoever asked for it, perhaps in this process, too.
+fn is_served(of: &Descriptor) -> bool {
+    matches!(of.span_kind, SpanKind::Server | SpanKind::Consumer) || of.name == LLM_SERVER.name
 }
 
 #[derive(Default)]
