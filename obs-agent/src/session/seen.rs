@@ -144,7 +144,7 @@ impl<'a> Seen<'a> {
             told: said.told,
             cost: said.cost,
             first_chunk: said.first_chunk,
-            is_turn: said.depth.is_none_or(|depth| depth == 0),
+            is_turn: said.is_outermost || said.depth.is_none_or(|depth| depth == 0),
             tool: said.tool,
         })
     }
@@ -162,6 +162,7 @@ struct Said {
     cost: Option<u64>,
     first_chunk: Option<f64>,
     depth: Option<u64>,
+    is_outermost: bool,
     tool: Option<ToolName>,
 }
 
@@ -181,6 +182,7 @@ impl Said {
         const TOOL: &str = gen_ai::TOOL_NAME.as_str();
         const COST: &str = obs::LLM_COST_USD.as_str();
         const DEPTH: &str = obs::agent::DEPTH.as_str();
+        const OUTERMOST: &str = obs::agent::OUTERMOST.as_str();
         match key {
             OPERATION => self.what = text(value, What::named),
             INPUT => self.told.input = count(value),
@@ -192,6 +194,7 @@ impl Said {
             TOOL => self.tool = text(value, ToolName::of),
             COST => self.cost = number(value).map(|usd| (usd * PICO).round() as u64),
             DEPTH => self.depth = count(value),
+            OUTERMOST => self.is_outermost = *value == RecordValue::Value(Value::Bool(true)),
             _ => {}
         }
     }

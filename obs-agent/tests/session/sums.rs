@@ -124,7 +124,7 @@ fn an_agent_that_another_one_calls_has_no_turn_of_its_own() {
     set_depth(&mut outer, 0);
     outer.scope(|| {
         let mut inner = rig.start_agent("s-1");
-        set_depth(&mut inner, 1);
+        set_depth(&mut inner, 2);
         inner.end(Outcome::failed(ErrorType::OTHER));
     });
     outer.end(Outcome::ANSWERED);

@@ -200,7 +200,7 @@ pub(crate) fn usage(input: u64, output: u64) -> Usage {
         .with(Tokens::Output, output)
 }
 
-/// A depth as an adapter says it.
+/// How many runs are around it, as an adapter says it.
 pub(crate) fn set_depth(agent: &mut Operation, depth: i64) {
     agent.set(obs::agent::DEPTH, depth);
 }
