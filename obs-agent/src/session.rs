@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use obs_agent::session::{Ledger, Limits};
-//! use obs_agent::obs_core::{Parent, Session, Telemetry};
+//! use obs_agent::obs_core::{Session, Telemetry};
 //! use obs_agent::obs_llm::{Llm, LlmOperation, Provider};
 //!
 //! let telemetry = Telemetry::builder().manual().build()?;
@@ -16,7 +16,7 @@
 //!
 //! let llm = Llm::new(&telemetry);
 //! while budget.check().is_ok() {
-//!     let mut call = llm.start(LlmOperation::Chat, &Provider::OPENAI, Parent::Current);
+//!     let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
 //!     call.set_session(Session::new("s-1").with_conversation("c-1"));
 //!     call.end();
 //! }
@@ -37,7 +37,7 @@
 //! | `chat`, `generate_content`, `text_completion` | an inference with its tokens, cost and time to the first chunk |
 //! | `embeddings` | a call that makes vectors, with its cost; its tokens stand apart |
 //! | `execute_tool` | a call of the tool that `gen_ai.tool.name` names, with its latency |
-//! | `invoke_agent` | a turn, unless `obs.agent.depth` says that another agent called it; never tokens, which are those of its calls |
+//! | `invoke_agent`, `invoke_workflow` | a turn, where `obs.agent.depth` says that nothing is around it, or `obs.agent.outermost` that nothing of its conversation is; never tokens, which are those of its calls |
 //!
 //! - **Failed** is what has an `error.type`: also what was dropped, timed out or panicked. What it used until then is added.
 //! - **Cost** is in US dollars (`obs.llm.cost.usd`), of the calls that have a price, to the picodollar. A call that tells of tokens

@@ -342,6 +342,11 @@ impl Active<'_> {
         self.0.set_session(session);
     }
 
+    /// Session, conversation and user it is done for, as they were set last or came from its parent.
+    pub fn session(&self) -> Option<&Session> {
+        self.0.session.as_deref()
+    }
+
     /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.
     /// So it is anyway where the parent is [linked only](crate::Trust::LinkOnly).
     pub fn clear_baggage(&mut self) {

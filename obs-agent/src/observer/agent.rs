@@ -75,9 +75,23 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     let Some(mut active) = operation.active() else {
         return State::none();
     };
+    if let Some(conversation) = input.conversation_id {
+        converse(&mut active, conversation, run.depth());
+    }
     let asked = describe(shared, &mut active, &input);
     let scope = Some(scope).filter(|_| asked == Asked::Here);
     State::new(Work::new(operation, What::Agent(asked, scope)))
+}
+
+/// What it does is done for its conversation, whoever records it.
+fn converse(active: &mut Active<'_>, conversation: &str, depth: u32) {
+    let around = active.session().cloned().unwrap_or_default();
+    let is_known =
+        around.session_id.is_some() || around.conversation_id.as_deref() == Some(conversation);
+    if depth > 0 && !is_known {
+        active.set(obs::agent::OUTERMOST, true);
+    }
+    active.set_session(around.with_conversation(conversation));
 }
 
 /// What its span says of what it was asked.
@@ -109,12 +123,6 @@ fn describe(shared: &Shared, active: &mut Active<'_>, input: &AgentInput<'_>) ->
         if let Some(text) = text {
             active.set(key, text);
         }
-    }
-    // All that is within the turn is of its conversation.
-    if let Some(conversation) = input.conversation_id {
-        let around = active.handle().session();
-        let around = around.as_deref().cloned().unwrap_or_default();
-        active.set_session(around.with_conversation(conversation));
     }
     if let Some(turn) = input.turn {
         active.set(obs::agent::TURN, i64::from(turn));

@@ -91,7 +91,7 @@ impl Budget {
         }))
     }
 
-    /// Whether there is something left. Takes no lock and asks nobody.
+    /// Whether there is something left. It reads numbers that calls add to as they end, and waits for nobody.
     ///
     /// The first time that it says no in an operation, that operation has the reason: the attributes `obs.agent.budget.exceeded` (which
     /// limit), `.used` and `.limit`, and an event `obs.agent.budget` with the same.

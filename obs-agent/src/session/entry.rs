@@ -19,7 +19,7 @@ pub(super) struct Entry {
     pub(super) totals: Totals,
     pub(super) first_chunks: Fine,
     pub(super) first_chunk_count: u64,
-    pub(super) first_chunk_max: f64,
+    pub(super) first_chunk_span: Span,
     pub(super) tools: Vec<Tool>,
     /// What it takes, as it was counted last.
     pub(super) bytes: usize,
@@ -31,8 +31,35 @@ pub(super) struct Tool {
     pub(super) calls: u64,
     pub(super) failed: u64,
     pub(super) seconds: f64,
-    pub(super) max: f64,
+    pub(super) span: Span,
     pub(super) latency: Coarse,
+}
+
+/// The shortest and the longest of several times: no quantile lies beyond.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    min: f64,
+    pub(super) max: f64,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self {
+            min: f64::INFINITY,
+            max: 0.0,
+        }
+    }
+}
+
+impl Span {
+    fn add(&mut self, seconds: f64) {
+        self.min = self.min.min(seconds);
+        self.max = self.max.max(seconds);
+    }
+
+    pub(super) fn within(self, seconds: f64) -> f64 {
+        seconds.max(self.min).min(self.max)
+    }
 }
 
 /// What an allocator puts around each block, at most.
@@ -50,7 +77,7 @@ impl Entry {
             totals: Totals::default(),
             first_chunks: Fine::default(),
             first_chunk_count: 0,
-            first_chunk_max: 0.0,
+            first_chunk_span: Span::default(),
             tools: Vec::new(),
             bytes: 0,
         })
@@ -67,7 +94,7 @@ impl Entry {
         {
             self.first_chunks.add(seconds);
             self.first_chunk_count = self.first_chunk_count.saturating_add(1);
-            self.first_chunk_max = self.first_chunk_max.max(seconds);
+            self.first_chunk_span.add(seconds);
         }
         if seen.what == What::Tool {
             let name = seen.tool.as_ref().map_or(OTHER, |name| name.as_str());
@@ -97,9 +124,9 @@ impl Entry {
             let is_last = name != OTHER && self.named() + 1 >= most;
             let name = if is_last { OTHER } else { name };
             self.place_of(name).unwrap_or_else(|| {
-                let more = if self.tools.is_empty() { 2 } else { 4 };
+                // A little at a time: most sessions have few, and doubling them would be most of what they take.
                 if self.tools.len() == self.tools.capacity() {
-                    self.tools.reserve_exact(more);
+                    self.tools.reserve_exact(2);
                 }
                 self.tools.push(Tool::new(name));
                 self.tools.len() - 1
@@ -143,7 +170,7 @@ impl Tool {
             calls: 0,
             failed: 0,
             seconds: 0.0,
-            max: 0.0,
+            span: Span::default(),
             latency: Coarse::default(),
         }
     }
@@ -152,7 +179,7 @@ impl Tool {
         self.calls = self.calls.saturating_add(1);
         self.failed = self.failed.saturating_add(u64::from(seen.failed));
         self.seconds += seen.seconds;
-        self.max = self.max.max(seen.seconds);
+        self.span.add(seen.seconds);
         self.latency.add(seen.seconds);
     }
 }

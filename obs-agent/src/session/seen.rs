@@ -3,7 +3,8 @@
 use super::sketch;
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{LabelValue, Moment, Record, RecordValue, Session, Value};
+use obs_core::{Descriptor, LabelValue, Moment, Record, RecordValue, Session, Value};
+use obs_llm::server::LLM_SERVER;
 use std::borrow::Cow;
 
 /// What a session counts.
@@ -128,8 +129,7 @@ impl<'a> Seen<'a> {
     /// `None` for what sessions do not add up.
     pub(super) fn of(record: &Record<'a>) -> Option<Self> {
         let session = record.session()?;
-        // What is served is counted by whoever asked for it, perhaps in this process, too.
-        if let SpanKind::Server | SpanKind::Consumer = record.descriptor().span_kind {
+        if is_served(record.descriptor()) {
             return None;
         }
         let mut said = Said::default();
@@ -144,10 +144,15 @@ impl<'a> Seen<'a> {
             told: said.told,
             cost: said.cost,
             first_chunk: said.first_chunk,
-            is_turn: said.depth.is_none_or(|depth| depth == 0),
+            is_turn: said.is_outermost || said.depth.is_none_or(|depth| depth == 0),
             tool: said.tool,
         })
     }
+}
+
+/// What is served is counted by whoever asked for it, perhaps in this process, too.
+fn is_served(of: &Descriptor) -> bool {
+    matches!(of.span_kind, SpanKind::Server | SpanKind::Consumer) || of.name == LLM_SERVER.name
 }
 
 #[derive(Default)]
@@ -157,6 +162,7 @@ struct Said {
     cost: Option<u64>,
     first_chunk: Option<f64>,
     depth: Option<u64>,
+    is_outermost: bool,
     tool: Option<ToolName>,
 }
 
@@ -176,6 +182,7 @@ impl Said {
         const TOOL: &str = gen_ai::TOOL_NAME.as_str();
         const COST: &str = obs::LLM_COST_USD.as_str();
         const DEPTH: &str = obs::agent::DEPTH.as_str();
+        const OUTERMOST: &str = obs::agent::OUTERMOST.as_str();
         match key {
             OPERATION => self.what = text(value, What::named),
             INPUT => self.told.input = count(value),
@@ -187,6 +194,7 @@ impl Said {
             TOOL => self.tool = text(value, ToolName::of),
             COST => self.cost = number(value).map(|usd| (usd * PICO).round() as u64),
             DEPTH => self.depth = count(value),
+            OUTERMOST => self.is_outermost = *value == RecordValue::Value(Value::Bool(true)),
             _ => {}
         }
     }

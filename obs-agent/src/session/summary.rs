@@ -106,7 +106,7 @@ impl SessionSummary {
             telemetry.unix_nanos_at([entry.started, entry.ended]);
         let totals = &entry.totals;
         let quantile = |share| entry.first_chunks.quantile(share);
-        let longest = entry.first_chunk_max;
+        let span = entry.first_chunk_span;
         Self {
             id: entry.id.clone(),
             session_id: entry.is_session.then(|| entry.id.to_string()),
@@ -135,9 +135,9 @@ impl SessionSummary {
             tools: entry.tools.iter().map(ToolSummary::of).collect(),
             time_to_first_chunk: quantile(0.5).map(|p50| FirstChunks {
                 count: entry.first_chunk_count,
-                p50: time(p50.min(longest)),
-                p95: time(quantile(0.95).unwrap_or(p50).min(longest)),
-                max: time(longest),
+                p50: time(span.within(p50)),
+                p95: time(span.within(quantile(0.95).unwrap_or(p50))),
+                max: time(span.max),
             }),
         }
     }
@@ -163,9 +163,9 @@ impl ToolSummary {
             calls: tool.calls,
             failed_calls: tool.failed,
             total: time(tool.seconds),
-            p50: time(quantile(0.5).min(tool.max)),
-            p95: time(quantile(0.95).min(tool.max)),
-            max: time(tool.max),
+            p50: time(tool.span.within(quantile(0.5))),
+            p95: time(tool.span.within(quantile(0.95))),
+            max: time(tool.span.max),
         }
     }
 

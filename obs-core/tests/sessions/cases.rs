@@ -271,6 +271,9 @@ fn a_conversation_is_on_spans_and_events_and_one_of_the_operations_own_beats_it(
     let mut root = in_session(rig.root("root"));
     root.scope(|| {
         let mut own = rig.start("own", Parent::Current);
+        let session = { own.active().expect("recording") }.session().cloned();
+        let session = session.expect("its parent's");
+        assert_eq!(session.session_id.as_deref(), Some("s-1"));
         { own.active().expect("recording") }
             .set_dynamic(KeyValue::new("gen_ai.conversation.id", "theirs"));
         own.end(Outcome::ANSWERED);

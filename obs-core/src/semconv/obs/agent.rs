@@ -7,6 +7,8 @@ names! {
     STEP = "obs.agent.step";
     /// How many runs are around it.
     DEPTH = "obs.agent.depth";
+    /// Whether its conversation begins with it although other runs are around it; there if so. It is a turn of that, too.
+    OUTERMOST = "obs.agent.outermost";
     /// How often it was tried before; there if it was.
     ATTEMPT = "obs.agent.attempt";
     /// The run's id, where ids are asked for.
