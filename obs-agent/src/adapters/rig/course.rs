@@ -193,6 +193,7 @@ impl Course {
         };
         let failure = match outcome {
             Ok(Outcome::Completion(response)) if child.is_streamed() => {
+                told::chosen(&child, response);
                 told::completed(&child, response);
                 None
             }

@@ -6,7 +6,7 @@ use super::child::{Child, GivenUp};
 use super::course::Course;
 use super::failure::Failure;
 use super::links::Link;
-use super::told::{self, About, Telling};
+use super::told::{self, About, Said, Telling};
 use crate::failure::RunEnd;
 use crate::run::{RunParent, RunRef};
 use futures_core::Stream;
@@ -75,6 +75,7 @@ impl<S: Serve> Serve for ObservedHandler<S> {
                 inner: Some(stream),
                 reference,
                 told: serving.told,
+                said: Said::default(),
             })),
         }
     }
@@ -175,6 +176,7 @@ struct Watched {
     inner: Option<StreamEvents>,
     reference: Option<RunRef>,
     told: Option<Told>,
+    said: Said,
 }
 
 impl Stream for Watched {
@@ -191,7 +193,7 @@ impl Stream for Watched {
         };
         match (&polled, &this.told) {
             (Poll::Ready(Some(item)), Some(told)) => {
-                let failure = told::relayed(&told.run.0, item);
+                let failure = told::relayed(&told.run.0, item, &mut this.said);
                 let is_over = matches!(item, Ok(Relayed::Done(_)) | Err(_));
                 if let Some(told) = this.told.take_if(|_| is_over) {
                     told.ended(failure);

@@ -28,7 +28,7 @@ use rig_core::effect::{
 use rig_core::error::ErrorReport;
 use rig_core::message::CallId;
 use rig_core::serde_json::json;
-use rig_core::streaming::{self, PartKind, Relayed, StreamEvent};
+use rig_core::streaming::{self, Part, Relayed, StreamEvent};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -248,7 +248,7 @@ fn calls_of(content: &[AssistantContent]) -> Calls<'_> {
     calls.collect()
 }
 
-/// Tells what an answer that is streamed ended with: of the pieces before it each was told.
+/// Tells what an answer that is streamed ended with.
 pub(super) fn completed(child: &Child, response: &CompletionResponse) {
     let reason = response.finish_reason();
     let reason = reason.as_ref().map(reason_name);
@@ -267,12 +267,46 @@ pub(super) fn completed(child: &Child, response: &CompletionResponse) {
     }
 }
 
+/// Tells which tools an answer wants, where its pieces did not.
+pub(super) fn chosen(child: &Child, response: &CompletionResponse) {
+    for (name, id) in calls_of(&response.choice) {
+        choose(child, name, &id);
+    }
+}
+
+fn choose(child: &Child, name: &str, id: &str) {
+    child.stream(|run| {
+        run.item(&Item::Model(ModelChunk {
+            tool_call: Some(ToolRequest::new(name, Some(id))),
+            ..ModelChunk::default()
+        }));
+    });
+}
+
+/// Which parts of an answer have said something, of the first of them: others end in one piece.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said(u64);
+
+impl Said {
+    fn bit(part: Part) -> u64 {
+        u32::try_from(part.index()).map_or(0, |index| 1_u64.checked_shl(index).unwrap_or(0))
+    }
+
+    fn has(self, part: Part) -> bool {
+        self.0 & Self::bit(part) != 0
+    }
+}
+
 /// Tells a piece of an answer, and how it ends; gives how it failed where it did.
-pub(super) fn relayed(child: &Child, item: &Result<Relayed, ErrorReport>) -> Option<Failure> {
+pub(super) fn relayed(
+    child: &Child,
+    item: &Result<Relayed, ErrorReport>,
+    parts: &mut Said,
+) -> Option<Failure> {
     match item {
         Ok(Relayed::Origin(_) | Relayed::Item(streaming::Item::Unknown(_))) => None,
         Ok(Relayed::Item(streaming::Item::Event(event))) => {
-            piece(child, event);
+            piece(child, event, parts);
             None
         }
         Ok(Relayed::Done(response)) => {
@@ -289,28 +323,22 @@ pub(super) fn relayed(child: &Child, item: &Result<Relayed, ErrorReport>) -> Opt
     }
 }
 
-fn piece(child: &Child, event: &StreamEvent) {
+fn piece(child: &Child, event: &StreamEvent, parts: &mut Said) {
     match event {
         StreamEvent::Text { text, .. } => said(child, Content::Text, text),
         StreamEvent::Reasoning { text, .. } => said(child, Content::Reasoning, text),
-        StreamEvent::Arguments { json, .. } => said(child, Content::ToolCall, json),
-        // A tool is named before its arguments come, and some come whole.
-        StreamEvent::Start {
-            kind: PartKind::ToolCall,
-            ..
-        } => said(child, Content::ToolCall, ""),
+        StreamEvent::Arguments { part, json } => {
+            parts.0 |= Said::bit(*part);
+            said(child, Content::ToolCall, json);
+        }
         StreamEvent::End {
+            part,
             content: AssistantContent::ToolCall(call),
-            ..
         } => {
-            let id = call.id.wire();
-            let request = ToolRequest::new(call.function.name.as_str(), Some(&id));
-            child.stream(|run| {
-                run.item(&Item::Model(ModelChunk {
-                    tool_call: Some(request),
-                    ..ModelChunk::default()
-                }));
-            });
+            if !parts.has(*part) {
+                said(child, Content::ToolCall, "");
+            }
+            choose(child, call.function.name.as_str(), &call.id.wire());
         }
         StreamEvent::End {
             content: AssistantContent::Image(_),
