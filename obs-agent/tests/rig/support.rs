@@ -28,7 +28,7 @@ pub(crate) fn hyper() -> Hyper {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-fn config(url: &str) -> OpenAIConfig {
+pub(crate) fn config(url: &str) -> OpenAIConfig {
     OpenAIConfig::new("sk-secret").with_base_url(format!("{url}/v1"))
 }
 
