@@ -34,7 +34,7 @@
 //! | a run of an agent | `Agent`, by the agent's name | the run that is current where it is first polled, or [as told](RigHook::within) | before its memory is loaded, or its first hook is called | when it settles, or is dropped |
 //! | a call of a model | `Model`, by the model's name | the agent's run | when it is dispatched | with its answer; of a stream with its last item |
 //! | a call of a tool | `Tool`, by the tool's name | the agent's run | when it is dispatched | with its result |
-//! | a call of a tool that cannot be called so | `Tool`, `_OTHER` where there is none of the name | the agent's run | when rig asks its hooks what to do | at once: `unknown_tool`, `disallowed_tool`, `invalid_args` |
+//! | a call of a tool that cannot be called so | `Tool`, `_OTHER` where there is none of the name | the agent's run | when rig asks its hooks what to do | at once: `tool_not_found`, `permission_denied`, `invalid_arguments` |
 //! | a memory that is read, written, cleared | `Memory`: `search_memory`, `create_memory`, `delete_memory` | the agent's run | when it is dispatched | with its answer |
 //! | tools that are chosen by an index | `Retriever` | the agent's run | when it is dispatched | with its answer |
 //! | documents of `dynamic_context`, embeddings, rerankings | `Retriever`, `Embedding`, `Transformer`, where [a handler](RigObserver::handler) serves them | the agent's run, where one runs on that bus; else the current one | when it is served | with its answer |
@@ -43,10 +43,10 @@
 //!   one more than what a user has said before.
 //! - **Attempts**: of a model, how many calls came right before it with no tool between, since an answer that a hook or rig
 //!   refuses is asked for again; of a tool, how often a call of it with the same arguments has failed before.
-//! - **Errors**: a status of the provider's as a number, `429`; else rig's own words: of its
-//!   [reports](rig_core::error::ErrorKind::code) and of [tools](rig_core::tool::ToolErrorKind::as_str); and of runs `max_turns`,
-//!   `unknown_tool`, `rejected` of an answer that was thrown away, `truncated` of a stream that just stops. What a hook refuses is
-//!   cancelled, `skipped`; what a tool refuses `refused`.
+//! - **Errors**: a status of the provider's as a number, `429`; else a word. Of models `service_error` before they answer,
+//!   `body_error` and `incomplete_response` while they do, `model_error` of their own, and `invalid_output` of an answer that was
+//!   thrown away; of tools `tool_error`, `not_found` and [what else](rig_core::tool::ToolErrorKind) they say of themselves; of runs
+//!   `max_turns`, `tool_not_found`, and whatever failed within. What a hook refuses is cancelled: `skipped`.
 //! - **Tokens** are the provider's, as rig reads them, one count for each call; the agent's are their sum, and count nowhere.
 //! - **Content** is made where somebody asks for it: messages and arguments, without the bytes of media.
 //!

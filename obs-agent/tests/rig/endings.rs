@@ -65,8 +65,11 @@ async fn where_nobody_answers_the_transport_failed() {
     let told = Told::default();
     let agent = agent(By::All, &told, &nobody().await);
     soon(ask(&agent, false)).await.expect_err("nobody is there");
-    assert_eq!(ended(&told), "Failed http");
-    assert_eq!(told.run("gpt-4o-mini").end.as_deref(), Some("Failed http"));
+    assert_eq!(ended(&told), "Failed service_error");
+    assert_eq!(
+        told.run("gpt-4o-mini").end.as_deref(),
+        Some("Failed service_error")
+    );
 }
 
 #[tokio::test]
@@ -78,7 +81,7 @@ async fn an_answer_that_breaks_off_failed_with_what_is_known_of_it() {
         soon(ask(&agent, true)).await.expect_err("it breaks off");
         let kind = match by {
             By::Hook => "Failed",
-            By::All => "Failed http",
+            By::All => "Failed body_error",
         };
         assert_tree(
             told.tree(),
@@ -130,9 +133,9 @@ async fn a_tool_that_is_not_there_is_a_run_that_failed() {
         let told = Told::default();
         let agent = agent(By::All, &told, &server.url(""));
         soon(ask(&agent, streams)).await.expect_err("no such tool");
-        assert_eq!(ended(&told), "Failed unknown_tool");
+        assert_eq!(ended(&told), "Failed tool_not_found");
         let tools: Vec<_> = told.tree().lines().filter_map(tool).collect();
-        assert_eq!(tools, ["_OTHER call_9{} => Failed unknown_tool"]);
+        assert_eq!(tools, ["_OTHER call_9{} => Failed tool_not_found"]);
     }
 }
 
@@ -147,7 +150,10 @@ async fn arguments_that_are_none_are_asked_for_again() {
             soon(ask(&agent, streams)).await.expect("an answer");
             let tree = told.tree();
             let tools: Vec<_> = tree.lines().filter_map(tool).collect();
-            assert_eq!(tools, [r#"weather call_9{"city": => Failed invalid_args"#]);
+            assert_eq!(
+                tools,
+                [r#"weather call_9{"city": => Failed invalid_arguments"#]
+            );
             assert!(tree.contains("with weather,clock again 1 =>"), "{tree}");
         }
     }

@@ -1,8 +1,10 @@
 //! rig's agents, for real, against a server on loopback that does what it is told to.
 
 mod answers;
+mod aside;
 #[path = "../../../obs-llm/tests/rig/client.rs"]
 mod client;
+mod emitted;
 mod endings;
 mod others;
 #[path = "../../../obs-llm/tests/support/scripted.rs"]

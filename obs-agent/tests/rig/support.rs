@@ -5,26 +5,31 @@ use crate::told::Told;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::Request;
+use http_body::Body;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use obs_agent::adapters::rig::RigObserver;
-use obs_agent::{Handlers, current};
+use obs_agent::{Handlers, RunId, RunRef, current};
 use rig_agent::agent::{Agent, AgentBuilder};
 use rig_agent::completion::PromptError;
-use rig_core::Model;
+use rig_core::operation::Completion;
 use rig_core::providers::openai::OpenAIConfig;
 use rig_core::providers::openai::wire::Chat;
 use rig_core::tool::{PortableTool, ToolExecutionError};
+use rig_core::{DynModel, Model};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use tower::util::service_fn;
 use tower::{Service, ServiceExt};
 
-pub(crate) type Hyper = Client<HttpConnector, Full<Bytes>>;
-
-pub(crate) fn hyper() -> Hyper {
+/// hyper-util's, with whatever stands outside of it.
+pub(crate) fn hyper<B>() -> Client<HttpConnector, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
     Client::builder(TokioExecutor::new()).build_http()
 }
 
@@ -37,19 +42,32 @@ pub(crate) fn chat(url: &str) -> Model<Chat> {
     config(url).connect(Sends(hyper())).chat("gpt-4o-mini")
 }
 
-/// Names of the runs in which something was done.
+/// The runs in which something was done.
 #[derive(Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Places(Arc<Mutex<Vec<Option<RunRef>>>>);
 
 impl Places {
     pub(crate) fn here(&self) {
-        let run = current::run();
-        let name = run.map_or_else(|| "-".to_owned(), |run| run.info().name.to_owned());
-        self.0.lock().unwrap().push(name);
+        self.0.lock().unwrap().push(current::run());
     }
 
+    /// Which they were, since they were last asked for.
+    pub(crate) fn runs(&self) -> Vec<Option<RunId>> {
+        let places = std::mem::take(&mut *self.0.lock().unwrap());
+        places
+            .iter()
+            .map(|run| run.as_ref().map(RunRef::id))
+            .collect()
+    }
+
+    /// Their names; `-` where there was none.
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        let places = std::mem::take(&mut *self.0.lock().unwrap());
+        let name = |run: &Option<RunRef>| match run {
+            Some(run) => run.info().name.to_owned(),
+            None => "-".to_owned(),
+        };
+        places.iter().map(name).collect()
     }
 }
 
@@ -135,7 +153,7 @@ pub(crate) fn agent(by: By, told: &Told, url: &str) -> Agent {
 pub(crate) fn agent_of(
     by: By,
     observer: &RigObserver,
-    model: Model<Chat>,
+    model: impl Into<DynModel<Completion>>,
     places: &Places,
 ) -> Agent {
     let clock = Clock(places.clone());

@@ -14,6 +14,7 @@ use rig_agent::agent::{
     Agent, AgentBuilder, AgentHook, CompletionCallAction, CompletionCallEvent, HookContext,
 };
 use rig_core::tool::{PortableTool, ToolExecutionError};
+use std::collections::HashSet;
 
 #[tokio::test]
 async fn requests_and_tools_are_within_the_runs_that_they_are_of() {
@@ -29,14 +30,15 @@ async fn requests_and_tools_are_within_the_runs_that_they_are_of() {
     }
 }
 
-/// Two runs of one agent are polled by whichever of them has its turn: nothing ambient could tell whose request it is.
+/// Runs of one agent are polled by whichever of them has its turn: nothing ambient could tell whose request it is.
 #[tokio::test]
 async fn runs_of_one_agent_side_by_side_keep_apart() {
     for by in BY {
-        // The second run's requests come first, and in between.
         let server = serve(answers(true)).await;
         let told = Told::default();
-        let agent = agent(by, &told, &server.url(""));
+        let places = Places::default();
+        let model = chat_in(&server.url(""), &places);
+        let agent = agent_of(by, &observer(&told), model, &places);
         let runs = (0..8).map(|_| ask(&agent, true));
         for asked in soon(futures_util::future::join_all(runs)).await {
             asked.expect("an answer");
@@ -47,6 +49,14 @@ agent guide turn 1 => 30+5 tokens stop ok
   model gpt-4o-mini of openai with weather,clock => 2 items 30+5 tokens stop ok
 ";
         assert_eq!(tree, one.repeat(8));
+        let runs: HashSet<_> = places.runs().into_iter().flatten().collect();
+        let of_models = told.runs().into_iter();
+        let of_models = of_models.filter(|run| run.component == Component::Model);
+        let of_models: HashSet<_> = of_models.map(|run| run.id).collect();
+        match by {
+            By::Hook => assert!(runs.is_empty(), "they are nowhere"),
+            By::All => assert_eq!(runs, of_models, "each is sent within its own"),
+        }
     }
 }
 

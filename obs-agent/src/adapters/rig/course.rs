@@ -2,7 +2,7 @@
 //! run that is given up is told of as well as one that ends.
 
 use super::child::Child;
-use super::failure::Failure;
+use super::failure::{Failure, INVALID_ARGUMENTS, INVALID_OUTPUT, TOOL_NOT_FOUND};
 use super::links::{Link, Links};
 use super::told::{self, About, Telling};
 use crate::component::Component;
@@ -169,7 +169,7 @@ impl Course {
         }
         for child in self.take_open(|(_, of, _)| *of == family) {
             if let Some(run) = child.take() {
-                run.fail(&Failure::new(RunEnd::Failed, "rejected", "").error());
+                run.fail(&Failure::new(RunEnd::Failed, INVALID_OUTPUT, "").error());
             }
         }
     }
@@ -253,9 +253,11 @@ impl Course {
     pub(super) fn invalid_call(&self, call: &InvalidToolCallContext) {
         let (name, kind) = match call.reason {
             // What a model makes up is no name of a small set.
-            InvalidToolCallReason::UnknownTool => (OTHER, "unknown_tool"),
-            InvalidToolCallReason::DisallowedByToolChoice => (&*call.tool_name, "disallowed_tool"),
-            _ => (&*call.tool_name, "invalid_args"),
+            InvalidToolCallReason::UnknownTool => (OTHER, TOOL_NOT_FOUND),
+            InvalidToolCallReason::DisallowedByToolChoice => {
+                (&*call.tool_name, "permission_denied")
+            }
+            _ => (&*call.tool_name, INVALID_ARGUMENTS),
         };
         let id = call.tool_call_id.as_ref().map(CallId::wire);
         let input = ToolInput {

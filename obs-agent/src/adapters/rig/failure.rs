@@ -9,6 +9,13 @@ const MAX_TURNS: &str = "reached the max turns limit of ";
 const CANCELLED: &str = "the run was cancelled: ";
 const UNKNOWN_TOOL: &str = "model attempted to call unknown or disallowed tool `";
 
+/// Words that all of this suite's adapters have.
+pub(super) const TOOL_NOT_FOUND: &str = "tool_not_found";
+pub(super) const INVALID_ARGUMENTS: &str = "invalid_arguments";
+pub(super) const INVALID_OUTPUT: &str = "invalid_output";
+pub(super) const INCOMPLETE: &str = "incomplete_response";
+const SERVICE: &str = "service_error";
+
 /// What a failure is called and in which way it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -28,7 +35,7 @@ impl Failure {
         } else if text.starts_with(CANCELLED) {
             (RunEnd::Cancelled, "cancelled")
         } else if text.starts_with(UNKNOWN_TOOL) {
-            (RunEnd::Failed, "unknown_tool")
+            (RunEnd::Failed, TOOL_NOT_FOUND)
         } else {
             (RunEnd::Failed, "")
         };
@@ -38,7 +45,11 @@ impl Failure {
     pub(super) fn of_report(report: &ErrorReport) -> Self {
         let kind = match (report.http_status, report.kind) {
             (Some(status), _) => of_status(status),
-            (None, ErrorKind::Tool(kind)) => kind.as_str(),
+            (None, ErrorKind::Tool(kind)) => of_tool(kind),
+            (None, ErrorKind::Http | ErrorKind::Url | ErrorKind::Request) => SERVICE,
+            (None, ErrorKind::Json | ErrorKind::Response) => INCOMPLETE,
+            (None, ErrorKind::Provider | ErrorKind::ProviderResponse) => "model_error",
+            (None, ErrorKind::Denied) => "permission_denied",
             (None, kind) => kind.code(),
         };
         let end = match report.kind {
@@ -56,7 +67,8 @@ impl Failure {
             return Some(Self::new(RunEnd::Cancelled, "skipped", &why));
         }
         if let Some(refusal) = result.refusal() {
-            return Some(Self::new(RunEnd::Failed, "refused", refusal.message()));
+            let why = refusal.message();
+            return Some(Self::new(RunEnd::Failed, of_tool(refusal.kind()), why));
         }
         let error = result.error()?;
         let end = match error.kind() {
@@ -64,7 +76,18 @@ impl Failure {
             ToolErrorKind::Cancelled => RunEnd::Cancelled,
             _ => RunEnd::Failed,
         };
-        Some(Self::new(end, error.kind().as_str(), error.message()))
+        Some(Self::new(end, of_tool(error.kind()), error.message()))
+    }
+
+    /// Something had been answered before.
+    pub(super) fn within_answer(self) -> Self {
+        match self.kind {
+            SERVICE => Self {
+                kind: "body_error",
+                ..self
+            },
+            _ => self,
+        }
     }
 
     pub(super) fn new(end: RunEnd, kind: &'static str, message: &str) -> Self {
@@ -84,7 +107,19 @@ impl Failure {
     }
 }
 
-/// The statuses that model servers answer with; any other by its class.
+/// rig's words for what is wrong with tools, in ours.
+fn of_tool(kind: ToolErrorKind) -> &'static str {
+    match kind {
+        ToolErrorKind::InvalidArgs => INVALID_ARGUMENTS,
+        ToolErrorKind::Network => "connection_error",
+        ToolErrorKind::Provider => SERVICE,
+        ToolErrorKind::Other => "tool_error",
+        // The same in both.
+        kind => kind.as_str(),
+    }
+}
+
+/// The statuses that servers of models answer with.
 fn of_status(status: u16) -> &'static str {
     match status {
         400 => "400",
@@ -104,10 +139,7 @@ fn of_status(status: u16) -> &'static str {
         503 => "503",
         504 => "504",
         529 => "529",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        500..=599 => "5xx",
-        _ => "provider_response",
+        _ => "model_error",
     }
 }
 
@@ -150,7 +182,7 @@ mod tests {
                 chat_history: Vec::new(),
             },
             RunEnd::Failed,
-            "unknown_tool",
+            TOOL_NOT_FOUND,
         );
     }
 

@@ -4,7 +4,7 @@
 use super::RigObserver;
 use super::child::{Child, GivenUp};
 use super::course::Course;
-use super::failure::Failure;
+use super::failure::{Failure, INCOMPLETE};
 use super::links::Link;
 use super::told::{self, About, Said, Telling};
 use crate::failure::RunEnd;
@@ -163,7 +163,7 @@ impl Told {
     }
 
     fn cut(self) {
-        let failure = Failure::new(RunEnd::Failed, "truncated", "");
+        let failure = Failure::new(RunEnd::Failed, INCOMPLETE, "");
         if let Some(run) = self.run.0.take() {
             run.fail(&failure.error());
         }

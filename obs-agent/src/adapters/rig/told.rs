@@ -314,7 +314,10 @@ pub(super) fn relayed(
             None
         }
         Err(report) => {
-            let failure = Failure::of_report(report);
+            let mut failure = Failure::of_report(report);
+            if child.is_streamed() {
+                failure = failure.within_answer();
+            }
             if let Some(run) = child.take() {
                 run.fail(&failure.error());
             }
