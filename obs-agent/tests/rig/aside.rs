@@ -2,7 +2,8 @@
 //! sends it is within it.
 
 use crate::answers::{answers, asks, refuses};
-use crate::emitted::{Beneath, TREE, emitting, outline, two_calls};
+use crate::emitted::{Beneath, emitting};
+use crate::outline::{TREE, outline, two_calls};
 use crate::scripted::{serve, serve_each, soon};
 use crate::support::{BY, By, Places, agent_of, ask, chat};
 use futures_util::StreamExt;

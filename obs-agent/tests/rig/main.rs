@@ -7,6 +7,7 @@ mod client;
 mod emitted;
 mod endings;
 mod others;
+mod outline;
 #[path = "../../../obs-llm/tests/support/scripted.rs"]
 mod scripted;
 #[allow(unused_imports, reason = "it is another crate's, too")]

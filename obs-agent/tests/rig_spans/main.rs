@@ -7,6 +7,8 @@ mod answers;
 mod client;
 #[path = "../rig/emitted.rs"]
 mod emitted;
+#[path = "../rig/outline.rs"]
+mod outline;
 #[path = "../../../obs-llm/tests/support/scripted.rs"]
 mod scripted;
 #[allow(unused_imports, reason = "it is another crate's, too")]
@@ -18,8 +20,9 @@ mod support;
 mod told;
 
 use answers::{answers, asks};
-use emitted::{Beneath, TREE, emitting, outline, two_calls};
+use emitted::{Beneath, emitting};
 use obs_testing::{Capture, assert_tree};
+use outline::{TREE, outline, two_calls};
 use scripted::{serve_each, soon};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
