@@ -4,6 +4,7 @@ mod answers;
 mod aside;
 #[path = "../../../obs-llm/tests/rig/client.rs"]
 mod client;
+mod content;
 mod emitted;
 mod endings;
 mod others;
