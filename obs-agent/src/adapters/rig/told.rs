@@ -27,7 +27,7 @@ use rig_core::effect::{
 };
 use rig_core::error::ErrorReport;
 use rig_core::message::CallId;
-use rig_core::serde_json::json;
+use rig_core::serde_json::{Value, json};
 use rig_core::streaming::{self, Part, Relayed, StreamEvent};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -216,7 +216,7 @@ fn write_found(out: &mut String, found: &RetrievedDocuments) {
             .map(|(score, id)| json!({ "id": id, "score": score }))
             .collect(),
     };
-    out.push_str(&rig_core::serde_json::Value::Array(found).to_string());
+    out.push_str(&Value::Array(found).to_string());
 }
 
 fn answered(run: Run, response: &CompletionResponse) {
