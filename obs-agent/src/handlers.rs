@@ -92,6 +92,12 @@ impl Handlers {
         self.0.handlers.is_empty()
     }
 
+    /// Whether it is this very set, and not another of the same handlers.
+    #[cfg(feature = "rig")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How often one of them panicked, of these and of all sets that were made of them.
     pub fn panics(&self) -> u64 {
         self.0.panics.load(Ordering::Relaxed)
