@@ -3,7 +3,7 @@
 use super::fields::{Failure, Fields, Keep};
 use super::heard::Hearing;
 use super::open::{self, Open};
-use super::site::{GenAiSpans, Site};
+use super::site::{GenAiSpans, Site, krate};
 use crate::current;
 use crate::handlers::Handlers;
 use crate::run::RunRef;
@@ -201,7 +201,7 @@ where
         if *event.metadata().level() != Level::ERROR {
             return;
         }
-        // In the span itself: what fails within a call may be tried again there.
+        // In the span itself, by whoever made that: what fails within a call, of others, may be tried again there.
         let current = context.current_span();
         let id = match event.is_contextual() {
             true => current.id(),
@@ -210,7 +210,9 @@ where
         let Some(span) = id.and_then(|id| context.span(id)) else {
             return;
         };
-        if span.extensions().get::<Open>().is_none() {
+        let by = event.metadata().target();
+        let says = |open: &Open| krate(by) == krate(open.site.scope);
+        if !span.extensions().get::<Open>().is_some_and(says) {
             return;
         }
         let mut failure = Failure::default();

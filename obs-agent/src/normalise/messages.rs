@@ -1,6 +1,6 @@
 //! What was said, as `gen_ai.input.messages` and `gen_ai.output.messages` have it. For whoever records content, and nobody else.
 
-use super::attributes::Said;
+use super::attributes::{Said, Value};
 use super::reading::SpanView;
 use super::table::{self, Row};
 use std::borrow::Cow;
@@ -100,7 +100,10 @@ fn write_numbered(
             key.clear();
             // Writing into a text cannot fail.
             let _ = write!(key, "{prefix}.{number}.{word}{what}");
-            said.key_text(&key)
+            match said.attributes.get(&key)? {
+                Value::Str(text) => Some(text),
+                _ => None,
+            }
         };
         let (own_role, content) = (get("role"), get("content"));
         if own_role.is_none() && content.is_none() {

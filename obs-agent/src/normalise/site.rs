@@ -72,13 +72,11 @@ impl Site {
             let mut names = row.iter();
             names.any(|name| name.only.is_none_or(|only| only == dialect) && has(name.key))
         };
-        let krate = meta.target();
-        let krate = krate.split_once("::").map_or(krate, |(krate, _)| krate);
         Self {
             key: key_of(meta),
             name: meta.name(),
             scope: meta.target(),
-            framework: framework(meta.target()).unwrap_or(krate),
+            framework: framework(meta.target()).unwrap_or(krate(meta.target())),
             facts,
             said: all & !facts,
             awaits_kind: has(dialects::SPAN_NAME) || table::KINDS.iter().any(|key| has(key)),
@@ -105,6 +103,11 @@ impl Site {
     pub(super) fn is_said(&self, place: usize) -> bool {
         place < FIELDS && self.said >> place & 1 == 1
     }
+}
+
+/// Which crate a target is of.
+pub(super) fn krate(target: &str) -> &str {
+    target.split_once("::").map_or(target, |(krate, _)| krate)
 }
 
 /// Metadata lives as long as the program, so that its place in memory is a name.
