@@ -1,5 +1,7 @@
 //! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
+mod agent;
+mod conversations;
 mod device;
 mod library;
 mod model;
@@ -13,9 +15,11 @@ use crate::{
     logs::Folder, observed::LAST, observed::Observed, options, page, report, serving::Serving,
     signals::Signals, source::Source,
 };
+use agent::Agent;
 use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
+use obs_agent::{Handlers};
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
 use played::Played;
@@ -87,13 +91,15 @@ impl Front {
         let library = Library::observed(knowledge.service, &telemetry);
         let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
         let asked = Model::observed(model.clone(), &telemetry);
-        let app = routes::routes(&telemetry, library, toolbox, asked);
+        let handlers = Handlers::new();
+        let agent = Agent::new(&telemetry, handlers, library, toolbox, asked);
+        let app = routes::routes(agent);
         let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
         let library = Library::bare(knowledge.bare);
         let toolbox = Toolbox::bare(tools.bare).map_err(unusable)?;
         let asked = Model::bare(model.clone());
-        let bare = routes::routes(&Telemetry::noop(), library, toolbox, asked);
-        let bare = Serving::http(bare).await?;
+        let agent = Agent::new(&Telemetry::noop(), Handlers::new(), library, toolbox, asked);
+        let bare = Serving::http(routes::routes(agent)).await?;
         Ok(Self {
             service,
             bare,

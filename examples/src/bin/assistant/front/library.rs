@@ -109,6 +109,14 @@ impl Library {
 }
 
 impl Trouble {
+    /// In a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Late => "timeout",
+            Self::Failed(_) => "tool_error",
+        }
+    }
+
     fn of(error: BoxError) -> Self {
         if error.is::<Elapsed>() {
             Self::Late
