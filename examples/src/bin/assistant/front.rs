@@ -19,7 +19,7 @@ use agent::Agent;
 use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
-use obs_agent::{Handlers};
+use obs_agent::Handlers;
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
 use played::Played;

@@ -308,7 +308,10 @@ fn tools() -> Value {
         })
     };
     json!([
-        tool(SEARCH_DOCUMENTS, "Counts the documents that speak of a topic."),
+        tool(
+            SEARCH_DOCUMENTS,
+            "Counts the documents that speak of a topic."
+        ),
         tool(
             CONSULT_INSTRUMENT,
             "Asks an instrument, where there is one for the topic."

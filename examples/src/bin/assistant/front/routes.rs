@@ -47,14 +47,13 @@ async fn ask(
 fn conversation(query: &str) -> Option<&str> {
     let mut parts = query.split('&');
     let id = parts.find_map(|part| part.strip_prefix("conversation="))?;
-    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (is_plain && !id.is_empty()).then_some(id)
 }
 
-async fn document(
-    State(agent): State<Agent>,
-    Path(id): Path<usize>,
-) -> Result<String, StatusCode> {
+async fn document(State(agent): State<Agent>, Path(id): Path<usize>) -> Result<String, StatusCode> {
     let document = agent.library().document(id).await;
     document
         .map_err(|trouble| answer_to(&trouble))?
