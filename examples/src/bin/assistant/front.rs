@@ -19,7 +19,7 @@ use agent::Agent;
 use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
-use obs_agent::Handlers;
+use obs_agent::{AgentObserver, Handlers, session::Ledger};
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
 use played::Played;
@@ -59,6 +59,8 @@ struct Front {
     device: Option<Result<Device, String>>,
     endpoint: Endpoint,
     watched: Watched,
+    /// What each session came to.
+    ledger: Ledger,
     observed: Observed,
 }
 
@@ -70,6 +72,8 @@ impl Front {
         let logs = SERVICES.map(|service| folder.log(service));
         let observed = Observed::start(NAME, &environment, builder, Some(&logs[0]))?;
         let telemetry = observed.telemetry;
+        // Of whatever ends in a session, from now on.
+        let ledger = Ledger::new(&telemetry);
         let endpoint = source.endpoint();
         let endpoint = endpoint.as_deref();
         let knowledge = Process::start("knowledge", "the knowledge service", &logs[1], endpoint)?;
@@ -91,7 +95,7 @@ impl Front {
         let library = Library::observed(knowledge.service, &telemetry);
         let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
         let asked = Model::observed(model.clone(), &telemetry);
-        let handlers = Handlers::new();
+        let handlers = Handlers::new().with(AgentObserver::new(&telemetry));
         let agent = Agent::new(&telemetry, handlers, library, toolbox, asked);
         let app = routes::routes(agent);
         let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
@@ -113,6 +117,7 @@ impl Front {
                 tools,
                 logs,
             },
+            ledger,
             observed,
         })
     }
@@ -150,6 +155,7 @@ impl Front {
         let evidence = Evidence::gather(watched, &cases, &sent).await?;
         report::trees(&evidence, &cases, source);
         report::lines(&evidence);
+        report::session(&evidence, &self.ledger, load::CONVERSATION)?;
         report::business(&evidence);
         if let Some(Ok(_)) = &self.device {
             report::energy(&evidence)?;

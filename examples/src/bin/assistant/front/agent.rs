@@ -106,7 +106,7 @@ impl Agent {
         messages.push(json!({"role": "user", "content": question}));
 
         let words = run.wrap(async {
-            self.prepare(&run, &mut messages).await?;
+            self.prepare(&run, topic, &mut messages).await?;
             let words = self.model.answer(&messages).await;
             words.map_err(NoAnswer::Model)
         });
@@ -120,7 +120,7 @@ impl Agent {
                 said: String::new(),
             }),
             Err(failure) => {
-                run.fail(&RunError::failed(failure.kind()));
+                run.fail(&failure.as_end());
                 asked.ends(failure.ending());
                 Err(failure)
             }
@@ -128,14 +128,40 @@ impl Agent {
     }
 
     /// Asks the model which tools the question wants, and calls them.
-    async fn prepare(&self, run: &Run, messages: &mut Vec<Value>) -> Result<(), NoAnswer> {
-        let plan = self.plan(run, messages).await.map_err(NoAnswer::Model)?;
-        self.questions.tokens(plan.read, plan.written);
-        if !plan.calls.is_empty() {
-            messages.push(plan.message);
+    async fn prepare(
+        &self,
+        run: &Run,
+        topic: &str,
+        messages: &mut Vec<Value>,
+    ) -> Result<(), NoAnswer> {
+        let Plan {
+            mut calls,
+            read,
+            written,
+        } = self.plan(run, messages).await.map_err(NoAnswer::Model)?;
+        self.questions.tokens(read, written);
+        // Small models want no tools, and without them they make things up.
+        for name in [SEARCH_DOCUMENTS, CONSULT_INSTRUMENT] {
+            let is_of_use = name == SEARCH_DOCUMENTS || Toolbox::has_one_for(topic);
+            if is_of_use && !calls.iter().any(|wanted| wanted.name == name) {
+                calls.push(Wanted {
+                    id: format!("unasked_{name}"),
+                    name: name.to_owned(),
+                    arguments: json!({ "topic": topic }).to_string(),
+                });
+            }
         }
-        for wanted in &plan.calls {
-            let said = self.call(run, wanted).await.map_err(NoAnswer::Knowledge)?;
+        let wanted = calls.iter().map(|wanted| {
+            let function = json!({"name": wanted.name, "arguments": wanted.arguments});
+            json!({"id": wanted.id, "type": "function", "function": function})
+        });
+        let wanted: Vec<_> = wanted.collect();
+        messages.push(json!({"role": "assistant", "content": null, "tool_calls": wanted}));
+        for wanted in &calls {
+            let said = self
+                .call(run, topic, wanted)
+                .await
+                .map_err(NoAnswer::Knowledge)?;
             messages.push(json!({"role": "tool", "tool_call_id": wanted.id, "content": said}));
         }
         Ok(())
@@ -149,13 +175,13 @@ impl Agent {
         let plan = planning.wrap(self.model.plan(messages, &tools)).await;
         match &plan {
             Ok(_) => planning.end(&Output::Agent(Default::default())),
-            Err(error) => planning.fail(&RunError::failed("model_failed").with_message(error)),
+            Err(error) => planning.fail(&RunError::failed("model_error").with_message(error)),
         }
         plan
     }
 
     /// What a tool says. Without an instrument there is an answer all the same, without documents there is none.
-    async fn call(&self, run: &Run, wanted: &Wanted) -> Result<String, Trouble> {
+    async fn call(&self, run: &Run, asked: &str, wanted: &Wanted) -> Result<String, Trouble> {
         let mut input = ToolInput::default();
         input.call_id = Some(&wanted.id);
         input.arguments = Some(Text::Json(&wanted.arguments));
@@ -163,12 +189,13 @@ impl Agent {
         let tool = self
             .handlers
             .start(info, run.as_parent(), &Input::Tool(input));
-        let topic = topic_of(&wanted.arguments);
+        // A model that names no topic means that of the question.
+        let topic = topic_of(&wanted.arguments).unwrap_or_else(|| asked.to_owned());
         let said = match wanted.name.as_str() {
             SEARCH_DOCUMENTS => match tool.wrap(self.library.search(&topic)).await {
                 Ok(found) => format!("{found} documents"),
                 Err(trouble) => {
-                    tool.fail(&RunError::failed(trouble.kind()).with_message(&trouble));
+                    tool.fail(&trouble.as_end().with_message(&trouble));
                     return Err(trouble);
                 }
             },
@@ -183,7 +210,7 @@ impl Agent {
             },
             // Models make names up.
             _ => {
-                tool.fail(&RunError::failed("unknown_tool"));
+                tool.fail(&RunError::failed("tool_not_found"));
                 return Ok("There is no such tool.".to_owned());
             }
         };
@@ -207,7 +234,7 @@ impl Agent {
 /// The layer around the model tells of words and tokens; a turn has an end of its own where they break off.
 fn observe(word: &Result<Word, BoxError>, tap: &mut Tap<'_>) {
     if let Err(error) = word {
-        tap.fail(&RunError::failed("model_failed").with_message(error));
+        tap.fail(&RunError::failed("model_error").with_message(error));
     }
 }
 
@@ -278,10 +305,10 @@ impl Stream for Answering {
 }
 
 impl NoAnswer {
-    fn kind(&self) -> &'static str {
+    fn as_end(&self) -> RunError<'static> {
         match self {
-            Self::Knowledge(trouble) => trouble.kind(),
-            Self::Model(_) => "model_failed",
+            Self::Knowledge(trouble) => trouble.as_end(),
+            Self::Model(_) => RunError::failed("model_error"),
         }
     }
 
@@ -319,9 +346,9 @@ fn tools() -> Value {
     ])
 }
 
-fn topic_of(arguments: &str) -> String {
-    let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
-    arguments["topic"].as_str().unwrap_or_default().to_owned()
+fn topic_of(arguments: &str) -> Option<String> {
+    let arguments: Value = serde_json::from_str(arguments).ok()?;
+    Some(arguments["topic"].as_str()?.to_owned())
 }
 
 /// What a model is asked.

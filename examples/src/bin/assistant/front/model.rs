@@ -53,8 +53,6 @@ pub(crate) struct Model {
 pub(crate) struct Plan {
     /// Tools that it wants to be called.
     pub(crate) calls: Vec<Wanted>,
-    /// What it said, for the messages of what follows.
-    pub(crate) message: Value,
     /// Tokens that it read.
     pub(crate) read: u64,
     /// Tokens that it wrote.
@@ -218,7 +216,6 @@ impl Plan {
                     arguments: text(&call["function"]["arguments"]),
                 })
                 .collect(),
-            message: message.clone(),
             read: count("prompt_tokens"),
             written: count("completion_tokens"),
         }
