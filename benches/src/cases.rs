@@ -4,6 +4,7 @@ use crate::bars::Unit;
 use crate::harness::lived::{Length, Lived, Told};
 use crate::harness::{Measured, in_flight::InFlight, pair::Pair, scaling::Scaling};
 
+pub(crate) mod agent;
 mod client;
 mod encode;
 mod facade;
@@ -95,7 +96,8 @@ const fn lived(
 /// All cases, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let calls = rpc::ALL.iter().chain(llm::ALL);
-    list::ALL.iter().chain(calls).chain(gpu::ALL)
+    let layers = list::ALL.iter().chain(calls).chain(gpu::ALL);
+    layers.chain(agent::ALL)
 }
 
 /// The case of that name.
@@ -106,6 +108,11 @@ pub(crate) fn named(name: &str) -> Option<&'static Case> {
 /// What calls of models cost.
 pub(crate) fn is_of_llm(case: &Case) -> bool {
     llm::ALL.iter().any(|known| known.name == case.name)
+}
+
+/// What runs of agents cost.
+pub(crate) fn is_of_agent(case: &Case) -> bool {
+    agent::ALL.iter().any(|known| known.name == case.name) || case.name == "http/base-dropped"
 }
 
 /// What watching GPUs costs.
