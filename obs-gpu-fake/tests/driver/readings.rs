@@ -258,7 +258,7 @@ fn each_kind_of_device_supports_what_it_does() {
         // name, bytes, GPM, memory's temperature, average power, threshold, MIG, links
         ("NVIDIA A100-SXM4-40GB", 42_949_672_960, false, true, false, true, true, 12),
         ("NVIDIA B200", 183_359 << 20, true, true, true, false, true, 18),
-        ("NVIDIA H100 80GB HBM3", 85_520_809_984, true, true, true, false, true, 18),
+        ("NVIDIA H100 80GB HBM3", 85_520_809_984, true, true, true, true, true, 18),
         ("NVIDIA H200", 150_754_820_096, true, true, true, false, true, 18),
         ("NVIDIA L40S", 48_305_799_168, false, false, true, false, false, 0),
     ];
