@@ -351,8 +351,9 @@ they took of one without links ([below](#measured-on-an-h100)). A batch asks for
 devices, with so much of one core in calls of the driver's (`GpuSettings::intervals`): a group that would take the share s of a core is read
 √s times k more rarely, or at its own period where that is less than once, and k is as large as it must be for all devices
 together. What is not in italics keeps its period for as long as that takes no more than seven eighths of the budget. What is measured on
-the machine itself counts, and not this: each group's first reading is forgotten, the second is taken for a mean, and from then on it is
-stretched. What a call costs that hangs is not counted: the watchdog tells of it.
+the machine itself counts, and not this: the first reading of each group is forgotten, and from the second on it is stretched by the mean of
+the last ones. A call that hangs is no cost: the watchdog tells of it. Calls of a real one take longer where they are made as rarely as
+a monitor makes them, so that with eight the fast tier may be stretched a little, too.
 
 ";
 
@@ -362,7 +363,11 @@ fn costs(page: &mut String, groups: &[Group]) {
     for (devices, share) in PLANS {
         let _ = write!(page, " {devices} such, {} % |", share * 100.0);
     }
-    let _ = writeln!(page, "\n|---|---|---|---|---|---|---|{}", "---|".repeat(PLANS.len()));
+    let _ = writeln!(
+        page,
+        "\n|---|---|---|---|---|---|---|{}",
+        "---|".repeat(PLANS.len())
+    );
     let measured = |of: &ReadGroup| MEASURED.iter().find(|(name, ..)| *name == of.name());
     let costs: Vec<_> = { groups.iter() }
         .map(|of| {
@@ -385,7 +390,10 @@ fn costs(page: &mut String, groups: &[Group]) {
             None => "– | –".to_owned(),
         };
         let (name, every) = (named(&of.group), period(own[at]));
-        let _ = write!(page, "| {name} | {every} | {all} | {fields} | {counters} | {micros} |");
+        let _ = write!(
+            page,
+            "| {name} | {every} | {all} | {fields} | {counters} | {micros} |"
+        );
         for plan in &plans {
             let _ = write!(page, " {} |", period(plan[at]));
         }
@@ -480,7 +488,7 @@ fn metrics_of_the_conventions_are_as_they_want_them() {
     let monitor = obs_gpu::GpuMonitor::new(
         &rig.telemetry,
         NvmlSource::with_library(&rig.telemetry, rig.fake.library()),
-        obs_gpu::GpuSettings::new(),
+        GpuSettings::new(),
     );
     let _monitor = monitor.expect("no threads are needed");
     let reader = rig

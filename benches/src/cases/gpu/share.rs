@@ -92,8 +92,8 @@ impl Watched {
         let (calls, turns) = (count("*") - calls, count(fast) - turns);
         told.put(Unit::Core, share);
         told.put(Unit::CoreOutside, 100.0 * outside / time.as_secs_f64());
-        // The fast tier keeps its pace, but for a turn that lies at the edge or comes late.
-        let least = time.as_millis() as u64 / 250 * u64::from(DEVICES) * 7 / 8;
+        // The fast tier keeps its pace; on a machine that is busy with other things calls take longer, and it may be stretched.
+        let least = time.as_millis() as u64 / 250 * u64::from(DEVICES) / 2;
         match turns >= least {
             true => Ok(format!(
                 "{calls} calls of the library, {turns} turns of the fast tier"
