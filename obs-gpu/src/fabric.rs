@@ -23,9 +23,11 @@
 //! The kernel's `stable/sysfs-class-infiniband` says what each file is; counters of `hw_counters` are as the device's driver has
 //! them, renewed every so many milliseconds as `lifespan` says.
 
+mod nvlinks;
 mod port;
 mod transfers;
 
+pub(crate) use nvlinks::Nvlinks;
 pub use transfers::{Transfer, Transfers};
 
 use crate::explain::FabricWindow;
@@ -164,6 +166,7 @@ impl Fabric {
             wait_share: waited.and_then(share),
             retries,
             retries_before: std::mem::replace(&mut self.usual, retries),
+            ..FabricWindow::default()
         })
     }
 }

@@ -66,6 +66,7 @@ mod calls;
 mod claims;
 mod context;
 mod device;
+mod engines;
 pub mod explain;
 pub mod fabric;
 mod files;
@@ -95,6 +96,7 @@ pub use calls::{CallEdge, Calls};
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+pub use engines::{EngineState, EngineStates};
 #[cfg(feature = "tower")]
 pub use gate::{
     Choose, Fixed, GiveError, GpuGateFuture, GpuGateLayer, GpuGateService, Keep, Refuse,
