@@ -17,10 +17,11 @@
 
 mod asked;
 mod background;
+mod late;
 mod merged;
 mod names;
 mod watched;
-mod windows;
+pub(crate) mod windows;
 
 use crate::claims::Claims;
 use crate::device::DeviceId;
@@ -35,6 +36,7 @@ use crate::sampler::{Gpu, GpuListener};
 use crate::source::Event;
 use asked::Asked;
 use background::Background;
+use late::Late;
 use merged::Merged;
 use names::{AT_END, AT_FIRST_OUTPUT, AT_START, Names, SLOW_FIRST_OUTPUT, SLOW_OUTPUT, Slow};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
@@ -89,6 +91,7 @@ struct Inner {
     engine: Option<Box<EngineOf>>,
     engines: Option<EngineStates>,
     background: Background,
+    late: Late,
 }
 
 /// Devices by their names, and as they are watched.
@@ -122,6 +125,7 @@ impl GpuContext {
             engine: None,
             engines: None,
             background: Background::default(),
+            late: Late::default(),
         }))
     }
 
@@ -236,12 +240,24 @@ impl Annotator for GpuContext {
         }
         inner.tell(operation, &gpus, names, at);
         if let Some((names, phase)) = slow {
+            let times = (from.unwrap_or(started), at);
+            let strength = inner.tell_cause(operation, &gpus, names, phase, times, None);
+            if phase == Phase::FirstOutput {
+                inner.late.note(times, strength);
+            }
+        }
+        // What was read last of the wait for the first output is known by now.
+        if let Some(first) = from
+            && let Some(told) = inner.late.take((started, first))
+        {
+            let (phase, times) = (Phase::FirstOutput, (started, first));
             inner.tell_cause(
                 operation,
                 &gpus,
-                names,
+                SLOW_FIRST_OUTPUT,
                 phase,
-                (from.unwrap_or(started), at),
+                times,
+                Some(told),
             );
         }
     }
@@ -277,7 +293,8 @@ impl GpuListener for GpuContext {
         if let Some(device) = inner.device(gpu.id()) {
             device.read(&inner.telemetry, readings);
         }
-        if tier == Tier::Second {
+        // However seldom the rest of a device is read.
+        if tier == Tier::Fast {
             let between = |from, to| inner.telemetry.between(from, to);
             inner.background.read(at, between);
         }
@@ -366,6 +383,7 @@ impl Inner {
         Moment::from_bits(bits.max(1)).unwrap_or(at)
     }
 
+    /// Tells a cause, unless one was told that was as strong, and says how strong it is.
     #[cold]
     fn tell_cause(
         &self,
@@ -374,9 +392,13 @@ impl Inner {
         names: Slow,
         phase: Phase,
         times: (Moment, Moment),
-    ) {
+        told: Option<f64>,
+    ) -> f64 {
         let engine = self.engine_of(operation, phase, times);
         let verdict = Asked::new(self, phase, times, engine).of(gpus);
+        if told.is_some_and(|told| told >= verdict.strength) {
+            return verdict.strength;
+        }
         operation.set_static(names.cause, verdict.cause.as_str());
         if !verdict.evidence.is_empty() {
             let said = verdict
@@ -385,6 +407,7 @@ impl Inner {
                 .map(|one| format!("{} {:.3} ({:.3})", one.name, one.value, one.threshold));
             operation.set(names.evidence, said.collect::<Vec<_>>().join(", ").as_str());
         }
+        verdict.strength
     }
 
     /// What its engine did with a call: as who was named says, as the call itself does, and as engines say of themselves.

@@ -1,5 +1,6 @@
 //! What inference engines say of themselves, for calls that are slow.
 
+use crate::context::windows::tells_of;
 use crate::explain::EngineWindow;
 use crate::lock::lock;
 use obs_core::{Moment, Telemetry};
@@ -36,8 +37,8 @@ const RATE: Duration = Duration::from_secs(60);
 ///
 /// # What follows from it
 ///
-/// A state counts for a call if it was told while the call waited: a page that is read every ten seconds says nothing of most calls,
-/// so tell it once a second where calls are to be explained. How long a request stood in the queue no engine says of that request
+/// A state is of the time since the one before, and counts for a call that waited mostly then: a page that is read every ten seconds
+/// says nothing of most calls, so tell it once a second where calls are to be explained. How long a request stood in the queue no engine says of that request
 /// itself. It is to be expected by Little's law: as many as waited, at the rate at which the engine was done with requests in the
 /// minute before; where that is not known, how many waited is all there is.
 #[derive(Clone)]
@@ -45,9 +46,11 @@ pub struct EngineStates(Arc<Inner>);
 
 struct Inner {
     telemetry: Telemetry,
-    /// By model and engine.
-    told: Mutex<BTreeMap<(Box<str>, Box<str>), VecDeque<Told>>>,
+    told: Mutex<BTreeMap<Name, VecDeque<Told>>>,
 }
+
+/// The model, and the engine.
+type Name = (Box<str>, Box<str>);
 
 #[derive(Clone, Copy)]
 struct Told {
@@ -168,44 +171,51 @@ impl Inner {
         (from, to): (Moment, Moment),
     ) -> Option<EngineWindow> {
         let seconds = |from, to| self.telemetry.between(from, to).as_secs_f64();
-        let during = || { states.iter() }.filter(|told| from <= told.at && told.at <= to);
-        let (mut waiting, mut of) = (0.0, 0_u32);
-        let mut cache: Option<f64> = None;
-        for told in during() {
-            if let Some(count) = told.state.waiting {
-                waiting += count as f64;
-                of += 1;
-            }
-            cache = cache.into_iter().chain(told.state.cache).reduce(f64::max);
-        }
-        let last = during().next_back()?;
-        let waiting = (of > 0).then(|| waiting / f64::from(of));
-        // What is counted is between two states: the first of them may be of just before.
-        let earlier = states.iter().rev().find(|told| told.at < from);
-        let first = earlier
-            .filter(|told| seconds(told.at, from) <= seconds(from, to))
-            .or_else(|| during().next())?;
-        let grown = |of: fn(EngineState) -> Option<u64>, first: &Told| {
-            of(last.state)?.checked_sub(of(first.state)?)
+        let inside = |told: &&Told| from <= told.at && told.at <= to;
+        // Each state ends what was since the one before.
+        let windows = { states.iter() }
+            .zip(states.iter().skip(1))
+            .filter(|(before, now)| tells_of((before.at, now.at), (from, to)));
+        let ends = windows.clone().map(|(_, now)| now);
+        // How it is was said meanwhile, or else at the end of what was meanwhile.
+        let levels: Vec<&Told> = match states.iter().any(|told| inside(&told)) {
+            true => states.iter().filter(inside).collect(),
+            false => ends.clone().collect(),
         };
-        let since = { states.iter() }.find(|told| seconds(told.at, last.at) <= RATE.as_secs_f64());
-        let rate = since.and_then(|since| {
-            let finished = grown(|state| state.finished, since)? as f64;
-            let rate = finished / seconds(since.at, last.at);
-            (rate > 0.0 && rate.is_finite()).then_some(rate)
-        });
-        let wait = seconds(from, to);
-        Some(EngineWindow {
-            queue_share: None,
-            expected_share: { waiting.zip(rate) }
-                .filter(|_| wait > 0.0)
-                .map(|(waiting, rate)| (waiting / rate / wait).min(1.0)),
-            waiting,
-            cache,
-            preemptions: (first.at < last.at)
-                .then(|| grown(|state| state.preemptions, first))
-                .flatten(),
-        })
+        let last = levels
+            .iter()
+            .copied()
+            .chain(ends)
+            .max_by_key(|told| told.at)?;
+        let level = |of: fn(EngineState) -> Option<f64>| {
+            let levels = levels.iter().filter_map(move |told| of(told.state));
+            levels.filter(|level| level.is_finite())
+        };
+        let waiting = level(|state| state.waiting.map(|count| count as f64));
+        let (sum, many) = waiting.fold((0.0, 0.0), |(sum, many), one| (sum + one, many + 1.0));
+        let mut window = EngineWindow {
+            waiting: (many > 0.0).then(|| sum / many),
+            cache: level(|state| state.cache).reduce(f64::max),
+            // One that began anew stopped none that is known.
+            preemptions: windows
+                .filter_map(|(before, now)| {
+                    let both = now.state.preemptions.zip(before.state.preemptions);
+                    both.and_then(|(now, before)| now.checked_sub(before))
+                })
+                .reduce(u64::saturating_add),
+            ..EngineWindow::default()
+        };
+        let since = states
+            .iter()
+            .find(|told| seconds(told.at, last.at) <= RATE.as_secs_f64())?;
+        let finished = last.state.finished.zip(since.state.finished);
+        let finished = finished.and_then(|(now, before)| now.checked_sub(before));
+        let rate = finished.map(|finished| finished as f64 / seconds(since.at, last.at));
+        let share = { window.waiting.zip(rate) }
+            .map(|(waiting, rate)| waiting / rate / seconds(from, to))
+            .filter(|share| share.is_finite());
+        window.expected_share = share.map(|share| share.min(1.0));
+        Some(window)
     }
 }
 

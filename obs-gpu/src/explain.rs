@@ -212,7 +212,7 @@ pub struct Thresholds {
 impl Thresholds {
     /// As scenarios taught.
     pub const DEFAULT: Self = Self {
-        throttled: 0.3,
+        throttled: 0.2,
         thermal_clock: 0.9,
         power_clock: 0.85,
         low_clock: 0.7,
@@ -227,7 +227,7 @@ impl Thresholds {
         host_cpu: 0.4,
         host_memory: 0.1,
         host_io: 0.3,
-        queue: 0.5,
+        queue: 0.4,
         waiting: 4.0,
         cache: 0.95,
     };

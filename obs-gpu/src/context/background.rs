@@ -9,8 +9,8 @@ use obs_core::Moment;
 use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
-/// Several devices are read in one second; the host is read once.
-const LEAST: Duration = Duration::from_millis(500);
+/// Devices are read several times a second, and there are several; the host is read once.
+const LEAST: Duration = Duration::from_millis(900);
 
 /// Who reads may wait for the kernel, and who asks may not wait for who reads: each has a lock of its own.
 #[derive(Debug, Default)]

@@ -150,8 +150,11 @@ impl Watched {
             nvlink_share: carried.nvlink_share,
             ..FabricWindow::default()
         });
+        // Until states are read nobody knows that it is over.
+        let read = kept.faults.before(from, since).next();
+        let read = read.map_or(since, |window| window.to);
         let reported = { kept.reported.iter() }
-            .filter(|&&at| from <= at && at <= to)
+            .filter(|&&at| read <= at && at <= to)
             .count();
         let reported = (reported > 0).then(|| FabricWindow {
             nvlink_faults: u32::try_from(reported).unwrap_or(u32::MAX),

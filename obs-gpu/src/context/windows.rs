@@ -37,16 +37,11 @@ impl<T: Copy> Windows<T> {
         self.0.push_back(Window { from, to, what });
     }
 
-    /// Those that tell of a time, the newest first: half of the window at least lies in it, or half of it in the window. What was
-    /// mostly before a call says nothing of the call, and is absent.
+    /// Those that tell of a time, the newest first.
     pub(super) fn within(&self, from: Moment, to: Moment) -> impl Iterator<Item = &Window<T>> {
         let newest = self.0.iter().rev().skip_while(move |one| one.from >= to);
         let meets = newest.take_while(move |one| one.to > from);
-        meets.filter(move |one| {
-            let common = one.to.min(to).ticks_since(one.from.max(from));
-            let least = one.to.ticks_since(one.from).min(to.ticks_since(from));
-            common > 0 && common >= least.div_ceil(2)
-        })
+        meets.filter(move |one| tells_of((one.from, one.to), (from, to)))
     }
 
     /// Those that were over before a time began, the newest first, back to `since`.
@@ -54,6 +49,14 @@ impl<T: Copy> Windows<T> {
         let over = self.0.iter().rev().skip_while(move |one| one.to > from);
         over.take_while(move |one| one.from >= since)
     }
+}
+
+/// Whether what was from one moment to another tells of a wait: half of it at least lies in the wait, or half of the wait in it and
+/// that is a quarter of it. What was mostly before a call says nothing of the call, and is absent.
+pub(crate) fn tells_of(window: (Moment, Moment), wait: (Moment, Moment)) -> bool {
+    let common = window.1.min(wait.1).ticks_since(window.0.max(wait.0));
+    let (length, wait) = (window.1.ticks_since(window.0), wait.1.ticks_since(wait.0));
+    common > 0 && common >= length.min(wait).div_ceil(2) && common >= length.div_ceil(4)
 }
 
 #[cfg(test)]
@@ -85,9 +88,10 @@ mod tests {
         within(15, 45, &[4, 3, 2, 1]);
         within(16, 44, &[3, 2]);
         // Shorter than a window, and in it.
-        within(23, 25, &[2]);
+        within(23, 26, &[2]);
+        within(24, 26, &[]);
         // In two of them, equally.
-        within(18, 22, &[2, 1]);
+        within(17, 23, &[2, 1]);
         within(17, 20, &[1]);
         within(1, 10, &[]);
         within(50, 60, &[]);

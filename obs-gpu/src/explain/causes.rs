@@ -80,8 +80,11 @@ fn power(question: &Question<'_>) -> Option<Candidate> {
     beyond(share_held, limits.throttled, 1.0)?;
     let clock = median(question.during, clock_ratio)?;
     // Under load it is held by its power as a rule: what counts is whether it is slower than it usually is then.
-    let loaded = |sample: &Sample| clock_ratio(sample).filter(|_| is_loaded(sample));
-    let usual = median(question.before, loaded).unwrap_or(1.0);
+    // Of what it did before the better part, as it may have been slowed down then, too.
+    let cool = |sample: &Sample| !sample.throttle().is_some_and(|bits| bits.any_of(HEAT));
+    let loaded =
+        |sample: &Sample| clock_ratio(sample).filter(|_| is_loaded(sample) && cool(sample));
+    let usual = quantile(question.before, loaded, 0.75).unwrap_or(1.0);
     let of_usual = clock / usual.max(f64::EPSILON);
     let brake = share(question.during, Sample::throttle, |bits| {
         bits.any_of(Throttle::POWER_BRAKE)
@@ -322,9 +325,13 @@ fn share<T>(
 }
 
 fn median(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+    quantile(samples, read, 0.5)
+}
+
+fn quantile(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>, share: f64) -> Option<f64> {
     let mut values: Vec<f64> = samples.iter().filter_map(read).collect();
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    values.get((values.len() as f64 * share) as usize).copied()
 }
 
 fn largest(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
