@@ -177,6 +177,7 @@ impl GpuListener for Attribution {
         let mut window = Window {
             nanos: 0,
             energy: whole(Quantity::Energy),
+            power: whole(Quantity::Power),
             utilization: whole(Quantity::Utilization).and_then(|share| u32::try_from(share).ok()),
             memory: whole(Quantity::MemoryUsed),
             others: self.others(gpu),

@@ -16,6 +16,14 @@ pub struct Calls {
     watched: Option<Watched>,
     told: Option<Told>,
     avoided: Vec<DeviceId>,
+    spent: Spent,
+}
+
+/// What calls took, but for those that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) calls: u64,
+    pub(crate) time: Duration,
 }
 
 /// Where a call is, as [`Calls::told`] says it.
@@ -60,7 +68,13 @@ impl Calls {
             watched: None,
             told: None,
             avoided: Vec::new(),
+            spent: Spent::default(),
         }
+    }
+
+    /// What calls took since this was asked last. Of calls that nobody watches nothing is known.
+    pub(crate) fn take_spent(&mut self) -> Spent {
+        std::mem::take(&mut self.spent)
     }
 
     /// For calls of which a program wants to know when each begins and ends: to measure them one by one, which histograms do not.
@@ -131,6 +145,8 @@ impl Calls {
         // What waits is as long as it may be; how long says nothing of the driver.
         if allowed.is_zero() {
             let took = telemetry.between(began, telemetry.now());
+            self.spent.calls += 1;
+            self.spent.time = self.spent.time.saturating_add(took);
             watched.durations(name).record(took.as_secs_f64());
         }
         answer

@@ -27,7 +27,8 @@
 //! Memory is what claims [say](Claim::set_memory) that they have and what the driver says of other processes; the rest of what is in
 //! use is `unattributed`. Claims that say more than is left are cut in proportion, and that is counted.
 //!
-//! A window is as long as the fast tier's period. Drivers renew the energy counter about ten times a second
+//! A window is as long as the fast tier's period. Energy may be read less often than that, where reading it is dear: then it is split
+//! over all windows since it was read, each as much as its power and its length are. Drivers renew the energy counter about ten times a second
 //! (ML.ENERGY's measurements), so that of one window is late by up to that; over seconds it is exact.
 
 mod ledger;

@@ -117,6 +117,7 @@ pub use reading::{Reading, Readings};
 pub use sample::{Sample, Throttle};
 pub use sampler::{Gpu, GpuListener, GpuSettings, GpuState};
 pub use source::{
-    Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, ProcessKind, SourceError,
+    Event, GpuDevice, GpuEvents, GpuProcess, GpuSource, LinkReading, Pace, ProcessKind, ReadGroup,
+    SourceError,
 };
 pub use xid::{Verdict, Xid, XidAction, XidCatalogue};

@@ -135,15 +135,9 @@ impl<'a> Device<'a> {
         );
     }
 
-    /// When a tier was read, if that is not too long ago.
-    fn fresh(&self, board: &Board, tier: Tier) -> Option<Stamp> {
-        let stamp = board.read[tier as usize]?;
-        self.is_fresh(stamp, tier).then_some(stamp)
-    }
-
-    fn is_fresh(&self, stamp: Stamp, tier: Tier) -> bool {
-        let age = self.age(stamp.at);
-        age <= self.shared.settings.too_old(tier)
+    /// When a quantity was read, if that is not too long ago.
+    fn fresh(&self, board: &Board, quantity: Quantity) -> Option<Stamp> {
+        board.fresh(quantity, |at| self.age(at))
     }
 
     fn age(&self, at: Moment) -> Duration {
@@ -160,10 +154,9 @@ impl<'a> Device<'a> {
     }
 
     fn quantities(&self, board: &Board, page: &mut Page) {
-        let stamps = Tier::ALL.map(|tier| self.fresh(board, tier));
         for row in METRICS {
             let quantity = row.quantity;
-            let stamp = stamps[quantity.tier() as usize];
+            let stamp = self.fresh(board, quantity);
             let Some((stamp, value)) = stamp.zip(board.readings.value(quantity)) else {
                 continue;
             };
@@ -194,7 +187,7 @@ impl<'a> Device<'a> {
     fn memory_share(&self, board: &Board, page: &mut Page) {
         let read = |quantity| board.readings.value(quantity);
         let both = read(Quantity::MemoryUsed).zip(read(Quantity::MemoryTotal));
-        let Some((stamp, (used, total))) = self.fresh(board, Tier::Fast).zip(both) else {
+        let Some((stamp, (used, total))) = self.fresh(board, Quantity::MemoryUsed).zip(both) else {
             return;
         };
         if total > 0 {
@@ -210,7 +203,8 @@ impl<'a> Device<'a> {
 
     fn throttled(&self, board: &Board, page: &mut Page) {
         let bits = board.readings.value(Quantity::ThrottleReasons);
-        let Some((stamp, bits)) = self.fresh(board, Tier::Fast).zip(bits) else {
+        let stamp = self.fresh(board, Quantity::ThrottleReasons);
+        let Some((stamp, bits)) = stamp.zip(bits) else {
             return;
         };
         let reasons = Throttle(bits.cast_unsigned());
@@ -227,8 +221,7 @@ impl<'a> Device<'a> {
     }
 
     fn links(&self, board: &Board, page: &mut Page) {
-        let fresh = |stamp: &Stamp| self.is_fresh(*stamp, Tier::Second);
-        let Some(stamp) = board.links_read.filter(fresh) else {
+        let Some(stamp) = board.fresh_links(|at| self.age(at)) else {
             return;
         };
         if !self.shared.settings.links {
@@ -298,8 +291,7 @@ impl<'a> Device<'a> {
     }
 
     fn processes(&self, board: &Board, page: &mut Page) {
-        let fresh = |stamp: &Stamp| self.is_fresh(*stamp, Tier::Slow);
-        let Some(stamp) = board.processes_read.filter(fresh) else {
+        let Some(stamp) = board.fresh_processes(|at| self.age(at)) else {
             return;
         };
         for (kind, name) in KINDS {
@@ -330,6 +322,11 @@ impl<'a> Device<'a> {
             let attributes = self.with([(obs::GPU_TIER, LabelValue::Static(name))]);
             let age = Number::F64(self.age(stamp.at).as_secs_f64());
             page.push(&table::AGE, attributes, (0, self.now.unix), age);
+        }
+        for (name, interval) in &board.intervals {
+            let attributes = self.with([(obs::GPU_READ_GROUP, LabelValue::Static(name))]);
+            let interval = Number::F64(interval.as_secs_f64());
+            page.push(&table::INTERVAL, attributes, (0, self.now.unix), interval);
         }
     }
 }

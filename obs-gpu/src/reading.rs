@@ -1,6 +1,6 @@
 //! What came of asking: a value, or why there is none. Zero is a value.
 
-use crate::quantity::Quantity;
+use crate::quantity::{Quantity, Tier};
 
 /// What a device said of one quantity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,13 @@ impl Readings {
     /// Notes what was said.
     pub fn set(&mut self, quantity: Quantity, reading: Reading) {
         self.0[quantity as usize] = reading;
+    }
+
+    /// Of what belongs to a tier nothing was said.
+    pub(crate) fn forget(&mut self, tier: Tier) {
+        for quantity in Quantity::ALL.iter().filter(|of| of.tier() == tier) {
+            self.set(*quantity, Reading::Unread);
+        }
     }
 
     /// Each quantity with what was said of it.

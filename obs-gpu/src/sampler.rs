@@ -11,6 +11,7 @@
 //! when the call is back. Nothing is locked while the driver is asked.
 
 pub(crate) mod board;
+mod budget;
 mod events;
 mod finder;
 mod gpu;
@@ -18,6 +19,7 @@ mod group;
 mod hang;
 mod listener;
 mod manual;
+mod pace;
 mod schedule;
 mod settings;
 
@@ -31,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::quantity::Tier;
 use crate::source::GpuSource;
 use board::Stamp;
+use budget::Budget;
 use events::EventWatch;
 use group::{Group, Hang, Reader};
 use hang::Watch;
@@ -47,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) settings: GpuSettings,
     pub(crate) source: Arc<dyn GpuSource>,
     pub(crate) metrics: Metrics,
+    budget: Arc<Budget>,
     /// How many ticks each period is.
     periods: [u64; 3],
     groups: Mutex<Vec<Arc<Group>>>,
@@ -71,6 +75,7 @@ impl Shared {
             telemetry: *telemetry,
             periods: Tier::ALL.map(|tier| telemetry.ticks(settings.period(tier)).max(1)),
             metrics: Metrics::new(telemetry),
+            budget: Arc::new(Budget::new(settings.budget)),
             settings,
             source,
             groups: Mutex::default(),

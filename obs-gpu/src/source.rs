@@ -119,6 +119,26 @@ pub trait GpuDevice: fmt::Debug + Send {
         calls: &mut Calls,
     ) -> Result<(), SourceError>;
 
+    /// What is read in one go, and how much it matters, in the order in which it is read. What costs much stands apart from what costs
+    /// little, so that the one can be read less often than the other where there is a [budget](crate::GpuSettings::with_budget). By
+    /// default each tier is a group: the fast one keeps its pace, the others stretch.
+    fn groups(&self) -> &'static [ReadGroup] {
+        &ReadGroup::TIERS
+    }
+
+    /// Reads one of its [groups](Self::groups), and nothing else. By default the whole tier.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    fn read_group(
+        &mut self,
+        group: &ReadGroup,
+        into: &mut Readings,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError> {
+        self.read(group.tier(), into, calls)
+    }
+
     /// The state of each link to other devices; empty where there is none.
     ///
     /// # Errors
@@ -134,6 +154,72 @@ pub trait GpuDevice: fmt::Debug + Send {
         into: &mut Vec<GpuProcess>,
         calls: &mut Calls,
     ) -> Result<(), SourceError>;
+}
+
+/// How a group of readings gives way where all together would cost more than they may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It is read at each turn of its tier: what health, gates and explanations need.
+    Keeps,
+    /// It is read at each turn of its tier, or as rarely as the budget makes it.
+    Stretches,
+    /// It does not change while a device is there: it is read once, and at every sixtieth turn of its tier.
+    Constant,
+}
+
+/// What a device is asked for in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadGroup {
+    name: &'static str,
+    tier: Tier,
+    pace: Pace,
+    has_links: bool,
+}
+
+impl ReadGroup {
+    /// One for each tier.
+    pub const TIERS: [Self; 3] = [
+        Self::new("fast", Tier::Fast, Pace::Keeps),
+        Self::new("second", Tier::Second, Pace::Stretches).with_links(),
+        Self::new("slow", Tier::Slow, Pace::Stretches),
+    ];
+
+    /// A group by its name, which is `obs.gpu.read.group`.
+    pub const fn new(name: &'static str, tier: Tier, pace: Pace) -> Self {
+        Self {
+            name,
+            tier,
+            pace,
+            has_links: false,
+        }
+    }
+
+    /// What [`GpuDevice::links`] says is read with it, and is asked for when it was read.
+    #[must_use]
+    pub const fn with_links(mut self) -> Self {
+        self.has_links = true;
+        self
+    }
+
+    /// Its name: one of few, and always the same.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The tier that all of its quantities belong to.
+    pub const fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// How it gives way.
+    pub const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Whether links are read with it.
+    pub const fn has_links(&self) -> bool {
+        self.has_links
+    }
 }
 
 /// What one device reports by itself.

@@ -196,6 +196,8 @@ names! {
     GPU_THROTTLE_REASON = "obs.gpu.throttle.reason";
     /// How often something of a GPU is read: `fast`, `second`, `slow`.
     GPU_TIER = "obs.gpu.tier";
+    /// What of a GPU is read together: `fast`, `energy`, `counters` and so on.
+    GPU_READ_GROUP = "obs.gpu.read.group";
     /// A call of a driver's, as the driver has it.
     GPU_CALL = "obs.gpu.call";
     /// The number of a link between GPUs.
@@ -466,6 +468,8 @@ pub const GPU_DEVICES: &str = "obs.gpu.devices";
 pub const GPU_ANSWERING: &str = "obs.gpu.answering";
 /// How old what was read of a GPU is, in seconds.
 pub const GPU_SAMPLE_AGE: &str = "obs.gpu.sample.age";
+/// How often what is read together of a GPU is read, in seconds.
+pub const GPU_READ_INTERVAL: &str = "obs.gpu.read.interval";
 /// How long calls of a GPU's driver take, in seconds.
 pub const GPU_CALL_DURATION: &str = "obs.gpu.call.duration";
 /// Calls of a GPU's driver that were not back at their deadline.

@@ -249,6 +249,7 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::GPU_DEVICES, Ours),
     (obs::GPU_ANSWERING, Ours),
     (obs::GPU_SAMPLE_AGE, Ours),
+    (obs::GPU_READ_INTERVAL, Ours),
     (obs::GPU_CALL_DURATION, Ours),
     (obs::GPU_CALLS_LATE, Ours),
     (obs::GPU_SWEEPS_MISSED, Ours),

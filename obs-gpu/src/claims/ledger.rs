@@ -13,14 +13,26 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Window {
     /// Nanoseconds since the reading before.
     pub(crate) nanos: u64,
-    /// Millijoules since the driver was loaded.
+    /// Millijoules since the driver was loaded, where that was read with it.
     pub(crate) energy: Option<u64>,
+    /// Milliwatts at its end.
+    pub(crate) power: Option<u64>,
     /// Share of the window in which something ran, in millionths.
     pub(crate) utilization: Option<u32>,
     /// Bytes in use.
     pub(crate) memory: Option<u64>,
     /// Processes that are known to be others, with their bytes and their share of time in millionths, as far as the driver says.
     pub(crate) others: Vec<(Foreign, Option<u64>, Option<u32>)>,
+}
+
+impl Window {
+    /// About as much as was used in it; of a device that does not say its power as if it were one watt. Something, so that a window
+    /// counts.
+    fn microjoules(&self) -> u64 {
+        let power = u128::from(self.power.unwrap_or(1_000));
+        let energy = u128::from(self.nanos) * power / 1_000_000;
+        u64::try_from(energy).unwrap_or(u64::MAX).max(1)
+    }
 }
 
 /// What owners have used of one device since the ledger was opened, and have now.
@@ -43,6 +55,8 @@ pub(crate) struct Ledger {
     device: DeviceId,
     claims: Claims,
     energy: Option<u64>,
+    /// Whose the windows were since energy was read, in microjoules by the power that there was: which share of it each has.
+    pending: BTreeMap<Owner, u64>,
     /// Work of each claim that was settled before, by its address: a claim lives for as long as it stands here.
     settled: HashMap<usize, (Arc<Held>, u64)>,
     totals: Settled,
@@ -63,6 +77,7 @@ impl Ledger {
             device,
             claims: claims.clone(),
             energy: None,
+            pending: BTreeMap::new(),
             settled: HashMap::new(),
             totals: Settled::default(),
         }
@@ -74,9 +89,8 @@ impl Ledger {
         let busy = { window.utilization }.map(|share| {
             (u128::from(window.nanos) * u128::from(share.min(1_000_000)) / 1_000_000) as u64
         });
-        let energy = self.spent(window.energy);
         let shares = Shares::of(&worked, window);
-        shares.book(&mut self.totals.energy, energy);
+        self.book_energy(&shares, window);
         // What did not run was nobody's time.
         shares.book(&mut self.totals.busy, busy.unwrap_or_default());
         self.totals.memory.clear();
@@ -115,9 +129,32 @@ impl Ledger {
         worked
     }
 
+    /// Energy may be read less often than the rest. What was used since it was read is split over all windows since then.
+    fn book_energy(&mut self, shares: &Shares, window: &Window) {
+        let Some(total) = window.energy else {
+            // A window in which nothing was read is part of the next.
+            if window.power.or(window.utilization.map(u64::from)).is_some() {
+                shares.book(&mut self.pending, window.microjoules());
+            }
+            return;
+        };
+        let energy = self.spent(total);
+        if self.pending.is_empty() {
+            return shares.book(&mut self.totals.energy, energy);
+        }
+        shares.book(&mut self.pending, window.microjoules());
+        let (owners, weights): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().unzip();
+        for (owner, part) in owners.iter().zip(split(energy, &weights)) {
+            if part > 0 {
+                let sum = place(&mut self.totals.energy, owner);
+                *sum = sum.saturating_add(part);
+            }
+        }
+    }
+
     /// Millijoules since the reading before. A counter that fell began anew: what it says it counted since.
-    fn spent(&mut self, total: Option<u64>) -> u64 {
-        let Some(total) = total else { return 0 };
+    fn spent(&mut self, total: u64) -> u64 {
         match self.energy.replace(total) {
             Some(before) if total >= before => total - before,
             Some(_) => total,

@@ -54,6 +54,7 @@ impl Rig {
         let window = Window {
             nanos: 250 * MS,
             energy: Some(self.energy),
+            power: None,
             utilization: Some(percent * 10_000),
             memory: Some(40 * GB),
             others,
@@ -109,6 +110,45 @@ fn work_divides_energy_and_time() {
     embed.worked(1);
     let settled = rig.window(1000, 100);
     check(&settled.energy, &[(chat_owner, 750), (embed_owner, 1250)]);
+}
+
+#[test]
+fn energy_that_is_read_later_is_split_over_all_windows_since() {
+    let mut rig = Rig::new();
+    let (chat, embed) = (rig.hold("a", "chat"), rig.hold("b", "embed"));
+    let mut unread = |claim: &Claim, power| {
+        claim.tokens(10);
+        let window = Window {
+            nanos: 250 * MS,
+            power: Some(power),
+            utilization: Some(1_000_000),
+            ..Window::default()
+        };
+        rig.ledger.settle(&window).clone()
+    };
+    // At three times the power in one window as in three others.
+    assert!(unread(&chat, 600_000).energy.is_empty());
+    let busy = unread(&embed, 200_000).busy;
+    assert_eq!(busy.values().sum::<u64>(), 500 * MS);
+    unread(&embed, 200_000);
+    embed.tokens(10);
+    let window = Window {
+        nanos: 250 * MS,
+        energy: Some(rig.energy + 1_000),
+        power: Some(200_000),
+        utilization: Some(1_000_000),
+        ..Window::default()
+    };
+    rig.energy += 1_000;
+    let settled = rig.ledger.settle(&window).clone();
+    let owners = [claimed("a", "chat"), claimed("b", "embed")];
+    let both: Vec<_> = owners.iter().cloned().zip([500, 500]).collect();
+    check(&settled.energy, &both);
+    // What is read each time is its own window's.
+    chat.tokens(1);
+    let settled = rig.window(70, 100);
+    let both: Vec<_> = owners.into_iter().zip([570, 500]).collect();
+    check(&settled.energy, &both);
 }
 
 #[test]
@@ -329,6 +369,8 @@ enum Step {
     Reset,
     Window {
         energy: u32,
+        /// Whether it is read in this window.
+        read: bool,
         share: Option<u32>,
         memory: Option<u64>,
         others: Vec<(u8, Option<u64>, Option<u32>)>,
@@ -343,13 +385,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         prop::option::of(0..1_100_000_u32),
     );
     let window = (
-        any::<u32>(),
+        (any::<u32>(), any::<bool>()),
         prop::option::of(0..1_100_000_u32),
         prop::option::of(bytes.clone()),
         prop::collection::vec(other, 0..3),
     );
-    let window = window.prop_map(|(energy, share, memory, others)| Step::Window {
+    let window = window.prop_map(|((energy, read), share, memory, others)| Step::Window {
         energy,
+        read,
         share,
         memory,
         others,
@@ -373,6 +416,8 @@ proptest! {
         let mut rig = Rig::new();
         let mut held: [Option<Claim>; 4] = [const { None }; 4];
         let (mut energy, mut busy, mut reset) = (0_u64, 0_u64, false);
+        // Used and not read yet, and what was read last.
+        let (mut unread, mut last) = (0_u64, rig.energy);
         for step in steps {
             match step {
                 Step::Hold(who) => held[usize::from(who)] = Some(rig.hold(&who.to_string(), "t")),
@@ -388,22 +433,31 @@ proptest! {
                     }
                 }
                 Step::Reset => reset = true,
-                Step::Window { energy: spent, share, memory, others } => {
+                Step::Window { energy: spent, read, share, memory, others } => {
                     // One that climbed past where it was before anybody looked cannot be told from one that went on.
-                    let hidden = u64::from(spent) >= rig.energy;
-                    let before = if reset && !hidden { 0 } else { rig.energy };
+                    let hidden = u64::from(spent) >= last;
+                    let read = read || reset;
+                    if reset && !hidden {
+                        // What was used before it and not read is not known.
+                        (rig.energy, unread) = (0, 0);
+                    }
                     reset = false;
-                    rig.energy = before + u64::from(spent);
+                    rig.energy += u64::from(spent);
+                    unread += u64::from(spent);
                     let window = Window {
                         nanos: 250 * MS,
-                        energy: Some(rig.energy),
+                        energy: read.then_some(rig.energy),
+                        power: share.map(u64::from),
                         utilization: share,
                         memory,
                         others: others.iter().map(|&(who, bytes, share)| {
                             (service(&who.to_string()), bytes, share)
                         }).collect(),
                     };
-                    energy += u64::from(spent);
+                    if read {
+                        energy += std::mem::take(&mut unread);
+                        last = rig.energy;
+                    }
                     busy += u64::from(share.unwrap_or(0).min(1_000_000)) * 250;
                     let settled = rig.ledger.settle(&window);
                     prop_assert_eq!(settled.energy.values().sum::<u64>(), energy);

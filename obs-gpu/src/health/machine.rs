@@ -141,7 +141,9 @@ struct Levels {
 struct Counts {
     corrected: Option<(Moment, i64)>,
     uncorrected: Option<i64>,
-    throttle: Option<(Moment, [Option<i64>; 3])>,
+    /// Time that clocks were held down, each as it was read last, and its share of the time since it was read before.
+    throttle: [Option<(Moment, i64)>; 3],
+    held: [Option<f64>; 3],
     energy: Option<i64>,
     /// Totals that begin anew with the device, of the last slow reading.
     others: [Option<i64>; 6],

@@ -442,7 +442,17 @@ pub(super) const AGE: FurtherMetric = further(
     Shape::Gauge,
     "How old what was read is.",
 )
-.of("the last time that each tier was read", "`obs.gpu.tier`");
+.of(
+    "the last time that anything of each tier was read",
+    "`obs.gpu.tier`",
+);
+pub(super) const INTERVAL: FurtherMetric = further(
+    obs::GPU_READ_INTERVAL,
+    "s",
+    Shape::Gauge,
+    "How often what is read together is read: the period of its tier, or as rarely as the budget makes it.",
+)
+.of("what calls took", "`obs.gpu.read.group`");
 
 /// What is made of several quantities, of links, events, processes, and of the watching itself.
 pub const FURTHER: &[FurtherMetric] = &[
@@ -457,4 +467,5 @@ pub const FURTHER: &[FurtherMetric] = &[
     DEVICES,
     ANSWERING,
     AGE,
+    INTERVAL,
 ];

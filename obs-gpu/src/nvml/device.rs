@@ -1,7 +1,7 @@
 //! One device, or a part of one, as it is read.
 
-use super::fields::{self, Batch};
-use super::gpm::Gpm;
+use super::fields::{self, Batch, Fields};
+use super::gpm::{Gpm, Which};
 use super::links::Links;
 use super::processes::Processes;
 use super::raw::{Answer, Handle, Library};
@@ -10,7 +10,7 @@ use super::{Verdict, verdict};
 use crate::calls::Calls;
 use crate::quantity::{Quantity, Tier};
 use crate::reading::{Reading, Readings};
-use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
+use crate::source::{GpuDevice, GpuProcess, LinkReading, Pace, ReadGroup, SourceError};
 use nvml_wrapper_sys::bindings::*;
 use obs_core::Telemetry;
 
@@ -21,11 +21,30 @@ pub(super) struct NvmlDevice {
     handle: Handle,
     /// What it does not have. Never asked for again.
     lacks: [bool; Quantity::COUNT],
-    fields: [Batch<Quantity>; 3],
+    fields: [Batch<Quantity>; Fields::ALL.len()],
     gpm: Gpm,
     links: Links,
     processes: Processes,
 }
+
+/// What is read together, by what it costs on an H100 with driver 580.159.04 (`docs/gpu.md`): what keeps its pace takes a tenth of a
+/// millisecond or less, what stretches a third of one or more.
+const GROUPS: &[ReadGroup] = &[
+    ReadGroup::new("fast", Tier::Fast, Pace::Keeps),
+    ReadGroup::new("energy", Tier::Fast, Pace::Stretches),
+    ReadGroup::new("second", Tier::Second, Pace::Keeps),
+    ReadGroup::new("counters", Tier::Second, Pace::Stretches),
+    ReadGroup::new("engine", Tier::Second, Pace::Stretches),
+    ReadGroup::new("throttle", Tier::Second, Pace::Stretches),
+    ReadGroup::new("margin", Tier::Second, Pace::Stretches),
+    ReadGroup::new("pcie", Tier::Second, Pace::Stretches),
+    ReadGroup::new("links", Tier::Second, Pace::Stretches).with_links(),
+    ReadGroup::new("slow", Tier::Slow, Pace::Keeps),
+    ReadGroup::new("pcie_errors", Tier::Slow, Pace::Stretches),
+    ReadGroup::new("link_states", Tier::Slow, Pace::Stretches),
+    ReadGroup::new("process_time", Tier::Slow, Pace::Stretches),
+    ReadGroup::new("limits", Tier::Slow, Pace::Constant),
+];
 
 /// A quantity that a call of its own gives.
 struct One(
@@ -59,13 +78,15 @@ const FAST: &[One] = ones! {
 /// Where the field value is not supported.
 const ELSE_FAST: &[One] = ones! {
     Power, "nvmlDeviceGetPowerUsage", Ours: |library, of| library.power(of);
+};
+
+const ELSE_ENERGY: &[One] = ones! {
     Energy, "nvmlDeviceGetTotalEnergyConsumption", Ours: |library, of| bits(library.energy(of));
 };
 
 const SECOND: &[One] = ones! {
     PowerLimit, "nvmlDeviceGetEnforcedPowerLimit", Ours: |library, of| library.power_limit(of);
     Temperature, "nvmlDeviceGetTemperature", Degrees: |library, of| library.temperature(of);
-    TemperatureMargin, "nvmlDeviceGetMarginTemperature", Degrees: |library, of| library.margin(of);
     FanSpeed, "nvmlDeviceGetFanSpeed_v2", Percent: |library, of| library.fan(of);
     Encoder, "nvmlDeviceGetEncoderUtilization", Percent: |library, of| library.encoder(of);
     Decoder, "nvmlDeviceGetDecoderUtilization", Percent: |library, of| library.decoder(of);
@@ -74,9 +95,16 @@ const SECOND: &[One] = ones! {
     PerformanceState, "nvmlDeviceGetPerformanceState", Ours: |library, of| library.performance_state(of);
 };
 
+const MARGIN: &[One] = ones! {
+    TemperatureMargin, "nvmlDeviceGetMarginTemperature", Degrees: |library, of| library.margin(of);
+};
+
 const SLOW: &[One] = ones! {
     PcieGeneration, "nvmlDeviceGetCurrPcieLinkGeneration", Ours: |library, of| library.pcie_generation(of);
     PcieWidth, "nvmlDeviceGetCurrPcieLinkWidth", Ours: |library, of| library.pcie_width(of);
+};
+
+const LIMITS: &[One] = ones! {
     SmClockMax, "nvmlDeviceGetMaxClockInfo", Megahertz: |library, of| library.max_clock(of, SM);
     MemoryClockMax, "nvmlDeviceGetMaxClockInfo", Megahertz: |library, of| library.max_clock(of, MEM);
     TemperatureSlowdown, "nvmlDeviceGetTemperatureThreshold", Degrees: |library, of| library.threshold(of, SLOWDOWN);
@@ -99,7 +127,7 @@ impl NvmlDevice {
             library,
             handle,
             lacks: [false; Quantity::COUNT],
-            fields: Tier::ALL.map(|tier| fields::of_tier(library, tier)),
+            fields: Fields::ALL.map(|fields| fields::of(library, fields)),
             gpm: Gpm::new(telemetry, library, handle, calls),
             links: Links::new(library),
             processes: Processes::default(),
@@ -139,13 +167,38 @@ impl NvmlDevice {
         Ok(())
     }
 
-    fn read_fields(
+    fn ask_all(
         &mut self,
-        tier: Tier,
+        all: &[One],
         into: &mut Readings,
         calls: &mut Calls,
     ) -> Result<(), SourceError> {
-        let fields = &mut self.fields[tier as usize];
+        all.iter().try_for_each(|one| self.ask(one, into, calls))
+    }
+
+    /// The same of what is asked for where the field value is not supported.
+    fn ask_else(
+        &mut self,
+        fields: Fields,
+        all: &[One],
+        into: &mut Readings,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError> {
+        for one in all {
+            if !self.fields[fields as usize].has(|asked| asked == one.0) {
+                self.ask(one, into, calls)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_fields(
+        &mut self,
+        fields: Fields,
+        into: &mut Readings,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError> {
+        let fields = &mut self.fields[fields as usize];
         fields.read(self.library, self.handle, calls, |quantity, said| {
             into.set(quantity, said.reading());
         })
@@ -255,7 +308,7 @@ impl NvmlDevice {
 
     /// Whether the driver does not add it up.
     fn adds_up(&self, quantity: Quantity) -> bool {
-        !self.fields[Tier::Second as usize].has(|asked| asked == quantity)
+        !self.fields[Fields::Links as usize].has(|asked| asked == quantity)
     }
 }
 
@@ -266,38 +319,69 @@ impl GpuDevice for NvmlDevice {
         into: &mut Readings,
         calls: &mut Calls,
     ) -> Result<(), SourceError> {
+        let groups = GROUPS.iter().filter(|group| group.tier() == tier);
+        for group in groups {
+            self.read_group(group, into, calls)?;
+        }
+        Ok(())
+    }
+
+    fn groups(&self) -> &'static [ReadGroup] {
+        GROUPS
+    }
+
+    fn read_group(
+        &mut self,
+        group: &ReadGroup,
+        into: &mut Readings,
+        calls: &mut Calls,
+    ) -> Result<(), SourceError> {
         // Readings may be another's, and not know what this one lacks.
-        let lacks = Quantity::ALL
-            .iter()
-            .zip(self.lacks)
-            .filter(|(_, lacks)| *lacks);
-        lacks.for_each(|(quantity, _)| into.set(*quantity, Reading::Unsupported));
-        match tier {
-            Tier::Fast => {
+        for (quantity, lacks) in Quantity::ALL.iter().zip(self.lacks) {
+            if lacks && quantity.tier() == group.tier() {
+                into.set(*quantity, Reading::Unsupported);
+            }
+        }
+        let (library, handle) = (self.library, self.handle);
+        match group.name() {
+            "fast" => {
                 self.read_utilization(into, calls)?;
                 self.read_memory(into, calls)?;
-                self.read_fields(tier, into, calls)?;
-                for one in ELSE_FAST {
-                    if !self.fields[tier as usize].has(|asked| asked == one.0) {
-                        self.ask(one, into, calls)?;
-                    }
-                }
-                FAST.iter().try_for_each(|one| self.ask(one, into, calls))
+                self.read_fields(Fields::Fast, into, calls)?;
+                self.ask_else(Fields::Fast, ELSE_FAST, into, calls)?;
+                self.ask_all(FAST, into, calls)
             }
-            Tier::Second => {
-                self.read_fields(tier, into, calls)?;
-                self.gpm.read(into, calls)?;
-                self.links.read(self.library, self.handle, tier, calls)?;
+            "energy" => {
+                self.read_fields(Fields::Energy, into, calls)?;
+                self.ask_else(Fields::Energy, ELSE_ENERGY, into, calls)
+            }
+            "second" => {
+                self.read_fields(Fields::Second, into, calls)?;
+                self.ask_all(SECOND, into, calls)
+            }
+            "counters" => self.gpm.read(Which::Cheap, into, calls),
+            "engine" => self.gpm.read(Which::Dear, into, calls),
+            "throttle" => self.read_fields(Fields::Throttle, into, calls),
+            "margin" => self.ask_all(MARGIN, into, calls),
+            "pcie" => self.read_fields(Fields::Pcie, into, calls),
+            "links" => {
+                self.read_fields(Fields::Links, into, calls)?;
+                self.links.read(library, handle, Tier::Second, calls)?;
                 self.add_up_links(into);
-                SECOND.iter().try_for_each(|one| self.ask(one, into, calls))
+                Ok(())
             }
-            Tier::Slow => {
-                self.read_fields(tier, into, calls)?;
-                self.links.read(self.library, self.handle, tier, calls)?;
+            "slow" => {
+                self.read_fields(Fields::Slow, into, calls)?;
                 self.read_sram(into, calls)?;
                 self.read_banks(into, calls)?;
-                SLOW.iter().try_for_each(|one| self.ask(one, into, calls))
+                self.ask_all(SLOW, into, calls)
             }
+            "pcie_errors" => self.read_fields(Fields::PcieErrors, into, calls),
+            "link_states" => self.links.read(library, handle, Tier::Slow, calls),
+            "process_time" => self.processes.read_shares(library, handle, calls),
+            "limits" => self.ask_all(LIMITS, into, calls),
+            // One of another device's.
+            _ => Ok(()),
         }
     }
 

@@ -31,7 +31,9 @@ const LISTS: [(List, ProcessKind, &str); 3] = [
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     lacks: [bool; LISTS.len()],
-    lacks_shares: bool,
+    /// What came of asking for shares last, and what they were.
+    asked: Reading,
+    shares: Vec<(u32, u32)>,
     /// The newest share that was told, in the driver's microseconds.
     seen: u64,
     rows: Vec<Process>,
@@ -61,19 +63,32 @@ impl Processes {
                 Err(error) => return Err(error),
             }
         }
-        self.read_shares(library, of, into, calls)
+        for process in into {
+            process.utilization = self.share(process.pid);
+        }
+        Ok(())
     }
 
-    fn read_shares(
+    /// The share that a process had when shares were asked for last. One of which nothing new was told did nothing.
+    fn share(&self, pid: u32) -> Reading {
+        let Reading::Value(_) = self.asked else {
+            return self.asked;
+        };
+        let mut known = self.shares.iter();
+        let percent = known
+            .find(|(of, _)| *of == pid)
+            .map_or(0, |(_, percent)| *percent);
+        Reading::Value(From::Percent.convert(percent.into()))
+    }
+
+    /// Asks for the shares of their time that processes had since this was asked last.
+    pub(super) fn read_shares(
         &mut self,
         library: Library,
         of: Handle,
-        into: &mut [GpuProcess],
         calls: &mut Calls,
     ) -> Result<(), SourceError> {
-        if self.lacks_shares {
-            into.iter_mut()
-                .for_each(|process| process.utilization = Reading::Unsupported);
+        if self.asked == Reading::Unsupported {
             return Ok(());
         }
         self.busy.clear();
@@ -82,17 +97,17 @@ impl Processes {
             library.busy(of, since, busy)
         });
         match answer {
-            Ok(()) => self.seen = shares(self.seen, busy, into),
-            // Nothing did anything.
-            Err(nvmlReturn_enum_NVML_ERROR_NOT_FOUND) => self.seen = shares(self.seen, &[], into),
+            // Or nothing did anything.
+            Ok(()) | Err(nvmlReturn_enum_NVML_ERROR_NOT_FOUND) => {
+                self.asked = Reading::Value(0);
+                self.seen = newest(self.seen, busy, &mut self.shares);
+            }
             Err(code) => {
                 let said = super::verdict::<i64>(Err(code));
-                self.lacks_shares = said == Verdict::Unsupported;
                 if let Verdict::Lost(error) = said {
                     return Err(error);
                 }
-                into.iter_mut()
-                    .for_each(|process| process.utilization = said.reading());
+                self.asked = said.reading();
             }
         }
         Ok(())
@@ -126,16 +141,19 @@ fn add(kind: ProcessKind, rows: &[Process], into: &mut Vec<GpuProcess>) {
     }
 }
 
-/// Gives each process its newest share. A process of which nothing new was told did nothing. Says what the newest of all is.
-fn shares(seen: u64, busy: &[Busy], into: &mut [GpuProcess]) -> u64 {
+/// Puts down the newest share of each process of which something new was told. Says what the newest of all is.
+fn newest(seen: u64, busy: &[Busy], into: &mut Vec<(u32, u32)>) -> u64 {
     let true_ones = || {
         busy.iter()
             .filter(|row| row.percent <= 100 && row.at > seen)
     };
-    for process in into {
-        let rows = true_ones().filter(|row| row.pid == process.pid);
-        let newest = rows.max_by_key(|row| row.at).map_or(0, |row| row.percent);
-        process.utilization = Reading::Value(From::Percent.convert(newest.into()));
+    into.clear();
+    for row in true_ones() {
+        let newer = |other: &Busy| other.pid == row.pid && other.at > row.at;
+        let is_known = into.iter().any(|(pid, _)| *pid == row.pid);
+        if !is_known && !true_ones().any(newer) {
+            into.push((row.pid, row.percent));
+        }
     }
     true_ones().map(|row| row.at).max().unwrap_or(seen)
 }
@@ -182,12 +200,6 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_true_are_left_out() {
-        let mut all = Vec::new();
-        add(
-            ProcessKind::Compute,
-            &[row(1, 0), row(2, 0), row(3, 0)],
-            &mut all,
-        );
         let rows = [
             busy(1, 100, 40),
             busy(1, 120, 50),
@@ -196,10 +208,12 @@ mod tests {
             busy(2, 90, 30),
             busy(9, 125, 60),
         ];
-        let seen = shares(95, &rows, &mut all);
-        let read: Vec<_> = all.iter().map(|process| process.utilization).collect();
+        let mut known = Processes::default();
+        assert_eq!(known.share(1), Reading::Unread);
+        known.asked = Reading::Value(0);
+        let seen = newest(95, &rows, &mut known.shares);
         assert_eq!(
-            read,
+            [1, 2, 3].map(|pid| known.share(pid)),
             [
                 Reading::Value(500_000),
                 Reading::Value(0),
@@ -207,7 +221,7 @@ mod tests {
             ]
         );
         assert_eq!(seen, 125);
-        assert_eq!(shares(seen, &rows, &mut all), 125);
-        assert_eq!(all[0].utilization, Reading::Value(0));
+        assert_eq!(newest(seen, &rows, &mut known.shares), 125);
+        assert_eq!(known.share(1), Reading::Value(0));
     }
 }

@@ -368,9 +368,14 @@ impl Library {
         Ok([rows.max, rows.high, rows.partial, rows.low, rows.none])
     }
 
-    /// In percent of its full speed.
+    /// In percent of its full speed. A device that has no fan says that there is none of this number (an H100 with driver 580.159.04).
     pub(super) fn fan(self, of: Handle) -> Answer<u32> {
-        by(&self.0.lib().nvmlDeviceGetFanSpeed_v2, of, 0)
+        match by(&self.0.lib().nvmlDeviceGetFanSpeed_v2, of, 0) {
+            Err(nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT) => {
+                Err(nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED)
+            }
+            answer => answer,
+        }
     }
 
     /// In percent.

@@ -8,6 +8,7 @@ use crate::quantity::{Nature, Quantity, Tier};
 use crate::reading::{Reading, Readings};
 use crate::source::{Event, GpuProcess, LinkReading};
 use obs_core::Moment;
+use std::time::Duration;
 
 /// A moment, and what the wall clock showed: kept, so that a start is the same each time that it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +79,21 @@ pub(crate) struct Board {
     /// When it was read first, in nanoseconds since the Unix epoch.
     pub(crate) began: Option<u64>,
     pub(crate) readings: Readings,
-    /// When each tier was read, by the source's word that it could be.
+    /// When anything of each tier was read, by the source's word that it could be.
     pub(crate) read: [Option<Stamp>; 3],
+    /// When each quantity was, and how old it may be.
+    pub(crate) read_at: [Option<Stamp>; Quantity::COUNT],
+    pub(crate) too_old: [Duration; Quantity::COUNT],
     pub(crate) totals: [Option<Total>; Quantity::COUNT],
     pub(crate) links: Vec<LinkReading>,
     pub(crate) link_totals: Vec<LinkTotals>,
     pub(crate) links_read: Option<Stamp>,
+    pub(crate) links_too_old: Duration,
     pub(crate) processes: Vec<GpuProcess>,
     pub(crate) processes_read: Option<Stamp>,
+    pub(crate) processes_too_old: Duration,
+    /// How often what is read together is read, by its name.
+    pub(crate) intervals: Vec<(&'static str, Duration)>,
     pub(crate) faults: Vec<Fault>,
     /// Bytes per second over NVLink, by the last two readings.
     nvlink: Option<(Moment, i64)>,
@@ -98,26 +106,33 @@ impl Board {
             began: None,
             readings: Readings::new(),
             read: [None; 3],
+            read_at: [None; Quantity::COUNT],
+            too_old: [Duration::MAX; Quantity::COUNT],
             totals: [None; Quantity::COUNT],
             links: Vec::new(),
             link_totals: Vec::new(),
             links_read: None,
+            links_too_old: Duration::MAX,
             processes: Vec::new(),
             processes_read: None,
+            processes_too_old: Duration::MAX,
+            intervals: Vec::new(),
             faults: Vec::new(),
             nvlink: None,
             nvlink_rate: None,
         }
     }
 
-    /// Takes what belongs to a tier, and says whether anything shows that the device began anew.
+    /// Takes what was read of a tier, and says whether anything shows that the device began anew. What was not read stays as it was,
+    /// with its age.
     pub(crate) fn take(&mut self, tier: Tier, readings: &Readings, now: Stamp) -> bool {
         let mut anew = false;
-        for (quantity, reading) in readings
-            .iter()
-            .filter(|(quantity, _)| quantity.tier() == tier)
-        {
+        let of_tier = |(quantity, reading): &(Quantity, Reading)| {
+            quantity.tier() == tier && *reading != Reading::Unread
+        };
+        for (quantity, reading) in readings.iter().filter(of_tier) {
             self.readings.set(quantity, reading);
+            self.read_at[quantity as usize] = Some(now);
             if let (Nature::Total, Some(value)) = (quantity.nature(), reading.value()) {
                 let fell = Total::take(&mut self.totals[quantity as usize], value, now.unix);
                 anew |= fell && quantity == Quantity::Energy;
@@ -126,6 +141,28 @@ impl Board {
         self.read[tier as usize] = Some(now);
         self.began.get_or_insert(now.unix);
         anew
+    }
+
+    /// When a quantity was read, unless that is longer ago than it may be.
+    pub(crate) fn fresh(
+        &self,
+        quantity: Quantity,
+        age: impl FnOnce(Moment) -> Duration,
+    ) -> Option<Stamp> {
+        let stamp = self.read_at[quantity as usize]?;
+        (age(stamp.at) <= self.too_old[quantity as usize]).then_some(stamp)
+    }
+
+    /// The same of its links.
+    pub(crate) fn fresh_links(&self, age: impl FnOnce(Moment) -> Duration) -> Option<Stamp> {
+        self.links_read
+            .filter(|stamp| age(stamp.at) <= self.links_too_old)
+    }
+
+    /// The same of the processes that use it.
+    pub(crate) fn fresh_processes(&self, age: impl FnOnce(Moment) -> Duration) -> Option<Stamp> {
+        self.processes_read
+            .filter(|stamp| age(stamp.at) <= self.processes_too_old)
     }
 
     /// The device did not let itself be read: of what belongs to the tier no more is known than why.

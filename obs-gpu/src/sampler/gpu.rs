@@ -4,7 +4,7 @@ use super::board::{Board, Stamp};
 use super::group::Hang;
 use crate::device::{DeviceId, DeviceInfo};
 use crate::lock::lock;
-use crate::quantity::{Quantity, Tier};
+use crate::quantity::Quantity;
 use crate::reading::Readings;
 use crate::ring::Ring;
 use crate::sample::Sample;
@@ -14,6 +14,7 @@ use obs_core::Moment;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A device that is watched: what was read of it last. Nothing here asks the driver. Cloning counts a reference; what it says
 /// stays, with its age, when nobody watches any more.
@@ -102,8 +103,21 @@ impl Gpu {
 
     /// When a quantity was read last, or should have been.
     pub fn read_at(&self, quantity: Quantity) -> Option<Moment> {
-        let stamp = lock(&self.0.board).read[quantity.tier() as usize];
+        let stamp = lock(&self.0.board).read_at[quantity as usize];
         stamp.map(|stamp| stamp.at)
+    }
+
+    /// Whether what was read of a quantity is not too old to be shown. `age`: how long ago a moment was
+    /// ([`Telemetry::between`](obs_core::Telemetry::between)). It may be as old as three of the intervals at which it is read now, and the
+    /// deadline.
+    pub fn is_fresh(&self, quantity: Quantity, age: impl FnOnce(Moment) -> Duration) -> bool {
+        lock(&self.0.board).fresh(quantity, age).is_some()
+    }
+
+    /// How often each of what is read together is read now, by its name: the period of its tier, or as rarely as the
+    /// [budget](crate::GpuSettings::with_budget) makes it. What does not change is not among them.
+    pub fn intervals(&self) -> Vec<(&'static str, Duration)> {
+        lock(&self.0.board).intervals.clone()
     }
 
     /// Its links to others, as they were read last.
@@ -171,22 +185,17 @@ impl Gpu {
         &self,
         board: &Board,
         now: Stamp,
-        fresh: impl Fn(Tier, Stamp) -> bool,
+        age: impl Fn(Moment) -> Duration,
         keep: bool,
     ) {
         let read = |quantity: Quantity| -> Option<u64> {
-            let stamp = board.read[quantity.tier() as usize]?;
-            let value = board
-                .readings
-                .value(quantity)
-                .filter(|_| fresh(quantity.tier(), stamp))?;
-            u64::try_from(value).ok()
+            board.fresh(quantity, &age)?;
+            u64::try_from(board.readings.value(quantity)?).ok()
         };
         let ratio = |of: u64, whole: u64| (u128::from(of) * 1_000_000).checked_div(whole.into());
         let clock = read(Quantity::SmClock).zip(read(Quantity::SmClockMax));
         let clock = clock.and_then(|(clock, most)| u64::try_from(ratio(clock, most)?).ok());
-        let tier = Quantity::NvlinkSent.tier();
-        let nvlink = board.read[tier as usize].filter(|stamp| fresh(tier, *stamp));
+        let nvlink = board.fresh(Quantity::NvlinkSent, &age);
         let sample = Sample::new(now.at)
             .with_utilization(read(Quantity::Utilization))
             .with_dram_active(read(Quantity::DramActive))

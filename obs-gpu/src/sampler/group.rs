@@ -5,11 +5,12 @@ pub(crate) use super::hang::Hang;
 use super::Shared;
 use super::board::Stamp;
 use super::gpu::Gpu;
+use super::pace::Paces;
 use super::schedule::Schedule;
 use crate::calls::Calls;
 use crate::device::DeviceId;
 use crate::lock::lock;
-use crate::quantity::Tier;
+use crate::quantity::{Quantity, Tier};
 use crate::reading::{Reading, Readings};
 use crate::source::{GpuDevice, GpuProcess, LinkReading, SourceError};
 use obs_core::Moment;
@@ -80,6 +81,7 @@ struct Device {
     gpu: Gpu,
     open: Option<Box<dyn GpuDevice>>,
     readings: Readings,
+    paces: Paces,
     /// When it may be asked again, and how long it is left in peace then.
     again: Option<(Moment, Duration)>,
     /// When the fast tier was read in this turn, and when the ring got its last sample.
@@ -108,7 +110,8 @@ impl Reader {
         let now = shared.telemetry.now();
         let (mut due, missed) = self.schedule.due(shared, now);
         // What the driver asks for is of the slow tier, and is not waited for once it is another.
-        due[Tier::Slow as usize] |= self.group.asks.swap(false, Ordering::AcqRel);
+        let asks = self.group.asks.swap(false, Ordering::AcqRel);
+        due[Tier::Slow as usize] |= asks;
         // Without threads turns come when somebody collects; none is missed.
         if missed > 0 && shared.manual.is_none() {
             shared
@@ -117,13 +120,15 @@ impl Reader {
                 .missed(self.group.gpu.id().as_str(), missed);
         }
         if due.iter().any(|due| *due) {
-            self.follow_parts();
+            self.follow_parts(shared);
             for device in &mut self.devices {
                 for tier in Tier::ALL.into_iter().filter(|tier| due[*tier as usize]) {
-                    if !self.tools.read(shared, device, tier) {
+                    let asked = asks && tier == Tier::Slow;
+                    if !self.tools.read(shared, device, (tier, asked)) {
                         break;
                     }
                 }
+                device.settle(shared);
                 finish(shared, device);
             }
         }
@@ -131,7 +136,7 @@ impl Reader {
     }
 
     /// Takes up the parts that came and lets go of those that went.
-    fn follow_parts(&mut self) {
+    fn follow_parts(&mut self, shared: &Shared) {
         let state = lock(&self.group.state);
         if self.changes == Some(state.changes) {
             return;
@@ -152,6 +157,7 @@ impl Reader {
                     gpu,
                     open: None,
                     readings: Readings::new(),
+                    paces: Paces::new(&shared.budget),
                     again: None,
                     fast: None,
                     kept: None,
@@ -171,39 +177,60 @@ fn finish(shared: &Shared, device: &mut Device) {
     let since = device.kept.map(|kept| telemetry.between(kept, fast.at));
     let keep = since.is_none_or(|since| since >= step);
     let gpu = &device.gpu;
-    gpu.board(|board| gpu.publish(board, fast, fresh(shared, fast), keep));
+    gpu.board(|board| gpu.publish(board, fast, age(shared, fast), keep));
     if keep {
         device.kept = Some(fast.at);
     }
 }
 
-/// Whether what was read of a tier is not too old for a sample of this moment.
-fn fresh(shared: &Shared, now: Stamp) -> impl Fn(Tier, Stamp) -> bool {
-    move |tier, stamp| {
-        let age = shared.telemetry.between(stamp.at, now.at);
-        age <= shared.settings.too_old(tier)
+/// How old what was read at a moment is at this one.
+fn age(shared: &Shared, now: Stamp) -> impl Fn(Moment) -> Duration {
+    move |at| shared.telemetry.between(at, now.at)
+}
+
+impl Device {
+    /// Takes up how often all of it is read from now on, and says so.
+    fn settle(&mut self, shared: &Shared) {
+        self.paces.settle(shared);
+        let paces = &self.paces;
+        let too_old = |interval| shared.settings.too_old_at(interval);
+        self.gpu.board(|board| {
+            for quantity in Quantity::ALL {
+                if let Some(interval) = paces.interval_of(*quantity) {
+                    board.too_old[*quantity as usize] = too_old(interval);
+                }
+            }
+            board.links_too_old = paces.links_interval().map_or(board.links_too_old, too_old);
+            let processes = paces.processes_interval();
+            board.processes_too_old = processes.map_or(board.processes_too_old, too_old);
+            board.intervals.clear();
+            board.intervals.extend(paces.intervals());
+        });
     }
 }
 
 impl Tools {
-    /// Reads a tier of one device, and says whether it can be read.
-    fn read(&mut self, shared: &Shared, device: &mut Device, tier: Tier) -> bool {
+    /// Reads what is due of a tier of one device, and says whether it can be read.
+    fn read(&mut self, shared: &Shared, device: &mut Device, (tier, asked): (Tier, bool)) -> bool {
         if device.open.is_none() {
             let now = shared.telemetry.now();
             if device.again.is_some_and(|(again, _)| now < again) {
                 return false;
             }
             match shared.source.open(device.gpu.id(), &mut self.calls) {
-                Ok(open) => device.open = Some(open),
+                Ok(open) => {
+                    device.paces.open(open.groups(), shared);
+                    device.open = Some(open);
+                }
                 Err(error) => return self.failed(shared, device, tier, error),
             }
         }
-        let Some(open) = device.open.as_mut() else {
-            return false;
+        let (links, processes) = match self.read_groups(shared, device, (tier, asked)) {
+            Ok(Some(read)) => read,
+            // Nothing of it is due.
+            Ok(None) => return true,
+            Err(error) => return self.failed(shared, device, tier, error),
         };
-        if let Err(error) = open.read(tier, &mut device.readings, &mut self.calls) {
-            return self.failed(shared, device, tier, error);
-        }
         device.again = None;
         let now = shared.stamp();
         let began_anew = self.took(shared, device, tier, now);
@@ -217,12 +244,50 @@ impl Tools {
             shared.changed.notify_all();
         }
         shared.tell(|listener| listener.read(&device.gpu, now.at, tier, &device.readings));
-        match tier {
-            Tier::Second => self.read_links(shared, device),
-            Tier::Slow => self.read_processes(shared, device),
-            Tier::Fast => {}
+        if links {
+            self.read_links(shared, device);
+        }
+        if processes {
+            self.read_processes(shared, device);
         }
         device.open.is_some()
+    }
+
+    /// Reads the groups of a tier that are due. What belongs to the tier and is not read is unread afterwards; the rest is as it was
+    /// read last. Says whether links and processes are to be asked for, or that nothing was due.
+    fn read_groups(
+        &mut self,
+        shared: &Shared,
+        device: &mut Device,
+        (tier, asked): (Tier, bool),
+    ) -> Result<Option<(bool, bool)>, SourceError> {
+        let Some(open) = device.open.as_mut() else {
+            return Ok(None);
+        };
+        let began = shared.telemetry.now();
+        let (mut read, mut links, mut processes) = (false, false, false);
+        let due = device.paces.due((tier, asked), began, &shared.telemetry);
+        for at in due {
+            let Some(group) = device.paces.group(at) else {
+                continue;
+            };
+            if !read {
+                device
+                    .gpu
+                    .board(|board| device.readings.clone_from(&board.readings));
+                device.readings.forget(tier);
+            }
+            self.calls.take_spent();
+            open.read_group(&group, &mut device.readings, &mut self.calls)?;
+            let spent = self.calls.take_spent();
+            device
+                .paces
+                .was_read(at, began, spent, &device.readings, shared);
+            read = true;
+            links |= group.has_links();
+            processes |= device.paces.has_processes(at);
+        }
+        Ok(read.then_some((links, processes)))
     }
 
     /// Puts down what was read, and shows it.
@@ -232,12 +297,12 @@ impl Tools {
         let gpu = &device.gpu;
         let began_anew = gpu.board(|board| {
             let began_anew = board.take(tier, &device.readings, now);
-            if tier == Tier::Second {
+            if device.readings.get(Quantity::NvlinkSent) != Reading::Unread && tier == NVLINK {
                 board.rate_nvlink(now.at, seconds);
             }
             // At once: what comes next may hang.
             if tier == Tier::Fast {
-                gpu.publish(board, now, fresh(shared, now), false);
+                gpu.publish(board, now, age(shared, now), false);
             }
             began_anew
         });
@@ -264,7 +329,11 @@ impl Tools {
             return;
         };
         self.processes.clear();
-        if open.processes(&mut self.processes, &mut self.calls).is_ok() {
+        self.calls.take_spent();
+        let asked = open.processes(&mut self.processes, &mut self.calls);
+        let spent = self.calls.take_spent();
+        if asked.is_ok() {
+            device.paces.processes_were_read(spent, shared);
             let now = shared.stamp();
             device.gpu.board(|board| {
                 board.processes.clear();
@@ -312,3 +381,6 @@ impl Tools {
         device.open.is_some()
     }
 }
+
+/// Where what goes over NVLink is read.
+const NVLINK: Tier = Quantity::NvlinkSent.tier();

@@ -17,6 +17,7 @@ pub struct GpuSettings {
     pub(crate) back_off: (Duration, Duration),
     pub(crate) history: Duration,
     pub(crate) links: bool,
+    pub(crate) budget: Option<f64>,
     pub(crate) listeners: Vec<Arc<dyn GpuListener>>,
 }
 
@@ -36,6 +37,7 @@ impl Default for GpuSettings {
             back_off: (Duration::from_secs(1), Duration::from_secs(30)),
             history: Duration::from_millis(250),
             links: true,
+            budget: Some(BUDGET),
             listeners: Vec::new(),
         }
     }
@@ -43,6 +45,10 @@ impl Default for GpuSettings {
 
 /// The shortest that any period can be.
 const LEAST: Duration = Duration::from_millis(1);
+
+/// What a budget is where nobody says otherwise, and the least that one can be: shares of one core.
+const BUDGET: f64 = 0.005;
+const LEAST_BUDGET: f64 = 0.000_01;
 
 impl GpuSettings {
     /// Four times a second, once a second and every ten seconds; a call may take half a second.
@@ -102,6 +108,27 @@ impl GpuSettings {
         self
     }
 
+    /// What reading may take of one core, in calls of the driver's, over all devices of this monitor: 0.005, half a percent, unless it is
+    /// said otherwise; at least a thousandth of a percent. What each group of readings costs on these devices is measured while they
+    /// are read. Where all together would take more, what keeps its pace ([`Pace::Keeps`](crate::Pace::Keeps)) does so as long as it takes
+    /// no more than seven eighths, and the rest is read less often, dear things the least often: `obs.gpu.read.interval` says how
+    /// often that is.
+    pub fn with_budget(mut self, share_of_a_core: f64) -> Self {
+        self.budget = Some(share_of_a_core.max(LEAST_BUDGET));
+        self
+    }
+
+    /// All is read at the period of its tier, whatever that costs.
+    pub fn without_budget(mut self) -> Self {
+        self.budget = None;
+        self
+    }
+
+    /// What reading may take of one core.
+    pub fn budget(&self) -> Option<f64> {
+        self.budget
+    }
+
     /// Somebody who is told what was read and what happened. Again: one more.
     pub fn with_listener(mut self, listener: Arc<dyn GpuListener>) -> Self {
         self.listeners.push(listener);
@@ -113,8 +140,14 @@ impl GpuSettings {
         self.tiers[tier as usize]
     }
 
-    /// How old what belongs to a tier may be, to be shown at all: it may be late once and miss a turn.
+    /// How old what belongs to a tier may be, to be shown at all, as long as it is read at its period: it may be late once and miss a
+    /// turn. What is read less often may be as much older: [`Gpu::is_fresh`](crate::Gpu::is_fresh) knows.
     pub fn too_old(&self, tier: Tier) -> Duration {
-        self.period(tier) * 3 + self.deadline
+        self.too_old_at(self.period(tier))
+    }
+
+    /// How old what is read each time that so long has passed may be.
+    pub(crate) fn too_old_at(&self, interval: Duration) -> Duration {
+        interval.saturating_mul(3).saturating_add(self.deadline)
     }
 }

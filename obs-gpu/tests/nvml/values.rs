@@ -1,7 +1,10 @@
 //! Values: units, scopes, numbers of fields, what is not supported.
 
 use crate::{Rig, check, ms};
-use obs_gpu::{Calls, GpuSource, ProcessKind, Quantity, Reading, Readings, Tier};
+use obs_gpu::{
+    CallEdge, Calls, GpuDevice, GpuProcess, GpuSource, ProcessKind, Quantity, Reading, Readings,
+    Tier,
+};
 
 #[test]
 fn a_device_says_what_it_is() {
@@ -133,7 +136,7 @@ fn what_is_not_supported_is_asked_for_once() {
     let mut rig = Rig::new("scenario = S12");
     let mut device = rig.open(0);
     let mut readings = Readings::new();
-    let mut round = |rig: &mut Rig, device: &mut Box<dyn obs_gpu::GpuDevice>| {
+    let mut round = |rig: &mut Rig, device: &mut Box<dyn GpuDevice>| {
         for tier in Tier::ALL {
             rig.read(device, tier, &mut readings).expect("it is there");
         }
@@ -328,14 +331,20 @@ fn processes_are_told_with_what_they_have_and_do() {
     );
     rig.advance(ms(1_000));
     let mut device = rig.open(0);
-    let mut read = || {
-        let mut all = Vec::new();
-        device
-            .processes(&mut all, &mut Calls::unwatched())
-            .expect("it says so");
+    let mut read = |with_shares| {
+        let (mut all, mut calls) = (Vec::new(), Calls::unwatched());
+        if with_shares {
+            device
+                .read(Tier::Slow, &mut Readings::new(), &mut calls)
+                .expect("it is there");
+        }
+        device.processes(&mut all, &mut calls).expect("it says so");
         all
     };
-    let all = read();
+    // Their shares of its time belong to the slow tier.
+    let unread = |process: &GpuProcess| process.utilization == Reading::Unread;
+    assert!(read(false).iter().all(unread));
+    let all = read(true);
     let row = |pid| {
         all.iter()
             .find(|process| process.pid == pid)
@@ -348,10 +357,153 @@ fn processes_are_told_with_what_they_have_and_do() {
     assert_eq!(row(4713).kind, ProcessKind::Mps);
     // What the driver says of it cannot be.
     assert_eq!(row(4714).utilization, Reading::Value(0));
+    // What was said last stands until it is asked for again.
+    assert_eq!(read(false), all);
     rig.push("+0 0 process:4711=gone");
     rig.advance(ms(1_000));
-    let all = read();
+    let all = read(true);
     assert!(all.iter().all(|process| process.pid != 4711), "{all:?}");
     rig.push("+0 0 process:4712=gone; +0 0 process:4713=gone; +0 0 process:4714=gone");
-    assert_eq!(read(), []);
+    assert_eq!(read(true), []);
+}
+
+#[test]
+fn a_fan_that_is_not_there_is_asked_for_once() {
+    // As an H100 without one says it, with driver 580.159.04.
+    let mut rig = Rig::new("gpus = H100; 0 0 err:nvmlDeviceGetFanSpeed_v2=2");
+    let mut device = rig.open(0);
+    let mut readings = Readings::new();
+    for _ in 0..3 {
+        rig.read(&mut device, Tier::Second, &mut readings)
+            .expect("it is there");
+        assert_eq!(readings.get(Quantity::FanSpeed), Reading::Unsupported);
+    }
+    assert_eq!(rig.fake.calls("nvmlDeviceGetFanSpeed_v2", None), 1);
+}
+
+/// The calls by which one of a device's groups is read, when it is known what the device does not have, and what it says.
+fn read_group(
+    rig: &mut Rig,
+    device: &mut Box<dyn GpuDevice>,
+    name: &str,
+) -> (Vec<&'static str>, Readings) {
+    let group = device.groups().iter().find(|group| group.name() == name);
+    let group = *group.expect("a group");
+    rig.advance(ms(200));
+    let (tell, told) = std::sync::mpsc::channel();
+    let mut calls = Calls::told(move |name, edge| {
+        if edge == CallEdge::Begins {
+            tell.send(name).expect("heard");
+        }
+    });
+    let mut readings = Readings::new();
+    device
+        .read_group(&group, &mut readings, &mut calls)
+        .expect("it is there");
+    (told.try_iter().collect(), readings)
+}
+
+#[test]
+fn what_is_dear_is_read_apart_from_what_is_not() {
+    let mut rig = Rig::new("gpus = H100; driver = 580.95.05");
+    let mut device = rig.open(0);
+    for _ in 0..2 {
+        let mut readings = Readings::new();
+        for tier in Tier::ALL {
+            rig.read(&mut device, tier, &mut readings)
+                .expect("it is there");
+        }
+        rig.advance(ms(200));
+    }
+    let fields = "nvmlDeviceGetFieldValues";
+    let (sample, metrics) = ("nvmlGpmSampleGet", "nvmlGpmMetricsGet");
+    let clock = "nvmlDeviceGetClockInfo";
+    for (name, calls, says) in [
+        (
+            "fast",
+            &[
+                "nvmlDeviceGetUtilizationRates",
+                "nvmlDeviceGetMemoryInfo_v2",
+                fields,
+                clock,
+                clock,
+                "nvmlDeviceGetCurrentClocksEventReasons",
+            ][..],
+            Quantity::Power,
+        ),
+        ("energy", &[fields], Quantity::Energy),
+        ("throttle", &[fields], Quantity::ThrottleThermalHardware),
+        ("pcie", &[fields], Quantity::PcieSent),
+        ("pcie_errors", &[fields], Quantity::PcieReplays),
+        ("counters", &[sample, metrics], Quantity::DramActive),
+        (
+            "margin",
+            &["nvmlDeviceGetMarginTemperature"],
+            Quantity::TemperatureMargin,
+        ),
+        (
+            "process_time",
+            &["nvmlDeviceGetProcessUtilization"],
+            Quantity::FanSpeed,
+        ),
+    ] {
+        let (made, readings) = read_group(&mut rig, &mut device, name);
+        assert_eq!(made, calls, "{name}");
+        let said = readings.value(says).is_some();
+        assert_eq!(said, name != "process_time", "{name}");
+        // And nothing of the others.
+        let others = [
+            Quantity::Energy,
+            Quantity::EngineActive,
+            Quantity::PowerAverage,
+        ];
+        for other in others.into_iter().filter(|other| *other != says) {
+            assert_eq!(readings.get(other), Reading::Unread, "{name}: {other:?}");
+        }
+    }
+    // The dear one of the counters has samples of its own where the last are old, and says all of them then.
+    let (made, readings) = read_group(&mut rig, &mut device, "engine");
+    assert_eq!(made, [sample, metrics]);
+    assert!(readings.value(Quantity::EngineActive).is_some());
+    assert!(readings.value(Quantity::DramActive).is_some());
+    // Else it is of those two that the others were of.
+    let mut calls = Calls::unwatched();
+    let mut readings = Readings::new();
+    let before = rig.fake.calls(sample, None);
+    rig.advance(ms(200));
+    for group in device.groups() {
+        if ["counters", "engine"].contains(&group.name()) {
+            device
+                .read_group(group, &mut readings, &mut calls)
+                .expect("it is there");
+        }
+    }
+    assert_eq!(rig.fake.calls(sample, None), before + 1);
+    assert!(readings.value(Quantity::EngineActive).is_some());
+}
+
+#[test]
+fn groups_are_all_of_a_tier_and_each_has_a_name_of_its_own() {
+    let mut rig = Rig::new("gpus = H100; 0 0 fan=30");
+    let by_tier = rig.read_all(0);
+    let mut device = rig.open(0);
+    let groups = device.groups();
+    let mut names: Vec<_> = groups.iter().map(|group| group.name()).collect();
+    let mut readings = Readings::new();
+    for _ in 0..2 {
+        for group in groups {
+            device
+                .read_group(group, &mut readings, &mut Calls::unwatched())
+                .expect("it is there");
+        }
+        rig.advance(ms(1_000));
+    }
+    for (quantity, reading) in by_tier.iter() {
+        let both = [reading, readings.get(quantity)];
+        let values = both.map(|reading| reading.value().is_some());
+        assert_eq!(values[0], values[1], "{quantity:?}: {both:?}");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), groups.len());
 }

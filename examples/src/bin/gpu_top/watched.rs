@@ -30,7 +30,6 @@ pub(crate) struct Watched {
     attribution: Arc<Attribution>,
     claims: Claims,
     users: Option<Users>,
-    settings: GpuSettings,
     host: Host,
     fabric: Fabric,
     began: Instant,
@@ -64,11 +63,10 @@ impl Watched {
         // One that comes later is soon seen by whoever looks at the table.
         let settings =
             GpuSettings::new().with_discovery(Duration::from_secs(10), Duration::from_secs(2));
-        let listened = settings
-            .clone()
+        let settings = settings
             .with_listener(Arc::new(health.clone()))
             .with_listener(attribution.clone());
-        let monitor = GpuMonitor::new(&telemetry, gpus.source(&telemetry), listened)?;
+        let monitor = GpuMonitor::new(&telemetry, gpus.source(&telemetry), settings)?;
         Host::observe(&telemetry, &HostSettings::new());
         Fabric::observe(&telemetry, &FabricSettings::new());
         let page = MetricsListener::start(MetricsPage::new(&telemetry), &*options.address)?;
@@ -79,7 +77,6 @@ impl Watched {
             attribution,
             claims,
             users: None,
-            settings,
             host: Host::new(&HostSettings::new()),
             fabric: Fabric::new(&FabricSettings::new()),
             began: Instant::now(),
@@ -145,10 +142,7 @@ impl Watched {
     fn fresh(&self, gpu: &Gpu, now: Moment) -> Readings {
         let (read, mut fresh) = (gpu.readings(), Readings::new());
         for (quantity, reading) in read.iter() {
-            let tier = quantity.tier();
-            let age = gpu.read_at(quantity);
-            let age = age.map(|at| self.telemetry.between(at, now));
-            if age.is_some_and(|age| age <= self.settings.too_old(tier)) {
+            if gpu.is_fresh(quantity, |at| self.telemetry.between(at, now)) {
                 fresh.set(quantity, reading);
             }
         }

@@ -212,9 +212,10 @@ impl Machine {
 
     fn throttle(&mut self, readings: &Readings, at: Moment) {
         let now = THROTTLE.map(|quantity| readings.value(quantity));
-        let before = self.counts.throttle;
-        let share = match before {
-            _ if now.iter().all(Option::is_none) => {
+        let counts = &mut self.counts;
+        let is_counted = counts.throttle.iter().any(Option::is_some);
+        let share = match is_counted || now.iter().any(Option::is_some) {
+            false => {
                 let Some(bits) = readings.value(Quantity::ThrottleReasons) else {
                     return;
                 };
@@ -222,21 +223,30 @@ impl Machine {
                     Throttle(bits.cast_unsigned()).any_of(THROTTLE_BITS),
                 ))
             }
-            None => {
-                self.counts.throttle = Some((at, now));
-                return;
-            }
-            Some((since, before)) => {
-                let seconds = self.limits.seconds(since, at);
-                if seconds < 0.2 {
-                    return;
+            true => {
+                // Some are read less often than others: what such a one said last stands for as long.
+                let mut is_new = false;
+                let known = counts.throttle.iter_mut().zip(&mut counts.held);
+                for ((known, share), now) in known.zip(now) {
+                    let Some(now) = now else { continue };
+                    let Some((since, before)) = *known else {
+                        *known = Some((at, now));
+                        continue;
+                    };
+                    let seconds = self.limits.seconds(since, at);
+                    if seconds < 0.2 {
+                        continue;
+                    }
+                    *known = Some((at, now));
+                    let held = now.saturating_sub(before).max(0);
+                    *share = Some(Unit::Nanoseconds.in_metrics(held) / seconds);
+                    is_new = true;
                 }
-                self.counts.throttle = Some((at, now));
-                let held = before.iter().zip(&now).filter_map(|(before, now)| {
-                    let held = (*now)?.checked_sub((*before)?)?;
-                    Some(Unit::Nanoseconds.in_metrics(held.max(0)))
-                });
-                held.fold(0.0, f64::max) / seconds
+                let held = counts.held.iter().flatten();
+                match held.copied().reduce(f64::max) {
+                    Some(share) if is_new => share,
+                    _ => return,
+                }
             }
         };
         let (enter, leave) = self.limits.settings.throttle;

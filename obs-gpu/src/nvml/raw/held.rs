@@ -97,11 +97,11 @@ impl GpmSample {
         }
     }
 
-    /// What was between two of them, in percent where it is a share.
+    /// What was between two of them, in percent where it is a share; N metrics at most. What was not asked for is not known.
     pub(in crate::nvml) fn between<const N: usize>(
         &self,
         later: &Self,
-        metrics: [u32; N],
+        metrics: impl ExactSizeIterator<Item = u32>,
     ) -> Answer<[Answer<f64>; N]> {
         const { assert!(N <= MOST, "there is no room for so many") };
         let function = there(&self.library.0.lib().nvmlGpmMetricsGet)?;
@@ -117,7 +117,7 @@ impl GpmSample {
         };
         let mut request = nvmlGpmMetricsGet_t {
             version: NVML_GPM_METRICS_GET_VERSION,
-            numMetrics: N as c_uint,
+            numMetrics: metrics.len().min(N) as c_uint,
             sample1: self.sample,
             sample2: later.sample,
             metrics: [none; MOST],

@@ -102,6 +102,39 @@ fn heat_and_brake_count_after_a_while_and_for_a_while() {
 }
 
 #[test]
+fn a_counter_that_is_read_less_often_than_another_counts_as_much() {
+    let mut subject = Subject::new();
+    let (often, rarely) = (
+        Quantity::ThrottleThermalSoftware,
+        Quantity::ThrottleThermalHardware,
+    );
+    let mut total = 0;
+    let mut seconds = |many: u32, percent: i64| {
+        let mut is = Vec::new();
+        for second in 1..=many {
+            total += percent * 10_000_000;
+            // Every fourth time.
+            let rare = match second % 4 {
+                0 => Reading::Value(total),
+                _ => Reading::Unread,
+            };
+            subject.readings.set(rarely, rare);
+            subject.wait(1_000).says(often, 7);
+            is.push(subject.is() == (Degraded, Serving));
+        }
+        is
+    };
+    assert!(!seconds(8, 0).contains(&true));
+    // It is known from the fourth second on, and then for six readings as any other.
+    let held = seconds(20, 50);
+    assert_eq!(held.iter().position(|held| *held), Some(3 + 5));
+    assert!(held[8..].iter().all(|held| *held));
+    // The other says each second that nothing held it, and takes nothing back.
+    let calm = seconds(60, 0);
+    assert!(calm[..30].iter().all(|held| *held) && !calm[59]);
+}
+
+#[test]
 fn the_power_limit_is_how_it_is_meant_to_run() {
     throttled(Quantity::ThrottlePower, &[(120, 100)], &[false]);
     throttled(Quantity::ThrottleSyncBoost, &[(120, 100)], &[false]);

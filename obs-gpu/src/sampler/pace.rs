@@ -1,0 +1,326 @@
+//! Which groups of one device are due, what they cost, and how often each is read.
+
+use super::Shared;
+use super::budget::{Budget, Demand, Stretch};
+use crate::calls::Spent;
+use crate::quantity::{Quantity, Tier};
+use crate::reading::{Reading, Readings};
+use crate::source::{Pace, ReadGroup};
+use obs_core::{Moment, Telemetry};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Readings by which a cost is found at first: the least of them counts, since the very first wakes up a driver and asks for what is
+/// not there.
+const FIRST: u32 = 3;
+/// How much of a new cost counts afterwards, and how many times what is known it can be: one call that took long is no rule.
+const WEIGHT: f64 = 0.125;
+const AT_MOST: f64 = 4.0;
+/// How many turns of its tier what does not change is read apart.
+const CONSTANT: u32 = 60;
+/// The longest that a budget stretches anything to.
+const LONGEST: f64 = 600.0;
+
+/// The pace of one device's groups.
+#[derive(Debug)]
+pub(super) struct Paces {
+    budget: Arc<Budget>,
+    member: u64,
+    groups: Vec<Paced>,
+    /// What is asked for once in a turn of the slow tier, beside its groups.
+    processes: Cost,
+    /// By which group each quantity is read.
+    of: [u8; Quantity::COUNT],
+}
+
+#[derive(Debug)]
+struct Paced {
+    group: ReadGroup,
+    cost: Cost,
+    /// What it is read apart at its own pace, and as it is now, in seconds.
+    nominal: f64,
+    interval: f64,
+    /// When it was read last, or should have been.
+    base: Option<Moment>,
+    /// It said of something that it should have it, and did not say it.
+    failed: bool,
+}
+
+/// No group.
+const NONE: u8 = u8::MAX;
+
+impl Paces {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: budget.clone(),
+            member: budget.join(),
+            groups: Vec::new(),
+            processes: Cost::default(),
+            of: [NONE; Quantity::COUNT],
+        }
+    }
+
+    /// The device was opened: these are its groups, all of them due. What is known of those that it had before stays known.
+    pub(super) fn open(&mut self, groups: &[ReadGroup], shared: &Shared) {
+        let mut before = std::mem::take(&mut self.groups);
+        self.of = [NONE; Quantity::COUNT];
+        self.groups = { groups.iter() }
+            .map(|group| {
+                let period = shared.settings.period(group.tier()).as_secs_f64();
+                let nominal = match group.pace() {
+                    Pace::Constant => period * f64::from(CONSTANT),
+                    _ => period,
+                };
+                let known = before.iter_mut().find(|known| known.group == *group);
+                let (cost, interval) = match known {
+                    Some(known) => (known.cost, known.interval),
+                    None => (Cost::default(), nominal),
+                };
+                Paced {
+                    group: *group,
+                    cost,
+                    nominal,
+                    interval,
+                    base: None,
+                    failed: false,
+                }
+            })
+            .collect();
+    }
+
+    /// The groups of a tier that are to be read in a turn of it, by their places. `asked`: what keeps its pace is, whatever it was
+    /// stretched to.
+    pub(super) fn due(
+        &self,
+        (tier, asked): (Tier, bool),
+        now: Moment,
+        telemetry: &Telemetry,
+    ) -> impl Iterator<Item = usize> + use<> {
+        let mut due = 0_u64;
+        for (at, paced) in self.groups.iter().enumerate() {
+            let asked = asked && paced.group.pace() == Pace::Keeps;
+            if paced.group.tier() == tier && (asked || paced.is_due(now, telemetry)) {
+                due |= 1_u64.checked_shl(at as u32).unwrap_or(0);
+            }
+        }
+        (0..64).filter(move |at| due & (1 << at) != 0)
+    }
+
+    pub(super) fn group(&self, at: usize) -> Option<ReadGroup> {
+        self.groups.get(at).map(|paced| paced.group)
+    }
+
+    /// A group was read, for so much, and this is what its tier left so far.
+    pub(super) fn was_read(
+        &mut self,
+        at: usize,
+        now: Moment,
+        spent: Spent,
+        read: &Readings,
+        shared: &Shared,
+    ) {
+        let Some(paced) = self.groups.get_mut(at) else {
+            return;
+        };
+        paced.failed = false;
+        for (quantity, reading) in read.iter() {
+            let of = &mut self.of[quantity as usize];
+            if reading == Reading::Unread || quantity.tier() != paced.group.tier() {
+                continue;
+            }
+            // Those that groups before it left are theirs.
+            if *of == NONE {
+                *of = at as u8;
+            }
+            let is_mine = usize::from(*of) == at;
+            paced.failed |= is_mine && matches!(reading, Reading::Failed(_));
+        }
+        paced.cost.learn(spent, shared.settings.deadline);
+        paced.note_turn(now, &shared.telemetry);
+    }
+
+    /// The same of what is asked beside the groups.
+    pub(super) fn processes_were_read(&mut self, spent: Spent, shared: &Shared) {
+        self.processes.learn(spent, shared.settings.deadline);
+    }
+
+    /// Says what it all costs, and takes up how often each is read from now on.
+    pub(super) fn settle(&mut self, shared: &Shared) {
+        let slow = shared.settings.period(Tier::Slow).as_secs_f64();
+        let processes = Demand {
+            share: self.processes.seconds / slow,
+            pace: Pace::Keeps,
+        };
+        let demands = self.groups.iter().map(Paced::demand);
+        let stretch = self.budget.settle(self.member, demands.chain([processes]));
+        for paced in &mut self.groups {
+            paced.stretch(stretch);
+        }
+    }
+
+    /// How often a group is read now.
+    pub(super) fn interval_of(&self, quantity: Quantity) -> Option<Duration> {
+        let at = usize::from(self.of[quantity as usize]);
+        self.groups.get(at).map(Paced::interval)
+    }
+
+    /// How often those are that may be stretched, by name.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = (&'static str, Duration)> + '_ {
+        let groups = self.groups.iter();
+        let others = groups.filter(|paced| paced.group.pace() != Pace::Constant);
+        others.map(|paced| (paced.group.name(), paced.interval()))
+    }
+
+    /// How often links are read.
+    pub(super) fn links_interval(&self) -> Option<Duration> {
+        let mut groups = self.groups.iter();
+        groups
+            .find(|paced| paced.group.has_links())
+            .map(Paced::interval)
+    }
+
+    /// Whether processes are asked for with a group: the first of the slow tier.
+    pub(super) fn has_processes(&self, at: usize) -> bool {
+        let mut groups = self.groups.iter();
+        groups.position(|paced| paced.group.tier() == Tier::Slow) == Some(at)
+    }
+
+    /// How often processes are read.
+    pub(super) fn processes_interval(&self) -> Option<Duration> {
+        let mut groups = self.groups.iter();
+        groups
+            .find(|paced| paced.group.tier() == Tier::Slow)
+            .map(Paced::interval)
+    }
+}
+
+impl Drop for Paces {
+    fn drop(&mut self) {
+        self.budget.leave(self.member);
+    }
+}
+
+impl Paced {
+    fn demand(&self) -> Demand {
+        Demand {
+            share: self.cost.seconds / self.nominal,
+            pace: self.group.pace(),
+        }
+    }
+
+    fn is_due(&self, now: Moment, telemetry: &Telemetry) -> bool {
+        let Some(base) = self.base else {
+            return true;
+        };
+        if self.keeps_its_turns() || (self.failed && self.group.pace() == Pace::Constant) {
+            return true;
+        }
+        // Turns are not on time to the tick: the one that is nearest.
+        let early = Duration::from_secs_f64(self.turn() / 4.0);
+        let due = self.after(base, telemetry);
+        now.to_bits() >= due.saturating_sub(telemetry.ticks(early))
+    }
+
+    /// Whether it is read at each turn of its tier.
+    fn keeps_its_turns(&self) -> bool {
+        self.group.pace() != Pace::Constant && self.interval <= self.nominal
+    }
+
+    /// What the turns of its tier are apart.
+    fn turn(&self) -> f64 {
+        match self.group.pace() {
+            Pace::Constant => self.nominal / f64::from(CONSTANT),
+            _ => self.nominal,
+        }
+    }
+
+    fn after(&self, base: Moment, telemetry: &Telemetry) -> u64 {
+        let interval = telemetry.ticks(self.interval());
+        base.to_bits().saturating_add(interval)
+    }
+
+    /// It is due an interval after it was due, so that turns that come late or early do not add up.
+    fn note_turn(&mut self, now: Moment, telemetry: &Telemetry) {
+        let turn = telemetry.ticks(Duration::from_secs_f64(self.turn()));
+        let is = now.to_bits();
+        let due = self.base.map_or(is, |base| self.after(base, telemetry));
+        let base = due.clamp(is.saturating_sub(turn), is.saturating_add(turn));
+        self.base = Moment::from_bits(base).or(Some(now));
+    }
+
+    fn stretch(&mut self, stretch: Stretch) {
+        let learning = self.cost.learned < FIRST && self.group.pace() != Pace::Constant;
+        let times = if learning {
+            1.0
+        } else {
+            stretch.of(self.demand())
+        };
+        self.interval = (self.nominal * times).min(LONGEST.max(self.nominal));
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::try_from_secs_f64(self.interval).unwrap_or(Duration::MAX)
+    }
+}
+
+/// What calls take, learned while they are made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    seconds: f64,
+    learned: u32,
+}
+
+impl Cost {
+    fn learn(&mut self, spent: Spent, hang: Duration) {
+        // What did not ask yet, as there was nothing to ask for, is not known to be cheap.
+        let is_unknown = spent.calls == 0 && self.learned == 0;
+        if is_unknown || spent.time >= hang {
+            return;
+        }
+        let seconds = spent.time.as_secs_f64();
+        self.seconds = match self.learned {
+            0 => seconds,
+            1..FIRST => self.seconds.min(seconds),
+            // Of nothing four times is nothing: a microsecond is a start.
+            _ => {
+                let most = AT_MOST * self.seconds.max(1e-6);
+                self.seconds + WEIGHT * (seconds.min(most) - self.seconds)
+            }
+        };
+        self.learned = self.learned.saturating_add(1);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn spent(micros: u64) -> Spent {
+        Spent {
+            calls: 1,
+            time: Duration::from_micros(micros),
+        }
+    }
+
+    #[test]
+    fn a_cost_is_what_calls_take_as_a_rule() {
+        let hang = Duration::from_millis(500);
+        let mut cost = Cost::default();
+        // The first wakes the driver.
+        for micros in [90_000, 1_000, 1_200] {
+            cost.learn(spent(micros), hang);
+        }
+        assert_eq!(cost.seconds, 0.001);
+        // A hang is none.
+        cost.learn(spent(500_000), hang);
+        assert_eq!((cost.seconds, cost.learned), (0.001, FIRST));
+        // One that took long counts as four.
+        cost.learn(spent(100_000), hang);
+        assert!((cost.seconds - 0.001_375).abs() < 1e-9, "{cost:?}");
+        // What stays so is learned, in a few dozen readings.
+        (0..40).for_each(|_| cost.learn(spent(8_000), hang));
+        assert!((cost.seconds - 0.008).abs() < 0.000_5, "{cost:?}");
+        (0..80).for_each(|_| cost.learn(spent(100), hang));
+        assert!((cost.seconds - 0.000_1).abs() < 0.000_01, "{cost:?}");
+    }
+}
