@@ -8,7 +8,10 @@
 //!   `throttle` (why clocks are held down), `health`, and `sample_age`, in seconds: how old that was then. What is older than
 //!   [it may be](GpuContext::with_too_old) is left out, and the age is not;
 //! - where the first of its output, or what followed, came late: `obs.gpu.slow.first_output.cause` or `obs.gpu.slow.output.cause`, and the
-//!   same with `evidence`, as [`explain`](mod@crate::explain) finds it.
+//!   same with `evidence`, as [`explain`](mod@crate::explain) finds it;
+//! - `obs.gpu.model.energy`, in joules, where the call was long enough to tell: what its [model used](GpuContext::with_energy) of these
+//!   devices from its start to its end. Calls of one model that run at once share it, so it is not to be added up over calls: for that there
+//!   are the counters of [`Attribution`].
 //!
 //! Of several devices: utilisation and clock are those of the slowest, memory of the fullest, power is added up, reasons are all there
 //! are, health is the worst, age the oldest.
@@ -23,6 +26,7 @@ mod names;
 mod watched;
 pub(crate) mod windows;
 
+use crate::attribution::Attribution;
 use crate::claims::Claims;
 use crate::device::DeviceId;
 use crate::engines::EngineStates;
@@ -40,7 +44,7 @@ use late::Late;
 use merged::Merged;
 use names::{AT_END, AT_FIRST_OUTPUT, AT_START, Names, SLOW_FIRST_OUTPUT, SLOW_OUTPUT, Slow};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
-use obs_core::semconv::{gen_ai, hw};
+use obs_core::semconv::{gen_ai, hw, obs};
 use obs_core::{Active, Annotator, Key, Kind, LabelValue, Milestone, Moment, Telemetry};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -90,6 +94,7 @@ struct Inner {
     health: Option<Box<HealthOf>>,
     engine: Option<Box<EngineOf>>,
     engines: Option<EngineStates>,
+    energy: Option<Arc<Attribution>>,
     background: Background,
     late: Late,
 }
@@ -124,6 +129,7 @@ impl GpuContext {
             health: None,
             engine: None,
             engines: None,
+            energy: None,
             background: Background::default(),
             late: Late::default(),
         }))
@@ -165,6 +171,13 @@ impl GpuContext {
         engine: impl Fn(&Active<'_>, Moment, Moment) -> Option<EngineWindow> + Send + Sync + 'static,
     ) -> Self {
         self.set(|inner| inner.engine = Some(Box::new(engine)))
+    }
+
+    /// Calls that are long enough are told what their model used of its devices meanwhile, in joules: `obs.gpu.model.energy`, by the
+    /// books that are kept of claims. Which those are says [`Attribution::energy_of`].
+    #[must_use]
+    pub fn with_energy(self, books: &Arc<Attribution>) -> Self {
+        self.set(|inner| inner.energy = Some(books.clone()))
     }
 
     /// The host is a cause, too: it is read once a second, on a thread that reads a device.
@@ -245,6 +258,9 @@ impl Annotator for GpuContext {
             if phase == Phase::FirstOutput {
                 inner.late.note(times, strength);
             }
+        }
+        if let Milestone::Ending { .. } = milestone {
+            inner.tell_energy(operation, &gpus, (started, at));
         }
         // What was read last of the wait for the first output is known by now.
         if let Some(first) = from
@@ -408,6 +424,24 @@ impl Inner {
             operation.set(names.evidence, said.collect::<Vec<_>>().join(", ").as_str());
         }
         verdict.strength
+    }
+
+    /// What the model used meanwhile, of all its devices or not at all.
+    fn tell_energy(
+        &self,
+        operation: &mut Active<'_>,
+        gpus: &[Watched],
+        (from, to): (Moment, Moment),
+    ) {
+        let Some(books) = &self.energy else { return };
+        let Some(model) = model_of(operation) else {
+            return;
+        };
+        let model = model.to_text();
+        let of_each = { gpus.iter() }.map(|one| books.energy_of(one.gpu.id(), &model, from, to));
+        if let Some(joules) = of_each.sum::<Option<f64>>() {
+            operation.set(obs::GPU_MODEL_ENERGY, joules);
+        }
     }
 
     /// What its engine did with a call: as who was named says, as the call itself does, and as engines say of themselves.

@@ -16,7 +16,7 @@ const MOST: usize = 64;
 const KEPT: usize = 600;
 
 /// For how long before a call's end it counts how many requests an engine is done with.
-const RATE: Duration = Duration::from_secs(60);
+const RATE: Duration = Duration::from_secs(20);
 
 /// What engines said of themselves in the last minutes. Who asks them, or is one, [tells](Self::tell) it; a
 /// [`GpuContext`](crate::GpuContext::with_engines) then finds in it why a call was slow. Cloning counts a reference.
@@ -40,7 +40,7 @@ const RATE: Duration = Duration::from_secs(60);
 /// A state is of the time since the one before, and counts for a call that waited mostly then: a page that is read every ten seconds
 /// says nothing of most calls, so tell it once a second where calls are to be explained. How long a request stood in the queue no engine says of that request
 /// itself. It is to be expected by Little's law: as many as waited, at the rate at which the engine was done with requests in the
-/// minute before; where that is not known, how many waited is all there is.
+/// twenty seconds before; where that is not known, how many waited is all there is.
 #[derive(Clone)]
 pub struct EngineStates(Arc<Inner>);
 

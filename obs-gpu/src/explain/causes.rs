@@ -198,9 +198,9 @@ fn fabric_down(question: &Question<'_>) -> Option<Candidate> {
 fn fabric(question: &Question<'_>) -> Option<Candidate> {
     let limits = &question.thresholds;
     let fabric = question.fabric?;
-    // What is usual is not known where nobody looked before; one a second is no more than nothing.
+    // What is usual is not known where nobody looked before; two a second are no more than nothing.
     let errors = |name, now: Option<f64>, before: Option<f64>, times: f64| {
-        let from = times * before.unwrap_or(0.0).max(1.0);
+        let from = times * before.unwrap_or(0.0).max(2.0);
         (name, now, from, 100.0 * from)
     };
     let readings = [

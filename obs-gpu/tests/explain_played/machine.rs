@@ -56,8 +56,10 @@ pub(crate) struct Counter {
 
 impl Counter {
     pub(crate) fn rate(&self, at: u64) -> f64 {
-        let other = { self.otherwise.iter() }.find(|(from, to, _)| (*from..*to).contains(&at));
-        other.map_or(self.usual, |(_, _, rate)| *rate)
+        let others = self.otherwise.iter();
+        let others = others.filter(|(from, to, _)| (*from..*to).contains(&at));
+        let most = others.map(|(_, _, rate)| *rate).reduce(f64::max);
+        most.unwrap_or(self.usual)
     }
 
     /// In steps of ten milliseconds.
@@ -81,7 +83,6 @@ pub(crate) struct Machine {
     now: u64,
     next: u64,
     says: u64,
-    pub(crate) evidence: String,
 }
 
 impl Machine {
@@ -153,7 +154,6 @@ impl Machine {
             now: 0,
             next: 0,
             says: 0,
-            evidence: String::new(),
         }
     }
 
@@ -197,29 +197,6 @@ impl Machine {
         };
         let records = self.capture.take_records();
         let cause = records[0].text(name).expect("it was slow").to_owned();
-        if std::env::var("DUMP").is_ok_and(|what| scene.how.contains(&what)) && cause == "unknown" {
-            println!("{} {:?}", scene.how, scene.call);
-            let gpu = self._monitor.gpus().remove(0);
-            let all = (Moment::from_bits(1).unwrap(), self.kind.now());
-            let origin = all.1.to_bits() - scene.call.end * 1_000_000;
-            gpu.history(all.0, all.1, |sample| {
-                let at = (sample.at().to_bits() - origin) / 1_000_000;
-                if at + 9_000 > scene.call.start {
-                    println!(
-                        "{at} {:?} {:?} {:?} {:?}",
-                        sample.throttle(),
-                        sample.sm_clock_ratio(),
-                        sample.utilization(),
-                        sample.dram_active()
-                    );
-                }
-            });
-        }
-        self.evidence = format!(
-            "{:?} {}",
-            records[0].text(&name.replace("cause", "evidence")),
-            scene.factor
-        );
         self.until(scene.over, scene);
         cause
     }

@@ -75,8 +75,6 @@ pub(crate) struct Scene {
     pub(crate) waiting: Counter,
     pub(crate) cache: Counter,
     down: Option<(u64, u64)>,
-    pub(crate) factor: f64,
-    pub(crate) how: &'static str,
 }
 
 /// What its device does in a tenth of a second.
@@ -148,8 +146,6 @@ impl Scene {
             waiting: usual(0.0),
             cache: usual(dice.between(0.3, 0.93)),
             down: None,
-            factor,
-            how: kind.how,
             dice,
         };
         scene.waiting.usual = scene.finished.usual * queued.min(wait * 0.25) / 1e3;
@@ -349,6 +345,27 @@ impl Scene {
             let spike = (start - 7_000, start - 2_500, 1e6 * dice.between(0.4, 0.9));
             self.cpu.otherwise.push(spike);
         }
+        // What goes on beside it, and keeps nobody waiting.
+        let Call { first, end, .. } = self.call;
+        let beside = |counter: &mut Counter, rate| counter.otherwise.push((start, end, rate));
+        match dice.below(8) {
+            0 => beside(&mut self.cpu, 1e6 * dice.between(0.2, 0.42)),
+            1 => beside(&mut self.io, 1e6 * dice.between(0.1, 0.31)),
+            2 => beside(&mut self.retries, dice.between(1.0, 8.0)),
+            3 => beside(&mut self.wait, 1e6 * dice.between(0.1, 0.21)),
+            4 if kind.cause != Cause::Bandwidth => {
+                let dram = dice.between(80.0, 88.5);
+                let step = format!("gpm:10={dram:.0}~2/100");
+                self.step(first, &step);
+            }
+            5 if kind.how != "NVLink at its limit" => {
+                let carried = LINK * dice.between(0.5, 0.76);
+                let step = format!("nvlink.rx.rate={carried:.0}");
+                self.step(start, &step);
+            }
+            _ => {}
+        }
+        let dice = &mut self.dice;
         let most = |counter: &Counter| (counter.usual / 1e6 + share).min(1.0) * 1e6;
         let during = |counter: &mut Counter, rate| counter.otherwise.push((from, to, rate));
         match kind.how {
