@@ -150,11 +150,12 @@ impl Watched {
             nvlink_share: carried.nvlink_share,
             ..FabricWindow::default()
         });
-        // Until states are read nobody knows that it is over.
-        let read = kept.faults.before(from, since).next();
-        let read = read.map_or(since, |window| window.to);
+        // What was reported stands until states are read and all links are up.
+        let mut before = kept.faults.before(from, since);
+        let well = before.find(|window| window.what.nvlinks_down == 0);
+        let well = well.map_or(since, |window| window.to);
         let reported = { kept.reported.iter() }
-            .filter(|&&at| read <= at && at <= to)
+            .filter(|&&at| well <= at && at <= to)
             .count();
         let reported = (reported > 0).then(|| FabricWindow {
             nvlink_faults: u32::try_from(reported).unwrap_or(u32::MAX),

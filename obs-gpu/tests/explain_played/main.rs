@@ -130,8 +130,8 @@ const CAUSES: [Cause; 8] = [
     Cause::EngineQueue,
 ];
 
-/// Nobody looked at these for the thresholds: those were set with the first ones.
-const JUDGING: u64 = 1_000_000;
+/// Nobody looked at these for the thresholds: those were set with the first ones and those from a million on.
+const JUDGING: u64 = 2_000_000;
 
 #[test]
 fn causes_are_told_on_seeds_that_nobody_looked_at() {
