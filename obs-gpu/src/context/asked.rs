@@ -90,7 +90,7 @@ impl<'a> Asked<'a> {
     /// between two of them as a rule. A device that was lost or hung meanwhile is not judged by the rest, and no call by what was
     /// before it.
     fn is_covered(&self, during: &[Sample], before: &[Sample]) -> bool {
-        if during.is_empty() {
+        if during.is_empty() || self.from >= self.to {
             return false;
         }
         let moments = || { during.iter() }.map(Sample::at);

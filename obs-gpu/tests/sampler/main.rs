@@ -1,6 +1,7 @@
 //! Devices of a scripted source: what is read of them, what is shown, and what of everything that can go wrong.
 
 mod annotated;
+mod asked;
 mod claimed;
 mod found;
 mod hangs;
