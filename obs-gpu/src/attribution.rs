@@ -12,7 +12,8 @@
 //! `gen_ai.request.model`, `obs.gpu.task`, `service.name`, `k8s.pod.uid` and `container.id` as far as they are known.
 //!
 //! Joules per token are the rate of energy over that of tokens, by model: both count, so the backend divides them over
-//! whichever time is asked about.
+//! whichever time is asked about. What a model used while one call ran is told by [`Attribution::energy_of`], where it was long
+//! enough.
 
 mod marks;
 

@@ -29,9 +29,11 @@
 //!   that says that its cache is.
 //! - **Bandwidth** bounds decoding, by its nature: it explains slow tokens, never a slow first one.
 //! - A **queue** explains the time to the first token, and what is in use meanwhile does not matter.
+//! - What is **older than the call** is no evidence, as long as it is a [`GpuContext`](crate::GpuContext) that asks: a sample has what was
+//!   read last, and what is dear to read may be seconds old.
 //!
-//! Thresholds were set on scripted scenarios and judged on others (`obs-gpu/tests/explain`): they are numbers of a model of a device,
-//! not of a fleet, and stand in [`Thresholds`] to be changed.
+//! Thresholds were set on scripted scenarios and judged on others (`obs-gpu/tests/explain_played`, figures in `docs/gpu_calls.md`): they
+//! are numbers of a model of a machine, not of a fleet, and stand in [`Thresholds`] to be changed.
 
 mod causes;
 mod windows;

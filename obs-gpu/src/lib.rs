@@ -38,7 +38,7 @@
 //! | how devices are, by which evidence; NVIDIA's XIDs; gates that routers read | [`GpuHealth`], [`XidCatalogue`], [`GpuGate`], `docs/gpu_health.md` |
 //! | a layer that refuses or drains what would go to a device at fault | `GpuGateLayer` (features `tower`, `http`) |
 //! | energy, time and memory by model and task, whose sums are the device's | [`Claims`], [`Attribution`] |
-//! | what devices did while a call ran, on the call; why it was slow | [`GpuContext`], [`mod@explain`] |
+//! | what devices did while a call ran, on the call; why it was slow, what its model used | [`GpuContext`], [`mod@explain`], [`EngineStates`], `docs/gpu_calls.md` |
 //! | ports of InfiniBand and RoCE, transfers timed in process | [`fabric`] |
 //! | processors, memory, disks, interfaces, pressure, the control group | [`host`] |
 //! | another vendor | [`GpuSource`] |

@@ -268,7 +268,8 @@ fn links_between_devices_are_a_cause() {
     links(|_, _| {}, 0);
     called.read(45);
     // States and errors are read every ten seconds.
-    let changes: [(&str, fn(&mut LinkReading, i64)); 3] = [
+    type Change = fn(&mut LinkReading, i64);
+    let changes: [(&str, Change); 3] = [
         ("nvlinks_down", |link, _| link.up = Some(false)),
         ("nvlink_errors", |link, round| {
             link.replays = Reading::Value(500 * round);
