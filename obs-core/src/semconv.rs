@@ -14,11 +14,13 @@ macro_rules! names {
 
 pub mod code;
 pub mod container;
-pub(crate) mod db;
+pub mod db;
+pub mod dialects;
 pub mod exception;
 pub mod gen_ai;
 pub mod http;
 pub mod hw;
+pub mod mcp;
 pub mod network;
 pub mod obs;
 pub mod otel;

@@ -1,5 +1,9 @@
 //! Which of two versions of the conventions names what is emitted.
 
+use crate::call::ending::key;
+use crate::usage::Tokens;
+use obs_core::Key;
+
 /// The names that calls are told by. The conventions for generative AI moved to a repository of their own after v1.41 and are
 /// renaming much there; backends read what was before.
 ///
@@ -23,6 +27,11 @@ impl Dialect {
     /// What `OTEL_SEMCONV_STABILITY_OPT_IN` asks for: [`Main`](Self::Main) if `gen_ai_latest_experimental` is among its values.
     pub fn from_environment() -> Self {
         Self::asked_by(std::env::var(VARIABLE).ok().as_deref())
+    }
+
+    /// The attribute that a count of tokens has by these names; none where they have none for it.
+    pub fn usage_key(self, tokens: Tokens) -> Option<Key> {
+        key(tokens, self)
     }
 
     fn asked_by(value: Option<&str>) -> Self {

@@ -93,6 +93,11 @@ impl Llm {
         self.set(|settings| settings.dialect = dialect)
     }
 
+    /// By which it is.
+    pub fn dialect(&self) -> Dialect {
+        self.settings.dialect
+    }
+
     /// From which time to the first chunk, and from which time between two chunks, a call is told to be slow: by an event
     /// `obs.llm.slow`, once for each of the two, with the trace's id. By default [`SLOW`]; `None` is never.
     #[must_use]

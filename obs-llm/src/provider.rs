@@ -15,7 +15,6 @@ macro_rules! providers {
             $($(#[$doc])* pub const $konst: Self = Self(Cow::Borrowed($name));)*
         }
         /// Those that the conventions list.
-        #[cfg(test)]
         const LISTED: &[&str] = &[$($name),*];
     };
 }
@@ -59,6 +58,14 @@ impl Provider {
     /// One that the conventions do not list: `ollama`, `vllm`, the name of a gateway. Low in cardinality: it is a label.
     pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
         Self(name.into())
+    }
+
+    /// The one of this name. Of one that the conventions list it allocates nothing.
+    pub fn of_name(name: &str) -> Self {
+        match LISTED.iter().find(|listed| **listed == name) {
+            Some(listed) => Self::named(*listed),
+            None => Self::named(name.to_owned()),
+        }
     }
 
     /// Its name.

@@ -72,6 +72,34 @@ names! {
     EVALUATION_SCORE_LABEL = "gen_ai.evaluation.score.label";
     /// Why it is that.
     EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation";
+    /// The agent's id, as its provider has it.
+    AGENT_ID = "gen_ai.agent.id";
+    /// The agent's name, as the application has it.
+    AGENT_NAME = "gen_ai.agent.name";
+    /// What the agent is for.
+    AGENT_DESCRIPTION = "gen_ai.agent.description";
+    /// The agent's version.
+    AGENT_VERSION = "gen_ai.agent.version";
+    /// The workflow's name, as the application has it.
+    WORKFLOW_NAME = "gen_ai.workflow.name";
+    /// The tool's name.
+    TOOL_NAME = "gen_ai.tool.name";
+    /// What kind of tool: `function`, `extension`, `datastore`.
+    TOOL_TYPE = "gen_ai.tool.type";
+    /// What the tool is for.
+    TOOL_DESCRIPTION = "gen_ai.tool.description";
+    /// The model's id of the call of a tool.
+    TOOL_CALL_ID = "gen_ai.tool.call.id";
+    /// What a tool is called with, where content is captured.
+    TOOL_CALL_ARGUMENTS = "gen_ai.tool.call.arguments";
+    /// What a tool gave, where content is captured.
+    TOOL_CALL_RESULT = "gen_ai.tool.call.result";
+    /// Where something is looked up: a knowledge base.
+    DATA_SOURCE_ID = "gen_ai.data_source.id";
+    /// What is looked up, where content is captured.
+    RETRIEVAL_QUERY_TEXT = "gen_ai.retrieval.query.text";
+    /// What was found, where content is captured.
+    RETRIEVAL_DOCUMENTS = "gen_ai.retrieval.documents";
     /// The prompt template that was used.
     PROMPT_NAME = "gen_ai.prompt.name";
     /// Which of OpenAI's interfaces: `chat_completions`, `responses`.
@@ -106,6 +134,18 @@ names! {
     TOKEN_MODALITY = "gen_ai.token.modality";
     /// Main only. The version of the prompt template.
     PROMPT_VERSION = "gen_ai.prompt.version";
+    /// Main only. How many documents are looked for at most.
+    RETRIEVAL_TOP_K = "gen_ai.retrieval.top_k";
+    /// Main only. The store of what is remembered.
+    MEMORY_STORE_ID = "gen_ai.memory.store.id";
+    /// Main only. The record of what is remembered.
+    MEMORY_RECORD_ID = "gen_ai.memory.record.id";
+    /// Main only. How many records were found or written.
+    MEMORY_RECORD_COUNT = "gen_ai.memory.record.count";
+    /// Main only. What is searched for in what is remembered, where content is captured.
+    MEMORY_QUERY_TEXT = "gen_ai.memory.query.text";
+    /// Main only. What is remembered, where content is captured.
+    MEMORY_RECORDS = "gen_ai.memory.records";
 }
 
 /// The schema of v1.41's names.
@@ -149,6 +189,17 @@ pub const MAIN_OPERATION_INPUT_TOKENS: &str = "gen_ai.client.inference.operation
 /// Main: tokens of the output of single calls.
 pub const MAIN_OPERATION_OUTPUT_TOKENS: &str = "gen_ai.client.inference.operation.output_tokens";
 
+/// Main: duration of turns of agents in this process, in seconds.
+pub const MAIN_INVOKE_AGENT_DURATION: &str = "gen_ai.invoke_agent.duration";
+/// Main: inferences of one turn of an agent, without those of agents within it.
+pub const MAIN_INFERENCE_CALLS: &str = "gen_ai.invoke_agent.inference_calls";
+/// Main: calls of tools of one turn of an agent, without those of agents within it.
+pub const MAIN_TOOL_CALLS: &str = "gen_ai.invoke_agent.tool_calls";
+/// Main: duration of calls of tools, in seconds.
+pub const MAIN_EXECUTE_TOOL_DURATION: &str = "gen_ai.execute_tool.duration";
+/// Main: duration of workflows, in seconds.
+pub const MAIN_INVOKE_WORKFLOW_DURATION: &str = "gen_ai.invoke_workflow.duration";
+
 /// The event that carries what was said, where content is captured.
 pub const OPERATION_DETAILS: &str = "gen_ai.client.inference.operation.details";
 /// The event of an evaluation.
@@ -171,3 +222,13 @@ pub const FIRST_TOKEN_BOUNDS: &[f64] = &[
 pub const OUTPUT_TOKEN_BOUNDS: &[f64] = &[
     0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5,
 ];
+/// Boundaries of durations of agents' turns, in seconds.
+pub const AGENT_BOUNDS: &[f64] = &[
+    0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6,
+];
+/// Boundaries of durations of workflows, in seconds.
+pub const WORKFLOW_BOUNDS: &[f64] = &[
+    1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
+];
+/// Boundaries of counts of calls in one turn.
+pub const CALL_COUNT_BOUNDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];

@@ -5,6 +5,8 @@ names! {
     PROTOCOL_NAME = "network.protocol.name";
     /// The protocol's version.
     PROTOCOL_VERSION = "network.protocol.version";
+    /// What carries it: `tcp`, `quic`, `pipe`.
+    TRANSPORT = "network.transport";
     /// The peer's address.
     PEER_ADDRESS = "network.peer.address";
     /// The peer's port.

@@ -1,5 +1,7 @@
 //! Ours, where no standard exists.
 
+pub mod agent;
+
 names! {
     /// Why an operation was kept although the head decision left it out: `error`, `slow`, `forced`, `trace`.
     KEEP_REASON = "obs.keep.reason";

@@ -2,8 +2,8 @@
 //! of generative AI at the versions that [its module](super::gen_ai) names.
 
 use super::{
-    code, container, exception, gen_ai, http, hw, network, obs, otel, process, resource, rpc,
-    session, system, user,
+    code, container, db, exception, gen_ai, http, hw, mcp, network, obs, otel, process, resource,
+    rpc, session, system, user,
 };
 use crate::attributes::Key;
 
@@ -47,10 +47,13 @@ pub const ATTRIBUTES: &[(&[Key], Stability)] = &[
     (user::ALL, Development),
     (otel::ALL, Development),
     (gen_ai::ALL, Development),
+    (mcp::ALL, Development),
+    (db::ALL, Stable),
     (system::ALL, Development),
     (container::ALL, Stable),
     (hw::ALL, Development),
     (obs::ALL, Ours),
+    (obs::agent::ALL, Ours),
 ];
 
 /// Attributes that are not what most of their group is.
@@ -122,6 +125,16 @@ pub const METRICS: &[(&str, Stability)] = &[
     (gen_ai::MAIN_REASONING_TOKENS, Development),
     (gen_ai::MAIN_OPERATION_INPUT_TOKENS, Development),
     (gen_ai::MAIN_OPERATION_OUTPUT_TOKENS, Development),
+    (gen_ai::MAIN_INVOKE_AGENT_DURATION, Development),
+    (gen_ai::MAIN_INFERENCE_CALLS, Development),
+    (gen_ai::MAIN_TOOL_CALLS, Development),
+    (gen_ai::MAIN_EXECUTE_TOOL_DURATION, Development),
+    (gen_ai::MAIN_INVOKE_WORKFLOW_DURATION, Development),
+    (mcp::CLIENT_OPERATION_DURATION, Development),
+    (mcp::SERVER_OPERATION_DURATION, Development),
+    (mcp::CLIENT_SESSION_DURATION, Development),
+    (mcp::SERVER_SESSION_DURATION, Development),
+    (db::CLIENT_OPERATION_DURATION, Stable),
     (system::CPU_TIME, Development),
     (system::CPU_LOGICAL_COUNT, Development),
     (system::MEMORY_USAGE, Development),
@@ -191,6 +204,15 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::LLM_SERVER_OUTPUT_TOKENS, Ours),
     (obs::LLM_SERVER_PREEMPTIONS_METRIC, Ours),
     (obs::LLM_COST, Ours),
+    (obs::agent::INVOKE_AGENT_DURATION, Ours),
+    (obs::agent::INFERENCE_CALLS, Ours),
+    (obs::agent::TOOL_CALLS, Ours),
+    (obs::agent::EXECUTE_TOOL_DURATION, Ours),
+    (obs::agent::INVOKE_WORKFLOW_DURATION, Ours),
+    (obs::agent::PLAN_DURATION, Ours),
+    (obs::agent::NODE_DURATION, Ours),
+    (obs::agent::ACTIVE_AGENTS, Ours),
+    (obs::agent::ACTIVE_TOOLS, Ours),
     (obs::LLM_ANOMALIES, Ours),
     (obs::LLM_ENGINE_UP, Ours),
     (obs::LLM_ENGINE_SCRAPE_DURATION, Ours),
@@ -287,6 +309,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::GPU_XID_VERDICTS, Ours),
     (obs::GPU_GATE_STATUS, Ours),
     (obs::GPU_GATE_REFUSALS, Ours),
+    (obs::agent::SESSIONS, Ours),
+    (obs::agent::SESSIONS_MEMORY, Ours),
+    (obs::agent::SESSIONS_ENDED, Ours),
+    (obs::agent::BUDGETS_EXCEEDED, Ours),
 ];
 
 /// Attributes of the resource.
@@ -311,15 +337,18 @@ pub const PREFIXES: &[(&str, Stability)] = &[
 ];
 
 /// Events of spans that are no event points.
-pub const EVENTS: &[(&str, Stability)] = &[(exception::EVENT, Stable)];
+pub const EVENTS: &[(&str, Stability)] =
+    &[(exception::EVENT, Stable), (obs::agent::BUDGET_EVENT, Ours)];
 
 /// Events that are log records.
 pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (gen_ai::OPERATION_DETAILS, Development),
     (gen_ai::EVALUATION_RESULT, Development),
     (obs::LLM_SLOW, Ours),
+    (obs::agent::DETAILS, Ours),
     (obs::GPU_HEALTH_EVENT, Ours),
     (obs::GPU_GATE_EVENT, Ours),
+    (obs::agent::SESSION_SUMMARY, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.

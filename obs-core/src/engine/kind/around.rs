@@ -8,6 +8,7 @@ use crate::attached;
 use crate::context::{self, ContextMode};
 use crate::descriptor::Descriptor;
 use crate::engine::live::{Flags, Live};
+use crate::handle::OpRef;
 use crate::parent::deeper_than;
 use crate::scope;
 use crate::shared::Identity;
@@ -23,7 +24,7 @@ static ASKED: [AtomicPtr<Descriptor>; Flags::AROUND] =
 
 impl Kind {
     /// From now on, what starts within an operation of this kind knows it, and what starts within that, for
-    /// [`is_around`](Self::is_around). Sixteen kinds of a process have room; of any further one only the current operation is
+    /// [`is_around`](Self::is_around). Fifteen kinds of a process have room; of any further one only the current operation is
     /// known.
     pub fn watch_around(&self) {
         let descriptor = ptr::from_ref(self.descriptor).cast_mut();
@@ -51,6 +52,12 @@ impl Kind {
             }
             None => self.is_around_elsewhere(),
         })
+    }
+
+    /// Whether what is behind a handle is an operation of this kind, or was started within one: [`is_around`](Self::is_around) for
+    /// work whose parent is said and not current.
+    pub fn is_around_handle(&self, handle: &OpRef) -> bool {
+        self.is_of(Some(handle.0.identity()))
     }
 
     /// A context that was carried here lies deeper than what is polled, as it does for a child.

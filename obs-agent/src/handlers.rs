@@ -1,0 +1,435 @@
+//! Several handlers as one, and the runs that are told to them.
+
+use crate::contain::contain;
+use crate::current;
+use crate::failure::RunError;
+use crate::handler::{Handler, InputTap, State, Timings};
+use crate::input::Input;
+use crate::output::{Item, Output};
+use crate::run::{Operations, RunId, RunInfo, RunParent, RunRef, Starting};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Handlers, in their order, and where runs begin. Cheap to clone.
+///
+/// At a start they are told in the order in which they were added, those that are [global](append_global) before all others; at
+/// everything after it in the reverse order, so that the first one is around all others.
+///
+/// ```
+/// use obs_agent::{Component, Handler, Handlers, Input, Output, RunInfo, RunParent, RunRef, Starting, State};
+///
+/// struct Print;
+///
+/// impl Handler for Print {
+///     fn on_start(&self, run: &mut Starting<'_>, _: &Input<'_>) -> State {
+///         println!("{} begins", run.info().name);
+///         State::none()
+///     }
+///     fn on_end(&self, run: &RunRef, _: &mut State, _: &Output<'_>) {
+///         println!("{} has ended", run.info().name);
+///     }
+/// }
+///
+/// let handlers = Handlers::new().with(Print);
+/// let info = RunInfo::new(Component::Tool, "weather");
+/// let run = handlers.start(info, RunParent::Current, &Input::Tool(Default::default()));
+/// // … it is called, within `run.wrap(…)` …
+/// run.end(&Output::Tool(Default::default()));
+/// ```
+#[derive(Clone, Default)]
+pub struct Handlers(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    handlers: Vec<Arc<dyn Handler>>,
+    panics: Arc<AtomicU64>,
+}
+
+static GLOBAL: Mutex<Vec<Arc<dyn Handler>>> = Mutex::new(Vec::new());
+
+/// Adds a handler that each [`Handlers::global`] of the process has from then on. For set-up: sets that are there stay as they are.
+pub fn append_global(handler: impl Handler) {
+    let mut global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
+    global.push(Arc::new(handler));
+}
+
+impl Handlers {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The global ones.
+    pub fn global() -> Self {
+        let global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Arc::new(Inner {
+            handlers: global.clone(),
+            panics: Arc::default(),
+        }))
+    }
+
+    /// One more, behind the others: for all runs, or, of a clone, for those of one call.
+    #[must_use]
+    pub fn with(self, handler: impl Handler) -> Self {
+        self.with_shared(Arc::new(handler))
+    }
+
+    /// The same of one that others have, too.
+    #[must_use]
+    pub fn with_shared(self, handler: Arc<dyn Handler>) -> Self {
+        let mut handlers = self.0.handlers.clone();
+        handlers.push(handler);
+        Self(Arc::new(Inner {
+            handlers,
+            panics: Arc::clone(&self.0.panics),
+        }))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.handlers.is_empty()
+    }
+
+    /// Whether it is this very set, and not another of the same handlers.
+    #[cfg(feature = "rig")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// How often one of them panicked, of these and of all sets that were made of them.
+    pub fn panics(&self) -> u64 {
+        self.0.panics.load(Ordering::Relaxed)
+    }
+
+    /// A run begins.
+    pub fn start(&self, info: RunInfo<'_>, parent: RunParent<'_>, input: &Input<'_>) -> Run {
+        self.begin(&info, parent, |handler, starting, _| {
+            (handler.on_start(starting, input), None)
+        })
+        .0
+    }
+
+    /// A run begins whose input comes in pieces. Who passes them on tells the taps.
+    pub fn start_streamed(&self, info: RunInfo<'_>, parent: RunParent<'_>) -> (Run, InputTaps) {
+        self.begin(&info, parent, |handler, starting, wants| {
+            match wants.has(Timings::STREAM_INPUT) {
+                true => handler.on_start_with_stream_input(starting),
+                false => (handler.on_start(starting, &Input::Streamed), None),
+            }
+        })
+    }
+
+    fn begin(
+        &self,
+        info: &RunInfo<'_>,
+        parent: RunParent<'_>,
+        tell: impl Fn(&dyn Handler, &mut Starting<'_>, Timings) -> (State, Option<Box<dyn InputTap>>),
+    ) -> (Run, InputTaps) {
+        let ambient;
+        let mut is_ambient = false;
+        let parent = match parent {
+            RunParent::Of(parent) => Some(parent),
+            RunParent::Root => None,
+            RunParent::Current => {
+                (ambient, is_ambient) = current::found();
+                ambient.as_ref()
+            }
+        };
+        if let Some(parent) = parent {
+            parent.has_within(info);
+        }
+        let mut taps = InputTaps {
+            taps: SmallVec::new(),
+            panics: Arc::clone(&self.0.panics),
+        };
+        let mut slots = Slots::new();
+        for (index, handler) in self.0.handlers.iter().enumerate() {
+            let wants = self.told(|| handler.needed(info)).unwrap_or(Timings::NONE);
+            if !wants.is_empty() {
+                slots.push(Slot {
+                    handler: index,
+                    wants,
+                    state: State::none(),
+                });
+            }
+        }
+        if slots.is_empty() {
+            // Nobody's: what is within it is within what is around it.
+            let reference = parent.cloned();
+            return (
+                Run {
+                    told: None,
+                    reference,
+                },
+                taps,
+            );
+        }
+        let mut starting = Starting {
+            info,
+            id: info.id.unwrap_or_else(RunId::next),
+            parent,
+            is_ambient,
+            step: parent.map_or(0, RunRef::step_within),
+            operations: Operations::new(),
+            handler: 0,
+        };
+        for slot in &mut slots {
+            let Some(handler) = self.0.handlers.get(slot.handler) else {
+                continue;
+            };
+            starting.handler = identity(handler);
+            if !slot.wants.has(Timings::START) && !slot.wants.has(Timings::STREAM_INPUT) {
+                continue;
+            }
+            match self.told(|| tell(&**handler, &mut starting, slot.wants)) {
+                Some((state, tap)) => {
+                    slot.state = state;
+                    taps.taps.extend(tap);
+                }
+                None => {
+                    slot.wants = Timings::NONE;
+                    starting.unmake();
+                }
+            }
+        }
+        starting.inherit();
+        let reference = RunRef::new(starting);
+        let told = Told {
+            handlers: self.clone(),
+            slots,
+        };
+        let run = Run {
+            told: Some(told),
+            reference: Some(reference),
+        };
+        (run, taps)
+    }
+
+    /// What a handler does must not unwind into what is observed.
+    fn told<R>(&self, tell: impl FnOnce() -> R) -> Option<R> {
+        contain(&self.0.panics, tell)
+    }
+}
+
+/// Which handler it is, whatever set it is in.
+fn identity(handler: &Arc<dyn Handler>) -> usize {
+    Arc::as_ptr(handler).cast::<()>() as usize
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers")
+            .field("count", &self.0.handlers.len())
+            .field("panics", &self.panics())
+            .finish()
+    }
+}
+
+type Slots = SmallVec<[Slot; 2]>;
+
+/// A handler's place in a run.
+struct Slot {
+    handler: usize,
+    wants: Timings,
+    state: State,
+}
+
+struct Told {
+    handlers: Handlers,
+    slots: Slots,
+}
+
+/// A run that goes on. Its handlers are told how it ends: [`end`](Self::end), [`fail`](Self::fail), or by its being dropped, which is
+/// cancelled, or panicked where its own work was.
+#[must_use = "dropping it tells handlers that it was cancelled"]
+pub struct Run {
+    /// Nothing once it has ended, or where nobody listens.
+    told: Option<Told>,
+    /// It, or where nobody listens what is around it.
+    reference: Option<RunRef>,
+}
+
+impl Run {
+    /// Whether anybody is told of it: not after its end.
+    pub fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// A reference, for runs within it and for other tasks and threads. Where nobody is told of it, that of the run around it;
+    /// none where there is none.
+    pub fn reference(&self) -> Option<&RunRef> {
+        self.reference.as_ref()
+    }
+
+    /// What runs that begin within it have as their parent.
+    pub fn as_parent(&self) -> RunParent<'_> {
+        match &self.reference {
+            Some(reference) => RunParent::Of(reference),
+            None => RunParent::Root,
+        }
+    }
+
+    /// Runs `work` as part of it: see [`RunRef::in_scope`].
+    pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        match &self.reference {
+            Some(reference) => reference.in_scope(work),
+            None => work(),
+        }
+    }
+
+    /// Polls `future` as part of it: see [`RunRef::wrap`]. Where nobody is told of it, as part of what is around it.
+    pub fn wrap<F: Future>(&self, future: F) -> current::Within<F> {
+        current::Within::new(self.reference.clone(), future)
+    }
+
+    /// It ended well.
+    pub fn end(mut self, output: &Output<'_>) {
+        self.end_in_place(output);
+    }
+
+    /// It did not.
+    pub fn fail(mut self, error: &RunError<'_>) {
+        self.fail_in_place(error);
+    }
+
+    pub(crate) fn end_in_place(&mut self, output: &Output<'_>) {
+        self.last(Timings::END, |handler, run, state| {
+            handler.on_end(run, state, output);
+        });
+    }
+
+    pub(crate) fn fail_in_place(&mut self, error: &RunError<'_>) {
+        self.last(Timings::ERROR, |handler, run, state| {
+            handler.on_error(run, state, error);
+        });
+    }
+
+    /// Its output begins to be streamed. [`stream_with`](Self::stream_with) does it for streams.
+    pub fn begin_output(&mut self) {
+        self.each(Timings::STREAM_OUTPUT, |handler, run, state| {
+            handler.on_end_with_stream_output(run, state);
+        });
+    }
+
+    /// A piece of its output passes.
+    #[inline]
+    pub fn item(&mut self, item: &Item<'_>) {
+        self.each(Timings::STREAM_OUTPUT, |handler, run, state| {
+            handler.on_output_item(run, state, item);
+        });
+    }
+
+    #[inline]
+    fn each(&mut self, timing: Timings, tell: impl Fn(&dyn Handler, &RunRef, &mut State)) {
+        let (Some(told), Some(run)) = (&mut self.told, &self.reference) else {
+            return;
+        };
+        told.each(timing, run, tell);
+    }
+
+    fn last(&mut self, timing: Timings, tell: impl Fn(&dyn Handler, &RunRef, &mut State)) {
+        let (Some(mut told), Some(run)) = (self.told.take(), &self.reference) else {
+            return;
+        };
+        told.each(timing, run, tell);
+        let Told { handlers, slots } = told;
+        // What they remember is theirs, and may do anything when it goes.
+        for slot in slots {
+            handlers.told(|| drop(slot.state));
+        }
+    }
+}
+
+impl Told {
+    #[inline]
+    fn each(
+        &mut self,
+        timing: Timings,
+        run: &RunRef,
+        tell: impl Fn(&dyn Handler, &RunRef, &mut State),
+    ) {
+        let Self { handlers, slots } = self;
+        for slot in slots.iter_mut().rev() {
+            if !slot.wants.has(timing) {
+                continue;
+            }
+            let Some(handler) = handlers.0.handlers.get(slot.handler) else {
+                continue;
+            };
+            if handlers
+                .told(|| tell(&**handler, run, &mut slot.state))
+                .is_none()
+            {
+                slot.wants = Timings::NONE;
+            }
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Some(reference) = self.reference.as_ref().filter(|_| self.told.is_some()) else {
+            return;
+        };
+        let is_panic = reference.is_unwound() || std::thread::panicking();
+        let error = match is_panic {
+            true => RunError::panicked(),
+            false => RunError::cancelled(),
+        };
+        self.fail_in_place(&error);
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("is_told", &self.is_told())
+            .field("reference", &self.reference)
+            .finish()
+    }
+}
+
+/// Who takes the pieces of a run's input.
+pub struct InputTaps {
+    taps: SmallVec<[Box<dyn InputTap>; 1]>,
+    panics: Arc<AtomicU64>,
+}
+
+impl InputTaps {
+    /// Whether nobody does.
+    pub fn is_empty(&self) -> bool {
+        self.taps.is_empty()
+    }
+
+    /// A piece passes.
+    pub fn item(&mut self, item: &Item<'_>) {
+        let Self { taps, panics } = self;
+        // One that panics has had enough.
+        taps.retain(|tap| contain(panics, || tap.item(item)).is_some());
+    }
+}
+
+impl fmt::Debug for InputTaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputTaps")
+            .field("count", &self.taps.len())
+            .finish()
+    }
+}
+
+impl InputTaps {
+    /// There are no more.
+    pub fn close(&mut self) {
+        for tap in self.taps.drain(..) {
+            contain(&self.panics, || drop(tap));
+        }
+    }
+}
+
+impl Drop for InputTaps {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

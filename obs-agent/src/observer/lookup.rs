@@ -1,0 +1,117 @@
+//! What is looked up: documents, stores of vectors, what is remembered.
+
+use super::Shared;
+use super::end::{What, Work};
+use super::place::count;
+use crate::component::Component;
+use crate::descriptor::{DATA_SOURCE, OPERATION, PROVIDER, db};
+use crate::handler::State;
+use crate::input::{Input, MemoryInput, RetrieverInput};
+use crate::run::Starting;
+use obs_core::semconv::{gen_ai, obs};
+use obs_core::{LabelId, Labels, Operation, Parent};
+use obs_llm::Dialect;
+
+/// A retrieval; the question to its store; or, where one run is both, the one within the other.
+pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let input = match input {
+        Input::Retriever(input) => *input,
+        _ => RetrieverInput::default(),
+    };
+    let is_beneath = { run.parent() }.is_some_and(|parent| {
+        parent.info().component == Component::Retriever && run.operation_of_parent().is_some()
+    });
+    if let (Some(store), true) = (input.store, is_beneath) {
+        let kind = shared.kinds.db;
+        let operation = shared.begin(run, kind, Labels::NONE, (db::SYSTEM, store));
+        return question(operation, &input).map_or_else(State::none, |operation| {
+            State::new(Work::new(operation, What::Other))
+        });
+    }
+    let labels = Labels::NONE.with(OPERATION, LabelId::closed(0));
+    let source = input.data_source_id.unwrap_or_default();
+    let mut operation = shared.begin(run, shared.kinds.retrieval, labels, (DATA_SOURCE, source));
+    let Some(mut active) = operation.active() else {
+        return State::none();
+    };
+    if let Some(provider) = input.provider {
+        active.set_label_text(PROVIDER, provider);
+    }
+    if let Some(most) = input.top_k {
+        match shared.dialect {
+            Dialect::Main => active.set(gen_ai::RETRIEVAL_TOP_K, count(most)),
+            // A double there.
+            _ => active.set(gen_ai::REQUEST_TOP_K, most as f64),
+        }
+    }
+    name(run, &mut active);
+    let handle = active.handle();
+    let mut work = Work::new(operation, What::Other);
+    if let Some(store) = input.store {
+        let text = Some((db::SYSTEM, store)).filter(|(_, store)| !store.is_empty());
+        let parent = Parent::Operation(&handle);
+        let beneath = shared.kinds.db.start_with(Labels::NONE, text, parent);
+        if let Some(mut beneath) = question(beneath, &input) {
+            // What the run does is what its store is asked.
+            if let Some(handle) = beneath.handle() {
+                run.set_operation(handle);
+            }
+            work.beneath = beneath;
+        }
+    }
+    State::new(work)
+}
+
+/// What the span of a question to a store says.
+fn question(mut operation: Operation, input: &RetrieverInput<'_>) -> Option<Operation> {
+    let mut active = operation.active()?;
+    if let Some(collection) = input.collection {
+        active.set_label_text(db::COLLECTION, collection);
+    }
+    if let Some(namespace) = input.namespace {
+        active.set_label_text(db::NAMESPACE, namespace);
+    }
+    Some(operation)
+}
+
+pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let input = match input {
+        Input::Memory(input) => *input,
+        _ => MemoryInput::default(),
+    };
+    let labels = Labels::NONE.with(OPERATION, LabelId::closed(input.operation as u16));
+    let mut operation = shared.begin(run, shared.kinds.memory, labels, (OPERATION, ""));
+    let Some(mut active) = operation.active() else {
+        return State::none();
+    };
+    let [store, record, records] = match shared.dialect {
+        Dialect::Main => [
+            gen_ai::MEMORY_STORE_ID,
+            gen_ai::MEMORY_RECORD_ID,
+            gen_ai::MEMORY_RECORD_COUNT,
+        ],
+        _ => [
+            obs::agent::MEMORY_STORE_ID,
+            obs::agent::MEMORY_RECORD_ID,
+            obs::agent::MEMORY_RECORD_COUNT,
+        ],
+    };
+    for (key, text) in [(store, input.store_id), (record, input.record_id)] {
+        if let Some(text) = text {
+            active.set(key, text);
+        }
+    }
+    if let Some(written) = input.records {
+        active.set(records, count(written));
+    }
+    name(run, &mut active);
+    State::new(Work::new(operation, What::Memory))
+}
+
+/// What the conventions have no label for: the name of the node.
+fn name(run: &Starting<'_>, active: &mut obs_core::Active<'_>) {
+    let name = run.info().name;
+    if !name.is_empty() {
+        active.set(obs::agent::NODE_NAME, name);
+    }
+}

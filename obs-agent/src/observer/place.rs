@@ -1,0 +1,55 @@
+//! Where a run stands, as its span says it, and how its operation begins.
+
+use super::Shared;
+use crate::run::Starting;
+use obs_core::semconv::obs;
+use obs_core::{Active, Kind, Labels, Operation};
+
+impl Shared {
+    /// An operation of this kind is what the run is. One of its labels may be a text: none where that is empty.
+    pub(super) fn begin(
+        &self,
+        run: &mut Starting<'_>,
+        kind: &'static Kind,
+        labels: Labels,
+        (label, text): (usize, &str),
+    ) -> Operation {
+        let text = Some((label, text)).filter(|(_, text)| !text.is_empty());
+        let mut operation = kind.start_with(labels, text, run.operation_parent());
+        if let Some(mut active) = operation.active() {
+            self.place(run, &mut active);
+            run.set_operation(active.handle());
+        }
+        operation
+    }
+
+    pub(super) fn place(&self, run: &Starting<'_>, active: &mut Active<'_>) {
+        let info = run.info();
+        active.set(obs::agent::DEPTH, i64::from(run.depth()));
+        if run.step() > 0 {
+            active.set(obs::agent::STEP, i64::from(run.step()));
+        }
+        if info.attempt > 0 {
+            active.set(obs::agent::ATTEMPT, i64::from(info.attempt));
+        }
+        if !info.kind.is_empty() {
+            active.set(obs::agent::IMPLEMENTATION, info.kind);
+        }
+        if self.run_ids {
+            self.place_ids(run, active);
+        }
+    }
+
+    #[cold]
+    fn place_ids(&self, run: &Starting<'_>, active: &mut Active<'_>) {
+        active.set(obs::agent::RUN_ID, &*run.id().to_string());
+        if let Some(parent) = run.parent() {
+            active.set(obs::agent::RUN_PARENT_ID, &*parent.id().to_string());
+        }
+    }
+}
+
+/// A count as attributes have it.
+pub(super) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,44 @@
+//! Calls of tools.
+
+use super::Shared;
+use super::agent::AgentScope;
+use super::end::{What, Work};
+use crate::descriptor::{EXECUTE_TOOL_OPERATION, NAME, TOOL_TYPE, TOOL_TYPES};
+use crate::handler::State;
+use crate::input::{Input, ToolInput};
+use crate::run::Starting;
+use obs_core::semconv::gen_ai;
+use obs_core::{LabelId, Labels};
+
+pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let input = match input {
+        Input::Tool(input) => *input,
+        _ => ToolInput::default(),
+    };
+    let kind = input.tool_type.unwrap_or(TOOL_TYPES[0]);
+    let kind = TOOL_TYPES.iter().position(|known| *known == kind);
+    let kind = kind.map_or(LabelId::OVERFLOW, |kind| LabelId::closed(kind as u16));
+    let labels = Labels::NONE.with(TOOL_TYPE, kind);
+    let name = run.info().name;
+    let mut operation = shared.begin(run, shared.kinds.tool, labels, (NAME, name));
+    let agent = run.kept_around::<AgentScope>();
+    if let Some(agent) = agent {
+        agent.count_tool();
+    }
+    let Some(mut active) = operation.active() else {
+        return State::none();
+    };
+    active.set_static(gen_ai::OPERATION_NAME, EXECUTE_TOOL_OPERATION);
+    if let Some(agent) = agent.filter(|agent| !agent.name.is_empty()) {
+        active.set(gen_ai::AGENT_NAME, &*agent.name);
+    }
+    for (key, text) in [
+        (gen_ai::TOOL_CALL_ID, input.call_id),
+        (gen_ai::TOOL_DESCRIPTION, input.description),
+    ] {
+        if let Some(text) = text {
+            active.set(key, text);
+        }
+    }
+    State::new(Work::new(operation, What::Other))
+}

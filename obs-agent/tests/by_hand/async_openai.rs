@@ -1,0 +1,78 @@
+//! Over async-openai.
+
+use crate::outline::{outline, two_calls};
+use crate::scripted::{Server, soon};
+use crate::support::{TREE, Told, ask, call, handlers, llm, server, turn};
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::ReqwestService;
+use async_openai::types::chat::{CreateChatCompletionRequest, CreateChatCompletionResponse};
+use obs_agent::{Handlers, Output};
+use obs_llm::adapters::async_openai::AsyncOpenAiLayer;
+use obs_llm::{LlmClientLayer, Tokens, Usage};
+use obs_testing::{Capture, assert_tree};
+use serde_json::{Value, json};
+use tower::ServiceBuilder;
+
+fn client(capture: &Capture, server: &Server) -> Client<OpenAIConfig> {
+    let config = OpenAIConfig::new()
+        .with_api_base(server.url("/v1"))
+        .with_api_key("sk-of-nobody");
+    let reqwest = reqwest::Client::builder().no_proxy().build();
+    let stack = ServiceBuilder::new()
+        .layer(AsyncOpenAiLayer::from(LlmClientLayer::of(&llm(capture))))
+        .service(ReqwestService::new(reqwest.expect("a client")));
+    Client::with_config(config).with_http_service(stack)
+}
+
+fn usage(answer: &CreateChatCompletionResponse) -> Usage {
+    let told = answer.usage.as_ref().expect("it is told");
+    Usage::new()
+        .with(Tokens::Input, u64::from(told.prompt_tokens))
+        .with(Tokens::Output, u64::from(told.completion_tokens))
+}
+
+/// Asks until there is an answer, and calls the tools that are wanted.
+async fn run(
+    handlers: &Handlers,
+    client: &Client<OpenAIConfig>,
+    told: Told,
+) -> Result<String, OpenAIError> {
+    let mut messages = vec![json!({"role": "user", "content": "How is it in Oslo?"})];
+    loop {
+        let request = json!({"model": "gpt-4o-mini", "messages": messages});
+        let request: CreateChatCompletionRequest =
+            serde_json::from_value(request).expect("a request");
+        let chat = client.chat();
+        let answer = ask(handlers, told, chat.create(request), usage).await?;
+        let answer = serde_json::to_value(&answer.choices[0].message).expect("JSON");
+        let Some(calls) = answer["tool_calls"].as_array() else {
+            return Ok(answer["content"].as_str().unwrap_or_default().to_owned());
+        };
+        messages.push(answer.clone());
+        for wanted in calls {
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let (id, function) = (text(&wanted["id"]), &wanted["function"]);
+            let (name, arguments) = (text(&function["name"]), text(&function["arguments"]));
+            let result = call(handlers, &name, &id, &arguments).await;
+            messages.push(json!({"role": "tool", "tool_call_id": id, "content": result}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_model_is_told_once_within_the_agent_s_run() {
+    for told in [Told::Beneath, Told::Around] {
+        let server = server().await;
+        let capture = Capture::new();
+        let (handlers, client) = (handlers(&capture), client(&capture, &server));
+        let agent = turn(&handlers);
+        let answer = soon(agent.wrap(run(&handlers, &client, told))).await;
+        assert_eq!(answer.expect("an answer"), "Rain at noon.");
+        agent.end(&Output::Agent(Default::default()));
+        assert!(server.bodies()[1].contains("rain"), "the tool's answer");
+        assert_tree(outline(&capture), TREE);
+        two_calls(&capture, false);
+    }
+}

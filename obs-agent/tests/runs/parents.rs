@@ -1,0 +1,165 @@
+//! What a run is part of, wherever it runs.
+
+use crate::recorded::{Log, Recorded};
+use futures_util::future::join;
+use obs_agent::{
+    Component, Handler, Handlers, Input, Run, RunInfo, RunParent, RunRef, Timings, current,
+};
+
+fn start(handlers: &Handlers, name: &str, parent: RunParent<'_>) -> Run {
+    let info = RunInfo::new(Component::Lambda, name);
+    handlers.start(info, parent, &Input::Node(Default::default()))
+}
+
+fn reference(run: &Run) -> RunRef {
+    run.reference().expect("somebody is told of it").clone()
+}
+
+fn handlers() -> Handlers {
+    Handlers::new().with(Log::default().handler("a"))
+}
+
+#[test]
+fn a_parent_that_is_named_is_the_parent_on_any_thread() {
+    let handlers = handlers();
+    let outer = start(&handlers, "outer", RunParent::Root);
+    let parent = reference(&outer);
+    let (inner, of) = (handlers.clone(), parent.clone());
+    let inner = std::thread::spawn(move || reference(&start(&inner, "inner", RunParent::Of(&of))));
+    let inner = inner.join().unwrap();
+    assert_eq!(inner.parent(), Some(parent.id()));
+    assert_eq!(inner.root(), parent.id());
+    assert_eq!((parent.depth(), inner.depth()), (0, 1));
+    assert_eq!((parent.step(), inner.step()), (0, 1));
+    assert_ne!(inner.id(), parent.id());
+}
+
+#[test]
+fn parallel_branches_have_one_parent_and_steps_of_their_own() {
+    let handlers = handlers();
+    let outer = start(&handlers, "outer", RunParent::Root);
+    let branch = || async {
+        let run = start(&handlers, "branch", RunParent::Current);
+        let branch = reference(&run);
+        let within = branch.wrap(async {
+            // The other branch is polled between.
+            YieldOnce::default().await;
+            reference(&start(&handlers, "leaf", RunParent::Current))
+        });
+        let leaf = within.await;
+        (branch, leaf)
+    };
+    let both = reference(&outer).wrap(join(branch(), branch()));
+    let ((left, left_leaf), (right, right_leaf)) = block_on(both);
+    assert_eq!(left.parent(), Some(reference(&outer).id()));
+    assert_eq!(right.parent(), left.parent());
+    assert_eq!((left.step(), right.step()), (1, 2));
+    assert_eq!(left_leaf.parent(), Some(left.id()));
+    assert_eq!(right_leaf.parent(), Some(right.id()));
+    assert_eq!(right_leaf.root(), reference(&outer).id());
+    assert!(current::run().is_none());
+}
+
+/// Wants no prompts.
+struct AllButPrompts(Recorded);
+
+impl Handler for AllButPrompts {
+    fn needed(&self, info: &RunInfo<'_>) -> Timings {
+        match info.component {
+            Component::Prompt => Timings::NONE,
+            _ => self.0.needed(info),
+        }
+    }
+}
+
+#[test]
+fn what_is_within_a_run_that_nobody_wants_is_within_the_run_around_it() {
+    let handlers = Handlers::new().with(AllButPrompts(Log::default().handler("most")));
+    let outer = start(&handlers, "outer", RunParent::Root);
+    let unwanted = handlers.start(
+        RunInfo::new(Component::Prompt, "unwanted"),
+        outer.as_parent(),
+        &Input::Prompt(Default::default()),
+    );
+    assert!(!unwanted.is_told());
+    let inner = start(&handlers, "inner", unwanted.as_parent());
+    assert_eq!(reference(&inner).parent(), Some(reference(&outer).id()));
+}
+
+/// For work that is given to a runtime, and holds a reference to its run while it waits.
+#[test]
+fn a_run_can_be_lent_across_an_await() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let run = start(&handlers(), "outer", RunParent::Root);
+    let work = is_send(async {
+        let lent = &run;
+        YieldOnce::default().await;
+        lent.is_told()
+    });
+    assert!(block_on(work));
+}
+
+#[test]
+fn a_framework_brings_its_own_ids() {
+    let info = RunInfo::new(Component::Agent, "planner").with_id(0xfeed_u128.into());
+    let run = handlers().start(info, RunParent::Root, &Input::Agent(Default::default()));
+    assert_eq!(reference(&run).id().to_string(), "feed");
+    assert_eq!(reference(&run).info().name, "planner");
+}
+
+#[test]
+fn a_run_that_is_current_is_so_for_its_destructors_too_and_no_longer() {
+    struct Last(Handlers, std::sync::mpsc::Sender<Option<obs_agent::RunId>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let run = start(&self.0, "last", RunParent::Current);
+            self.1.send(reference(&run).parent()).unwrap();
+        }
+    }
+    let handlers = handlers();
+    let outer = start(&handlers, "outer", RunParent::Root);
+    let (tell, told) = std::sync::mpsc::channel();
+    let last = Last(handlers.clone(), tell);
+    let mut within = Box::pin(reference(&outer).wrap(async move {
+        let _last = last;
+        std::future::pending::<()>().await;
+    }));
+    assert!(poll_once(within.as_mut()).is_pending());
+    drop(within);
+    assert_eq!(told.recv().unwrap(), Some(reference(&outer).id()));
+    assert!(current::run().is_none());
+}
+
+/// Pending once.
+#[derive(Default)]
+struct YieldOnce(bool);
+
+impl Future for YieldOnce {
+    type Output = ();
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    }
+}
+
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = Box::pin(future);
+    loop {
+        if let std::task::Poll::Ready(done) = poll_once(future.as_mut()) {
+            return done;
+        }
+    }
+}
