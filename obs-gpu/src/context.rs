@@ -260,7 +260,7 @@ impl Annotator for GpuContext {
             }
         }
         if let Milestone::Ending { .. } = milestone {
-            inner.tell_energy(operation, &gpus, (started, at));
+            inner.tell_energy(operation, (started, at));
         }
         // What was read last of the wait for the first output is known by now.
         if let Some(first) = from
@@ -335,12 +335,17 @@ impl Inner {
         gpus.iter().find(|one| one.gpu.id() == device).cloned()
     }
 
-    /// The devices that a call ran on; none where none is known. Which those are is found once for each list of names.
+    /// The devices that a call ran on, whether they are watched or not.
+    fn named(&self, operation: &Active<'_>) -> Option<Arc<[DeviceId]>> {
+        match &self.which {
+            Which::These(devices) => Some(devices.clone()),
+            Which::Claimed(claims) => claims.devices_of(&model_of(operation)?.to_text()),
+        }
+    }
+
+    /// Those of them that are watched; none where none is known. Which those are is found once for each list of names.
     fn devices_of(&self, operation: &Active<'_>) -> Option<Arc<[Watched]>> {
-        let devices = match &self.which {
-            Which::These(devices) => devices.clone(),
-            Which::Claimed(claims) => claims.devices_of(&model_of(operation)?.to_text())?,
-        };
+        let devices = self.named(operation)?;
         let known = self.sets.read().unwrap_or_else(PoisonError::into_inner);
         let set = known.iter().find(|(of, _)| Arc::ptr_eq(of, &devices));
         let set = set.map(|(_, gpus)| gpus.clone());
@@ -426,19 +431,17 @@ impl Inner {
         verdict.strength
     }
 
-    /// What the model used meanwhile, of all its devices or not at all.
-    fn tell_energy(
-        &self,
-        operation: &mut Active<'_>,
-        gpus: &[Watched],
-        (from, to): (Moment, Moment),
-    ) {
+    /// What the model used meanwhile, of all its devices or not at all: one that nobody watches yet is one of them.
+    fn tell_energy(&self, operation: &mut Active<'_>, (from, to): (Moment, Moment)) {
         let Some(books) = &self.energy else { return };
         let Some(model) = model_of(operation) else {
             return;
         };
+        let Some(devices) = self.named(operation) else {
+            return;
+        };
         let model = model.to_text();
-        let of_each = { gpus.iter() }.map(|one| books.energy_of(one.gpu.id(), &model, from, to));
+        let of_each = { devices.iter() }.map(|device| books.energy_of(device, &model, from, to));
         if let Some(joules) = of_each.sum::<Option<f64>>() {
             operation.set(obs::GPU_MODEL_ENERGY, joules);
         }

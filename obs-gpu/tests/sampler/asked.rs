@@ -6,7 +6,7 @@ use crate::ms;
 use obs_core::{Event as Point, Milestone, Moment, Operation, Outcome};
 use obs_gpu::explain::{Cause, Phase};
 use obs_gpu::{
-    Claim, EngineState, EngineStates, Event, GpuContext, LinkReading, Quantity, Reading,
+    Claim, DeviceId, EngineState, EngineStates, Event, GpuContext, LinkReading, Quantity, Reading,
     SourceError,
 };
 
@@ -499,6 +499,12 @@ fn several_devices_are_added_up_and_one_that_is_not_known_leaves_none() {
         called.uses(8, 100_000);
     });
     assert_eq!(used, None);
+    drop(claim);
+    // Nor is one that nobody ever saw left out of the sum.
+    let far = DeviceId::new("GPU-elsewhere");
+    let claim = called.claims.claim(&device(0)).and(&far).model("a").hold();
+    called.uses(8, 100_000);
+    assert_eq!(called.joules(|called| called.uses(20, 100_000)), None);
     drop(claim);
     // It is the other one that was lost.
     let _claim = called.model();
