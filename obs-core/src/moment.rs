@@ -148,6 +148,22 @@ impl Active<'_> {
         Moment(NonZeroU64::new(self.0.start).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// When an event point was stamped, if it was: an [annotator](crate::Annotator) learns by it what the operation went through.
+    ///
+    /// ```
+    /// use obs_core::{Active, Event, Milestone};
+    ///
+    /// /// How long what has its first output stood in a queue, in ticks.
+    /// fn queued(milestone: &Milestone, operation: &Active<'_>) -> Option<u64> {
+    ///     let Milestone::FirstOutput { .. } = milestone else { return None };
+    ///     Some(operation.stamped(Event::SCHEDULED)?.ticks_since(operation.started()))
+    /// }
+    /// ```
+    pub fn stamped(&self, event: Event) -> Option<Moment> {
+        let since_start = self.0.timeline.at(event)?;
+        Moment::from_bits(self.0.start.saturating_add(since_start))
+    }
+
     /// Stamps an event point that was seen elsewhere. Of all stamps of an event the earliest counts; below the event's level
     /// nothing happens.
     pub fn stamp_at(&mut self, event: Event, at: Moment) {

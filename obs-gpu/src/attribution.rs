@@ -12,7 +12,10 @@
 //! `gen_ai.request.model`, `obs.gpu.task`, `service.name`, `k8s.pod.uid` and `container.id` as far as they are known.
 //!
 //! Joules per token are the rate of energy over that of tokens, by model: both count, so the backend divides them over
-//! whichever time is asked about.
+//! whichever time is asked about. What a model used while one call ran is told by [`Attribution::energy_of`], where it was long
+//! enough.
+
+mod marks;
 
 use crate::claims::{Claims, Foreign, Ledger, Owner, Processes, Settled, Window};
 use crate::device::DeviceId;
@@ -22,11 +25,12 @@ use crate::points::{Points, Shown, Since};
 use crate::quantity::{Quantity, Tier};
 use crate::reading::Readings;
 use crate::sampler::{Gpu, GpuListener};
+use marks::Marks;
 use obs_core::semconv::{container, gen_ai, hw, obs, resource};
 use obs_core::{Key, Moment, PointSource, Telemetry};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 const ENERGY: Shown = Shown {
@@ -80,6 +84,8 @@ pub struct Attribution {
     telemetry: Telemetry,
     claims: Claims,
     books: Mutex<BTreeMap<DeviceId, Book>>,
+    /// For who may not wait until books are closed.
+    marks: RwLock<BTreeMap<DeviceId, Marks>>,
     page: Mutex<Page>,
     processes: Option<Mutex<Processes>>,
     own: u32,
@@ -112,6 +118,7 @@ impl Attribution {
             telemetry: *telemetry,
             claims: claims.clone(),
             books: Mutex::default(),
+            marks: RwLock::default(),
             page: Mutex::new(Page {
                 made: source.unix_nanos(),
                 since: Since::default(),
@@ -136,6 +143,30 @@ impl Attribution {
         lock(&self.books)
             .get(device)
             .map(|book| book.settled.clone())
+    }
+
+    /// Joules that a model used of a device from one moment to another, of the last ten minutes: by the device's counter, and where
+    /// several claims stand on it by what is attributed to this model's. What several calls of the model used at the same time
+    /// is all theirs together.
+    ///
+    /// `None` where it would be wrong rather than inexact:
+    ///
+    /// - the time is shorter than ten steps of the counter. A step is the longest time for which it stood still meanwhile, be it that
+    ///   the driver renews it seldom, that it is [read](crate::GpuSettings::with_budget) seldom, or that the device could not be
+    ///   read for a while. Each end is known to a step at worst;
+    /// - the counter began anew meanwhile;
+    /// - of more than a tenth of what was used it is not known whose it was: several claims stand on the device, and none
+    ///   [told](crate::Claim::tokens) of work.
+    pub fn energy_of(
+        &self,
+        device: &DeviceId,
+        model: &str,
+        from: Moment,
+        to: Moment,
+    ) -> Option<f64> {
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        let millijoules = marks.get(device)?.between(model, from, to)?;
+        Some(millijoules / 1e3)
     }
 
     fn show(&self) {
@@ -192,6 +223,11 @@ impl GpuListener for Attribution {
         window.nanos = u64::try_from(passed).unwrap_or(u64::MAX);
         book.at = at;
         book.settled = book.ledger.settle(&window).clone();
+        if window.energy.is_some() {
+            let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+            let marks = marks.entry(gpu.id().clone()).or_default();
+            marks.push(at, &book.settled);
+        }
         drop(books);
         // Devices are read inside collections there, after whoever was there before the monitor was asked.
         if self.telemetry.is_manual() {

@@ -8,38 +8,48 @@
 //!   `throttle` (why clocks are held down), `health`, and `sample_age`, in seconds: how old that was then. What is older than
 //!   [it may be](GpuContext::with_too_old) is left out, and the age is not;
 //! - where the first of its output, or what followed, came late: `obs.gpu.slow.first_output.cause` or `obs.gpu.slow.output.cause`, and the
-//!   same with `evidence`, as [`explain`](mod@crate::explain) finds it.
+//!   same with `evidence`, as [`explain`](mod@crate::explain) finds it;
+//! - `obs.gpu.model.energy`, in joules, where the call was long enough to tell: what its [model used](GpuContext::with_energy) of these
+//!   devices from its start to its end. Calls of one model that run at once share it, so it is not to be added up over calls: for that there
+//!   are the counters of [`Attribution`].
 //!
 //! Of several devices: utilisation and clock are those of the slowest, memory of the fullest, power is added up, reasons are all there
 //! are, health is the worst, age the oldest.
 //!
 //! Nothing of it is a label of a metric. No driver is asked: what was read last is copied, in well under a microsecond.
 
+mod asked;
 mod background;
+mod late;
 mod merged;
 mod names;
+mod watched;
+pub(crate) mod windows;
 
+use crate::attribution::Attribution;
 use crate::claims::Claims;
 use crate::device::DeviceId;
-use crate::explain::{EngineWindow, Phase, Question, Thresholds, Verdict, explain};
+use crate::engines::EngineStates;
+use crate::explain::{EngineWindow, Phase, Thresholds, Verdict};
 use crate::fabric::FabricSettings;
 use crate::host::HostSettings;
 use crate::quantity::Tier;
 use crate::reading::Readings;
 use crate::sample::Sample;
 use crate::sampler::{Gpu, GpuListener};
+use crate::source::Event;
+use asked::Asked;
 use background::Background;
+use late::Late;
 use merged::Merged;
 use names::{AT_END, AT_FIRST_OUTPUT, AT_START, Names, SLOW_FIRST_OUTPUT, SLOW_OUTPUT, Slow};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
-use obs_core::semconv::{gen_ai, hw};
-use obs_core::{Active, Annotator, Kind, Milestone, Moment, Telemetry};
+use obs_core::semconv::{gen_ai, hw, obs};
+use obs_core::{Active, Annotator, Key, Kind, LabelValue, Milestone, Moment, Telemetry};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-
-/// How long before a call what is usual is looked for.
-const BEFORE: Duration = Duration::from_secs(120);
+use watched::Watched;
 
 /// How old the last sample before a moment may be, to be found in the ring.
 const FAR: Duration = Duration::from_secs(30);
@@ -77,17 +87,20 @@ pub struct GpuContext(Arc<Inner>);
 struct Inner {
     telemetry: Telemetry,
     which: Which,
-    gpus: RwLock<Vec<Gpu>>,
+    gpus: RwLock<Vec<Watched>>,
     sets: RwLock<Vec<Set>>,
     too_old: Duration,
     thresholds: Thresholds,
     health: Option<Box<HealthOf>>,
     engine: Option<Box<EngineOf>>,
+    engines: Option<EngineStates>,
+    energy: Option<Arc<Attribution>>,
     background: Background,
+    late: Late,
 }
 
 /// Devices by their names, and as they are watched.
-type Set = (Arc<[DeviceId]>, Arc<[Gpu]>);
+type Set = (Arc<[DeviceId]>, Arc<[Watched]>);
 
 enum Which {
     Claimed(Claims),
@@ -115,7 +128,10 @@ impl GpuContext {
             thresholds: Thresholds::DEFAULT,
             health: None,
             engine: None,
+            engines: None,
+            energy: None,
             background: Background::default(),
+            late: Late::default(),
         }))
     }
 
@@ -140,13 +156,28 @@ impl GpuContext {
         self.set(|inner| inner.health = Some(Box::new(health)))
     }
 
-    /// Who says what the engine did with a slow call, from one moment to another. It is asked on the call's own thread.
+    /// Engines are a cause, too, by what they say of themselves. How long a call stood in a queue is known without that where the
+    /// call itself says when it was [taken out](obs_core::Event::SCHEDULED), as requests to a server of models do.
+    #[must_use]
+    pub fn with_engines(self, engines: &EngineStates) -> Self {
+        self.set(|inner| inner.engines = Some(engines.clone()))
+    }
+
+    /// Who else says what the engine did with a slow call, from one moment to another: it is believed before all others. It is asked
+    /// on the call's own thread.
     #[must_use]
     pub fn with_engine(
         self,
         engine: impl Fn(&Active<'_>, Moment, Moment) -> Option<EngineWindow> + Send + Sync + 'static,
     ) -> Self {
         self.set(|inner| inner.engine = Some(Box::new(engine)))
+    }
+
+    /// Calls that are long enough are told what their model used of its devices meanwhile, in joules: `obs.gpu.model.energy`, by the
+    /// books that are kept of claims. Which those are says [`Attribution::energy_of`].
+    #[must_use]
+    pub fn with_energy(self, books: &Arc<Attribution>) -> Self {
+        self.set(|inner| inner.energy = Some(books.clone()))
     }
 
     /// The host is a cause, too: it is read once a second, on a thread that reads a device.
@@ -166,8 +197,8 @@ impl GpuContext {
         Arc::new(self.clone())
     }
 
-    /// Why a call was slow that ran on a device from one moment to another: what its attributes say, for who asks later. The ring
-    /// has ten minutes.
+    /// Why a call was slow that ran on a device from one moment to another, for who asks later: what its attributes say, but for what
+    /// its engine did with it. The ring has ten minutes.
     pub fn explain(
         &self,
         device: &DeviceId,
@@ -175,8 +206,9 @@ impl GpuContext {
         from: Moment,
         to: Moment,
     ) -> Option<Verdict> {
-        let gpu = self.0.gpu(device)?;
-        Some(self.0.explain(&[gpu], phase, (from, to), None))
+        let device = self.0.device(device)?;
+        let asked = Asked::new(&self.0, phase, (from, to), None);
+        Some(asked.of(&[device]))
     }
 
     /// While it has not been handed on, or else nothing changes any more.
@@ -195,7 +227,7 @@ impl Annotator for GpuContext {
             return;
         }
         let inner = &*self.0;
-        let Some(gpus) = inner.gpus_of(operation) else {
+        let Some(gpus) = inner.devices_of(operation) else {
             return;
         };
         let started = operation.started();
@@ -221,24 +253,39 @@ impl Annotator for GpuContext {
         }
         inner.tell(operation, &gpus, names, at);
         if let Some((names, phase)) = slow {
+            let times = (from.unwrap_or(started), at);
+            let strength = inner.tell_cause(operation, &gpus, names, phase, times, None);
+            if phase == Phase::FirstOutput {
+                inner.late.note(times, strength);
+            }
+        }
+        if let Milestone::Ending { .. } = milestone {
+            inner.tell_energy(operation, (started, at));
+        }
+        // What was read last of the wait for the first output is known by now.
+        if let Some(first) = from
+            && let Some(told) = inner.late.take((started, first))
+        {
+            let (phase, times) = (Phase::FirstOutput, (started, first));
             inner.tell_cause(
                 operation,
                 &gpus,
-                names,
+                SLOW_FIRST_OUTPUT,
                 phase,
-                (from.unwrap_or(started), at),
+                times,
+                Some(told),
             );
         }
     }
 }
 
-fn tell_ids(operation: &mut Active<'_>, gpus: &[Gpu]) {
+fn tell_ids(operation: &mut Active<'_>, gpus: &[Watched]) {
     match gpus {
-        [one] => operation.set(hw::ID, one.id().as_str()),
+        [one] => operation.set(hw::ID, one.gpu.id().as_str()),
         several => {
             let ids = several
                 .iter()
-                .map(|gpu| StringValue::from(gpu.id().as_str().to_owned()));
+                .map(|one| StringValue::from(one.gpu.id().as_str().to_owned()));
             let ids = Value::Array(Array::String(ids.collect()));
             operation.set_dynamic(KeyValue::new(hw::ID.as_str(), ids));
         }
@@ -248,37 +295,57 @@ fn tell_ids(operation: &mut Active<'_>, gpus: &[Gpu]) {
 impl GpuListener for GpuContext {
     fn found(&self, gpu: &Gpu, _: Moment) {
         let mut gpus = self.0.gpus.write().unwrap_or_else(PoisonError::into_inner);
-        gpus.retain(|known| known.id() != gpu.id());
-        gpus.push(gpu.clone());
+        match gpus.iter_mut().find(|known| known.gpu.id() == gpu.id()) {
+            Some(known) => *known = known.found_again(gpu),
+            None => gpus.push(Watched::new(gpu)),
+        }
         drop(gpus);
         let mut sets = self.0.sets.write().unwrap_or_else(PoisonError::into_inner);
         sets.clear();
     }
 
-    fn read(&self, _: &Gpu, at: Moment, tier: Tier, _: &Readings) {
-        if tier == Tier::Second {
-            self.0
-                .background
-                .read(at, |from, to| self.0.telemetry.between(from, to));
+    fn read(&self, gpu: &Gpu, at: Moment, tier: Tier, readings: &Readings) {
+        let inner = &*self.0;
+        if let Some(device) = inner.device(gpu.id()) {
+            device.read(&inner.telemetry, readings);
+        }
+        // However seldom the rest of a device is read.
+        if tier == Tier::Fast {
+            let between = |from, to| inner.telemetry.between(from, to);
+            inner.background.read(at, between);
+        }
+    }
+
+    fn event(&self, gpu: &Gpu, at: Moment, event: Event) {
+        if let Some(device) = self.0.device(gpu.id()) {
+            device.reported(at, event);
+        }
+    }
+
+    fn returned(&self, gpu: &Gpu, at: Moment) {
+        if let Some(device) = self.0.device(gpu.id()) {
+            device.returned(at);
         }
     }
 }
 
 impl Inner {
-    fn gpu(&self, device: &DeviceId) -> Option<Gpu> {
+    fn device(&self, device: &DeviceId) -> Option<Watched> {
         let gpus = self.gpus.read().unwrap_or_else(PoisonError::into_inner);
-        gpus.iter().find(|gpu| gpu.id() == device).cloned()
+        gpus.iter().find(|one| one.gpu.id() == device).cloned()
     }
 
-    /// The devices that a call ran on; none where none is known. Which those are is found once for each list of names.
-    fn gpus_of(&self, operation: &Active<'_>) -> Option<Arc<[Gpu]>> {
-        let devices = match &self.which {
-            Which::These(devices) => devices.clone(),
-            Which::Claimed(claims) => {
-                let label = label(operation.kind())?;
-                claims.devices_of(&operation.label_value(label)?.to_text())?
-            }
-        };
+    /// The devices that a call ran on, whether they are watched or not.
+    fn named(&self, operation: &Active<'_>) -> Option<Arc<[DeviceId]>> {
+        match &self.which {
+            Which::These(devices) => Some(devices.clone()),
+            Which::Claimed(claims) => claims.devices_of(&model_of(operation)?.to_text()),
+        }
+    }
+
+    /// Those of them that are watched; none where none is known. Which those are is found once for each list of names.
+    fn devices_of(&self, operation: &Active<'_>) -> Option<Arc<[Watched]>> {
+        let devices = self.named(operation)?;
         let known = self.sets.read().unwrap_or_else(PoisonError::into_inner);
         let set = known.iter().find(|(of, _)| Arc::ptr_eq(of, &devices));
         let set = set.map(|(_, gpus)| gpus.clone());
@@ -288,10 +355,10 @@ impl Inner {
     }
 
     #[cold]
-    fn find(&self, devices: Arc<[DeviceId]>) -> Arc<[Gpu]> {
-        let gpus: Arc<[Gpu]> = devices
+    fn find(&self, devices: Arc<[DeviceId]>) -> Arc<[Watched]> {
+        let gpus: Arc<[Watched]> = devices
             .iter()
-            .filter_map(|device| self.gpu(device))
+            .filter_map(|device| self.device(device))
             .collect();
         // One that is not watched yet is looked for again.
         if gpus.len() == devices.len() {
@@ -305,9 +372,9 @@ impl Inner {
     }
 
     /// Tells how the devices were at a moment.
-    fn tell(&self, operation: &mut Active<'_>, gpus: &[Gpu], names: Names, at: Moment) {
+    fn tell(&self, operation: &mut Active<'_>, gpus: &[Watched], names: Names, at: Moment) {
         let mut merged = Merged::default();
-        for gpu in gpus {
+        for Watched { gpu, .. } in gpus {
             let health = self.health.as_ref().and_then(|health| health(gpu.id()));
             let sample = self.sample_at(gpu, at);
             let age = sample.map(|sample| self.telemetry.between(sample.at(), at));
@@ -337,18 +404,22 @@ impl Inner {
         Moment::from_bits(bits.max(1)).unwrap_or(at)
     }
 
+    /// Tells a cause, unless one was told that was as strong, and says how strong it is.
     #[cold]
     fn tell_cause(
         &self,
         operation: &mut Active<'_>,
-        gpus: &[Gpu],
+        gpus: &[Watched],
         names: Slow,
         phase: Phase,
         times: (Moment, Moment),
-    ) {
-        let engine = self.engine.as_ref();
-        let engine = engine.and_then(|engine| engine(operation, times.0, times.1));
-        let verdict = self.explain(gpus, phase, times, engine);
+        told: Option<f64>,
+    ) -> f64 {
+        let engine = self.engine_of(operation, phase, times);
+        let verdict = Asked::new(self, phase, times, engine).of(gpus);
+        if told.is_some_and(|told| told >= verdict.strength) {
+            return verdict.strength;
+        }
         operation.set_static(names.cause, verdict.cause.as_str());
         if !verdict.evidence.is_empty() {
             let said = verdict
@@ -357,44 +428,63 @@ impl Inner {
                 .map(|one| format!("{} {:.3} ({:.3})", one.name, one.value, one.threshold));
             operation.set(names.evidence, said.collect::<Vec<_>>().join(", ").as_str());
         }
+        verdict.strength
     }
 
-    /// Of several devices the one that speaks most clearly: a model over several waits for the slowest.
-    fn explain(
+    /// What the model used meanwhile, of all its devices or not at all: one that nobody watches yet is one of them.
+    fn tell_energy(&self, operation: &mut Active<'_>, (from, to): (Moment, Moment)) {
+        let Some(books) = &self.energy else { return };
+        let Some(model) = model_of(operation) else {
+            return;
+        };
+        let Some(devices) = self.named(operation) else {
+            return;
+        };
+        let model = model.to_text();
+        let of_each = { devices.iter() }.map(|device| books.energy_of(device, &model, from, to));
+        if let Some(joules) = of_each.sum::<Option<f64>>() {
+            operation.set(obs::GPU_MODEL_ENERGY, joules);
+        }
+    }
+
+    /// What its engine did with a call: as who was named says, as the call itself does, and as engines say of themselves.
+    fn engine_of(
         &self,
-        gpus: &[Gpu],
+        operation: &Active<'_>,
         phase: Phase,
         (from, to): (Moment, Moment),
-        engine: Option<EngineWindow>,
-    ) -> Verdict {
-        let (host, fabric) = self.background.between(from, to);
-        let verdicts = gpus.iter().map(|gpu| {
-            let (mut during, mut before) = (Vec::new(), Vec::new());
-            gpu.history(from, to, |sample| during.push(sample));
-            if during.is_empty() {
-                // Shorter than from one sample to the next.
-                during.extend(self.sample_at(gpu, to));
-            }
-            gpu.history(self.before(from, BEFORE), from, |sample| {
-                before.push(sample)
+    ) -> Option<EngineWindow> {
+        let named = { self.engine.as_ref() }.and_then(|engine| engine(operation, from, to));
+        let own = { operation.stamped(QUEUE_LEFT) }
+            .filter(|_| phase == Phase::FirstOutput && from < to)
+            .map(|left| EngineWindow {
+                queue_share: Some(
+                    left.min(to).ticks_since(from) as f64 / to.ticks_since(from) as f64,
+                ),
+                ..EngineWindow::default()
             });
-            let mut question = Question::new(phase, &during)
-                .with_before(&before)
-                .with_thresholds(self.thresholds);
-            (question.host, question.fabric, question.engine) = (host, fabric, engine);
-            explain(&question)
+        let theirs = self.engines.as_ref().and_then(|engines| {
+            let model = model_of(operation)?;
+            let engine = asked::engine_address(operation);
+            engines.window(&model.to_text(), engine.as_deref(), (from, to))
         });
-        let strongest = verdicts.max_by(|one, other| one.strength.total_cmp(&other.strength));
-        strongest.unwrap_or_else(|| explain(&Question::new(phase, &[])))
+        let all = [named, own, theirs].into_iter().flatten();
+        all.reduce(EngineWindow::or)
     }
 }
 
-/// Where a kind has the model.
-fn label(kind: &Kind) -> Option<usize> {
+/// When a call is taken from the queue of its engine.
+const QUEUE_LEFT: obs_core::Event = obs_core::Event::SCHEDULED;
+
+/// The model that a call asks, if its kind says that.
+fn model_of(operation: &Active<'_>) -> Option<LabelValue> {
+    operation.label_value(label(operation.kind(), gen_ai::REQUEST_MODEL)?)
+}
+
+/// Where a kind has a label.
+fn label(kind: &Kind, key: Key) -> Option<usize> {
     let labels = kind.descriptor().labels.iter();
-    labels
-        .map(|label| label.key)
-        .position(|key| key == gen_ai::REQUEST_MODEL)
+    labels.map(|label| label.key).position(|one| one == key)
 }
 
 impl fmt::Debug for GpuContext {

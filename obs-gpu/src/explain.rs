@@ -29,11 +29,16 @@
 //!   that says that its cache is.
 //! - **Bandwidth** bounds decoding, by its nature: it explains slow tokens, never a slow first one.
 //! - A **queue** explains the time to the first token, and what is in use meanwhile does not matter.
+//! - What is **older than the call** is no evidence, as long as it is a [`GpuContext`](crate::GpuContext) that asks: a sample has what was
+//!   read last, and what is dear to read may be seconds old.
 //!
-//! Thresholds were set on scripted scenarios and judged on others (`obs-gpu/tests/explain`): they are numbers of a model of a device,
-//! not of a fleet, and stand in [`Thresholds`] to be changed.
+//! Thresholds were set on scripted scenarios and judged on others (`obs-gpu/tests/explain_played`, figures in `docs/gpu_calls.md`): they
+//! are numbers of a model of a machine, not of a fleet, and stand in [`Thresholds`] to be changed.
 
 mod causes;
+mod windows;
+
+pub use windows::{EngineWindow, FabricWindow, HostWindow};
 
 use crate::sample::Sample;
 use std::fmt;
@@ -163,45 +168,6 @@ impl<'a> Question<'a> {
     }
 }
 
-/// What links did in a time. Shares are of that time, from 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct FabricWindow {
-    /// How many that should be up were down.
-    pub links_down: u32,
-    /// Share of it in which a port had something to send and could not.
-    pub wait_share: Option<f64>,
-    /// What was sent again, timed out or arrived out of order, per second.
-    pub retries: Option<f64>,
-    /// The same before, per second.
-    pub retries_before: Option<f64>,
-}
-
-/// What the host did in a time. Shares are of that time, from 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct HostWindow {
-    /// Share in which the control group was not allowed to run although it could.
-    pub throttled: Option<f64>,
-    /// Share in which some task waited for a processor (PSI `some`).
-    pub cpu: Option<f64>,
-    /// Share in which every task waited for memory (PSI `full`).
-    pub memory: Option<f64>,
-    /// Share in which every task waited for a disk (PSI `full`).
-    pub io: Option<f64>,
-}
-
-/// What the engine did in a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct EngineWindow {
-    /// Share of the wait for the first output that the request stood in the queue.
-    pub queue_share: Option<f64>,
-    /// Requests that waited, on average.
-    pub waiting: Option<f64>,
-    /// Share of the cache of keys and values that was in use, at most.
-    pub cache: Option<f64>,
-    /// Requests that it stopped to make room.
-    pub preemptions: Option<u64>,
-}
-
 /// From which on a reading is evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -224,6 +190,11 @@ pub struct Thresholds {
     pub fabric_wait: f64,
     /// How many times as many retries as before, and at least so many per second.
     pub fabric_retries: f64,
+    /// At which share of what all links between devices can carry they are at their limit: packets have heads, so that nobody gets
+    /// all of it.
+    pub nvlink: f64,
+    /// How many times as many errors of those links as before, and at least so many per second.
+    pub nvlink_errors: f64,
     /// Share of time in which a control group was held back.
     pub host_throttled: f64,
     /// Share of time in which some task waited for a processor.
@@ -234,6 +205,8 @@ pub struct Thresholds {
     pub host_io: f64,
     /// Share of the wait that was spent in the queue.
     pub queue: f64,
+    /// How many requests wait on average, where nobody says for how long.
+    pub waiting: f64,
     /// From which share on an engine's cache is full.
     pub cache: f64,
 }
@@ -241,7 +214,7 @@ pub struct Thresholds {
 impl Thresholds {
     /// As scenarios taught.
     pub const DEFAULT: Self = Self {
-        throttled: 0.3,
+        throttled: 0.2,
         thermal_clock: 0.9,
         power_clock: 0.85,
         low_clock: 0.7,
@@ -250,11 +223,14 @@ impl Thresholds {
         bandwidth: 0.88,
         fabric_wait: 0.2,
         fabric_retries: 10.0,
+        nvlink: 0.75,
+        nvlink_errors: 10.0,
         host_throttled: 0.2,
         host_cpu: 0.4,
         host_memory: 0.1,
         host_io: 0.3,
-        queue: 0.5,
+        queue: 0.4,
+        waiting: 4.0,
         cache: 0.95,
     };
 }

@@ -20,13 +20,17 @@
 //! - The length of a tick of `port_xmit_wait` is the device's own affair. Whoever knows it [says it](FabricSettings::with_tick), and
 //!   then waiting is a share of time.
 //!
+//! - Links between devices (NVLink) are the device's: their metrics are in `docs/gpu.md`, and a slow call is told of both.
+//!
 //! The kernel's `stable/sysfs-class-infiniband` says what each file is; counters of `hw_counters` are as the device's driver has
 //! them, renewed every so many milliseconds as `lifespan` says.
 
+mod nvlinks;
 mod port;
 mod transfers;
 
-pub use transfers::{Transfer, Transfers};
+pub(crate) use nvlinks::Nvlinks;
+pub use transfers::{Transfer, Transfers, UnderWay};
 
 use crate::explain::FabricWindow;
 use crate::files::Root;
@@ -164,6 +168,7 @@ impl Fabric {
             wait_share: waited.and_then(share),
             retries,
             retries_before: std::mem::replace(&mut self.usual, retries),
+            ..FabricWindow::default()
         })
     }
 }

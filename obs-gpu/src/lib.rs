@@ -38,7 +38,7 @@
 //! | how devices are, by which evidence; NVIDIA's XIDs; gates that routers read | [`GpuHealth`], [`XidCatalogue`], [`GpuGate`], `docs/gpu_health.md` |
 //! | a layer that refuses or drains what would go to a device at fault | `GpuGateLayer` (features `tower`, `http`) |
 //! | energy, time and memory by model and task, whose sums are the device's | [`Claims`], [`Attribution`] |
-//! | what devices did while a call ran, on the call; why it was slow | [`GpuContext`], [`mod@explain`] |
+//! | what devices did while a call ran, on the call; why it was slow, what its model used | [`GpuContext`], [`mod@explain`], [`EngineStates`], `docs/gpu_calls.md` |
 //! | ports of InfiniBand and RoCE, transfers timed in process | [`fabric`] |
 //! | processors, memory, disks, interfaces, pressure, the control group | [`host`] |
 //! | another vendor | [`GpuSource`] |
@@ -66,6 +66,7 @@ mod calls;
 mod claims;
 mod context;
 mod device;
+mod engines;
 pub mod explain;
 pub mod fabric;
 mod files;
@@ -95,6 +96,7 @@ pub use calls::{CallEdge, Calls};
 pub use claims::{Claim, ClaimBuilder, Claims, Foreign, Owner, Settled};
 pub use context::GpuContext;
 pub use device::{DeviceId, DeviceInfo, MigInstance};
+pub use engines::{EngineState, EngineStates};
 #[cfg(feature = "tower")]
 pub use gate::{
     Choose, Fixed, GiveError, GpuGateFuture, GpuGateLayer, GpuGateService, Keep, Refuse,

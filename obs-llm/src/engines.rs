@@ -64,7 +64,7 @@ mod tables;
 mod target;
 
 pub use mapping::{Coverage, Further, Mapping, Row, Select, Semantics};
-pub use scraper::{EngineScraper, TargetStatus};
+pub use scraper::{EngineSaid, EngineScraper, TargetStatus};
 pub use settings::{ScrapeSettings, ScrapeTarget};
 pub use tables::{
     ALL, DYNAMO, DYNAMO_COMPONENT, LLAMACPP, MISTRALRS, SGLANG, TENSORRT_LLM, TGI, TRITON, VLLM,

@@ -74,7 +74,8 @@ impl Machine {
         let context = GpuContext::by_claims(telemetry, &claims)
             .with_health(move |id| Some(of.report(id).state.as_str()))
             .with_host(&host)
-            .with_fabric(&fabric);
+            .with_fabric(&fabric)
+            .with_energy(&books);
         assert!(telemetry.annotate(context.clone()));
         let settings = GpuSettings::new()
             .with_listener(Arc::new(health.clone()))
@@ -118,7 +119,8 @@ impl Machine {
         request.token();
         claim.tokens(1);
         self.fake.push("+0 0 gpm:10=97").expect("steps");
-        self.after(1000);
+        // Ten steps of the energy counter, which is read once a second at first.
+        (0..40).for_each(|_| self.after(250));
         request.token();
         claim.tokens(1);
         request.end(Outcome::ANSWERED);

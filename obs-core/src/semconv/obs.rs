@@ -188,6 +188,8 @@ names! {
     GPU_SLOW_OUTPUT_CAUSE = "obs.gpu.slow.output.cause";
     /// What was read that says so.
     GPU_SLOW_OUTPUT_EVIDENCE = "obs.gpu.slow.output.evidence";
+    /// Joules that the model of a call used of its GPUs from the call's start to its end, those of calls beside it included.
+    GPU_MODEL_ENERGY = "obs.gpu.model.energy";
     /// Whose a part of what a GPU used is: `claim`, `process`, `idle`, `unattributed`.
     GPU_OWNER = "obs.gpu.owner";
     /// What a GPU is used for, as whoever claims it says: `chat`, `train`.

@@ -122,6 +122,8 @@ fn a_stage_by_hand_is_there_before_the_end_and_not_once_more_at_it() {
     let now = kind.now();
     let mut active = operation.active().expect("recorded");
     active.stamp_at(Event::FIRST_OUTPUT, now);
+    assert_eq!(active.stamped(Event::FIRST_OUTPUT), Some(now));
+    assert_eq!(active.stamped(Event::SCHEDULED), None);
     kind.record_stage(active.labels(), 0, started, now);
     let first = histogram(&all(&telemetry), "test.first", &[]);
     assert_eq!((first.sum, first.buckets), (0.7, vec![0, 1]));

@@ -47,6 +47,8 @@ pub struct Settled {
     pub memory: BTreeMap<Owner, u64>,
     /// Windows in which claims said that they have more memory than is in use.
     pub over_claimed: u64,
+    /// How often the device's counter of energy began anew: what was used between the last reading and that is not known.
+    pub began_anew: u64,
 }
 
 /// The books of one device. One thread keeps them.
@@ -157,7 +159,10 @@ impl Ledger {
     fn spent(&mut self, total: u64) -> u64 {
         match self.energy.replace(total) {
             Some(before) if total >= before => total - before,
-            Some(_) => total,
+            Some(_) => {
+                self.totals.began_anew += 1;
+                total
+            }
             None => 0,
         }
     }

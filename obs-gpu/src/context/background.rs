@@ -1,116 +1,120 @@
-//! What the host and the links did, second by second, for whoever asks later.
+//! What the host and the ports of the machine did, second by second, for whoever asks later.
 
+use super::windows::Windows;
 use crate::explain::{FabricWindow, HostWindow};
 use crate::fabric::{Fabric, FabricSettings};
 use crate::host::{Host, HostSettings};
 use crate::lock::lock;
 use obs_core::Moment;
-use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
-/// As many seconds as the rings of devices have.
-const KEPT: usize = 600;
+/// Devices are read several times a second, and there are several; the host is read once.
+const LEAST: Duration = Duration::from_millis(900);
 
-/// Several devices are read in one second; the host is read once.
-const LEAST: Duration = Duration::from_millis(500);
+/// Who reads may wait for the kernel, and who asks may not wait for who reads: each has a lock of its own.
+#[derive(Debug, Default)]
+pub(super) struct Background {
+    readers: Mutex<Readers>,
+    seconds: Mutex<Windows<Second>>,
+}
 
 #[derive(Debug, Default)]
-pub(super) struct Background(Mutex<Watched>);
-
-#[derive(Debug, Default)]
-struct Watched {
+struct Readers {
     host: Option<Host>,
     fabric: Option<Fabric>,
     /// When the first reading was, and the last.
     first: Option<Moment>,
     last: Option<Moment>,
-    seconds: VecDeque<Second>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Second {
-    from: Moment,
-    to: Moment,
     host: Option<HostWindow>,
     fabric: Option<FabricWindow>,
 }
 
 impl Background {
     pub(super) fn read_host(&mut self, settings: &HostSettings) {
-        lock(&self.0).host = Some(Host::new(settings));
+        lock(&self.readers).host = Some(Host::new(settings));
     }
 
     pub(super) fn read_fabric(&mut self, settings: &FabricSettings) {
-        lock(&self.0).fabric = Some(Fabric::new(settings));
+        lock(&self.readers).fabric = Some(Fabric::new(settings));
     }
 
-    /// On a thread that reads a device, which may wait for the kernel.
+    /// On a thread that reads a device, which may wait for the kernel. Of several that come at once one reads.
     pub(super) fn read(&self, at: Moment, between: impl Fn(Moment, Moment) -> Duration) {
-        let mut watched = lock(&self.0);
-        let watched = &mut *watched;
-        if watched.host.is_none() && watched.fabric.is_none() {
+        let mut readers = match self.readers.try_lock() {
+            Ok(readers) => readers,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let readers = &mut *readers;
+        if readers.host.is_none() && readers.fabric.is_none() {
             return;
         }
-        if watched.last.is_some_and(|last| between(last, at) < LEAST) {
+        if readers.last.is_some_and(|last| between(last, at) < LEAST) {
             return;
         }
-        let first = *watched.first.get_or_insert(at);
+        let first = *readers.first.get_or_insert(at);
         let nanos = u64::try_from(between(first, at).as_nanos()).unwrap_or(u64::MAX);
+        let host = readers.host.as_mut();
+        let fabric = readers.fabric.as_mut();
         let second = Second {
-            from: watched.last.replace(at).unwrap_or(at),
-            to: at,
-            host: watched.host.as_mut().and_then(|host| host.waited(nanos)),
-            fabric: watched
-                .fabric
-                .as_mut()
-                .and_then(|fabric| fabric.window(nanos)),
+            host: host.and_then(|host| host.waited(nanos)),
+            fabric: fabric.and_then(|fabric| fabric.window(nanos)),
+        };
+        let Some(last) = readers.last.replace(at) else {
+            return;
         };
         if second.host.is_some() || second.fabric.is_some() {
-            if watched.seconds.len() == KEPT {
-                watched.seconds.pop_front();
-            }
-            watched.seconds.push_back(second);
+            lock(&self.seconds).push(last, at, second);
         }
     }
 
-    /// The worst of what was in a time: who waits for one bad second has waited for it.
+    /// The worst of what was in a time: who waits for one bad second has waited for it. What is usual is what was from `since` until
+    /// it began.
     pub(super) fn between(
         &self,
         from: Moment,
         to: Moment,
+        since: Moment,
     ) -> (Option<HostWindow>, Option<FabricWindow>) {
-        let watched = lock(&self.0);
-        let within = |second: &&Second| second.from <= to && second.to >= from;
-        let mut worst = (None, None);
-        for second in watched.seconds.iter().rev().filter(within) {
-            worst.0 = worse(worst.0, second.host, |one: HostWindow, other| HostWindow {
-                throttled: larger(one.throttled, other.throttled),
-                cpu: larger(one.cpu, other.cpu),
-                memory: larger(one.memory, other.memory),
-                io: larger(one.io, other.io),
-            });
-            worst.1 = worse(worst.1, second.fabric, |one: FabricWindow, other| {
-                FabricWindow {
-                    links_down: one.links_down.max(other.links_down),
-                    wait_share: larger(one.wait_share, other.wait_share),
-                    retries: larger(one.retries, other.retries),
-                    // From before the first of them, which is the last that is looked at.
-                    retries_before: other.retries_before.or(one.retries_before),
-                }
-            });
+        let seconds = lock(&self.seconds);
+        let mut host: Option<HostWindow> = None;
+        let mut fabric: Option<FabricWindow> = None;
+        for second in seconds.within(from, to) {
+            host = either(host, second.what.host, HostWindow::or_worse);
+            fabric = either(fabric, second.what.fabric, FabricWindow::or_worse);
         }
-        worst
+        let before =
+            { seconds.before(from, since) }.filter_map(|second| second.what.fabric?.retries);
+        if let (Some(fabric), Some(usual)) = (&mut fabric, mean(before)) {
+            fabric.retries_before = Some(usual);
+        }
+        (host, fabric)
     }
 }
 
-fn worse<T>(one: Option<T>, other: Option<T>, both: impl FnOnce(T, T) -> T) -> Option<T> {
+/// Both, where there are both.
+pub(super) fn either<T>(
+    one: Option<T>,
+    other: Option<T>,
+    both: impl FnOnce(T, T) -> T,
+) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(both(one, other)),
         (one, other) => one.or(other),
     }
 }
 
-fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    worse(one, other, f64::max)
+/// `None` of nothing.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut of) = (0.0, 0_u32);
+    for value in values {
+        sum += value;
+        of += 1;
+    }
+    (of > 0).then(|| sum / f64::from(of))
 }

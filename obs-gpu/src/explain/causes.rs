@@ -80,8 +80,11 @@ fn power(question: &Question<'_>) -> Option<Candidate> {
     beyond(share_held, limits.throttled, 1.0)?;
     let clock = median(question.during, clock_ratio)?;
     // Under load it is held by its power as a rule: what counts is whether it is slower than it usually is then.
-    let loaded = |sample: &Sample| clock_ratio(sample).filter(|_| is_loaded(sample));
-    let usual = median(question.before, loaded).unwrap_or(1.0);
+    // Of what it did before the better part, as it may have been slowed down then, too.
+    let cool = |sample: &Sample| !sample.throttle().is_some_and(|bits| bits.any_of(HEAT));
+    let loaded =
+        |sample: &Sample| clock_ratio(sample).filter(|_| is_loaded(sample) && cool(sample));
+    let usual = quantile(question.before, loaded, 0.75).unwrap_or(1.0);
     let of_usual = clock / usual.max(f64::EPSILON);
     let brake = share(question.during, Sample::throttle, |bits| {
         bits.any_of(Throttle::POWER_BRAKE)
@@ -175,62 +178,90 @@ fn bandwidth(question: &Question<'_>) -> Option<Candidate> {
 }
 
 fn fabric_down(question: &Question<'_>) -> Option<Candidate> {
-    let down = question.fabric?.links_down;
-    (down > 0).then(|| Candidate {
+    let fabric = question.fabric?;
+    let down = [
+        ("links_down", fabric.links_down),
+        ("nvlinks_down", fabric.nvlinks_down),
+        ("nvlink_faults", fabric.nvlink_faults),
+    ];
+    let said: Vec<Evidence> = { down.into_iter() }
+        .filter(|(_, down)| *down > 0)
+        .map(|(name, down)| evidence(name, f64::from(down), 1.0))
+        .collect();
+    (!said.is_empty()).then_some(Candidate {
         cause: Cause::Fabric,
         strength: 1.0,
-        evidence: vec![evidence("links_down", f64::from(down), 1.0)],
+        evidence: said,
     })
 }
 
 fn fabric(question: &Question<'_>) -> Option<Candidate> {
     let limits = &question.thresholds;
     let fabric = question.fabric?;
-    let mut said = Vec::new();
-    let mut strength: f64 = 0.0;
-    if let Some(share) = fabric.wait_share
-        && let Some(far) = beyond(share, limits.fabric_wait, 0.8)
-    {
-        said.push(evidence("wait_share", share, limits.fabric_wait));
-        strength = strength.max(far);
-    }
-    if let Some(retries) = fabric.retries {
-        let from = limits.fabric_retries * fabric.retries_before.unwrap_or(0.0).max(1.0);
-        if let Some(far) = beyond(retries, from, 100.0 * from) {
-            said.push(evidence("retries", retries, from));
-            strength = strength.max(far);
-        }
-    }
-    (strength > 0.0).then_some(Candidate {
-        cause: Cause::Fabric,
-        strength,
-        evidence: said,
-    })
+    // What is usual is not known where nobody looked before; two a second are no more than nothing.
+    let errors = |name, now: Option<f64>, before: Option<f64>, times: f64| {
+        let from = times * before.unwrap_or(0.0).max(2.0);
+        (name, now, from, 100.0 * from)
+    };
+    let readings = [
+        ("wait_share", fabric.wait_share, limits.fabric_wait, 0.8),
+        errors(
+            "retries",
+            fabric.retries,
+            fabric.retries_before,
+            limits.fabric_retries,
+        ),
+        ("nvlink_share", fabric.nvlink_share, limits.nvlink, 1.0),
+        errors(
+            "nvlink_errors",
+            fabric.nvlink_errors,
+            fabric.nvlink_errors_before,
+            limits.nvlink_errors,
+        ),
+        // A link that is brought up anew carries nothing meanwhile.
+        (
+            "nvlink_recoveries",
+            fabric.nvlink_recoveries.map(|times| times as f64),
+            1.0,
+            4.0,
+        ),
+    ];
+    strongest(Cause::Fabric, readings)
 }
 
-fn host(question: &Question<'_>) -> Option<Candidate> {
-    let limits = &question.thresholds;
-    let host = question.host?;
-    let readings = [
-        ("cpu_throttled", host.throttled, limits.host_throttled),
-        ("cpu_pressure", host.cpu, limits.host_cpu),
-        ("memory_pressure", host.memory, limits.host_memory),
-        ("io_pressure", host.io, limits.host_io),
-    ];
+/// The readings that are beyond their thresholds, the farthest one first: by that one it is as strong as it is.
+fn strongest<const N: usize>(
+    cause: Cause,
+    readings: [(&'static str, Option<f64>, f64, f64); N],
+) -> Option<Candidate> {
     let mut said: Vec<(f64, Evidence)> = { readings.into_iter() }
-        .filter_map(|(name, value, threshold)| {
+        .filter_map(|(name, value, threshold, worst)| {
             let value = value?;
-            let far = beyond(value, threshold, (4.0 * threshold).min(1.0))?;
+            let far = beyond(value, threshold, worst)?;
             Some((far, evidence(name, value, threshold)))
         })
         .collect();
     said.sort_by(|one, other| other.0.total_cmp(&one.0));
     let strength = said.first()?.0;
     Some(Candidate {
-        cause: Cause::Host,
+        cause,
         strength,
         evidence: said.into_iter().map(|(_, evidence)| evidence).collect(),
     })
+}
+
+fn host(question: &Question<'_>) -> Option<Candidate> {
+    let limits = &question.thresholds;
+    let host = question.host?;
+    let reading =
+        |name, value, threshold: f64| (name, value, threshold, (4.0 * threshold).min(1.0));
+    let readings = [
+        reading("cpu_throttled", host.throttled, limits.host_throttled),
+        reading("cpu_pressure", host.cpu, limits.host_cpu),
+        reading("memory_pressure", host.memory, limits.host_memory),
+        reading("io_pressure", host.io, limits.host_io),
+    ];
+    strongest(Cause::Host, readings)
 }
 
 fn queue(question: &Question<'_>) -> Option<Candidate> {
@@ -239,12 +270,19 @@ fn queue(question: &Question<'_>) -> Option<Candidate> {
         return None;
     }
     let engine = question.engine?;
-    let (name, value, threshold, worst) = match (engine.queue_share, engine.waiting) {
-        (Some(share), _) => ("queue_share", share, limits.queue, 1.0),
-        // Of who does not say how long it stood there: whether others stood there, too.
-        (None, Some(waiting)) => ("waiting", waiting, 1.0, 16.0),
-        (None, None) => return None,
-    };
+    // Where nobody says how long it stood there: how long it is to be expected, or else how many stood there.
+    let reading = { engine.queue_share }
+        .map(|share| ("queue_share", share, limits.queue, 1.0))
+        .or_else(|| Some(("expected_share", engine.expected_share?, limits.queue, 1.0)))
+        .or_else(|| {
+            Some((
+                "waiting",
+                engine.waiting?,
+                limits.waiting,
+                4.0 * limits.waiting,
+            ))
+        });
+    let (name, value, threshold, worst) = reading?;
     let strength = beyond(value, threshold, worst)?;
     Some(Candidate {
         cause: Cause::EngineQueue,
@@ -287,9 +325,13 @@ fn share<T>(
 }
 
 fn median(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+    quantile(samples, read, 0.5)
+}
+
+fn quantile(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>, share: f64) -> Option<f64> {
     let mut values: Vec<f64> = samples.iter().filter_map(read).collect();
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    values.get((values.len() as f64 * share) as usize).copied()
 }
 
 fn largest(samples: &[Sample], read: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {

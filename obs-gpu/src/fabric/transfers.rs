@@ -2,7 +2,7 @@
 
 use crate::metrics::SCOPE;
 use obs_core::semconv::obs;
-use obs_core::{BoundCounter, BoundHistogram, Instrument, Label, Telemetry, Values};
+use obs_core::{BoundCounter, BoundHistogram, Instrument, Label, Moment, Telemetry, Values};
 use std::time::Duration;
 
 const LABELS: [Label; 2] = [
@@ -38,7 +38,7 @@ const BOUNDS: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
 ];
 
-/// Transfers of a program: collectives, copies between devices, keys and values that are handed on.
+/// Transfers of a program: collectives, copies from the host to a device and between devices, keys and values that are handed on.
 ///
 /// ```
 /// use obs_core::Telemetry;
@@ -46,10 +46,20 @@ const BOUNDS: &[f64] = &[
 /// use std::time::Duration;
 ///
 /// let telemetry = Telemetry::builder().manual().build()?;
-/// let handed_on = Transfers::new(&telemetry).of("kv", "decode-3");
+/// let transfers = Transfers::new(&telemetry);
+/// // A copy that blocks until it is done: from here to there.
+/// let weights = transfers.of("host_to_device", "GPU-5f2c9a1e");
+/// let copying = weights.begin();
+/// // … cudaMemcpy …
+/// copying.end(268_435_456);
+/// // One that was timed elsewhere: by events of the stream that it runs in.
+/// let handed_on = transfers.of("kv", "decode-3");
 /// handed_on.record(268_435_456, Duration::from_millis(7));
 /// # Ok::<(), obs_core::Error>(())
 /// ```
+///
+/// Who copies measures it: no counter of a device says how long a copy took. A call that only puts it into a queue
+/// (`cudaMemcpyAsync`) is back long before it is done; the time between two events of its stream is what counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfers {
     telemetry: Telemetry,
@@ -68,6 +78,7 @@ impl Transfers {
     pub fn of(&self, kind: &str, peer: &str) -> Transfer {
         let values = [kind, peer];
         Transfer {
+            telemetry: self.telemetry,
             duration: self.telemetry.histogram(&DURATION, BOUNDS).bind(&values),
             bytes: self.telemetry.counter(&IO).bind(&values),
         }
@@ -77,6 +88,7 @@ impl Transfers {
 /// Transfers of one kind with one peer.
 #[derive(Debug)]
 pub struct Transfer {
+    telemetry: Telemetry,
     duration: BoundHistogram,
     bytes: BoundCounter,
 }
@@ -87,5 +99,32 @@ impl Transfer {
     pub fn record(&self, bytes: u64, took: Duration) {
         self.duration.record(took.as_secs_f64());
         self.bytes.add(bytes);
+    }
+
+    /// One that begins now, and ends on this thread or another: one reading of the clock.
+    #[inline]
+    pub fn begin(&self) -> UnderWay<'_> {
+        UnderWay {
+            transfer: self,
+            since: self.telemetry.now(),
+        }
+    }
+}
+
+/// A transfer that is not done.
+#[derive(Debug)]
+#[must_use = "dropping it records nothing: a transfer that failed moved nobody knows how much"]
+pub struct UnderWay<'t> {
+    transfer: &'t Transfer,
+    since: Moment,
+}
+
+impl UnderWay<'_> {
+    /// It is done, and moved so many bytes.
+    #[inline]
+    pub fn end(self, bytes: u64) {
+        let telemetry = &self.transfer.telemetry;
+        let took = telemetry.between(self.since, telemetry.now());
+        self.transfer.record(bytes, took);
     }
 }

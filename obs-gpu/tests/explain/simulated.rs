@@ -144,6 +144,11 @@ impl Machine {
                 wait_share: Some(dice.between(0.0, 0.12)),
                 retries: Some(dice.between(0.0, 3.0)),
                 retries_before: Some(dice.between(0.0, 3.0)),
+                nvlink_share: Some(dice.between(0.0, 0.6)),
+                nvlink_errors: Some(dice.between(0.0, 3.0)),
+                nvlink_errors_before: Some(dice.between(0.0, 3.0)),
+                nvlink_recoveries: Some(0),
+                ..FabricWindow::default()
             },
             host: HostWindow {
                 throttled: Some(dice.between(0.0, 0.1)),
@@ -153,6 +158,7 @@ impl Machine {
             },
             engine: EngineWindow {
                 queue_share: Some(dice.between(0.0, 0.35)),
+                expected_share: None,
                 waiting: Some(dice.between(0.0, 4.0)),
                 cache: Some(dice.between(0.3, 0.93)),
                 preemptions: Some(0),
@@ -188,7 +194,10 @@ impl Machine {
             }
             Cause::Memory => self.wrong = Wrong::Memory(dice.between(0.975, 1.0)),
             Cause::Bandwidth => self.wrong = Wrong::Bandwidth(dice.between(0.89, 0.97)),
-            Cause::Fabric => match dice.next() % 3 {
+            Cause::Fabric => match dice.next() % 6 {
+                3 => self.fabric.nvlinks_down = 1,
+                4 => self.fabric.nvlink_share = Some(dice.between(0.76, 0.95)),
+                5 => self.fabric.nvlink_errors = Some(60.0 + 5000.0 * bad),
                 0 => self.fabric.links_down = 1,
                 1 => self.fabric.wait_share = Some(0.25 + 0.7 * bad),
                 _ => self.fabric.retries = Some(60.0 + 5000.0 * bad),

@@ -220,7 +220,11 @@ fn ports_stand_beside_everything_else() {
     Fabric::observe(capture.telemetry(), &machine.settings());
     let transfer = Transfers::new(capture.telemetry()).of("kv", "decode-3");
     transfer.record(1000, Duration::from_millis(7));
-    transfer.record(24, Duration::from_millis(1));
+    // One that is timed where it is made, and one that failed.
+    let copying = transfer.begin();
+    capture.clock().advance(Duration::from_millis(1));
+    copying.end(24);
+    drop(transfer.begin());
     let points = capture.points();
     let up = points.sums("hw.network.up", &[("hw.id", "mlx5_0:1".into())]);
     assert_eq!(up.len(), 1);

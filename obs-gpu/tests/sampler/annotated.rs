@@ -4,13 +4,14 @@ use crate::scripted::{self, Script};
 use crate::{Rig, ms};
 use obs_core::otel::trace::SpanKind;
 use obs_core::semconv::gen_ai;
-use obs_core::{Descriptor, Kind, Labels, Milestone, Operation, Outcome, Parent, Scope};
+use obs_core::{Descriptor, Kind, Labels, Milestone, Operation, Outcome, Parent, Scope, Telemetry};
 use obs_core::{Label, Values};
 use obs_gpu::explain::{Cause, Phase};
 use obs_gpu::host::HostSettings;
-use obs_gpu::{Claims, DeviceId, GpuContext, GpuSettings, Quantity, Reading};
+use obs_gpu::{Attribution, Claims, DeviceId, GpuContext, GpuSettings, Quantity, Reading};
 use obs_testing::Capture;
 use std::fs;
+use std::sync::Arc;
 
 static SCOPE: Scope = Scope {
     name: "test",
@@ -37,26 +38,37 @@ static CALL: Descriptor = Descriptor {
     span_name: |_, name| name.push_str("call"),
 };
 
-struct Called {
-    capture: Capture,
-    rig: Rig,
-    claims: Claims,
-    kind: &'static Kind,
-    context: GpuContext,
+pub(crate) struct Called {
+    pub(crate) capture: Capture,
+    pub(crate) rig: Rig,
+    pub(crate) claims: Claims,
+    pub(crate) kind: &'static Kind,
+    pub(crate) context: GpuContext,
 }
 
-fn device(index: u32) -> DeviceId {
+pub(crate) fn device(index: u32) -> DeviceId {
     DeviceId::new(scripted::uuid(index))
 }
 
 impl Called {
-    fn new(with: impl FnOnce(GpuContext) -> GpuContext) -> Self {
+    pub(crate) fn new(with: impl FnOnce(GpuContext) -> GpuContext) -> Self {
+        Self::with_all(|context, _, _| with(context))
+    }
+
+    /// With the books of claims, and the telemetry.
+    pub(crate) fn with_all(
+        with: impl FnOnce(GpuContext, &Arc<Attribution>, &Telemetry) -> GpuContext,
+    ) -> Self {
         let capture = Capture::new();
         let telemetry = *capture.telemetry();
         let claims = Claims::new();
-        let context = with(GpuContext::by_claims(&telemetry, &claims));
+        let books = Attribution::with_proc(&telemetry, &claims, "/nowhere");
+        let context = GpuContext::by_claims(&telemetry, &claims);
+        let context = with(context, &books, &telemetry);
         assert!(telemetry.annotate(context.clone()));
-        let settings = GpuSettings::new().with_listener(context.listener());
+        let settings = GpuSettings::new()
+            .with_listener(books)
+            .with_listener(context.listener());
         let rig = Rig::on(telemetry, Script::of(2), settings);
         let called = Self {
             kind: telemetry.kind(&CALL),
@@ -70,26 +82,26 @@ impl Called {
     }
 
     /// So many milliseconds later devices are read.
-    fn after(&self, millis: u64) {
+    pub(crate) fn after(&self, millis: u64) {
         self.capture.clock().advance(ms(millis));
         let _ = self.capture.points();
     }
 
-    fn set(&self, index: u32, quantity: Quantity, value: i64) {
+    pub(crate) fn set(&self, index: u32, quantity: Quantity, value: i64) {
         self.rig.script.set(index, quantity, Reading::Value(value));
     }
 
-    fn start(&self, model: &str) -> Operation {
+    pub(crate) fn start(&self, model: &str) -> Operation {
         let labels = Labels::NONE.with(0, self.kind.label(0, model));
         self.kind.start(labels, Parent::Root)
     }
 
-    fn reaches(&self, operation: &mut Operation, milestone: Milestone) {
+    pub(crate) fn reaches(&self, operation: &mut Operation, milestone: Milestone) {
         let mut active = operation.active().expect("recording");
         self.kind.annotate(|| milestone, &mut active);
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
         match self.capture.record().attr(name)? {
             obs_testing::AttrValue::Double(value) => Some(*value),
             other => panic!("{other:?}"),

@@ -2,6 +2,7 @@
 
 mod annotated;
 mod budget;
+mod asked;
 mod claimed;
 mod found;
 mod hangs;

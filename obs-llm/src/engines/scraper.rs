@@ -1,16 +1,20 @@
 //! Scrapes engines, on one thread of ours or inside a collection.
 
 mod health;
+mod listener;
+
+pub use listener::EngineSaid;
 
 use super::fetch::{self, Failure};
 use super::reading::{Plan, Reading};
 use super::series::{Attributes, Memory};
 use super::settings::{ScrapeSettings, ScrapeTarget};
 use health::{Bound, Health};
+use listener::Listener;
 use obs_core::metrics::Metric;
 use obs_core::semconv::{network, obs};
 use obs_core::{Error, LabelValue, PointSource, Telemetry};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use ureq::Agent;
 
@@ -50,6 +54,7 @@ struct Shared {
     settings: ScrapeSettings,
     agent: Agent,
     health: Health,
+    listener: OnceLock<Listener>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -92,6 +97,7 @@ impl EngineScraper {
             settings,
             agent: fetch::client(),
             health: Health::new(telemetry),
+            listener: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -155,6 +161,14 @@ impl EngineScraper {
         state.targets.push(place);
         shared.changed.notify_all();
         Ok(())
+    }
+
+    /// Somebody is told what each page says from now on, of each model that it is about: on the thread that scrapes, so what takes long
+    /// there makes other engines' pages late. False where somebody is told already: there is one. A panic is contained and counted.
+    ///
+    /// It is for who explains a slow call by what its engine did meanwhile; of a page that cannot be read nothing is told.
+    pub fn listen(&self, listen: impl Fn(&EngineSaid<'_>) + Send + Sync + 'static) -> bool {
+        { self.shared.listener.set(Listener::new(listen)) }.is_ok()
     }
 
     /// Takes a target away, with what it showed, and says whether it was there.
@@ -333,6 +347,10 @@ impl Shared {
             return Err(Failure::TooMany);
         }
         self.health.found(&work.bound, &said);
+        if let Some(listener) = self.listener.get() {
+            self.telemetry
+                .contain((), || listener.tell(target, &said.series));
+        }
         let (model, now) = (target.model.as_deref(), work.source.unix_nanos());
         Ok(work.memory.metrics(said.series, &work.base, model, now))
     }

@@ -5,6 +5,7 @@ mod cuts;
 mod data;
 mod delivered;
 mod fuzzed;
+mod listened;
 mod others;
 mod pages;
 mod server;

@@ -22,6 +22,7 @@ use model::{Endpoint, Model};
 use obs_agent::{AgentObserver, Handlers, session::Ledger};
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
+use obs_llm::engines::EngineScraper;
 use played::Played;
 pub(crate) use process::Process;
 use toolbox::Toolbox;
@@ -57,6 +58,8 @@ struct Front {
     played: Option<Played>,
     /// What that runs on, or why on nothing.
     device: Option<Result<Device, String>>,
+    /// Who reads that server's page.
+    scraper: Option<EngineScraper>,
     endpoint: Endpoint,
     watched: Watched,
     /// What each session came to.
@@ -91,6 +94,13 @@ impl Front {
                 (Some(played), Some(device), model)
             }
         };
+        let scraper = match (&played, &device) {
+            (Some(played), Some(Ok(device))) => {
+                let scraper = device.reads(&telemetry, played.address());
+                Some(scraper.map_err(|error| Failure::new(error.to_string()))?)
+            }
+            _ => None,
+        };
         // One layer around all routes.
         let library = Library::observed(knowledge.service, &telemetry);
         let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
@@ -109,6 +119,7 @@ impl Front {
             bare,
             played,
             device,
+            scraper,
             endpoint: model,
             watched: Watched {
                 telemetry,
@@ -198,6 +209,7 @@ impl Front {
     async fn end(self) -> Result<(), Failure> {
         self.service.stop().await;
         self.bare.stop().await;
+        drop(self.scraper);
         if let Some(played) = self.played {
             played.stop().await;
         }

@@ -5,9 +5,11 @@ use super::played::Played;
 use obs_core::Telemetry;
 use obs_examples::gpus::Gpus;
 use obs_gpu::{
-    Attribution, Claim, Claims, Gpu, GpuContext, GpuHealth, GpuMonitor, GpuSettings, HealthSettings,
+    Attribution, Claim, Claims, EngineState, EngineStates, Gpu, GpuContext, GpuHealth, GpuMonitor,
+    GpuSettings, HealthSettings,
 };
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use obs_llm::engines::{EngineScraper, LLAMACPP, Mapping, ScrapeSettings, ScrapeTarget, Target};
+use std::{error::Error, fmt, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// One device that is busy.
@@ -22,7 +24,15 @@ pub(crate) struct Device {
     claim: Arc<Claim>,
     gpu: Gpu,
     gpus: Gpus,
+    engines: EngineStates,
 }
+
+/// The server's page has llama.cpp's names, and says that it is none.
+const ENGINE: Mapping = Mapping {
+    engine: "simulated",
+    title: "Simulated",
+    ..LLAMACPP
+};
 
 impl Device {
     /// Claims it for the model that the server plays: from now on calls of that model say how it was meanwhile.
@@ -32,11 +42,15 @@ impl Device {
         let claims = Claims::new();
         let health = GpuHealth::new(telemetry, HealthSettings::new());
         let known = health.clone();
+        let books = Attribution::new(telemetry, &claims);
+        let engines = EngineStates::new(telemetry);
         let context = GpuContext::by_claims(telemetry, &claims)
-            .with_health(move |device| Some(known.report(device).state.as_str()));
+            .with_health(move |device| Some(known.report(device).state.as_str()))
+            .with_engines(&engines)
+            .with_energy(&books);
         let settings = GpuSettings::new()
             .with_listener(Arc::new(health))
-            .with_listener(Attribution::new(telemetry, &claims))
+            .with_listener(books)
             .with_listener(context.listener());
         let monitor = GpuMonitor::new(telemetry, gpus.source(telemetry), settings)?;
         let first = async {
@@ -56,7 +70,30 @@ impl Device {
             claim: Arc::new(claim.hold()),
             gpu,
             gpus,
+            engines,
         })
+    }
+
+    /// From now on the server's page is read once a second, and what it says is known to calls that are slow. Dropping what this gives
+    /// ends that.
+    pub(crate) fn reads(
+        &self,
+        telemetry: &Telemetry,
+        server: SocketAddr,
+    ) -> Result<EngineScraper, obs_core::Error> {
+        let settings = ScrapeSettings::new().with_interval(Duration::from_secs(1));
+        let scraper = EngineScraper::new(telemetry, settings);
+        let engines = self.engines.clone();
+        scraper.listen(move |said| {
+            let waiting = said.value(Target::Waiting).map(|waiting| waiting as u64);
+            if let Some(model) = said.model {
+                let engine = format!("{}:{}", said.address, said.port);
+                engines.tell(model, &engine, EngineState::new().with_waiting(waiting));
+            }
+        });
+        let target = ScrapeTarget::new(&format!("http://{server}"), &ENGINE)?;
+        scraper.add(target.with_model(Played::MODEL))?;
+        Ok(scraper)
     }
 
     /// For whoever works there.

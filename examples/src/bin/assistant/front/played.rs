@@ -11,12 +11,19 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{HeaderValue, Response, StatusCode, header},
-    routing::post,
+    routing::{get, post},
     serve::ListenerExt,
 };
 use obs_gpu::Claim;
 use serde_json::{Value, json};
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -33,14 +40,27 @@ const CONSULT: &str = "call_consult";
 #[derive(Debug)]
 pub(crate) struct Played(Serving);
 
+/// What it works with.
+#[derive(Clone, Debug)]
+struct Works {
+    claim: Option<Arc<Claim>>,
+    /// Answers that it writes now.
+    running: Arc<AtomicU64>,
+}
+
 impl Played {
     pub(crate) const MODEL: &str = "simulated-1";
     pub(crate) const PROVIDER: &str = "simulated";
 
     /// `claim`: on what it runs, which it tells of its tokens.
     pub(crate) async fn start(claim: Option<Arc<Claim>>) -> io::Result<Self> {
-        let app = Router::new().route("/v1/chat/completions", post(answer));
-        let app = app.with_state(claim);
+        let app = Router::new()
+            .route("/v1/chat/completions", post(answer))
+            .route("/metrics", get(page));
+        let app = app.with_state(Works {
+            claim,
+            running: Arc::default(),
+        });
         let serving = Serving::start(|listener, stop| {
             // A word that waits for an acknowledgement is 40 ms late.
             let listener = listener.tap_io(|io| _ = io.set_nodelay(true));
@@ -59,8 +79,17 @@ impl Played {
     }
 }
 
+/// What engines say of themselves, by llama.cpp's names. Nobody ever waits here.
+async fn page(State(works): State<Works>) -> String {
+    let running = works.running.load(Relaxed);
+    format!(
+        "# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing {running}\n\
+         # TYPE llamacpp:requests_deferred gauge\nllamacpp:requests_deferred 0\n"
+    )
+}
+
 /// Its mood depends on the topic, once it has read what the tools say.
-async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Response<Body> {
+async fn answer(State(works): State<Works>, body: Bytes) -> Response<Body> {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let messages = asked["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let texts = messages
@@ -75,7 +104,7 @@ async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Respons
     };
     if asked["tools"].is_array() {
         let plan = plan(question.topic, read);
-        if let Some(claim) = claim {
+        if let Some(claim) = works.claim {
             claim.tokens((read + PLAN) as u64);
         }
         return json_answer(200, &plan);
@@ -102,8 +131,10 @@ async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Respons
     );
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
+        works.running.fetch_add(1, Relaxed);
         let tokens = write(text, read, thinking, sender).await;
-        if let Some(claim) = claim {
+        works.running.fetch_sub(1, Relaxed);
+        if let Some(claim) = works.claim {
             claim.tokens(tokens as u64);
         }
     });
