@@ -116,8 +116,11 @@ impl NvmlSource {
         let handle = handle.map_err(error)?;
         let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
         let uuid = uuid.map_err(error)?;
-        let known = known.into_iter().next();
-        let info = match known.filter(|info| info.id.as_str() == uuid) {
+        let (known, parts) = match known.split_first() {
+            Some((info, parts)) if info.id.as_str() == uuid => (Some(info.clone()), parts.to_vec()),
+            _ => (None, Vec::new()),
+        };
+        let info = match known {
             Some(info) => info,
             None => {
                 let mut info = DeviceInfo::new(DeviceId::new(uuid), index, VENDOR);
@@ -136,40 +139,43 @@ impl NvmlSource {
                 info
             }
         };
-        let mut all = vec![info];
-        self.parts(library, handle, &mut all, calls);
+        // What does not say has those that it had: one that is forgotten for an error is one that takes no work.
+        let parts = self.parts(library, handle, &info, calls).unwrap_or(parts);
+        let all: Vec<DeviceInfo> = std::iter::once(info).chain(parts).collect();
         lock(&self.state).known.insert(index, all.clone());
         Ok(all)
     }
 
-    /// The parts of a device. One that does not say whether it is in parts is in none.
+    /// The parts of a device. One that does not support to be in parts is in none.
     fn parts(
         &self,
         library: Library,
         handle: Handle,
-        all: &mut Vec<DeviceInfo>,
+        whole: &DeviceInfo,
         calls: &mut Calls,
-    ) {
-        let whole = all[0].clone();
+    ) -> Answer<Vec<DeviceInfo>> {
         let in_parts = calls.time("nvmlDeviceGetMigMode", || library.is_in_parts(handle));
-        if in_parts != Ok(true) {
-            return;
+        match in_parts {
+            Ok(true) => {}
+            Ok(false) => return Ok(Vec::new()),
+            Err(code) if error(code) == SourceError::Unsupported => return Ok(Vec::new()),
+            Err(code) => return Err(code),
         }
         let most = calls.time("nvmlDeviceGetMaxMigDeviceCount", || {
             library.most_parts(handle)
-        });
-        for index in 0..most.unwrap_or(0).min(MOST_PARTS) {
+        })?;
+        let mut parts = Vec::new();
+        for index in 0..most.min(MOST_PARTS) {
             let part = calls.time("nvmlDeviceGetMigDeviceHandleByIndex", || {
                 library.part(handle, index)
             });
-            let Ok(part) = part else {
-                continue;
+            let part = match part {
+                Err(nvmlReturn_enum_NVML_ERROR_NOT_FOUND) => continue,
+                part => part?,
             };
-            let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(part));
-            let instance = calls.time("nvmlDeviceGetGpuInstanceId", || library.gpu_instance(part));
-            let (Ok(uuid), Ok(gpu_instance)) = (uuid, instance) else {
-                continue;
-            };
+            let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(part))?;
+            let gpu_instance =
+                calls.time("nvmlDeviceGetGpuInstanceId", || library.gpu_instance(part))?;
             let compute = calls.time("nvmlDeviceGetComputeInstanceId", || {
                 library.compute_instance(part)
             });
@@ -181,8 +187,9 @@ impl NvmlSource {
                 gpu_instance,
                 compute_instance: compute.ok(),
             });
-            all.push(info);
+            parts.push(info);
         }
+        Ok(parts)
     }
 
     /// A handle by the name that lasts. It is looked for where it was last: the driver, if it is asked for a name, may wake up other
@@ -231,16 +238,27 @@ impl NvmlSource {
         calls: &mut Calls,
     ) -> Answer<Option<Handle>> {
         let handle = calls.time("nvmlDeviceGetHandleByIndex_v2", || library.by_index(index))?;
-        let mut is = |handle| {
+        let is = |handle, calls: &mut Calls| {
             let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
             uuid.map(|uuid| uuid == device.as_str())
         };
         if !is_part {
-            return Ok(is(handle)?.then_some(handle));
+            return Ok(is(handle, calls)?.then_some(handle));
         }
-        let most = library.most_parts(handle)?.min(MOST_PARTS);
-        let mut parts = (0..most).filter_map(|part| library.part(handle, part).ok());
-        Ok(parts.find(|part| is(*part) == Ok(true)))
+        let most = calls.time("nvmlDeviceGetMaxMigDeviceCount", || {
+            library.most_parts(handle)
+        })?;
+        for index in 0..most.min(MOST_PARTS) {
+            let part = calls.time("nvmlDeviceGetMigDeviceHandleByIndex", || {
+                library.part(handle, index)
+            });
+            if let Ok(part) = part
+                && is(part, calls) == Ok(true)
+            {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
     }
 
     /// A driver that is gone is to be initialised again.
@@ -275,7 +293,10 @@ impl GpuSource for NvmlSource {
             let known = lock(&self.state).known.get(&index).cloned();
             let elsewhere = |info: &DeviceInfo| all.iter().any(|one| one.id == info.id);
             let known = known.unwrap_or_default();
-            if !known.first().is_some_and(elsewhere) {
+            if known.first().is_some_and(elsewhere) {
+                // Nor is it looked for here any more.
+                lock(&self.state).known.remove(&index);
+            } else {
                 all.extend(known);
             }
         }

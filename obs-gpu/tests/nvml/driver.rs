@@ -87,6 +87,22 @@ fn a_device_that_left_the_list_moves_the_others_up() {
     assert_eq!(rig.ids(), before);
 }
 
+/// The one that took its place is lost, and says of neither what it is.
+#[test]
+fn a_device_that_moved_is_not_looked_for_where_it_was() {
+    // Where a device was is kept in no order: of sixteen some would look in the wrong place first.
+    for _ in 0..16 {
+        let mut rig = Rig::new("gpus = H100*2");
+        let second = rig.ids().remove(1);
+        rig.push("+0 0 remove");
+        assert_eq!(rig.ids(), [second.clone()]);
+        rig.push("+0 0 add; +0 0 lost");
+        assert_eq!(rig.ids(), [second.clone()]);
+        let opened = rig.source.open(&second, &mut rig.calls);
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+}
+
 #[test]
 fn after_a_reset_counters_begin_anew() {
     let mut rig = Rig::new("gpus = H100; 0 * ecc.corrected=50; 0 * power=100_000");
