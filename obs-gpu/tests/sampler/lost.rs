@@ -192,6 +192,16 @@ fn a_device_that_reports_nothing_is_asked_for_it_once() {
         rig.script.device(0, |device| device.reads[2] > 4)
     });
     assert_eq!(rig.script.device(0, |device| device.registered), 1);
+    // After a reset it may have what it did not have before.
+    rig.script.device(0, |device| {
+        device.event_error = None;
+        device.error = Some(SourceError::Lost(15));
+    });
+    eventually("lost", || rig.told.has("lost 15 0"));
+    rig.script.device(0, |device| device.error = None);
+    eventually("asked once more", || {
+        rig.script.device(0, |device| device.registered) == 2
+    });
 }
 
 #[test]
