@@ -1,0 +1,107 @@
+//! Parts of devices.
+
+use crate::{One, id};
+use obs_gpu::GateState::{Draining, Isolated, Serving};
+use obs_gpu::{Cause, DeviceInfo, Event, HealthState, MigInstance, SourceError};
+use std::sync::{Arc, Mutex};
+
+fn part(name: &str, instance: u32) -> DeviceInfo {
+    let mut info = DeviceInfo::new(id(name), 1, "nvidia");
+    info.mig = Some(MigInstance {
+        parent: id("GPU-0"),
+        gpu_instance: instance,
+        compute_instance: Some(0),
+    });
+    info
+}
+
+#[test]
+fn parts_have_the_faults_of_the_whole_and_none_of_each_others() {
+    let one = One::new();
+    let now = || one.capture.telemetry().now();
+    // Against the whole before a part is found.
+    one.xid(92);
+    one.health.found(&part("MIG-1", 1));
+    one.health.found(&part("MIG-2", 2));
+    one.health.found(&part("MIG-2", 2));
+    let is = || {
+        let devices = ["GPU-0", "MIG-1", "MIG-2"].map(id);
+        devices.map(|device| {
+            let report = one.health.report(&device);
+            assert_eq!(one.health.gate(&device).state(), report.gate);
+            assert_eq!(
+                one.shown(device.as_str())
+                    .iter()
+                    .find(|(_, shown)| *shown == 1.0),
+                Some(&(report.state.as_str(), 1.0))
+            );
+            report.gate
+        })
+    };
+    assert_eq!(is(), [Serving; 3]);
+    assert_eq!(one.health.report(&id("MIG-1")).state, HealthState::Degraded);
+    let of_one = Event::Xid {
+        code: 62,
+        gpu_instance: Some(1),
+    };
+    one.health.event(&one.device, of_one, now());
+    assert_eq!(is(), [Draining, Draining, Serving]);
+    one.health.not_answering(&one.device, now(), now());
+    assert_eq!(is(), [Isolated; 3]);
+    let report = one.health.report(&id("MIG-2"));
+    assert_eq!(report.cause(), Some(Cause::NotAnswering));
+    one.health.reappeared(&one.device, now());
+    assert_eq!(is(), [Serving; 3]);
+    // Its own stay its own.
+    one.health
+        .failed(&id("MIG-2"), SourceError::Lost(15), now());
+    assert_eq!(is(), [Serving, Serving, Isolated]);
+    // One that went has no part in it.
+    one.health.forget(&id("MIG-1"));
+    one.health.reappeared(&one.device, now());
+    one.xid(79);
+    assert_eq!(one.health.gate(&id("MIG-2")).state(), Isolated);
+    assert_eq!(
+        one.shown("MIG-1")
+            .iter()
+            .map(|(_, shown)| shown)
+            .sum::<f64>(),
+        0.0
+    );
+}
+
+#[test]
+fn a_part_that_went_on_purpose_takes_no_work_until_one_of_its_name_is_there() {
+    let one = One::new();
+    // A layer has it from the start.
+    let gate = one.health.gate(&id("MIG-1"));
+    assert!(gate.is_serving());
+    let told = Arc::<Mutex<Vec<_>>>::default();
+    let into = told.clone();
+    one.health.gates().on_change(move |change| {
+        into.lock().expect("no panic").push(change.to);
+    });
+    one.health.found(&part("MIG-1", 1));
+    one.health.forget(&id("MIG-1"));
+    assert_eq!(gate.state(), Isolated);
+    assert_eq!(
+        gate.enter().expect_err("it is gone").cause(),
+        Some(Cause::Lost)
+    );
+    // To ask is not to find.
+    assert_eq!(one.health.gate(&id("MIG-1")).state(), Isolated);
+    assert_eq!(one.health.report(&id("MIG-1")).state, HealthState::Ok);
+    assert_eq!(gate.state(), Isolated);
+    assert_eq!(
+        one.shown("MIG-1")
+            .iter()
+            .map(|(_, shown)| shown)
+            .sum::<f64>(),
+        0.0
+    );
+    one.health.found(&part("MIG-1", 1));
+    assert!(gate.is_serving());
+    assert_eq!(*told.lock().expect("no panic"), [Isolated, Serving]);
+    // It was nobody's fault.
+    assert_eq!(one.capture.log_events().len(), 0);
+}
