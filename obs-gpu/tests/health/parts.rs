@@ -1,8 +1,10 @@
 //! Parts of devices.
 
-use crate::{One, id};
+use crate::{One, id, of};
 use obs_gpu::GateState::{Draining, Isolated, Serving};
-use obs_gpu::{Cause, DeviceInfo, Event, HealthState, MigInstance, SourceError};
+use obs_gpu::{
+    Cause, DeviceInfo, Event, GateState, HealthState, MigInstance, Readings, SourceError, Tier,
+};
 use std::sync::{Arc, Mutex};
 
 fn part(name: &str, instance: u32) -> DeviceInfo {
@@ -104,4 +106,58 @@ fn a_part_that_went_on_purpose_takes_no_work_until_one_of_its_name_is_there() {
     assert_eq!(*told.lock().expect("no panic"), [Isolated, Serving]);
     // It was nobody's fault.
     assert_eq!(one.capture.log_events().len(), 0);
+}
+
+#[test]
+fn who_was_reading_a_part_when_it_went_does_not_bring_it_back() {
+    let one = One::new();
+    let gate = one.health.gate(&id("MIG-1"));
+    one.health.found(&part("MIG-1", 1));
+    one.health.forget(&id("MIG-1"));
+    let now = one.capture.telemetry().now();
+    let readings = Readings::new();
+    one.health
+        .readings(&id("MIG-1"), Tier::Fast, &readings, now);
+    one.health.failed(&id("MIG-1"), SourceError::Failed(2), now);
+    one.health.event(&id("MIG-1"), of(79), now);
+    one.health.tick(&id("MIG-1"), now);
+    assert_eq!(gate.state(), Isolated);
+    assert!(one.shown("MIG-1").iter().all(|(_, shown)| *shown == 0.0));
+    one.health.found(&part("MIG-1", 1));
+    assert!(gate.is_serving());
+    assert_eq!(one.health.report(&id("MIG-1")).state, HealthState::Ok);
+}
+
+#[test]
+fn a_part_that_went_is_isolated_also_where_an_operator_holds_it() {
+    let one = One::new();
+    one.health.found(&part("MIG-1", 1));
+    let gate = one.health.gate(&id("MIG-1"));
+    let shown = || -> Vec<f64> {
+        let states = GateState::ALL.map(GateState::as_str);
+        let points = one.capture.points();
+        let value = |state: &'static str| {
+            let labels = [
+                ("hw.id", "MIG-1".into()),
+                ("obs.gpu.gate.state", state.into()),
+            ];
+            let point = points.sum("obs.gpu.gate.status", &labels)?;
+            Some(point.as_f64())
+        };
+        states.into_iter().filter_map(value).collect()
+    };
+    for (held, expect) in [(Serving, [1.0, 0.0, 0.0]), (Isolated, [0.0, 0.0, 1.0])] {
+        gate.hold(held, "by hand");
+        assert_eq!(shown(), expect);
+        one.health.forget(&id("MIG-1"));
+        assert_eq!(gate.state(), Isolated);
+        assert_eq!(shown(), [0.0; 3]);
+        // Held again meanwhile.
+        gate.hold(held, "by hand");
+        assert_eq!(gate.state(), Isolated);
+        assert_eq!(shown(), [0.0; 3]);
+        one.health.found(&part("MIG-1", 1));
+        assert_eq!(gate.state(), held);
+        assert_eq!(shown(), expect);
+    }
 }
