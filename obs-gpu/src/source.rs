@@ -141,7 +141,8 @@ pub trait GpuEvents: fmt::Debug + Send {
     /// The next event, if one comes in time. The call that waits goes through [`Calls::wait`].
     ///
     /// # Errors
-    /// Where the driver does not say; the caller waits a while and asks again, also after [`SourceError::Lost`].
+    /// Where the driver does not say; the caller lets go of this, waits a while and [asks](GpuSource::events) for another, also after
+    /// [`SourceError::Lost`].
     fn wait(&mut self, at_most: Duration, calls: &mut Calls) -> Result<Option<Event>, SourceError>;
 }
 
