@@ -32,6 +32,7 @@ use raw::{Answer, Code, Handle, Library, MISSING};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// NVIDIA's devices.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct NvmlSource {
     telemetry: Telemetry,
     path: Option<PathBuf>,
     state: Mutex<State>,
+    nameless: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,8 @@ struct State {
 static LOADED: Mutex<Vec<(Option<PathBuf>, &'static Nvml)>> = Mutex::new(Vec::new());
 
 const VENDOR: &str = "NVIDIA";
+
+const NO_PERMISSION: i32 = nvmlReturn_enum_NVML_ERROR_NO_PERMISSION.cast_signed();
 
 /// More parts of one device than any has.
 const MOST_PARTS: u32 = 64;
@@ -74,6 +78,7 @@ impl NvmlSource {
             telemetry: *telemetry,
             path,
             state: Mutex::default(),
+            nameless: AtomicU32::new(0),
         }
     }
 
@@ -261,6 +266,38 @@ impl NvmlSource {
         Ok(None)
     }
 
+    /// The devices of the driver's list, and how many of it do not say which they are.
+    fn search(&self, calls: &mut Calls) -> Result<(Vec<DeviceInfo>, u32), SourceError> {
+        let library = self.library(calls)?;
+        let count = calls.time("nvmlDeviceGetCount_v2", || library.count());
+        let count = count.map_err(|code| self.noting(error(code)))?;
+        let mut all: Vec<DeviceInfo> = Vec::new();
+        let (mut silent, mut nameless) = (Vec::new(), 0);
+        for index in 0..count {
+            match self.device(library, index, calls) {
+                Ok(found) => all.extend(found),
+                Err(SourceError::Absent) => return Err(self.noting(SourceError::Absent)),
+                Err(error) => silent.push((index, error)),
+            }
+        }
+        // One that does not say what it is: what was in its place, if that is in no other by now.
+        for (index, error) in silent {
+            let known = lock(&self.state).known.get(&index).cloned();
+            let mut known = known.unwrap_or_default();
+            if { known.first() }.is_some_and(|info| all.iter().any(|one| one.id == info.id)) {
+                // Nor is it looked for here any more.
+                lock(&self.state).known.remove(&index);
+                known.clear();
+            }
+            // One that we may not have the driver counts too: that is another's.
+            nameless += u32::from(known.is_empty() && error != SourceError::Failed(NO_PERMISSION));
+            all.extend(known);
+        }
+        // What was in places that are no more.
+        lock(&self.state).known.retain(|index, _| *index < count);
+        Ok((all, nameless))
+    }
+
     /// A driver that is gone is to be initialised again.
     fn noting(&self, error: SourceError) -> SourceError {
         if error == SourceError::Absent {
@@ -276,33 +313,14 @@ impl GpuSource for NvmlSource {
     }
 
     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError> {
-        let library = self.library(calls)?;
-        let count = calls.time("nvmlDeviceGetCount_v2", || library.count());
-        let count = count.map_err(|code| self.noting(error(code)))?;
-        let mut all: Vec<DeviceInfo> = Vec::new();
-        let mut silent = Vec::new();
-        for index in 0..count {
-            match self.device(library, index, calls) {
-                Ok(found) => all.extend(found),
-                Err(SourceError::Absent) => return Err(self.noting(SourceError::Absent)),
-                Err(_) => silent.push(index),
-            }
-        }
-        // One that does not say what it is: what was in its place, if that is in no other by now.
-        for index in silent {
-            let known = lock(&self.state).known.get(&index).cloned();
-            let elsewhere = |info: &DeviceInfo| all.iter().any(|one| one.id == info.id);
-            let known = known.unwrap_or_default();
-            if known.first().is_some_and(elsewhere) {
-                // Nor is it looked for here any more.
-                lock(&self.state).known.remove(&index);
-            } else {
-                all.extend(known);
-            }
-        }
-        // What was in places that are no more.
-        lock(&self.state).known.retain(|index, _| *index < count);
-        Ok(all)
+        let found = self.search(calls);
+        let nameless = { found.as_ref() }.map_or(0, |(_, nameless)| *nameless);
+        self.nameless.store(nameless, Ordering::Relaxed);
+        found.map(|(devices, _)| devices)
+    }
+
+    fn nameless(&self) -> u32 {
+        self.nameless.load(Ordering::Relaxed)
     }
 
     fn open(

@@ -87,6 +87,12 @@ pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
     /// list if anything is known of them.
     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError>;
 
+    /// How many more there were in the last search that the driver lists and that do not say which they are, as one does that was lost
+    /// before anybody looked. It asks nobody and waits for nobody.
+    fn nameless(&self) -> u32 {
+        0
+    }
+
     /// A device to read, for one thread.
     ///
     /// # Errors

@@ -232,6 +232,16 @@ fn one_that_is_lost_is_told_and_back_after_its_reset() {
 }
 
 #[test]
+fn the_page_counts_those_that_do_not_say_which_they_are() {
+    let end = End::new("gpus = H100*2; clock = real; 0 1 lost");
+    end.gpus(1);
+    end.line("obs_gpu_devices 2", "");
+    end.push("+0 1 lost=0");
+    end.gpus(2);
+    end.line("obs_gpu_devices 2", "");
+}
+
+#[test]
 fn events_that_cannot_be_let_go_of_are_a_hang_like_any_other() {
     let end = End::new("gpus = H100; clock = real");
     let gpu = end.gpus(1).remove(0);
