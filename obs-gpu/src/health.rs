@@ -179,7 +179,8 @@ impl GpuHealth {
     }
 
     /// An operator says that a device is well, whatever was known against it. What is the same afterwards as it was before (an action
-    /// asked for, rows to be replaced, errors counted) counts again once it is another. A [held](GpuGate::hold) gate stays held.
+    /// asked for, rows to be replaced, errors counted, links that are down) counts again once it is another. A
+    /// [held](GpuGate::hold) gate stays held.
     pub fn clear(&self, device: &DeviceId, at: Moment) {
         self.tell(&self.watched(device), Input::Clear, at);
     }
