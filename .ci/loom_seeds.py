@@ -181,6 +181,18 @@ OF_GPU = [
         "match false {",
         "gate::word::loom_models::who_waits_is_ready_or_woken_whoever_leaves_or_closes_when",
     ),
+    (
+        "gate/changes.rs",
+        "if self.is_empty() {\n                return;\n            }",
+        "return;",
+        "gate::changes::loom_models::whoever_changes_a_gate_while_another_tells_all_is_told_once_and_one_after_the_other",
+    ),
+    (
+        "gate/changes.rs",
+        "            while let Some(change) = self.next() {\n                tell(&change);\n            }\n            drop(telling);",
+        "            drop(telling);\n            while let Some(change) = self.next() {\n                tell(&change);\n            }",
+        "gate::changes::loom_models::whoever_changes_a_gate_while_another_tells_all_is_told_once_and_one_after_the_other",
+    ),
 ]
 
 SEEDS = [("obs-core", file, right, wrong, f"loom_models::{model}") for file, right, wrong, model in OF_CORE] + [
