@@ -1,6 +1,7 @@
 //! Parts of devices.
 
 use crate::{One, id, of};
+use obs_core::LogEvent;
 use obs_gpu::GateState::{Draining, Isolated, Serving};
 use obs_gpu::{
     Cause, DeviceInfo, Event, GateState, HealthState, MigInstance, Readings, SourceError, Tier,
@@ -15,6 +16,11 @@ fn part(name: &str, instance: u32) -> DeviceInfo {
         compute_instance: Some(0),
     });
     info
+}
+
+fn attribute(event: &LogEvent, key: &str) -> Option<String> {
+    let of = { event.attributes.iter() }.find(|pair| pair.key.as_str() == key)?;
+    Some(of.value.as_str().into_owned())
 }
 
 #[test]
@@ -52,6 +58,19 @@ fn parts_have_the_faults_of_the_whole_and_none_of_each_others() {
     assert_eq!(is(), [Isolated; 3]);
     let report = one.health.report(&id("MIG-2"));
     assert_eq!(report.cause(), Some(Cause::NotAnswering));
+    // Each change of each is an event.
+    let events = one.capture.log_events();
+    let said = |device: &str| -> Vec<String> {
+        let of = |event: &&LogEvent| attribute(event, "hw.id").as_deref() == Some(device);
+        let states = events.iter().filter(of);
+        states
+            .filter_map(|event| attribute(event, "hw.state"))
+            .collect()
+    };
+    let all = ["degraded", "predicted_failure", "failed"];
+    assert_eq!(said("GPU-0"), all);
+    assert_eq!(said("MIG-1"), all);
+    assert_eq!(said("MIG-2"), ["degraded", "failed"]);
     one.health.reappeared(&one.device, now());
     assert_eq!(is(), [Serving; 3]);
     // Its own stay its own.

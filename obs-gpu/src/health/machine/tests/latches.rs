@@ -283,6 +283,42 @@ fn a_hang_is_forgiven_only_where_a_service_says_so_and_only_a_short_one() {
 }
 
 #[test]
+fn what_was_so_before_a_reset_is_not_added_to_what_is_so_after_it() {
+    for over in [Input::Reappeared, Input::Clear] {
+        let mut subject = Subject::new();
+        let hot = |subject: &mut Subject, seconds: u64| {
+            subject.set(Quantity::ThrottleReasons, 0x40);
+            subject.set(Quantity::TemperatureMargin, -1_000);
+            for _ in 0..seconds {
+                subject
+                    .wait(1_000)
+                    .says(Quantity::MemoryTemperature, 96_000);
+            }
+        };
+        hot(&mut subject, 5);
+        subject.take(over);
+        hot(&mut subject, 5);
+        subject.expect_ok();
+        hot(&mut subject, 1);
+        assert_eq!(subject.is(), (Degraded, Serving));
+        assert_eq!(
+            subject.causes(),
+            [Cause::Throttled, Cause::TooHot, Cause::TooHot]
+        );
+    }
+    // A link that is not there after a reset is none that went.
+    let link = |up| LinkReading {
+        up: Some(up),
+        ..LinkReading::new(3)
+    };
+    let mut subject = Subject::new();
+    subject.take(Input::Links(&[link(true)]));
+    subject.take(Input::Reappeared);
+    subject.wait(60_000).take(Input::Links(&[link(false)]));
+    subject.expect_ok();
+}
+
+#[test]
 fn what_waits_is_forgotten_with_the_rest() {
     let mut subject = Subject::new();
     subject.event(Event::EccDouble);
