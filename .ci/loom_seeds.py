@@ -1,4 +1,4 @@
-"""Seeds bugs, one at a time, in a copy of obs-core, and requires that the loom model named beside each fails on it.
+"""Seeds bugs, one at a time, in a copy of obs-core and obs-gpu, and requires that the loom model named beside each fails on it.
 
 Run by `.ci/loom seeds`, which sets the flags. The last line says how many were found; all must be.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 # File, what stands there, what a mistake would have put there, the model that must see it.
-SEEDS = [
+OF_CORE = [
     (
         "engine/cells.rs",
         "cell.fetch_add(by, Ordering::Relaxed);",
@@ -114,14 +114,98 @@ SEEDS = [
     ),
 ]
 
+OF_GPU = [
+    (
+        "slots.rs",
+        "fence(Ordering::Release);\n        for (word",
+        "for (word",
+        "slots::loom_models::what_is_overwritten_is_left_out",
+    ),
+    (
+        "slots.rs",
+        "self.written.store(number + 1, Ordering::Release);",
+        "self.written.store(number + 1, Ordering::Relaxed);",
+        "slots::loom_models::the_last_is_whole_and_never_older_than_before",
+    ),
+    (
+        "slots.rs",
+        "self.written.load(Ordering::Acquire)",
+        "self.written.load(Ordering::Relaxed)",
+        "slots::loom_models::the_last_is_whole_and_never_older_than_before",
+    ),
+    (
+        "slots.rs",
+        "fence(Ordering::Acquire);",
+        "let _ = fence;",
+        "slots::loom_models::what_is_overwritten_is_left_out",
+    ),
+    (
+        "slots.rs",
+        "self.written.load(Ordering::Relaxed) < number + self.many();",
+        "self.written.load(Ordering::Relaxed) <= number + self.many();",
+        "slots::loom_models::what_is_overwritten_is_left_out",
+    ),
+    (
+        "gate/word.rs",
+        "let before = self.bits.fetch_add(ONE, Ordering::AcqRel);",
+        "let before = self.bits.load(Ordering::Acquire);\n        self.bits.fetch_add(ONE, Ordering::AcqRel);",
+        "gate::word::loom_models::once_it_was_closed_and_empty_nobody_is_let_in",
+    ),
+    (
+        "gate/word.rs",
+        "self.leave();\n        Err(state)",
+        "self.bits.fetch_sub(ONE, Ordering::AcqRel);\n        Err(state)",
+        "gate::word::loom_models::one_who_is_refused_still_tells_who_waits",
+    ),
+    (
+        "gate/word.rs",
+        "            .fetch_update(Ordering::AcqRel, Ordering::Acquire, set)\n            .unwrap_or_else(|same| same);",
+        "            .load(Ordering::Acquire);\n        self.bits.store(set(before).unwrap_or(before), Ordering::Release);",
+        "gate::word::loom_models::once_it_was_closed_and_empty_nobody_is_let_in",
+    ),
+    (
+        "gate/word.rs",
+        "let before = self.bits.fetch_sub(ONE, Ordering::AcqRel);",
+        "let before = self.bits.load(Ordering::Acquire);\n        self.bits.fetch_sub(ONE, Ordering::AcqRel);",
+        "gate::word::loom_models::who_waits_is_ready_or_woken_whoever_leaves_or_closes_when",
+    ),
+    (
+        "gate/word.rs",
+        "if is_empty(before & !FLAGS | flags) {",
+        "if is_empty(before) {",
+        "gate::word::loom_models::who_waits_is_ready_or_woken_whoever_leaves_or_closes_when",
+    ),
+    (
+        "gate/word.rs",
+        "match is_empty(self.bits.load(Ordering::Acquire)) {",
+        "match false {",
+        "gate::word::loom_models::who_waits_is_ready_or_woken_whoever_leaves_or_closes_when",
+    ),
+    (
+        "gate/changes.rs",
+        "if self.is_empty() {\n                return;\n            }",
+        "return;",
+        "gate::changes::loom_models::whoever_changes_a_gate_while_another_tells_all_is_told_once_and_one_after_the_other",
+    ),
+    (
+        "gate/changes.rs",
+        "            while let Some(change) = self.next() {\n                tell(&change);\n            }\n            drop(telling);",
+        "            drop(telling);\n            while let Some(change) = self.next() {\n                tell(&change);\n            }",
+        "gate::changes::loom_models::whoever_changes_a_gate_while_another_tells_all_is_told_once_and_one_after_the_other",
+    ),
+]
 
-def model_fails(workspace: pathlib.Path, model: str) -> tuple[bool, str]:
-    test = f"loom_models::{model}"
-    command = ["cargo", "test", "-p", "obs-core", "--lib", "--release", "--", "--exact", test]
+SEEDS = [("obs-core", file, right, wrong, f"loom_models::{model}") for file, right, wrong, model in OF_CORE] + [
+    ("obs-gpu", *seed) for seed in OF_GPU
+]
+
+
+def model_fails(workspace: pathlib.Path, crate: str, test: str) -> tuple[bool, str]:
+    command = ["cargo", "test", "-p", crate, "--lib", "--release", "--", "--exact", test]
     ran = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
     said = [line.strip() for line in (ran.stdout + ran.stderr).splitlines()]
     if not any(line.startswith("running 1 test") for line in said):
-        sys.exit(f"{model} did not run:\n{ran.stderr[-3000:]}")
+        sys.exit(f"{test} did not run:\n{ran.stderr[-3000:]}")
     why = next((after for line, after in zip(said, said[1:]) if "panicked at" in line), "")
     return f"test {test} ... FAILED" in said and bool(why), why
 
@@ -134,16 +218,16 @@ def main() -> None:
     shutil.rmtree(workspace, ignore_errors=True)
     ignored = shutil.ignore_patterns("target", ".git")
     shutil.copytree(root, workspace, ignore=ignored)
-    for file, right, wrong, model in SEEDS:
-        path = workspace / "obs-core/src" / file
+    for crate, file, right, wrong, model in SEEDS:
+        path = workspace / crate / "src" / file
         whole = path.read_text()
         if whole.count(right) != 1:
-            sys.exit(f"{file}: the place of the seed for {model} occurs {whole.count(right)} times, not once")
+            sys.exit(f"{crate}, {file}: the place of the seed for {model} occurs {whole.count(right)} times, not once")
         path.write_text(whole.replace(right, wrong))
-        fails, why = model_fails(workspace, model)
+        fails, why = model_fails(workspace, crate, model)
         path.write_text(whole)
         found += fails
-        print(f"{'found' if fails else 'MISSED'}: {file}, {model}: {why}", flush=True)
+        print(f"{'found' if fails else 'MISSED'}: {crate}, {file}, {model}: {why}", flush=True)
     print(f"{found} of {len(SEEDS)} seeded bugs found")
     if found != len(SEEDS):
         sys.exit(1)

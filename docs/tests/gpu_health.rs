@@ -14,7 +14,7 @@ nothing resets a device, cancels what runs on it, or refuses a request, but the 
 
 It is a listener of a `GpuMonitor` (`GpuSettings::with_listener`). A router reads its gates, one load each (`GpuHealth::gate`,
 `GpuGate::state`), or a service places a `GpuGateLayer`, which asks them for each request and counts what is in flight. What
-listens to gates (`GpuGates::on_change`) is called on the thread that found the fault.
+listens to gates (`GpuGates::on_change`) is called one change at a time, on a thread that finds faults.
 
 | state (`hw.status`, `hw.state`) | gate (`obs.gpu.gate.status`) | new work | what is in flight |
 |---|---|---|---|
@@ -27,9 +27,12 @@ listens to gates (`GpuGates::on_change`) is called on the thread that found the 
   the evidence. A gate that an operator holds (`hold`, `clear`) is one, too: `obs.gpu.gate`, with why.
 - From an XID to a closed gate it is well below ten milliseconds, from a call that does not come back its deadline and as little, both by
   the fake library (`obs-gpu/tests/health_scenarios`). What is read counts at the next reading of its tier.
-- Where several faults come before anybody has asked, NVML gives the last one's number to all of them: what the others would have said
-  is then found by what is read.
+- Where several faults come before anybody has asked, NVML gives the last one's number to all of them; what comes while nobody waits,
+  before the first wait or in the pause after one that failed, it keeps for nobody. What those would have said is known only as far as
+  it can be read: what the driver asks for, errors that are counted, a device that is lost or does not answer.
 - `hw.status` says what is known of the device, `obs.gpu.gate.status` what is made of it; they differ where an operator holds a gate.
+  A part that went, as its whole was divided anew, is in no state in either, and its gate is isolated, held or not, until one of its name
+  is there.
 
 ## What it is by
 
@@ -47,7 +50,9 @@ fn by_default(cause: Cause) -> &'static str {
         Cause::RecoveryAction => {
             "what the driver asks for: reset, bus reset, reboots isolate; draining, and what is not known, drain; until it has been read, degraded"
         }
-        Cause::Lost => "the driver answers 15 or 16, or the device is not in its list: isolated",
+        Cause::Lost => {
+            "the driver answers 15 or 16, or says by an event that it cannot be used, or the device is not in its list: isolated"
+        }
         Cause::NotAnswering => "a call is not back at its deadline: isolated",
         Cause::Xid => "the table below",
         Cause::RemapFailed => "isolated",
@@ -63,8 +68,12 @@ fn by_default(cause: Cause) -> &'static str {
         Cause::TooHot => {
             "memory at 95 °C, or no degree left until it is slowed down, for 5 s: degraded, until it is 90 °C, or 5 degrees are left, for 30 s"
         }
-        Cause::LinkDown => "a link that was up is down: degraded, until all are up for 30 s",
-        Cause::ReadsFailing => "three errors in a row: degraded, until it can be read",
+        Cause::LinkDown => {
+            "a link that was up is down: degraded, until all are up for 30 s, or an operator says that it is well without"
+        }
+        Cause::ReadsFailing => {
+            "three errors in a row in one tier: degraded, until that can be read"
+        }
         _ => panic!("{cause} is not told of"),
     }
 }

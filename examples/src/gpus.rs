@@ -129,6 +129,10 @@ impl GpuSource for Source {
         Ok(devices)
     }
 
+    fn nameless(&self) -> u32 {
+        self.nvml.nameless()
+    }
+
     fn open(
         &self,
         device: &DeviceId,

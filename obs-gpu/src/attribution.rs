@@ -91,6 +91,9 @@ pub struct Attribution {
     own: u32,
 }
 
+/// The part of a device that a process is on, if it is on one, and its bytes there.
+type InPlace = ((Option<u32>, Option<u32>), Option<u64>);
+
 /// Of one device.
 #[derive(Debug)]
 struct Book {
@@ -179,23 +182,28 @@ impl Attribution {
             return Vec::new();
         };
         let mut processes = lock(processes);
+        let mut others: BTreeMap<u32, (Vec<InPlace>, Option<u32>)> = BTreeMap::new();
         let used = gpu.processes();
-        let mut others = Vec::new();
         for process in used.iter().filter(|process| process.pid != self.own) {
-            if !processes.is_alive(process.pid) {
-                continue;
+            let bytes = { process.memory.value() }.and_then(|bytes| u64::try_from(bytes).ok());
+            let share = { process.utilization.value() }.and_then(|share| u32::try_from(share).ok());
+            let (places, known) = others.entry(process.pid).or_default();
+            // One that computes, draws and does so through a service stands in each of the driver's lists, with all that it has.
+            *known = (*known).max(share);
+            let place = (process.gpu_instance, process.compute_instance);
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, known)) => *known = (*known).max(bytes),
+                None => places.push((place, bytes)),
             }
-            let bytes = process
-                .memory
-                .value()
-                .and_then(|bytes| u64::try_from(bytes).ok());
-            let share = process
-                .utilization
-                .value()
-                .and_then(|share| u32::try_from(share).ok());
-            others.push((processes.foreign(process.pid), bytes, share));
         }
-        others
+        let alive = { others.into_iter() }.filter(|(pid, _)| processes.is_alive(*pid));
+        let alive: Vec<_> = alive.collect();
+        let told = alive.into_iter().map(|(pid, (places, share))| {
+            let bytes = places.into_iter().filter_map(|(_, bytes)| bytes);
+            let bytes = bytes.reduce(u64::saturating_add);
+            (processes.foreign(pid), bytes, share)
+        });
+        told.collect()
     }
 }
 

@@ -216,6 +216,18 @@ struct Slow {
     health: GateState,
     report: Option<Arc<HealthReport>>,
     held: Option<(GateState, Arc<str>)>,
+    /// Its device went on purpose, and takes nothing whoever holds it open.
+    ended: bool,
+}
+
+impl Slow {
+    fn state(&self) -> GateState {
+        match &self.held {
+            _ if self.ended => GateState::Isolated,
+            Some((held, _)) => *held,
+            None => self.health,
+        }
+    }
 }
 
 impl GpuGate {
@@ -230,7 +242,7 @@ impl GpuGate {
             refusals: counted.map(|state| shared.refusals.bind(&[id, state.as_str()])),
             status: GateState::ALL.map(|state| shared.status.bind(&[id, state.as_str()])),
         }));
-        gate.show(GateState::Serving);
+        gate.show(Some(GateState::Serving));
         gate
     }
 
@@ -290,7 +302,7 @@ impl GpuGate {
     }
 
     /// Holds it there, whatever health finds, until it is [cleared](Self::clear): also open, for whoever knows better than the driver.
-    /// It is an event, `obs.gpu.gate`, that says why.
+    /// A part that [went](crate::GpuHealth::forget) is isolated meanwhile. It is an event, `obs.gpu.gate`, that says why.
     pub fn hold(&self, state: GateState, why: impl Into<Arc<str>>) {
         let why = why.into();
         let held = Some((state, why.clone()));
@@ -342,23 +354,38 @@ impl GpuGate {
         shared.changes.deliver(&shared.telemetry);
     }
 
-    /// It is in no state any more, as far as anybody is shown: its device went on purpose.
-    pub(crate) fn end(&self) {
-        self.0.status.iter().for_each(|of| of.set_absolute(0));
+    /// Its device went on purpose: it is isolated, and in no state as far as anybody is shown.
+    pub(crate) fn end(&self, report: HealthReport) {
+        self.change(|slow| {
+            slow.ended = true;
+            slow.report = Some(Arc::new(report));
+        });
+    }
+
+    /// A device of its name is there again.
+    pub(crate) fn begin(&self, report: HealthReport) {
+        self.change(|slow| {
+            slow.ended = false;
+            slow.health = report.gate;
+            slow.report = Some(Arc::new(report));
+        });
     }
 
     /// What it was, and is.
     fn change(&self, change: impl FnOnce(&mut Slow)) -> (GateState, GateState) {
         let mut slow = self.slow();
+        let ended = slow.ended;
         change(&mut slow);
-        let to = slow.held.as_ref().map_or(slow.health, |held| held.0);
+        let to = slow.state();
         let fabric = slow.report.as_ref().is_some_and(|report| report.fabric);
         // Under the lock, so that of two changes the later one stays.
         let from = self.0.word.set(to, fabric);
+        if from != to || ended != slow.ended {
+            self.show(Some(to).filter(|_| !slow.ended));
+        }
         if from == to {
             return (from, to);
         }
-        self.show(to);
         self.0.shared.changes.push(GateChange {
             device: self.0.device.clone(),
             from,
@@ -369,9 +396,9 @@ impl GpuGate {
         (from, to)
     }
 
-    fn show(&self, is: GateState) {
+    fn show(&self, is: Option<GateState>) {
         for (state, series) in GateState::ALL.into_iter().zip(&self.0.status) {
-            series.set_absolute(i64::from(state == is));
+            series.set_absolute(i64::from(Some(state) == is));
         }
     }
 

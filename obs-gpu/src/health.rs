@@ -38,6 +38,7 @@ use machine::{Input, Limits, Machine, Outcome};
 use obs_core::{Moment, Telemetry};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How the devices are, as far as it was told. Cloning counts a reference.
@@ -86,6 +87,8 @@ struct Watched {
     /// The GPU instance that it is, where it is a part.
     instance: Option<u32>,
     parts: Mutex<Vec<Arc<Watched>>>,
+    /// It went on purpose. Who was reading it meanwhile is not heard; set under the lock of the machine.
+    gone: AtomicBool,
 }
 
 impl GpuHealth {
@@ -112,7 +115,8 @@ impl GpuHealth {
 
     /// A device is there: from now on it has a state, which is ok. Of a part: what is known against the whole is known against it.
     pub fn found(&self, info: &DeviceInfo) {
-        let part = self.watched_as(&info.id, info.mig.as_ref().map(|mig| mig.gpu_instance));
+        let instance = info.mig.as_ref().map(|mig| mig.gpu_instance);
+        let part = self.watched_as(&info.id, instance, |known| !known.is_gone());
         let Some(mig) = &info.mig else {
             return;
         };
@@ -175,7 +179,8 @@ impl GpuHealth {
     }
 
     /// An operator says that a device is well, whatever was known against it. What is the same afterwards as it was before (an action
-    /// asked for, rows to be replaced, errors counted) counts again once it is another. A [held](GpuGate::hold) gate stays held.
+    /// asked for, rows to be replaced, errors counted, links that are down) counts again once it is another. A
+    /// [held](GpuGate::hold) gate stays held.
     pub fn clear(&self, device: &DeviceId, at: Moment) {
         self.tell(&self.watched(device), Input::Clear, at);
     }
@@ -188,35 +193,34 @@ impl GpuHealth {
     /// How a device is, and by what. One that nothing was told of is well.
     pub fn report(&self, device: &DeviceId) -> HealthReport {
         match self.known(device) {
-            Some(known) => lock(&known.machine).report(),
-            None => Machine::new(self.0.limits.clone(), self.0.telemetry.now()).report(),
+            Some(known) if !known.is_gone() => lock(&known.machine).report(),
+            _ => Machine::new(self.0.limits.clone(), self.0.telemetry.now()).report(),
         }
     }
 
     /// A device that went on purpose, as a part does when the whole is divided anew: it has no state any more, and its series are 0.
-    /// Whoever holds its gate finds it isolated, until a device of its name is found.
+    /// Whoever holds its gate finds it isolated, and what else is told of it is not heard, until a device of its name is
+    /// [found](Self::found).
     pub fn forget(&self, device: &DeviceId) {
-        let gone = {
-            let mut devices = { self.0.devices.write() }.unwrap_or_else(PoisonError::into_inner);
-            let gone = devices.remove(device);
+        let (gone, all) = {
+            let devices = { self.0.devices.read() }.unwrap_or_else(PoisonError::into_inner);
+            let Some(gone) = devices.get(device).cloned() else {
+                return;
+            };
             let all: Vec<_> = devices.values().cloned().collect();
-            drop(devices);
-            if let Some(gone) = &gone {
-                for whole in all {
-                    lock(&whole.parts).retain(|part| !Arc::ptr_eq(part, gone));
-                }
-            }
-            gone
+            (gone, all)
         };
-        if let Some(gone) = gone {
-            let mut machine = lock(&gone.machine);
-            machine.take(Input::Vanished, self.0.telemetry.now());
-            gone.gate.set_health(machine.report());
-            gone.series.end();
-            gone.gate.end();
-            drop(machine);
-            gone.gate.deliver();
+        for whole in all {
+            lock(&whole.parts).retain(|part| !Arc::ptr_eq(part, &gone));
         }
+        let mut machine = lock(&gone.machine);
+        if !gone.gone.swap(true, Ordering::Relaxed) {
+            machine.take(Input::Vanished, self.0.telemetry.now());
+            gone.series.end();
+            gone.gate.end(machine.report());
+        }
+        drop(machine);
+        gone.gate.deliver();
     }
 
     fn known(&self, device: &DeviceId) -> Option<Arc<Watched>> {
@@ -225,41 +229,51 @@ impl GpuHealth {
     }
 
     fn watched(&self, device: &DeviceId) -> Arc<Watched> {
-        self.watched_as(device, None)
+        self.watched_as(device, None, |_| true)
     }
 
-    fn watched_as(&self, device: &DeviceId, instance: Option<u32>) -> Arc<Watched> {
-        if let Some(known) = self.known(device) {
+    /// What is known of a device, or a beginning where there is nothing that will do.
+    fn watched_as(
+        &self,
+        device: &DeviceId,
+        instance: Option<u32>,
+        will_do: impl Fn(&Watched) -> bool,
+    ) -> Arc<Watched> {
+        if let Some(known) = self.known(device).filter(|known| will_do(known)) {
             return known;
         }
         let mut devices = { self.0.devices.write() }.unwrap_or_else(PoisonError::into_inner);
-        let known = devices.entry(device.clone()).or_insert_with(|| {
-            let now = self.0.telemetry.now();
-            let series = self.0.emit.series(device);
-            series.state(HealthState::Ok);
-            let machine = Machine::new(self.0.limits.clone(), now);
-            let gate = self.0.gates.of(device);
-            // One that went and is there again.
-            if gate.report().is_some() {
-                gate.set_health(machine.report());
-            }
-            Arc::new(Watched {
-                gate,
-                machine: Mutex::new(machine),
-                series,
-                instance,
-                parts: Mutex::default(),
-            })
+        if let Some(known) = devices.get(device).filter(|known| will_do(known)) {
+            return known.clone();
+        }
+        let series = self.0.emit.series(device);
+        series.state(HealthState::Ok);
+        let machine = Machine::new(self.0.limits.clone(), self.0.telemetry.now());
+        let gate = self.0.gates.of(device);
+        // One that went and is there again.
+        if gate.report().is_some() {
+            gate.begin(machine.report());
+        }
+        let new = Arc::new(Watched {
+            gate,
+            machine: Mutex::new(machine),
+            series,
+            instance,
+            parts: Mutex::default(),
+            gone: AtomicBool::new(false),
         });
-        let known = known.clone();
+        devices.insert(device.clone(), new.clone());
         drop(devices);
-        known.gate.deliver();
-        known
+        new.gate.deliver();
+        new
     }
 
     /// Tells a device's machine, and sets what follows from it.
     fn tell(&self, watched: &Arc<Watched>, input: Input<'_>, at: Moment) -> bool {
         let mut machine = lock(&watched.machine);
+        if watched.is_gone() {
+            return false;
+        }
         let outcome = machine.take(input, at);
         let ask = outcome.ask;
         let mut told = self.publish(watched, &machine, outcome, at);
@@ -282,6 +296,9 @@ impl GpuHealth {
         };
         let evidence: Vec<Evidence> = evidence.iter().filter(of_part).cloned().collect();
         let mut machine = lock(&part.machine);
+        if part.is_gone() {
+            return Told::default();
+        }
         let outcome = machine.take(Input::Inherit(&evidence), at);
         self.publish(part, &machine, outcome, at)
     }
@@ -316,7 +333,14 @@ impl GpuHealth {
     }
 }
 
+impl Watched {
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+}
+
 /// What is to be said once nothing is locked.
+#[derive(Default)]
 struct Told {
     dirty: bool,
     gate: Option<GpuGate>,

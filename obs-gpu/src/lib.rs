@@ -46,7 +46,8 @@
 //! # What it costs
 //!
 //! A request pays for nothing but what it reads: a sample is eight words that are copied, a gate is one load, a claim counts tokens by
-//! two atomic additions. No driver and no file of the kernel's is asked on the path of a request or of a scrape.
+//! two atomic additions. No driver is asked on the path of a request or of a scrape, and no file of the kernel's on that of a request:
+//! [`fabric`] and [`host`] read theirs for each collection, which waits for them no longer than for any observable.
 //!
 //! # What is never recorded
 //!

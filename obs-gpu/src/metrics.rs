@@ -62,15 +62,13 @@ impl ShownGpus {
         let now = shared.stamp();
         let mut page = Page::default();
         let groups = shared.groups();
-        let devices = groups
-            .iter()
-            .filter(|group| group.gpu.state() != GpuState::Gone)
-            .count();
+        let known = { groups.iter() }.filter(|group| group.gpu.state() != GpuState::Gone);
+        let devices = known.count() as i64 + i64::from(shared.source.nameless());
         page.push(
             &table::DEVICES,
             Vec::new(),
             (now.unix, now.unix),
-            Number::I64(devices as i64),
+            Number::I64(devices),
         );
         for gpu in shared.gpus() {
             Device::new(shared, &gpu, now).show(&mut page);

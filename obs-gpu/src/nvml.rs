@@ -32,6 +32,7 @@ use raw::{Answer, Code, Handle, Library, MISSING};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// NVIDIA's devices.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct NvmlSource {
     telemetry: Telemetry,
     path: Option<PathBuf>,
     state: Mutex<State>,
+    nameless: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,8 @@ struct State {
 static LOADED: Mutex<Vec<(Option<PathBuf>, &'static Nvml)>> = Mutex::new(Vec::new());
 
 const VENDOR: &str = "NVIDIA";
+
+const NO_PERMISSION: i32 = nvmlReturn_enum_NVML_ERROR_NO_PERMISSION.cast_signed();
 
 /// More parts of one device than any has.
 const MOST_PARTS: u32 = 64;
@@ -74,6 +78,7 @@ impl NvmlSource {
             telemetry: *telemetry,
             path,
             state: Mutex::default(),
+            nameless: AtomicU32::new(0),
         }
     }
 
@@ -116,8 +121,11 @@ impl NvmlSource {
         let handle = handle.map_err(error)?;
         let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
         let uuid = uuid.map_err(error)?;
-        let known = known.into_iter().next();
-        let info = match known.filter(|info| info.id.as_str() == uuid) {
+        let (known, parts) = match known.split_first() {
+            Some((info, parts)) if info.id.as_str() == uuid => (Some(info.clone()), parts.to_vec()),
+            _ => (None, Vec::new()),
+        };
+        let info = match known {
             Some(info) => info,
             None => {
                 let mut info = DeviceInfo::new(DeviceId::new(uuid), index, VENDOR);
@@ -136,40 +144,43 @@ impl NvmlSource {
                 info
             }
         };
-        let mut all = vec![info];
-        self.parts(library, handle, &mut all, calls);
+        // What does not say has those that it had: one that is forgotten for an error is one that takes no work.
+        let parts = self.parts(library, handle, &info, calls).unwrap_or(parts);
+        let all: Vec<DeviceInfo> = std::iter::once(info).chain(parts).collect();
         lock(&self.state).known.insert(index, all.clone());
         Ok(all)
     }
 
-    /// The parts of a device. One that does not say whether it is in parts is in none.
+    /// The parts of a device. One that does not support to be in parts is in none.
     fn parts(
         &self,
         library: Library,
         handle: Handle,
-        all: &mut Vec<DeviceInfo>,
+        whole: &DeviceInfo,
         calls: &mut Calls,
-    ) {
-        let whole = all[0].clone();
+    ) -> Answer<Vec<DeviceInfo>> {
         let in_parts = calls.time("nvmlDeviceGetMigMode", || library.is_in_parts(handle));
-        if in_parts != Ok(true) {
-            return;
+        match in_parts {
+            Ok(true) => {}
+            Ok(false) => return Ok(Vec::new()),
+            Err(code) if error(code) == SourceError::Unsupported => return Ok(Vec::new()),
+            Err(code) => return Err(code),
         }
         let most = calls.time("nvmlDeviceGetMaxMigDeviceCount", || {
             library.most_parts(handle)
-        });
-        for index in 0..most.unwrap_or(0).min(MOST_PARTS) {
+        })?;
+        let mut parts = Vec::new();
+        for index in 0..most.min(MOST_PARTS) {
             let part = calls.time("nvmlDeviceGetMigDeviceHandleByIndex", || {
                 library.part(handle, index)
             });
-            let Ok(part) = part else {
-                continue;
+            let part = match part {
+                Err(nvmlReturn_enum_NVML_ERROR_NOT_FOUND) => continue,
+                part => part?,
             };
-            let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(part));
-            let instance = calls.time("nvmlDeviceGetGpuInstanceId", || library.gpu_instance(part));
-            let (Ok(uuid), Ok(gpu_instance)) = (uuid, instance) else {
-                continue;
-            };
+            let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(part))?;
+            let gpu_instance =
+                calls.time("nvmlDeviceGetGpuInstanceId", || library.gpu_instance(part))?;
             let compute = calls.time("nvmlDeviceGetComputeInstanceId", || {
                 library.compute_instance(part)
             });
@@ -181,8 +192,9 @@ impl NvmlSource {
                 gpu_instance,
                 compute_instance: compute.ok(),
             });
-            all.push(info);
+            parts.push(info);
         }
+        Ok(parts)
     }
 
     /// A handle by the name that lasts. It is looked for where it was last: the driver, if it is asked for a name, may wake up other
@@ -231,16 +243,59 @@ impl NvmlSource {
         calls: &mut Calls,
     ) -> Answer<Option<Handle>> {
         let handle = calls.time("nvmlDeviceGetHandleByIndex_v2", || library.by_index(index))?;
-        let mut is = |handle| {
+        let is = |handle, calls: &mut Calls| {
             let uuid = calls.time("nvmlDeviceGetUUID", || library.uuid(handle));
             uuid.map(|uuid| uuid == device.as_str())
         };
         if !is_part {
-            return Ok(is(handle)?.then_some(handle));
+            return Ok(is(handle, calls)?.then_some(handle));
         }
-        let most = library.most_parts(handle)?.min(MOST_PARTS);
-        let mut parts = (0..most).filter_map(|part| library.part(handle, part).ok());
-        Ok(parts.find(|part| is(*part) == Ok(true)))
+        let most = calls.time("nvmlDeviceGetMaxMigDeviceCount", || {
+            library.most_parts(handle)
+        })?;
+        for index in 0..most.min(MOST_PARTS) {
+            let part = calls.time("nvmlDeviceGetMigDeviceHandleByIndex", || {
+                library.part(handle, index)
+            });
+            if let Ok(part) = part
+                && is(part, calls) == Ok(true)
+            {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The devices of the driver's list, and how many of it do not say which they are.
+    fn search(&self, calls: &mut Calls) -> Result<(Vec<DeviceInfo>, u32), SourceError> {
+        let library = self.library(calls)?;
+        let count = calls.time("nvmlDeviceGetCount_v2", || library.count());
+        let count = count.map_err(|code| self.noting(error(code)))?;
+        let mut all: Vec<DeviceInfo> = Vec::new();
+        let (mut silent, mut nameless) = (Vec::new(), 0);
+        for index in 0..count {
+            match self.device(library, index, calls) {
+                Ok(found) => all.extend(found),
+                Err(SourceError::Absent) => return Err(self.noting(SourceError::Absent)),
+                Err(error) => silent.push((index, error)),
+            }
+        }
+        // One that does not say what it is: what was in its place, if that is in no other by now.
+        for (index, error) in silent {
+            let known = lock(&self.state).known.get(&index).cloned();
+            let mut known = known.unwrap_or_default();
+            if { known.first() }.is_some_and(|info| all.iter().any(|one| one.id == info.id)) {
+                // Nor is it looked for here any more.
+                lock(&self.state).known.remove(&index);
+                known.clear();
+            }
+            // One that we may not have the driver counts too: that is another's.
+            nameless += u32::from(known.is_empty() && error != SourceError::Failed(NO_PERMISSION));
+            all.extend(known);
+        }
+        // What was in places that are no more.
+        lock(&self.state).known.retain(|index, _| *index < count);
+        Ok((all, nameless))
     }
 
     /// A driver that is gone is to be initialised again.
@@ -258,30 +313,14 @@ impl GpuSource for NvmlSource {
     }
 
     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError> {
-        let library = self.library(calls)?;
-        let count = calls.time("nvmlDeviceGetCount_v2", || library.count());
-        let count = count.map_err(|code| self.noting(error(code)))?;
-        let mut all: Vec<DeviceInfo> = Vec::new();
-        let mut silent = Vec::new();
-        for index in 0..count {
-            match self.device(library, index, calls) {
-                Ok(found) => all.extend(found),
-                Err(SourceError::Absent) => return Err(self.noting(SourceError::Absent)),
-                Err(_) => silent.push(index),
-            }
-        }
-        // One that does not say what it is: what was in its place, if that is in no other by now.
-        for index in silent {
-            let known = lock(&self.state).known.get(&index).cloned();
-            let elsewhere = |info: &DeviceInfo| all.iter().any(|one| one.id == info.id);
-            let known = known.unwrap_or_default();
-            if !known.first().is_some_and(elsewhere) {
-                all.extend(known);
-            }
-        }
-        // What was in places that are no more.
-        lock(&self.state).known.retain(|index, _| *index < count);
-        Ok(all)
+        let found = self.search(calls);
+        let nameless = { found.as_ref() }.map_or(0, |(_, nameless)| *nameless);
+        self.nameless.store(nameless, Ordering::Relaxed);
+        found.map(|(devices, _)| devices)
+    }
+
+    fn nameless(&self) -> u32 {
+        self.nameless.load(Ordering::Relaxed)
     }
 
     fn open(

@@ -87,6 +87,12 @@ pub trait GpuSource: fmt::Debug + Send + Sync + 'static {
     /// list if anything is known of them.
     fn devices(&self, calls: &mut Calls) -> Result<Vec<DeviceInfo>, SourceError>;
 
+    /// How many more there were in the last search that the driver lists and that do not say which they are, as one does that was lost
+    /// before anybody looked. It asks nobody and waits for nobody.
+    fn nameless(&self) -> u32 {
+        0
+    }
+
     /// A device to read, for one thread.
     ///
     /// # Errors
@@ -227,7 +233,8 @@ pub trait GpuEvents: fmt::Debug + Send {
     /// The next event, if one comes in time. The call that waits goes through [`Calls::wait`].
     ///
     /// # Errors
-    /// Where the driver does not say; the caller waits a while and asks again, also after [`SourceError::Lost`].
+    /// Where the driver does not say; the caller lets go of this, waits a while and [asks](GpuSource::events) for another, also after
+    /// [`SourceError::Lost`].
     fn wait(&mut self, at_most: Duration, calls: &mut Calls) -> Result<Option<Event>, SourceError>;
 }
 

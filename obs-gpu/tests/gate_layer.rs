@@ -408,6 +408,57 @@ fn a_body_that_has_ended_or_failed_is_in_flight_no_longer_whoever_holds_it() {
     assert_eq!(in_flight(&[Ok("a"), Ok("b")]), [1, 1, 0]);
     assert_eq!(in_flight(&[Ok("a"), Err("cut"), Ok("c")]), [1, 0, 0]);
     assert_eq!(in_flight(&[]), [0, 0, 0]);
+    // One whose length is known is over with its last frame: nobody asks for another.
+    let known = layer.with_answer(|_: GpuRefused| Ok(Response::new(full(""))));
+    let answer = ask(&mut known.layer(Answers(full("all of it"))), ());
+    let mut body = pin!(answer.expect("infallible").into_body());
+    assert_eq!(gate.in_flight(), 1);
+    let mut context = Context::from_waker(Waker::noop());
+    let frame = body.as_mut().poll_frame(&mut context);
+    assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    assert_eq!(gate.in_flight(), 0);
+}
+
+/// A service that fails each request.
+#[derive(Clone)]
+struct Fails;
+
+impl Service<()> for Fails {
+    type Response = Response<Full<Bytes>>;
+    type Error = BoxError;
+    type Future = Ready<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Err("it does not work".into()))
+    }
+}
+
+#[test]
+fn a_request_that_is_over_is_in_flight_no_longer_whoever_holds_its_future() {
+    let gpus = Gpus::new();
+    let gate = gpus.gate("GPU-0");
+    let mut context = Context::from_waker(Waker::noop());
+    let mut answered = pin!(
+        GpuGateLayer::new([gate.clone()])
+            .with_answer(unavailable)
+            .layer(Answers(full("")))
+            .call(())
+    );
+    assert_eq!(gate.in_flight(), 1);
+    assert!(answered.as_mut().poll(&mut context).is_ready());
+    assert_eq!(gate.in_flight(), 0);
+    let layer = GpuGateLayer::new([gate.clone()]);
+    let mut failed = pin!(layer.until_body_ends().layer(Fails).call(()));
+    assert_eq!(gate.in_flight(), 1);
+    assert!(matches!(
+        failed.as_mut().poll(&mut context),
+        Poll::Ready(Err(_))
+    ));
+    assert_eq!(gate.in_flight(), 0);
 }
 
 #[test]

@@ -466,7 +466,7 @@ pub const GPU_PERFORMANCE_STATE: &str = "obs.gpu.performance_state";
 pub const GPU_PROCESSES: &str = "obs.gpu.processes";
 /// When a GPU reported a fault last, in seconds since the Unix epoch.
 pub const GPU_ERROR_TIME: &str = "obs.gpu.error.time";
-/// GPUs that are in the driver's list.
+/// GPUs that are in the driver's list, also those that do not say which they are: lost before anybody looked.
 pub const GPU_DEVICES: &str = "obs.gpu.devices";
 /// Whether a GPU answers: 1 or 0.
 pub const GPU_ANSWERING: &str = "obs.gpu.answering";

@@ -103,29 +103,31 @@ impl Ledger {
         &self.totals
     }
 
-    /// Whether nobody's work stands in it.
+    /// Of how many claims the work stands in it.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.settled.is_empty()
+    pub(super) fn many(&self) -> usize {
+        self.settled.len()
     }
 
     /// What each claim did since the window before.
     fn worked(&mut self) -> Vec<Worked> {
         let listed = self.claims.on(&self.device);
         let mut worked = Vec::with_capacity(listed.len());
+        // What is not listed any more has made room for others, and does not stand here for ever.
+        let mut settled = std::mem::take(&mut self.settled);
         for (held, released) in listed {
             let key = Arc::as_ptr(&held) as usize;
             let work = held.work.load(Ordering::Relaxed);
-            let (_, before) = { self.settled.entry(key) }.or_insert_with(|| (held.clone(), 0));
-            let done = work.wrapping_sub(std::mem::replace(before, work));
+            let before = settled.remove(&key).map_or(0, |(_, before)| before);
+            let done = work.wrapping_sub(before);
             worked.push(Worked {
                 owner: held.owner.clone(),
                 work: done,
                 memory: held.memory_on(&self.device).filter(|_| !released),
                 held: !released,
             });
-            if released {
-                self.settled.remove(&key);
+            if !released {
+                self.settled.insert(key, (held, work));
             }
         }
         worked

@@ -17,6 +17,9 @@ const MOST: u64 = 256 * 1024;
 /// How long a name may be.
 const NAME: usize = 128;
 
+/// So many are remembered before it is looked which of them are still there.
+const REMEMBERED: usize = 1024;
+
 /// Processes by a `/proc`. One that was looked at is remembered for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Processes {
@@ -51,7 +54,14 @@ impl Processes {
         }
         let foreign = self.ask(pid);
         if let Some(began) = began {
-            self.known.insert(pid, (began, foreign.clone()));
+            if self.known.len() >= REMEMBERED {
+                let root = &self.root;
+                self.known.retain(|pid, _| is_alive(root, *pid));
+            }
+            // Where all of them live, this one is asked again the next time.
+            if self.known.len() < REMEMBERED {
+                self.known.insert(pid, (began, foreign.clone()));
+            }
         }
         foreign
     }
@@ -63,7 +73,7 @@ impl Processes {
 
     /// Whether a process with this number is alive.
     pub(crate) fn is_alive(&self, pid: u32) -> bool {
-        self.root.path().join(pid.to_string()).exists()
+        is_alive(&self.root, pid)
     }
 
     fn began(&self, pid: u32) -> Option<u64> {
@@ -88,6 +98,10 @@ impl Processes {
         let path = Path::new(&pid.to_string()).join(file);
         self.root.read_at_most(path, MOST)
     }
+}
+
+fn is_alive(root: &Root, pid: u32) -> bool {
+    root.path().join(pid.to_string()).exists()
 }
 
 /// What the variables that are meant for this say, and no other.
@@ -135,7 +149,8 @@ fn group(groups: &str) -> (Option<Box<str>>, Option<Box<str>>) {
     let (mut pod, mut container) = (None, None);
     // Each line is `hierarchy:controllers:path`.
     for path in groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)) {
-        for part in path.split('/') {
+        // A runtime that does not know systemd's paths makes one name of all three: slice, itself, container.
+        for part in path.split(['/', ':']) {
             let part = part
                 .strip_suffix(".scope")
                 .or(part.strip_suffix(".slice"))
@@ -143,7 +158,7 @@ fn group(groups: &str) -> (Option<Box<str>>, Option<Box<str>>) {
             if let Some(id) = part.rsplit_once("pod").and_then(|(_, id)| uuid(id)) {
                 pod = Some(id);
             }
-            let last = part.rsplit(['-', ':']).next().unwrap_or_default();
+            let last = part.rsplit('-').next().unwrap_or_default();
             if last.len() == 64 && last.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 container = Some(last.into());
             }
@@ -202,6 +217,27 @@ mod tests {
             &format!(
                 "0::/system.slice/containerd.service/kubepods-pod{under}.slice:cri-containerd:{CONTAINER}"
             ),
+            Some(pod),
+            Some(CONTAINER),
+        );
+        check_group(
+            &format!(
+                "3:cpu,cpuacct:/kubepods.slice/kubepods-pod{under}.slice/crio-{CONTAINER}.scope\n0::/\n"
+            ),
+            Some(pod),
+            Some(CONTAINER),
+        );
+        // A static pod's id has no dashes.
+        let plain = pod.replace('-', "");
+        check_group(
+            &format!(
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{plain}.slice/crio-{CONTAINER}.scope"
+            ),
+            Some(&plain),
+            Some(CONTAINER),
+        );
+        check_group(
+            &format!("0::/machine.slice/libpod-{CONTAINER}.scope/container"),
             None,
             Some(CONTAINER),
         );
@@ -294,6 +330,22 @@ mod tests {
         assert!(!processes.is_alive(7));
         processes.keep(|_| false);
         assert!(processes.known.is_empty());
+    }
+
+    #[test]
+    fn those_that_are_gone_fill_no_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let mut processes = Processes::new(root.path());
+        for pid in 1..=3 * REMEMBERED as u32 {
+            a_process(root.path(), pid, 100, "short");
+            assert_eq!(processes.foreign(pid).model.as_deref(), Some("short"));
+            // One stays.
+            if pid > 1 {
+                fs::remove_dir_all(root.path().join(pid.to_string())).unwrap();
+            }
+        }
+        assert!(processes.known.len() <= REMEMBERED);
+        assert!(processes.known.contains_key(&1));
     }
 
     #[test]

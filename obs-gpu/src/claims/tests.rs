@@ -261,7 +261,7 @@ fn what_was_done_before_letting_go_counts() {
     let settled = rig.window(100, 50);
     assert_eq!(settled.energy[&Owner::Unattributed], 100);
     assert!(lock(&rig.claims.0).held[&rig.device].is_empty());
-    assert!(rig.ledger.is_empty());
+    assert_eq!(rig.ledger.many(), 0);
 }
 
 #[test]
@@ -345,6 +345,21 @@ fn owners_without_end_are_others() {
         2 * MOST_OWNERS
     );
     assert_eq!(tokens.len(), MOST_OWNERS + 1);
+}
+
+#[test]
+fn a_service_that_never_lets_go_fills_no_memory() {
+    let mut rig = Rig::new();
+    for _ in 0..3 {
+        for _ in 0..MOST {
+            let claim = rig.hold("m", "t");
+            claim.tokens(1);
+            std::mem::forget(claim);
+        }
+        let settled = rig.window(1_000, 50);
+        assert_eq!(settled.energy.keys().count(), 1);
+        assert_eq!(rig.ledger.many(), MOST);
+    }
 }
 
 #[test]

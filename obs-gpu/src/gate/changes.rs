@@ -3,11 +3,15 @@
 use super::GateState;
 use crate::device::DeviceId;
 use crate::health::HealthReport;
+#[cfg(loom)]
+use loom::sync::Mutex;
 use obs_core::Telemetry;
 use std::collections::VecDeque;
 use std::fmt;
+#[cfg(not(loom))]
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 /// A gate that became another.
 #[derive(Clone, Debug)]
@@ -65,6 +69,16 @@ impl Changes {
 
     /// Tells all there is to tell, unless somebody is at it: a listener that changes a gate is told of that when it has returned.
     pub(super) fn deliver(&self, telemetry: &Telemetry) {
+        self.deliver_to(|change| {
+            let listeners = self.listeners.lock();
+            let listeners = listeners.unwrap_or_else(PoisonError::into_inner).clone();
+            for listener in listeners.iter() {
+                telemetry.contain((), || listener(change));
+            }
+        });
+    }
+
+    fn deliver_to(&self, mut tell: impl FnMut(&GateChange)) {
         loop {
             let telling = match self.telling.try_lock() {
                 Ok(telling) => telling,
@@ -72,11 +86,7 @@ impl Changes {
                 Err(TryLockError::WouldBlock) => return,
             };
             while let Some(change) = self.next() {
-                let listeners = self.listeners.lock();
-                let listeners = listeners.unwrap_or_else(PoisonError::into_inner).clone();
-                for listener in listeners.iter() {
-                    telemetry.contain((), || listener(&change));
-                }
+                tell(&change);
             }
             drop(telling);
             // What came after the last look, of somebody who saw us at it.
@@ -100,5 +110,52 @@ impl Changes {
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(loom, test))]
+mod loom_models {
+    use super::*;
+    use loom::sync::atomic::{AtomicBool, AtomicUsize};
+    use loom::thread;
+
+    #[derive(Default)]
+    struct Told {
+        changes: Changes,
+        times: AtomicUsize,
+        telling: AtomicBool,
+    }
+
+    impl Told {
+        fn change(&self) {
+            self.changes.push(GateChange {
+                device: DeviceId::new("GPU-0"),
+                from: GateState::Serving,
+                to: GateState::Draining,
+                held: None,
+                report: None,
+            });
+            self.changes.deliver_to(|_| {
+                let alone = !self.telling.swap(true, Ordering::AcqRel);
+                assert!(alone, "two are told at once");
+                self.times.fetch_add(1, Ordering::AcqRel);
+                self.telling.store(false, Ordering::Release);
+            });
+        }
+    }
+
+    #[test]
+    fn whoever_changes_a_gate_while_another_tells_all_is_told_once_and_one_after_the_other() {
+        loom::model(|| {
+            let told = loom::sync::Arc::new(Told::default());
+            let other = {
+                let told = told.clone();
+                thread::spawn(move || told.change())
+            };
+            told.change();
+            other.join().expect("no panic");
+            assert_eq!(told.times.load(Ordering::Acquire), 2, "not all are told");
+            assert!(told.changes.is_empty());
+        });
     }
 }

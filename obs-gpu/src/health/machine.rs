@@ -121,7 +121,8 @@ pub(super) struct Machine {
     last_contained: Option<Moment>,
     /// Uncorrected errors that the driver may yet call contained, and how many.
     uncontained: Option<(Moment, i64)>,
-    failed_reads: u32,
+    /// Errors in a row, of each tier and of what is of none: one that can be read says nothing of another.
+    failed_reads: [u32; 4],
     throttled: Hysteresis,
     memory_hot: Hysteresis,
     margin_gone: Hysteresis,
@@ -155,6 +156,7 @@ struct Counts {
 #[derive(Debug, Default)]
 struct Links {
     seen_up: u64,
+    now_down: u64,
     down: Hysteresis,
 }
 
@@ -176,7 +178,7 @@ impl Machine {
             last_xid: None,
             last_contained: None,
             uncontained: None,
-            failed_reads: 0,
+            failed_reads: [0; 4],
             throttled: Hysteresis::default(),
             memory_hot: Hysteresis::default(),
             margin_gone: Hysteresis::default(),
@@ -192,7 +194,7 @@ impl Machine {
             Input::Event(event) => self.event(event, at),
             Input::Readings(tier, readings) => self.readings(tier, readings, at),
             Input::Links(links) => self.links(links, at),
-            Input::Error(error) => self.error(error, at),
+            Input::Error(error) => self.error(error, None, at),
             Input::NotAnswering { since } => self.not_answering(since, at),
             Input::Vanished => self.note(self.of(
                 Cause::Lost,
@@ -359,7 +361,7 @@ impl Machine {
         }
     }
 
-    fn error(&mut self, error: SourceError, at: Moment) {
+    fn error(&mut self, error: SourceError, tier: Option<Tier>, at: Moment) {
         match error {
             SourceError::Absent => {
                 self.note(self.of(Cause::Lost, Verdict::Isolate, "the driver is gone", at));
@@ -367,8 +369,10 @@ impl Machine {
             SourceError::Lost(code) => self.lost(code, at),
             SourceError::Failed(code) if is_loss(code) => self.lost(code, at),
             SourceError::Failed(code) => {
-                self.failed_reads = self.failed_reads.saturating_add(1);
-                if self.failed_reads >= self.limits.settings.failed_reads {
+                let in_a_row =
+                    &mut self.failed_reads[tier.map_or(OF_NO_TIER, |tier| tier as usize)];
+                *in_a_row = in_a_row.saturating_add(1);
+                if *in_a_row >= self.limits.settings.failed_reads {
                     let name = "the driver answers with an error, again and again";
                     let failing = self.of(Cause::ReadsFailing, Verdict::Degraded, name, at);
                     self.note(failing.with_code(code));
@@ -398,10 +402,16 @@ impl Machine {
         self.note(hangs);
     }
 
-    /// A call came back.
-    fn answered(&mut self, at: Moment) {
-        self.failed_reads = 0;
-        self.take_back(|known| known.cause == Cause::ReadsFailing);
+    /// A tier of it could be read.
+    fn answered(&mut self, tier: Tier, at: Moment) {
+        (
+            self.failed_reads[OF_NO_TIER],
+            self.failed_reads[tier as usize],
+        ) = (0, 0);
+        let limit = self.limits.settings.failed_reads;
+        if self.failed_reads.iter().all(|in_a_row| *in_a_row < limit) {
+            self.take_back(|known| known.cause == Cause::ReadsFailing);
+        }
         let forgiven = self.limits.forgiven;
         let too_long = |known: &&mut Evidence| known.cause == Cause::NotAnswering && !known.latched;
         if let Some(hung) = self.evidence.iter_mut().find(too_long) {
@@ -413,7 +423,7 @@ impl Machine {
     /// It is as new: what was known of it was known before the reset.
     fn reset(&mut self) {
         self.forget();
-        self.cleared = Levels::default();
+        (self.cleared, self.last) = (Levels::default(), Levels::default());
         self.counts = Counts {
             // What it has counted since is new.
             uncorrected: Some(0),
@@ -426,6 +436,7 @@ impl Machine {
     fn clear(&mut self) {
         self.forget();
         self.cleared = self.last;
+        self.links.seen_up &= !self.links.now_down;
     }
 
     fn forget(&mut self) {
@@ -433,13 +444,16 @@ impl Machine {
         self.evidence.clear();
         (self.alone, self.last_xid) = (None, None);
         (self.last_contained, self.uncontained) = (None, None);
-        self.failed_reads = 0;
+        self.failed_reads = [0; 4];
         self.throttled = Hysteresis::default();
         self.memory_hot = Hysteresis::default();
         self.margin_gone = Hysteresis::default();
         self.links.down = Hysteresis::default();
     }
 }
+
+/// Behind the tiers.
+const OF_NO_TIER: usize = 3;
 
 /// `NVML_ERROR_GPU_IS_LOST` of `nvml.h`.
 const LOST: i32 = 15;

@@ -149,7 +149,7 @@ impl HealthSettings {
         Self { forgiven, ..self }
     }
 
-    /// How many errors of the driver in a row count as [`ReadsFailing`](Cause::ReadsFailing). Default: 3.
+    /// How many errors of the driver in a row, in one tier, count as [`ReadsFailing`](Cause::ReadsFailing). Default: 3.
     #[must_use]
     pub fn with_failed_reads(self, failed_reads: u32) -> Self {
         Self {

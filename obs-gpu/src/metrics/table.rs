@@ -426,7 +426,7 @@ pub(super) const DEVICES: FurtherMetric = further(
     obs::GPU_DEVICES,
     "{gpu}",
     Shape::UpDownCounter,
-    "GPUs that are in the driver's list.",
+    "GPUs that are in the driver's list, also those that do not say which they are.",
 )
 .of("nvmlDeviceGetCount_v2; no attribute of a device", "");
 pub(super) const ANSWERING: FurtherMetric = further(

@@ -11,9 +11,9 @@ use std::time::Duration;
 const NOISE: u64 =
     (nvmlEventTypePState | nvmlEventTypeClock | nvmlEventTypePowerSourceChange) as u64;
 
-/// The events of one device.
+/// The events of one device; none once the library said that there are none to wait for.
 #[derive(Debug)]
-pub(super) struct NvmlEvents(EventSet);
+pub(super) struct NvmlEvents(Option<EventSet>);
 
 impl NvmlEvents {
     pub(super) fn new(
@@ -32,15 +32,24 @@ impl NvmlEvents {
         let set = calls.time("nvmlDeviceRegisterEvents", || {
             EventSet::of(library, handle, types)
         });
-        set.map(Self).map_err(error)
+        set.map(|set| Self(Some(set))).map_err(error)
     }
 }
 
 impl GpuEvents for NvmlEvents {
     fn wait(&mut self, at_most: Duration, calls: &mut Calls) -> Result<Option<Event>, SourceError> {
         let milliseconds = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);
-        let answer = calls.wait("nvmlEventSetWait_v2", at_most, || self.0.wait(milliseconds));
-        taken(answer)
+        let Some(set) = &mut self.0 else {
+            return Err(error(nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT));
+        };
+        let answer = calls.wait("nvmlEventSetWait_v2", at_most, || set.wait(milliseconds));
+        let taken = taken(answer);
+        if taken.is_err() {
+            // Whoever asks again opens another one. Let go of here, where somebody sees if that does not come back.
+            let set = self.0.take();
+            calls.time("nvmlEventSetFree", || drop(set));
+        }
+        taken
     }
 }
 

@@ -50,6 +50,8 @@ impl EventWatch {
         let now = shared.telemetry.now();
         if self.group.hang.take_return() {
             (self.again, self.pause) = (None, Duration::ZERO);
+            // It was lost or reset, and may be another by now: what it did not have then it is asked for once more.
+            self.silent = false;
         }
         if let Some(again) = self.again.filter(|again| now < *again) {
             return (false, Some(shared.telemetry.between(now, again)));
@@ -86,7 +88,7 @@ impl EventWatch {
 
     fn failed(&mut self, shared: &Shared, error: SourceError) -> Option<Duration> {
         if error == SourceError::Unsupported {
-            // A device that reports nothing now will not later.
+            // A device that reports nothing now will not later, unless it is reset.
             self.silent = true;
             return None;
         }

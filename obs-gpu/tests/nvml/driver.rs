@@ -87,6 +87,39 @@ fn a_device_that_left_the_list_moves_the_others_up() {
     assert_eq!(rig.ids(), before);
 }
 
+/// The one that took its place is lost, and says of neither what it is.
+#[test]
+fn a_device_that_moved_is_not_looked_for_where_it_was() {
+    // Where a device was is kept in no order: of sixteen some would look in the wrong place first.
+    for _ in 0..16 {
+        let mut rig = Rig::new("gpus = H100*2");
+        let second = rig.ids().remove(1);
+        rig.push("+0 0 remove");
+        assert_eq!(rig.ids(), std::slice::from_ref(&second));
+        rig.push("+0 0 add; +0 0 lost");
+        assert_eq!(rig.ids(), std::slice::from_ref(&second));
+        let opened = rig.source.open(&second, &mut rig.calls);
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+}
+
+/// NVSentinel #155: off the bus, and nothing that says so.
+#[test]
+fn one_that_was_lost_before_anybody_looked_is_counted() {
+    let mut rig = Rig::new("gpus = H100*3; 0 1 lost; 0 2 err:nvmlDeviceGetUUID=4");
+    let first = rig.ids();
+    // Of the third we are not to know.
+    assert_eq!((first.len(), rig.source.nameless()), (1, 1));
+    rig.push("+0 1 reset");
+    assert_eq!((rig.ids().len(), rig.source.nameless()), (2, 0));
+    // From now on it is known by its place.
+    rig.push("+0 1 lost");
+    assert_eq!((rig.ids().len(), rig.source.nameless()), (2, 0));
+    rig.push("+0 driver absent");
+    assert_eq!(rig.source.devices(&mut rig.calls), Err(SourceError::Absent));
+    assert_eq!(rig.source.nameless(), 0);
+}
+
 #[test]
 fn after_a_reset_counters_begin_anew() {
     let mut rig = Rig::new("gpus = H100; 0 * ecc.corrected=50; 0 * power=100_000");

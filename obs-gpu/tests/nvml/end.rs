@@ -234,6 +234,33 @@ fn one_that_is_lost_is_told_and_back_after_its_reset() {
 }
 
 #[test]
+fn the_page_counts_those_that_do_not_say_which_they_are() {
+    let end = End::new("gpus = H100*2; clock = real; 0 1 lost");
+    end.gpus(1);
+    end.line("obs_gpu_devices 2", "");
+    end.push("+0 1 lost=0");
+    end.gpus(2);
+    end.line("obs_gpu_devices 2", "");
+}
+
+#[test]
+fn events_that_cannot_be_let_go_of_are_a_hang_like_any_other() {
+    let end = End::new("gpus = H100; clock = real");
+    let gpu = end.gpus(1).remove(0);
+    assert!(end.fake.until(Count::Listening, 1, ms(5_000)));
+    end.push("+0 driver stall:nvmlEventSetFree=forever; +0 0 lost; +50 0 lost=0");
+    eventually("late", || {
+        matches!(gpu.state(), GpuState::NotAnswering { .. })
+    });
+    let late = end.told.late.lock().expect("no panic").remove(0);
+    assert_eq!((late.0, late.2), (0, "nvmlEventSetFree"));
+    end.push("+0 driver stall:nvmlEventSetFree=0");
+    eventually("back", || gpu.state() == GpuState::Answering);
+    eventually("waits", || end.fake.count(Count::Listening) == 1);
+    assert_eq!(end.fake.count(Count::EventSets), 1);
+}
+
+#[test]
 fn nothing_of_the_library_is_lost_at_the_end() {
     let end = End::new("gpus = H100*2; clock = real");
     end.gpus(2);

@@ -1,7 +1,7 @@
 //! Devices in parts.
 
-use crate::{Rig, check, ms};
-use obs_gpu::{Calls, GpuSource, Quantity, Reading, Readings, Tier};
+use crate::{Rig, check, eventually, ms};
+use obs_gpu::{Calls, GpuSource, GpuState, Quantity, Reading, Readings, Tier};
 
 #[test]
 fn parts_are_devices_with_a_parent() {
@@ -68,4 +68,46 @@ fn parts_come_and_go() {
         .expect("it is there");
     rig.push("+0 0 mig.mode=0");
     assert_eq!(rig.ids().len(), 1);
+}
+
+#[test]
+fn a_device_that_does_not_say_its_parts_has_those_that_it_had() {
+    let mut rig = Rig::new("scenario = S11");
+    let before = rig.ids();
+    for (call, code) in [
+        ("nvmlDeviceGetMigMode", 999),
+        ("nvmlDeviceGetMigMode", 15),
+        ("nvmlDeviceGetMaxMigDeviceCount", 999),
+        ("nvmlDeviceGetMigDeviceHandleByIndex", 999),
+        ("nvmlDeviceGetGpuInstanceId", 999),
+    ] {
+        rig.push(&format!("+0 0 err:{call}={code}"));
+        assert_eq!(rig.ids(), before, "{call} {code}");
+        rig.push(&format!("+0 0 err:{call}=0"));
+    }
+    // One that cannot be in parts says that it is in none.
+    rig.push("+0 0 err:nvmlDeviceGetMigMode=3");
+    assert_eq!(rig.ids(), before[..1]);
+}
+
+#[test]
+fn a_call_that_hangs_while_a_part_is_opened_is_found() {
+    for call in [
+        "nvmlDeviceGetMaxMigDeviceCount",
+        "nvmlDeviceGetMigDeviceHandleByIndex",
+    ] {
+        let end = crate::end::End::new("scenario = S11; clock = real");
+        let read = || {
+            let gpus = end.monitor.gpus();
+            gpus.len() == 4 && gpus.iter().all(|gpu| gpu.sample().is_some())
+        };
+        eventually("all are read", read);
+        let gpus = end.monitor.gpus();
+        let lost = |gpu: &obs_gpu::Gpu| matches!(gpu.state(), GpuState::Lost { .. });
+        end.push("+0 0 lost");
+        eventually("all are lost", || gpus.iter().all(lost));
+        end.push(&format!("+0 0 stall:{call}=forever; +0 0 lost=0"));
+        let hangs = |gpu: &obs_gpu::Gpu| matches!(gpu.state(), GpuState::NotAnswering { .. });
+        eventually(call, || gpus.iter().all(hangs));
+    }
 }

@@ -135,10 +135,13 @@ fn other_processes_are_asked_where_their_numbers_are_the_drivers() {
             let mut one = GpuProcess::new(4711, ProcessKind::Compute);
             one.memory = Reading::Value(5 << 30);
             one.utilization = Reading::Value(400_000);
+            // It draws, too, and stands in that list with the same.
+            let mut again = one;
+            again.kind = ProcessKind::Graphics;
             // A row of one that is gone.
             let mut gone = GpuProcess::new(4712, ProcessKind::Compute);
             gone.memory = Reading::Value(1 << 30);
-            device.processes = vec![one, gone];
+            device.processes = vec![one, again, gone];
         });
         // Processes are read with the slow tier.
         claimed.after(10, 0, 80);

@@ -1,8 +1,8 @@
 //! Devices of a scripted source: what is read of them, what is shown, and what of everything that can go wrong.
 
 mod annotated;
-mod budget;
 mod asked;
+mod budget;
 mod claimed;
 mod found;
 mod hangs;

@@ -181,6 +181,11 @@ fn what_is_too_old_is_left_out_and_its_age_is_told() {
     let rig = Rig::of(1);
     let gpu = rig.read(0);
     let settings = quick();
+    // Three periods and the deadline.
+    assert_eq!(
+        Tier::ALL.map(|tier| settings.too_old(tier)),
+        [ms(30 + 150), ms(60 + 150), ms(120 + 150)]
+    );
     rig.script.device(0, |device| device.stalls = true);
     eventually("late", || rig.told.has("not answering 0"));
     std::thread::sleep(settings.too_old(Tier::Slow));
@@ -217,12 +222,18 @@ fn what_is_too_old_is_left_out_and_its_age_is_told() {
 fn no_scrape_asks_the_driver() {
     let settings = quick()
         .with_period(Tier::Fast, ms(60_000))
-        .with_period(Tier::Second, ms(60_000));
+        .with_period(Tier::Second, ms(60_000))
+        .with_discovery(ms(60_000), ms(60_000));
     let rig = Rig::with(Script::of(1), settings.with_period(Tier::Slow, ms(60_000)));
     rig.read(0);
-    let done = || rig.script.device(0, |device| (device.reads, device.opened));
+    let done = || {
+        let of_device =
+            |device: &mut crate::scripted::Device| (device.reads, device.opened, device.registered);
+        (rig.script.device(0, of_device), rig.script.world().searches)
+    };
+    eventually("registered", || done().0.2 == 1);
     let before = done();
-    assert_eq!(before.0, [1; 3]);
+    assert_eq!(before, (([1; 3], 1, 1), 1));
     for _ in 0..20 {
         assert!(rig.telemetry.prometheus().contains("hw_power_watts{"));
         assert_eq!(rig.shown().value("hw.power", &[]), Some(412.5));

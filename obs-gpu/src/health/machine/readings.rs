@@ -43,9 +43,9 @@ impl Machine {
         }
         // All of it failed: it was not read, whatever was said of the whole.
         if let (false, Some(code)) = (has_any, failed) {
-            return self.error(SourceError::Failed(code), at);
+            return self.error(SourceError::Failed(code), Some(tier), at);
         }
-        self.answered(at);
+        self.answered(tier, at);
         match tier {
             Tier::Fast => self.energy(readings),
             Tier::Second => {
@@ -328,6 +328,7 @@ impl Machine {
             return;
         }
         self.links.seen_up |= up;
+        self.links.now_down = down;
         let gone = (down & self.links.seen_up).count_ones();
         let missing = { self.limits.settings.links }
             .map_or(0, |expected| expected.saturating_sub(up.count_ones()));

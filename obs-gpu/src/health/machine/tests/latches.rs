@@ -137,6 +137,44 @@ fn what_an_operator_cleared_counts_again_once_it_is_another() {
 }
 
 #[test]
+fn a_link_that_an_operator_knows_to_be_down_is_none_that_is_down() {
+    let links = |subject: &mut Subject, up: [bool; 3]| {
+        let link = |(number, up)| LinkReading {
+            up: Some(up),
+            ..LinkReading::new(number)
+        };
+        let links: Vec<_> = (0..).zip(up).map(link).collect();
+        subject.wait(10_000).take(Input::Links(&links));
+    };
+    let mut subject = Subject::new();
+    links(&mut subject, [true, true, true]);
+    links(&mut subject, [true, false, true]);
+    subject.expect(Degraded, Serving, &[Cause::LinkDown]);
+    subject.take(Input::Clear);
+    links(&mut subject, [true, false, true]);
+    subject.expect_ok();
+    // Another one is, and so is that one once it was up again.
+    links(&mut subject, [false, false, true]);
+    subject.expect(Degraded, Serving, &[Cause::LinkDown]);
+    assert_eq!(subject.machine.report().evidence[0].value, Some(1.0));
+    subject.take(Input::Clear);
+    links(&mut subject, [true, true, true]);
+    links(&mut subject, [true, false, true]);
+    subject.expect(Degraded, Serving, &[Cause::LinkDown]);
+}
+
+#[test]
+fn an_operator_has_not_seen_what_was_not_read_since_the_reset() {
+    let mut subject = Subject::new();
+    subject.says(Quantity::RecoveryAction, 1);
+    subject.take(Input::Reappeared);
+    subject.wait(100).take(Input::Clear);
+    // As it was before the reset, and so it is new.
+    subject.wait(10_000).says(Quantity::RecoveryAction, 1);
+    subject.expect(Failed, Isolated, &[Cause::RecoveryAction]);
+}
+
+#[test]
 fn what_is_still_so_after_a_reset_counts_at_once() {
     let mut subject = Subject::new();
     subject.says(Quantity::RemapFailed, 1);
@@ -241,6 +279,42 @@ fn a_hang_is_forgiven_only_where_a_service_says_so_and_only_a_short_one() {
     subject.wait(90_000).read(Tier::Fast);
     subject.expect(Failed, Isolated, &[Cause::NotAnswering]);
     subject.take(Input::Clear);
+    subject.expect_ok();
+}
+
+#[test]
+fn what_was_so_before_a_reset_is_not_added_to_what_is_so_after_it() {
+    for over in [Input::Reappeared, Input::Clear] {
+        let mut subject = Subject::new();
+        let hot = |subject: &mut Subject, seconds: u64| {
+            subject.set(Quantity::ThrottleReasons, 0x40);
+            subject.set(Quantity::TemperatureMargin, -1_000);
+            for _ in 0..seconds {
+                subject
+                    .wait(1_000)
+                    .says(Quantity::MemoryTemperature, 96_000);
+            }
+        };
+        hot(&mut subject, 5);
+        subject.take(over);
+        hot(&mut subject, 5);
+        subject.expect_ok();
+        hot(&mut subject, 1);
+        assert_eq!(subject.is(), (Degraded, Serving));
+        assert_eq!(
+            subject.causes(),
+            [Cause::Throttled, Cause::TooHot, Cause::TooHot]
+        );
+    }
+    // A link that is not there after a reset is none that went.
+    let link = |up| LinkReading {
+        up: Some(up),
+        ..LinkReading::new(3)
+    };
+    let mut subject = Subject::new();
+    subject.take(Input::Links(&[link(true)]));
+    subject.take(Input::Reappeared);
+    subject.wait(60_000).take(Input::Links(&[link(false)]));
     subject.expect_ok();
 }
 

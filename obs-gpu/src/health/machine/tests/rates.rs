@@ -84,7 +84,7 @@ fn heat_and_brake_count_after_a_while_and_for_a_while() {
         // Between the limits nothing changes; little of it has to last.
         throttled(
             counter,
-            &[(6, 90), (60, 20), (30, 5), (1, 5)],
+            &[(6, 90), (60, 6), (30, 5), (1, 5)],
             &[true, true, true, false],
         );
         // A peak in between starts it anew.

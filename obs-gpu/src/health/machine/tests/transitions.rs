@@ -161,6 +161,31 @@ fn errors_of_the_driver_count_once_there_are_several_in_a_row() {
 }
 
 #[test]
+fn a_tier_that_can_be_read_does_not_hide_one_that_cannot() {
+    let mut subject = Subject::new();
+    let slow = Quantity::ALL.iter().filter(|of| of.tier() == Tier::Slow);
+    for quantity in slow.clone() {
+        subject.readings.set(*quantity, Reading::Failed(999));
+    }
+    let turn = |subject: &mut Subject| {
+        for _ in 0..40 {
+            subject.wait(250).says(Quantity::Power, 70_000);
+        }
+        subject.read(Tier::Slow);
+    };
+    turn(&mut subject);
+    turn(&mut subject);
+    subject.expect_ok();
+    // What the driver asks for and what errors there are nobody can see.
+    turn(&mut subject);
+    subject.expect(Degraded, Serving, &[Cause::ReadsFailing]);
+    subject.wait(250).says(Quantity::Power, 70_000);
+    subject.expect(Degraded, Serving, &[Cause::ReadsFailing]);
+    subject.wait(250).says(Quantity::RecoveryAction, 0);
+    subject.expect_ok();
+}
+
+#[test]
 fn it_goes_through_all_states_and_each_change_says_what_it_is_by() {
     let mut subject = Subject::new();
     let mut seen = Vec::new();
