@@ -49,6 +49,12 @@ pub(crate) struct Settings {
     pub(crate) counts_estimates: bool,
 }
 
+/// What most calls set while they run: the most tokens, the temperature, the answer's id, its tier and its fingerprint. Labels, and
+/// what is said at the end, are not among them.
+const ATTRIBUTES: u16 = 5;
+/// Bytes of text in these.
+const TEXT: u16 = 64;
+
 /// What all calls of one [`Llm`] share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -191,6 +197,9 @@ impl Llm {
             // What stands within one of them, however deep, is no call of its own.
             inferences.watch_around();
             others.watch_around();
+            for kind in [inferences, others] {
+                kind.set_room(ATTRIBUTES, TEXT);
+            }
             let ticks =
                 |slow: Option<Duration>| slow.map_or(u64::MAX, |slow| inferences.ticks(slow));
             Box::leak(Box::new(Shared {

@@ -3,7 +3,7 @@
 use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
-use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Operation, Passages};
+use obs_core::{Active, Kind, Labels, Milestone, Moment, Operation, Passages};
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -145,7 +145,6 @@ fn first_chunk(
     (shared, kind): (&'static Shared, &'static Kind),
     now: Moment,
 ) {
-    active.stamp_at(Event::FIRST_OUTPUT, now);
     let started = active.started();
     kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
     let took = now.ticks_since(started);

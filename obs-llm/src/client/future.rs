@@ -3,6 +3,7 @@
 use super::asked::Asked;
 use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
+use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
 use crate::wire::{Framing, ResponseSink, Wire, usage_of_bedrock_headers};
@@ -150,11 +151,20 @@ pub(crate) fn at_head<R: Body>(
     }
     // A page of a proxy's is no error of the provider's.
     let is_read = !is_error || is_json(kind);
-    let reader = is_read.then(|| {
-        let scanner = call.scanner(reading.wire, framing);
-        Reader::new(Coding::of(headers), scanner)
-    });
+    let reader = match Coding::of(headers) {
+        _ if !is_read => None,
+        Ok(coding) => {
+            let scanner = call.scanner(reading.wire, framing);
+            Some(Reader::new(coding, scanner))
+        }
+        Err(_) => {
+            call.count_anomaly(Anomaly::Unreadable);
+            None
+        }
+    };
     let asked = (!is_all).then_some(reading.asked);
+    // Nothing is polled within it from here on.
+    call.withdraw();
     response.map(|inner| ResponseBody::observed(inner, call, reader, asked))
 }
 

@@ -74,7 +74,7 @@ where
 #[inline]
 pub(crate) fn scanned<B>(body: B, call: &mut LlmCall, reading: &Reading) -> RequestBody<B> {
     let (wire, asked) = (reading.wire, reading.asked.clone());
-    let keeping = { call.content.as_mut() }.map(|content| content.keep_request(wire));
+    let keeping = call.gathered().map(|content| content.keep_request(wire));
     RequestBody::scanned(body, wire, asked, keeping)
 }
 

@@ -106,7 +106,7 @@ impl LlmCall {
         let usage = self.usage;
         let reasons = self.finish.iter().map(|reason| reason.to_owned().into());
         let reasons: Vec<_> = reasons.collect();
-        let id = self.response_id.take();
+        let id = self.answer_id();
         let Some(mut active) = self.operation.active() else {
             return;
         };

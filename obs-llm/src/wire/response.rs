@@ -113,7 +113,8 @@ enum Reader {
     Json,
     /// Into events or lines, of which one is often like the other.
     Text(Shape, Text),
-    Messages(Messages),
+    /// Amazon's. Apart, so that all others need no room for it.
+    Messages(Box<Messages>),
     /// A framing that the format has not: nothing is read.
     Nothing,
 }
@@ -132,8 +133,8 @@ impl ResponseScanner {
             Framing::EventStream => Reader::Text(Shape::new(), Text::Events(Events::new())),
             Framing::Lines => Reader::Text(Shape::new(), Text::Lines(Lines::new())),
             Framing::AmazonEventStream => match wire {
-                Wire::BedrockConverse => Reader::Messages(Messages::conversed()),
-                Wire::BedrockInvoke => Reader::Messages(Messages::invoked()),
+                Wire::BedrockConverse => Reader::Messages(Box::new(Messages::conversed())),
+                Wire::BedrockInvoke => Reader::Messages(Box::new(Messages::invoked())),
                 _ => Reader::Nothing,
             },
         };

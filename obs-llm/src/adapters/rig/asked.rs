@@ -144,7 +144,7 @@ pub(super) fn begin<Op: Operation>(
                 call.model(model);
             }
             if let Body::Bytes(body) = encoded.request.body() {
-                let keeping = call.content.as_mut();
+                let keeping = call.gathered();
                 let keeping = keeping.map(|content| content.keep_request(by_path.wire));
                 if let Some(keeping) = keeping {
                     keeping.push(body, 0);
