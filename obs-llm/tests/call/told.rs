@@ -106,3 +106,40 @@ fn the_newer_names_say_more_and_count_candidates_of_sampling_whole() {
         assert_eq!(record.attr(key), Some(&value), "{key}");
     }
 }
+
+#[test]
+fn chunks_that_come_at_once_cost_no_more_than_one() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    for count in [u32::MAX, u32::MAX, 1] {
+        capture.clock().advance(MS);
+        call.chunks(count);
+    }
+    call.chunks(0);
+    call.end();
+    let all = 2 * u64::from(u32::MAX) + 1;
+    let gaps = "gen_ai.client.operation.time_per_output_chunk";
+    assert_eq!(capture.count(gaps), all - 1);
+    let record = capture.record();
+    let told = |key| record.attr(key).cloned();
+    assert_eq!(told("obs.llm.response.chunks"), Some((all as i64).into()));
+    // All but three came with no time between.
+    assert_eq!(told("obs.llm.response.chunk_gap.max"), Some(0.001.into()));
+}
+
+#[test]
+fn of_what_a_request_says_twice_the_last_counts() {
+    for (said, streams) in [([true, false], false), ([false, true], true)] {
+        let capture = Capture::new();
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        said.into_iter().for_each(|said| call.stream(said));
+        call.content(Content::Text);
+        call.end();
+        let record = capture.record();
+        let told = record.attr("gen_ai.request.stream").cloned();
+        assert_eq!(told, streams.then(|| true.into()), "{said:?}");
+        // Chunks of an answer in one piece have no times.
+        let first = record.attr("gen_ai.response.time_to_first_chunk");
+        assert_eq!(first.is_some(), streams, "{said:?}");
+    }
+}
