@@ -6,6 +6,7 @@ use crate::engine::live::{Flags, Live};
 use crate::event::Event;
 use crate::operation::{Active, Operation};
 use crate::propagation::TraceParent;
+use crate::session::Session;
 use crate::shared::Shared;
 use crate::side::{At, Side, SideBounds};
 use opentelemetry::KeyValue;
@@ -19,6 +20,11 @@ impl Active<'_> {
     #[doc(hidden)]
     pub fn text(&self, key: Key) -> Option<&str> {
         self.0.attributes.text_of(key.as_str())
+    }
+
+    /// Session and user it is done for.
+    pub fn session(&self) -> Option<Arc<Session>> {
+        self.0.session.clone()
     }
 
     /// About so many attributes are set next: room for them is made once.

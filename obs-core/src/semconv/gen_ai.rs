@@ -151,6 +151,8 @@ pub const MAIN_OPERATION_OUTPUT_TOKENS: &str = "gen_ai.client.inference.operatio
 
 /// The event that carries what was said, where content is captured.
 pub const OPERATION_DETAILS: &str = "gen_ai.client.inference.operation.details";
+/// The event of a call that failed.
+pub const OPERATION_EXCEPTION: &str = "gen_ai.client.operation.exception";
 /// The event of an evaluation.
 pub const EVALUATION_RESULT: &str = "gen_ai.evaluation.result";
 
