@@ -2,6 +2,7 @@
 
 pub(crate) mod ending;
 mod estimated;
+mod exception;
 pub(crate) mod finish;
 mod pace;
 pub(crate) mod parameters;
@@ -127,6 +128,7 @@ impl Shared {
             call.by_length.0 = self.by_length.label(by_length::PROVIDER, provider.as_str());
         }
         if let Some(mut active) = call.operation.active() {
+            active.counts_as(self.within(asked));
             kind.annotate(|| Milestone::Started, &mut active);
         }
         call
@@ -281,7 +283,7 @@ impl LlmCall {
     #[inline(always)]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
         if let Some(content) = self.gathered() {
-            let (wire, framing) = scanner.of;
+            let (wire, framing) = scanner.of_next(bytes);
             content.read(wire, framing, bytes);
         }
         scanner.feed(bytes, self);
@@ -430,7 +432,9 @@ impl ResponseSink for LlmCall {
 
     fn finish_reason(&mut self, choice: u32, reason: &str) {
         if self.is_recording() {
-            self.finish.set(choice, reason);
+            if !self.finish.set(choice, reason) {
+                self.count_anomaly(Anomaly::ChoiceUntold);
+            }
             self.foresee();
         }
     }

@@ -66,6 +66,9 @@ impl LlmCall {
         if gathers {
             self.record_content(said, outcome);
         }
+        if outcome.is_error() {
+            self.tell_exception(outcome);
+        }
     }
 
     /// What is known of it from its first moment on, and kept in a few bits until its last: a call waits for most of its life.

@@ -3,13 +3,14 @@
 use super::asked::Asked;
 use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
+use super::failure::is_timeout;
 use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
 use crate::wire::{Framing, ResponseSink, Wire, usage_of_bedrock_headers};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
-use obs_core::current;
+use obs_core::{Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -105,6 +106,7 @@ impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
+    E: 'static,
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
@@ -120,7 +122,10 @@ where
             Ok(response) => Ok(at_head(response, call, reading)),
             Err(error) => {
                 reading.asked.tell(&mut call);
-                call.fail(SERVICE_ERROR);
+                match is_timeout(&error) {
+                    true => call.end_with(Outcome::TIMED_OUT),
+                    false => call.fail(SERVICE_ERROR),
+                }
                 Err(error)
             }
         })

@@ -117,7 +117,7 @@ impl LlmCall {
             })
             .with_severity(Severity::Debug)
             .of(active.trace_parent());
-        if let Some(session) = active.handle().session() {
+        if let Some(session) = active.session() {
             event = event.with_session(session);
         }
         if outcome.is_error() {

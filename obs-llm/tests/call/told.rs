@@ -143,3 +143,25 @@ fn of_what_a_request_says_twice_the_last_counts() {
         assert_eq!(first.is_some(), streams, "{said:?}");
     }
 }
+
+#[test]
+fn a_reason_of_a_ninth_choice_is_an_anomaly_and_the_call_is_whole_at_its_end_alone() {
+    let capture = Capture::new();
+    for choices in [8, 9] {
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        call.choice_count(choices.into());
+        (0..choices).for_each(|choice| call.finish_reason(choice, "stop"));
+        drop(call);
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        call.choice_count(choices.into());
+        (0..choices).for_each(|choice| call.finish_reason(choice, "stop"));
+        ResponseSink::complete(&mut call);
+        drop(call);
+    }
+    let records = capture.records();
+    let ends: Vec<_> = records.iter().map(|record| record.error_type()).collect();
+    assert_eq!(ends, [None, None, Some("cancelled"), None]);
+    let untold = [("obs.anomaly", "choice_untold".into())];
+    let untold = capture.points().sum("obs.llm.anomalies", &untold);
+    assert_eq!(untold.map(|point| point.as_f64()), Some(2.0));
+}

@@ -298,6 +298,29 @@ fn a_stream_holds_less_than_a_kibibyte() {
     }
 }
 
+/// By default most calls over the internet are slow, and their events are told.
+fn one_that_is_slow_holds_no_more() {
+    const STREAMS: usize = 1_000;
+    let telemetry = telemetry(StatsLevel::Base);
+    let llm = Llm::new(&telemetry).with_dialect(Dialect::V1_41);
+    let llm = llm.with_slow(Some(Duration::ZERO), Some(Duration::ZERO));
+    let mut client = LlmClientLayer::of(&llm).layer(Model(&OPENAI));
+    let mut open = |count| {
+        let opened = opened(&mut client, count);
+        collect(&telemetry);
+        opened
+    };
+    let first = open(2 * STREAMS);
+    let before = live();
+    let second = open(STREAMS);
+    let each = (live() - before) / STREAMS as i64;
+    assert!(
+        (700..=1_064).contains(&each),
+        "{each} with the stream itself"
+    );
+    drop((first, second));
+}
+
 fn a_chunk_allocates_nothing() {
     let telemetry = telemetry(StatsLevel::Base);
     let mut client = client(&telemetry);
@@ -427,6 +450,7 @@ const DURATION: &str = "gen_ai.client.operation.duration";
 #[test]
 fn what_is_held_is_little_and_nothing_is_left() {
     a_stream_holds_less_than_a_kibibyte();
+    one_that_is_slow_holds_no_more();
     a_chunk_allocates_nothing();
     switched_off_it_allocates_nothing();
     a_call_allocates_little();

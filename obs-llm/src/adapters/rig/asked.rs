@@ -99,8 +99,7 @@ pub(super) fn begin<Op: Operation>(
     if let Some(by_path) = &by_path {
         operation = LlmOperation::named(by_path.operation).unwrap_or(operation);
     }
-    let kind = settings.llm.kind(operation);
-    if kind.is_disabled() || kind.is_around() {
+    if settings.llm.shared().passes(operation) {
         return None;
     }
     let host = uri.and_then(http::Uri::host);
