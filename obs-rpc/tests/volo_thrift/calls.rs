@@ -8,16 +8,14 @@ use crate::support::{
     listen, order, padded,
 };
 use obs_rpc::obs_core::StatsLevel;
-use obs_rpc::volo_thrift::{ThriftClientLayer, ThriftServerLayer};
+use obs_rpc::volo_thrift::ThriftClientLayer;
 use obs_testing::{AttrValue, CapturedRecord};
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use volo::layer::Layer;
 use volo::service::Service;
 use volo_thrift::ClientError;
-use volo_thrift::codec::default::DefaultMakeCodec;
 use volo_thrift::context::ClientContext;
 use volo_thrift::server::{Router, Server};
 
@@ -306,6 +304,7 @@ async fn a_routers_methods_have_the_names_of_its_services() {
     assert_eq!(names, [text("Shop/Buy"), text("_OTHER")]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_methods_are_configured_others_have_no_name_though_answered() {
     let world = World::new();
     let layer = world.server_layer().with_methods(["Shop/Buy"]);

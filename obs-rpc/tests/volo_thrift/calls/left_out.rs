@@ -37,8 +37,6 @@ async fn a_codec_alone_sees_all_but_the_handler() {
     assert_eq!(status, Some(&AttrValue::Int(418)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-
 /// Both sides by their layers, and with other codecs of Volo's.
 async fn layers_alone<M>(world: &World, make_codec: M) -> SocketAddr
 where
