@@ -273,7 +273,9 @@ impl Attributes {
 
     /// What was set, in order; a key that was set again is there again.
     #[inline(always)]
-    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (Key, Scalar<'_>)> + Clone {
+    pub(crate) fn entries(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (Key, Scalar<'_>)> + DoubleEndedIterator + Clone {
         self.entries.iter().map(|entry| {
             let text = |len: u32| {
                 let start = entry.word as usize;
@@ -358,6 +360,20 @@ impl Attributes {
             }
             index += 1;
         }
+    }
+
+    /// The text that was set last under this key; `None` where none was, or what was set last is no text.
+    pub(crate) fn text_of(&self, key: &str) -> Option<&str> {
+        let (_, value) = { self.entries() }.rfind(|(own, _)| own.as_str() == key)?;
+        match value {
+            Scalar::Text(text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Makes room for so many more at once.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
     }
 
     /// Whether `key` was set after entry `index`.

@@ -22,6 +22,7 @@ use crate::session::Session;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A running operation. Owned, `Send`, one pointer wide; dropping it records a cancelled operation.
@@ -343,8 +344,8 @@ impl Active<'_> {
     }
 
     /// Session, conversation and user it is done for, as they were set last or came from its parent.
-    pub fn session(&self) -> Option<&Session> {
-        self.0.session.as_deref()
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.0.session.as_ref()
     }
 
     /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.

@@ -24,9 +24,9 @@ fn beyond_the_fifteenth_kind_the_innermost_is_known() {
                 ..WORK
             }));
             let kind = rig.telemetry.kind(own);
-            kind.watch_around();
+            let has_room = kind.watch_around();
             // Whoever watches it again takes no more room.
-            kind.watch_around();
+            assert_eq!(kind.watch_around(), has_room);
             kind
         })
         .collect();

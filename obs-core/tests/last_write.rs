@@ -58,11 +58,14 @@ fn handle(operation: &mut Operation) -> OpRef {
     operation.handle().expect("it is recorded")
 }
 
-/// What `writes` leave behind.
-fn after(rig: &Rig, writes: &[(By, usize)]) -> Span {
+/// What `writes` leave behind. After some of them what others were shown is let go of.
+fn after(rig: &Rig, writes: &[(By, usize)], withdraws: impl Fn(usize) -> bool) -> Span {
     let mut operation = rig.root("a");
     for (value, (by, key)) in writes.iter().enumerate() {
         write(&mut operation, *by, KEYS[*key], value as i64);
+        if withdraws(value) {
+            operation.withdraw();
+        }
     }
     operation.end(Outcome::ANSWERED);
     rig.span()
@@ -70,7 +73,14 @@ fn after(rig: &Rig, writes: &[(By, usize)]) -> Span {
 
 #[track_caller]
 fn check(rig: &Rig, writes: &[(By, usize)]) {
-    let span = after(rig, writes);
+    check_withdrawn(rig, writes, |_| false);
+    check_withdrawn(rig, writes, |_| true);
+    check_withdrawn(rig, writes, |at| at % 3 == 1);
+}
+
+#[track_caller]
+fn check_withdrawn(rig: &Rig, writes: &[(By, usize)], withdraws: impl Fn(usize) -> bool) {
+    let span = after(rig, writes, withdraws);
     for (index, key) in KEYS.iter().enumerate() {
         let last = writes.iter().rposition(|(_, written)| *written == index);
         let expected = last.map(|value| Value::I64(value as i64));

@@ -33,9 +33,11 @@ pub(crate) enum Anomaly {
     /// A call whose content was to be told, for which there was no room.
     #[cfg_attr(not(feature = "content"), expect(dead_code, reason = "content's"))]
     ContentDropped,
+    /// A reason of a choice beyond the eighth, of which nothing is kept: such a call is whole only where its format ends.
+    ChoiceUntold,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "malformed_json",
     "malformed_frame",
     "cut",
@@ -46,6 +48,7 @@ const NAMES: [&str; 10] = [
     "out_of_range",
     "out_of_order",
     "content_dropped",
+    "choice_untold",
 ];
 
 static COUNTER: Instrument = Instrument {

@@ -2,6 +2,7 @@
 
 pub(crate) mod ending;
 mod estimated;
+mod exception;
 pub(crate) mod finish;
 mod pace;
 pub(crate) mod parameters;
@@ -45,29 +46,40 @@ pub struct LlmCall {
     pace: Pace,
     pub(crate) usage: Usage,
     pub(crate) finish: FinishReasons,
-    /// How many answers were asked for.
-    choices: u32,
+    /// How many answers were asked for; more than a byte has are never known to be all there.
+    choices: u8,
     error: ErrorType,
     asked: LlmOperation,
     /// OpenAI itself is asked, or at Azure.
     is_openai: bool,
-    /// Labels of the metrics by length, as far as they are known.
-    by_length: Labels,
-    streams: bool,
+    /// Who is asked, and for which model, as the metrics by length number them.
+    by_length: (LabelId, LabelId),
+    /// Whether its chunks have times: [`ASKS`], or [`IS`].
+    stream: u8,
     complete: bool,
-    /// Attributes of OpenAI's are of its formats.
-    in_openais_format: bool,
+    /// In which format the answer comes, where its bytes are read.
+    wire: Option<Wire>,
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// The request asks for a stream.
+const ASKS: u8 = 1;
+/// The answer is one, whatever was asked for.
+const IS: u8 = 1 << 1;
+
+/// What few calls have. A call waits for its answer longer than it works, and thousands may wait: each has room for what most have,
+/// and `tests/client_held` counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// By which tier it is charged, where there are prices.
     tier: Option<Box<str>>,
-    #[expect(
-        clippy::box_collection,
-        reason = "few calls have any, and each has the room"
-    )]
-    stops: Option<Box<Vec<Box<str>>>>,
-    pub(crate) response_id: Option<Box<str>>,
+    stops: Vec<Box<str>>,
+    /// The answer's id, where the record had no room for it.
+    response_id: Option<Box<str>>,
     /// What was said so far, where it is to be told.
-    pub(crate) content: Option<Box<Gathered>>,
+    pub(crate) content: Option<Gathered>,
     /// Where tokens are to be counted.
-    estimator: Option<Box<Estimator>>,
+    estimator: Option<Estimator>,
 }
 
 /// Without what is said in it, and what is to end it.
@@ -106,16 +118,18 @@ impl Shared {
         call.is_openai = is(Provider::OPENAI) || is(Provider::AZURE_AI_OPENAI);
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
-            call.content = content::begin(&self.settings.content, &self.pool, counts);
-            call.estimator = counts.then(Box::default);
+            if let Some(content) = content::begin(&self.settings.content, &self.pool, counts) {
+                call.rare().content = Some(content);
+            }
+            if counts {
+                call.rare().estimator = Some(Estimator::default());
+            }
         }
         if self.settings.by_length && call.is_recording() {
-            let provider = self.by_length.label(by_length::PROVIDER, provider.as_str());
-            call.by_length = Labels::NONE
-                .with(OPERATION, operation)
-                .with(by_length::PROVIDER, provider);
+            call.by_length.0 = self.by_length.label(by_length::PROVIDER, provider.as_str());
         }
         if let Some(mut active) = call.operation.active() {
+            active.counts_as(self.within(asked));
             kind.annotate(|| Milestone::Started, &mut active);
         }
         call
@@ -140,16 +154,23 @@ impl LlmCall {
             error: ErrorType::NONE,
             asked,
             is_openai: false,
-            by_length: Labels::NONE,
-            streams: false,
+            by_length: (LabelId::ABSENT, LabelId::ABSENT),
+            stream: 0,
             complete: false,
-            in_openais_format: true,
-            tier: None,
-            stops: None,
-            response_id: None,
-            content: None,
-            estimator: None,
+            wire: None,
+            rare: None,
         }
+    }
+
+    #[cold]
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What was said so far, where it is to be told.
+    #[inline]
+    pub(crate) fn gathered(&mut self) -> Option<&mut Gathered> {
+        self.rare.as_mut()?.content.as_mut()
     }
 
     /// Whether it records anything: not at [`Disabled`](obs_core::StatsLevel::Disabled), and not after its end.
@@ -181,6 +202,12 @@ impl LlmCall {
         self.operation.enter()
     }
 
+    /// It has been polled for the last time, and its answer may take long.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    pub(crate) fn withdraw(&mut self) {
+        self.operation.withdraw();
+    }
+
     /// Whom it asks: `server.address`, `server.port`.
     pub fn set_server(&mut self, address: &str, port: Option<u16>) {
         let Some(mut active) = self.operation.active() else {
@@ -194,17 +221,7 @@ impl LlmCall {
 
     /// Which format the answer comes in, where one is read.
     pub fn set_wire(&mut self, wire: Wire) {
-        self.operation.set(obs::LLM_WIRE, wire.as_str());
-        self.in_openais_format = matches!(wire, Wire::OpenAiChat | Wire::OpenAiResponses);
-        let kind = match wire {
-            Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
-            Wire::OpenAiResponses => "responses",
-            _ => return,
-        };
-        // Of who speaks OpenAI's format only OpenAI has its interfaces.
-        if self.is_openai {
-            self.say(gen_ai::OPENAI_API_TYPE, kind);
-        }
+        self.wire = Some(wire);
     }
 
     /// The session, and the user, that it is done for.
@@ -224,7 +241,7 @@ impl LlmCall {
 
     /// The answer is streamed, whatever the request said: its chunks have times.
     pub fn set_streams(&mut self) {
-        self.streams = true;
+        self.stream |= IS;
     }
 
     /// A chunk with content is there; of the first one the time since the request counts, of each further one the time since
@@ -250,7 +267,7 @@ impl LlmCall {
         if !self.is_recording() {
             return;
         }
-        match self.streams {
+        match self.streams() {
             true => {
                 let of = (self.shared, self.kind);
                 self.pace.chunks(&mut self.operation, of, count);
@@ -263,9 +280,9 @@ impl LlmCall {
     #[cfg(any(feature = "client", feature = "stream"))]
     pub(crate) fn scanner(&self, wire: Wire, framing: Framing) -> ResponseScanner {
         let scanner = ResponseScanner::new(wire, framing);
-        match self.estimator {
-            Some(_) => scanner.with_texts(),
-            None => scanner,
+        match &self.rare {
+            Some(rare) if rare.estimator.is_some() => scanner.with_texts(),
+            _ => scanner,
         }
     }
 
@@ -273,15 +290,15 @@ impl LlmCall {
     #[cfg(any(feature = "client", feature = "stream"))]
     #[inline(always)]
     pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
-        if let Some(content) = &mut self.content {
-            let (wire, framing) = scanner.of;
+        if let Some(content) = self.gathered() {
+            let (wire, framing) = scanner.of_next(bytes);
             content.read(wire, framing, bytes);
         }
         scanner.feed(bytes, self);
     }
 
     /// The same out of line.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "compression")]
     #[inline(never)]
     pub(crate) fn read_coded(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
         self.read(scanner, bytes);
@@ -321,9 +338,8 @@ impl LlmCall {
     }
 
     /// Whether its chunks have times.
-    #[cfg(feature = "client")]
     pub(crate) fn streams(&self) -> bool {
-        self.streams
+        self.stream != 0
     }
 
     /// Whether no error is known of it.
@@ -334,7 +350,7 @@ impl LlmCall {
 
     /// Whether whoever drops it now has all that was generated.
     pub(crate) fn is_all_there(&self) -> bool {
-        self.complete || self.finish.len() as u32 >= self.choices
+        self.complete || self.finish.len() >= usize::from(self.choices)
     }
 
     /// Ends it: answered, or failed where an error was told.
@@ -387,24 +403,20 @@ impl RequestSink for LlmCall {
         };
         active.set_label_text(MODEL, model);
         if self.shared.settings.by_length {
-            let id = by_length.label(by_length::MODEL, model);
-            self.by_length = self.by_length.with(by_length::MODEL, id);
+            self.by_length.1 = by_length.label(by_length::MODEL, model);
         }
     }
 
     fn stream(&mut self, stream: bool) {
-        // Only if it is.
-        if stream {
-            self.streams = true;
-            self.say(gen_ai::REQUEST_STREAM, true);
-        }
+        // The last word counts, as it does for readers of JSON.
+        self.stream = self.stream & !ASKS | u8::from(stream);
     }
 
     parameters!();
 
     fn service_tier(&mut self, tier: &str) {
         self.set_tier(gen_ai::OPENAI_REQUEST_SERVICE_TIER, tier);
-        if self.tier.is_none() {
+        if { self.rare.as_ref() }.is_none_or(|rare| rare.tier.is_none()) {
             self.price_by(tier);
         }
     }
@@ -412,9 +424,15 @@ impl RequestSink for LlmCall {
 
 impl ResponseSink for LlmCall {
     fn response_id(&mut self, id: &str) {
-        self.operation.set(gen_ai::RESPONSE_ID, id);
-        if self.is_recording() {
-            self.response_id = Some(id.into());
+        let Some(mut active) = self.operation.active() else {
+            return;
+        };
+        active.set(gen_ai::RESPONSE_ID, id);
+        let is_there = active.text(gen_ai::RESPONSE_ID) == Some(id);
+        if !is_there {
+            self.rare().response_id = Some(id.into());
+        } else if let Some(rare) = &mut self.rare {
+            rare.response_id = None;
         }
     }
 
@@ -431,7 +449,9 @@ impl ResponseSink for LlmCall {
 
     fn finish_reason(&mut self, choice: u32, reason: &str) {
         if self.is_recording() {
-            self.finish.set(choice, reason);
+            if !self.finish.set(choice, reason) {
+                self.count_anomaly(Anomaly::ChoiceUntold);
+            }
             self.foresee();
         }
     }
@@ -484,7 +504,8 @@ impl ResponseSink for LlmCall {
     }
 
     fn text(&mut self, content: Content, choice: u32, piece: &str) {
-        if let Some(estimator) = &mut self.estimator {
+        let rare = self.rare.as_mut();
+        if let Some(estimator) = rare.and_then(|rare| rare.estimator.as_mut()) {
             estimator.push(content, choice, piece);
         }
     }
@@ -496,7 +517,10 @@ impl LlmCall {
     }
 
     fn set_tier(&mut self, key: obs_core::Key, tier: &str) {
-        if self.in_openais_format {
+        if matches!(
+            self.wire,
+            None | Some(Wire::OpenAiChat | Wire::OpenAiResponses)
+        ) {
             self.say(key, tier);
         }
     }
@@ -504,8 +528,26 @@ impl LlmCall {
     /// Its price depends on the tier: on that of the request, where the answer tells none.
     fn price_by(&mut self, tier: &str) {
         if self.is_recording() && self.shared.settings.prices.is_some() {
-            self.tier = Some(tier.into());
+            self.rare().tier = Some(tier.into());
         }
+    }
+
+    /// The answer's id, as it was told last.
+    pub(crate) fn answer_id(&mut self) -> Option<Box<str>> {
+        let kept = { self.rare.as_ref() }.and_then(|rare| rare.response_id.as_ref());
+        if let Some(id) = kept {
+            return Some(id.clone());
+        }
+        let active = self.operation.active()?;
+        active.text(gen_ai::RESPONSE_ID).map(Into::into)
+    }
+
+    fn set_choices(&mut self, count: u64) {
+        self.choices = u8::try_from(count).unwrap_or(u8::MAX);
+    }
+
+    fn stops(&mut self) -> &mut Vec<Box<str>> {
+        &mut self.rare().stops
     }
 
     fn set_count(&mut self, key: obs_core::Key, count: u64) {
@@ -516,7 +558,7 @@ impl LlmCall {
     fn say<'v>(&mut self, key: obs_core::Key, value: impl Into<Set<'v>>) {
         let value = value.into();
         self.operation.set(key, value);
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.say(key, value);
         }
     }

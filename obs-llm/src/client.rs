@@ -3,6 +3,7 @@
 mod asked;
 mod body;
 mod coding;
+mod failure;
 pub(crate) mod future;
 mod hint;
 mod inject;

@@ -487,6 +487,29 @@ pub(crate) mod by_length {
     };
 }
 
+/// A sort of calls, by which those within one are known: nothing is ever started of it, and it measures nothing.
+const fn sort(name: &'static str) -> Descriptor {
+    Descriptor {
+        name,
+        span_kind: SpanKind::Client,
+        scope: &SCOPE,
+        labels: &[],
+        method: None,
+        errors: &[],
+        duration: None,
+        stages: &[],
+        measures: &[],
+        quantities: &[],
+        in_flight: None,
+        span_name: |_, name| name.push_str("llm"),
+    }
+}
+
+/// Inferences of either dialect.
+pub(crate) static WITHIN_INFERENCE: Descriptor = sort("llm.within.inference");
+/// All other calls.
+pub(crate) static WITHIN_OTHER: Descriptor = sort("llm.within.other");
+
 /// Attributes of the tokens of a call, by the dialect.
 pub(crate) const fn cache_write_key(dialect: Dialect) -> Key {
     match dialect {

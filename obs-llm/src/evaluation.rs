@@ -188,7 +188,7 @@ impl FromStr for CallId {
 impl LlmCall {
     /// What to evaluate it by when it has ended; `None` where nothing is recorded. The answer's id is in it once that is told.
     pub fn id(&mut self) -> Option<CallId> {
-        let response = self.response_id.clone();
+        let response = self.answer_id();
         let trace_parent = self.operation.active()?.trace_parent();
         Some(CallId {
             trace_parent,

@@ -116,8 +116,9 @@
 //! **Events**: `obs.llm.slow`, once for a first chunk and once for a gap that took longer than [is set](Llm::with_slow), at the moment
 //! when it is known, with the ids of the trace. `gen_ai.evaluation.result`, for each [`evaluation`]. With the feature
 //! `content`, and where content is asked for on events, `gen_ai.client.inference.operation.details` at the end of each inference.
-//! `gen_ai.client.operation.exception`, which the conventions have beside them, is not: texts of errors are never recorded, and the
-//! type is the span's `error.type`.
+//! By v1.41 that one is opt-in; by `main` it is recommended, and is there, too, only where content is asked for: without content it
+//! would be the span once more. `gen_ai.client.operation.exception`, by `main` alone, for each call that failed, timed out or panicked,
+//! sampled or not: its `exception.type` is the span's `error.type`, and its message, the text of an error, is never recorded.
 //!
 //! By `main` of the conventions ([`Dialect::Main`]) the first three metrics are `gen_ai.client.inference.{duration,
 //! time_to_first_chunk, time_per_output_chunk}`, tokens are counters `gen_ai.client.inference.usage.*` by modality with histograms
@@ -135,6 +136,7 @@
 //! | an HTTP status from 400 on without such a body | failed | the status |
 //! | the answer ends, but not as its format ends | failed | `incomplete_response` |
 //! | the connection breaks; the service inside returns an error | failed | `body_error`, `service_error` |
+//! | that error is a timeout's (tower's, tokio's, reqwest's, the system's) | timed out | `timeout` |
 //! | it is dropped: by its reader, with the operation around it | cancelled | `cancelled` |
 //! | the same after its deadline | timed out | `timeout` |
 //! | the service or the body inside panics | panicked | `panic` |

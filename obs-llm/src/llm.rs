@@ -5,7 +5,7 @@ use crate::bill::{CountTokens, Price};
 use crate::call::LlmCall;
 use crate::content::{Capture, Pool};
 use crate::descriptor::by_length::BY_LENGTH;
-use crate::descriptor::{LlmOperation, MODEL, PROVIDER};
+use crate::descriptor::{LlmOperation, MODEL, PROVIDER, WITHIN_INFERENCE, WITHIN_OTHER};
 use crate::dialect::Dialect;
 use crate::provider::Provider;
 use obs_core::{Kind, Parent, Telemetry};
@@ -49,6 +49,12 @@ pub(crate) struct Settings {
     pub(crate) counts_estimates: bool,
 }
 
+/// What most calls set while they run: the most tokens, the temperature, the answer's id, its tier and its fingerprint. Labels, and
+/// what is said at the end, are not among them.
+const ATTRIBUTES: u16 = 5;
+/// Bytes of text in these.
+const TEXT: u16 = 64;
+
 /// What all calls of one [`Llm`] share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -57,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) inferences: &'static Kind,
     pub(crate) others: &'static Kind,
     pub(crate) by_length: &'static Kind,
+    /// What stands within an inference, and within any other call, as it is known there.
+    within: [&'static Kind; 2],
     /// In ticks; none is longer than `u64::MAX`.
     pub(crate) slow_first_chunk: u64,
     pub(crate) slow_chunk_gap: u64,
@@ -193,9 +201,16 @@ impl Llm {
             let settings = self.settings.clone();
             let kind = |operation| self.telemetry.kind(settings.dialect.descriptor(operation));
             let (inferences, others) = (kind(LlmOperation::Chat), kind(LlmOperation::Embeddings));
-            // What stands within one of them, however deep, is no call of its own.
-            inferences.watch_around();
-            others.watch_around();
+            // What stands within one of them, however deep, is no call of its own. One kind may be both, and a process may watch more
+            // than it has room for: then the innermost is known.
+            let sorts = [(&WITHIN_INFERENCE, inferences), (&WITHIN_OTHER, others)];
+            let within = sorts.map(|(sort, kind)| {
+                let sort = self.telemetry.kind(sort);
+                if sort.watch_around() { sort } else { kind }
+            });
+            for kind in [inferences, others] {
+                kind.set_room(ATTRIBUTES, TEXT);
+            }
             let ticks =
                 |slow: Option<Duration>| slow.map_or(u64::MAX, |slow| inferences.ticks(slow));
             Box::leak(Box::new(Shared {
@@ -203,6 +218,7 @@ impl Llm {
                 inferences,
                 others,
                 by_length: self.telemetry.kind(&BY_LENGTH),
+                within,
                 slow_first_chunk: ticks(settings.slow_first_chunk),
                 slow_chunk_gap: ticks(settings.slow_chunk_gap),
                 anomalies: Anomalies::new(&self.telemetry),
@@ -218,6 +234,22 @@ impl Shared {
     #[cfg(feature = "async-openai")]
     pub(crate) fn is_disabled(&self) -> bool {
         self.inferences.is_disabled() && self.others.is_disabled()
+    }
+
+    /// As what a call of this operation is known by those within it.
+    pub(crate) fn within(&self, operation: LlmOperation) -> &'static Kind {
+        let [inference, other] = self.within;
+        if operation.is_inference() {
+            inference
+        } else {
+            other
+        }
+    }
+
+    /// Whether nobody is to observe a call of this operation that starts here: it is switched off, or part of one of its sort that is
+    /// observed already. An embedding that an inference asks for is a call of its own.
+    pub(crate) fn passes(&self, operation: LlmOperation) -> bool {
+        self.kind(operation).is_disabled() || self.within(operation).is_around()
     }
 
     pub(crate) fn kind(&self, operation: LlmOperation) -> &'static Kind {

@@ -47,7 +47,7 @@ impl Finished {
     }
 }
 
-pub(crate) const fn begin(_: &Capture, _: &'static Pool, _: bool) -> Option<Box<Gathered>> {
+pub(crate) const fn begin(_: &Capture, _: &'static Pool, _: bool) -> Option<Gathered> {
     None
 }
 

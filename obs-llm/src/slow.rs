@@ -23,7 +23,7 @@ impl Slow {
             active.force_keep();
         }
         let kind = active.kind();
-        let session = active.handle().session();
+        let session = active.session().cloned();
         let mut event = LogEvent::new(obs::LLM_SLOW, Body::Empty)
             .with_scope(&SCOPE)
             .with_severity(Severity::Warn)

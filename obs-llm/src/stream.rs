@@ -46,6 +46,7 @@ impl<S, O> InstrumentedStream<S, O> {
     /// Of chunks that `observe` understands. Chunks of a stream have times, whatever the request said.
     pub fn new(inner: S, mut call: LlmCall, observe: O) -> Self {
         call.set_streams();
+        call.withdraw();
         Self {
             inner,
             call,

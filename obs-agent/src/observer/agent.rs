@@ -11,7 +11,7 @@ use crate::output::AgentOutput;
 use crate::run::Starting;
 use obs_core::otel::{Array, KeyValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, LabelId, Labels};
+use obs_core::{Active, LabelId, Labels, Session};
 use obs_llm::{Dialect, Tokens};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -85,7 +85,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
 
 /// What it does is done for its conversation, whoever records it.
 fn converse(active: &mut Active<'_>, conversation: &str, depth: u32) {
-    let around = active.session().cloned().unwrap_or_default();
+    let around = active.session().map(|session| Session::clone(session)).unwrap_or_default();
     let is_known =
         around.session_id.is_some() || around.conversation_id.as_deref() == Some(conversation);
     if depth > 0 && !is_known {

@@ -147,13 +147,37 @@ fn collect_rest(live: &mut Live, engine: &Engine) {
     }
 }
 
-fn collect_side(live: &mut Live, engine: &Engine) {
-    // The context first: its span holds the shared part, which then may be used again. What else is in it is of users.
+/// Lets go of what others were shown of it, unless somebody has kept it. What was written there is in the record.
+#[cold]
+#[inline(never)]
+pub(crate) fn withdraw(live: &mut Live) {
+    // A provider's span is the record itself; and in a forked child it is the parent's.
+    if live.flags.has(Flags::SDK) || live.is_of_parent() {
+        return;
+    }
+    let kind = live.kind;
+    drop_context(live, kind.engine);
+    let is_alone = |shared: &Arc<_>| Arc::strong_count(shared) == 1;
+    if live.flags.has(Flags::SHARED) && live.shared.as_ref().is_some_and(is_alone) {
+        collect_side(live, kind.engine);
+        live.flags.unset(Flags::SHARED);
+        live.attributes.unwatch(&kind.bounds);
+        live.shared = None;
+    }
+}
+
+/// What is in it beside our span is of users.
+fn drop_context(live: &mut Live, engine: &Engine) {
     if let Some(context) = live.context.take()
         && contain(|| drop(context)).is_none()
     {
         engine.counts.panics.add(1);
     }
+}
+
+fn collect_side(live: &mut Live, engine: &Engine) {
+    // The context first: its span holds the shared part, which then may be used again.
+    drop_context(live, engine);
     let Some(shared) = &live.shared else { return };
     // Whoever still carries it may start a child later, which asks what was decided here.
     let (side, family) = shared.close(Arc::strong_count(shared) > 1);

@@ -59,6 +59,18 @@ impl TickHistogram {
         }
     }
 
+    /// So many of the same ticks, which are so many all together.
+    pub(crate) fn record_times(
+        &self,
+        cells: &Cells,
+        (ticks, all): (u64, u64),
+        times: u64,
+        owned: bool,
+    ) {
+        cells.add(self.offset, all, owned);
+        cells.add(self.cell(ticks), times, owned);
+    }
+
     #[inline(always)]
     pub(crate) fn record(&self, cells: &Cells, ticks: u64, owned: bool) {
         cells.add(self.offset, ticks, owned);

@@ -11,7 +11,7 @@ use crate::contain::contain;
 use crate::context::{self, ContextMode};
 use crate::descriptor::{Descriptor, Histogram};
 use crate::engine::lent::MethodLevel;
-use crate::engine::live::Live;
+use crate::engine::live::{Live, ROOM};
 use crate::event::Event;
 use crate::label::{LabelId, Labels, Space, Values};
 use crate::level::{LevelCell, StatsLevel};
@@ -71,6 +71,8 @@ pub struct Kind {
     error_label: Option<usize>,
     /// The flag of what runs within it, if it is watched.
     around: AtomicU32,
+    /// What its fresh records have room for.
+    pub(crate) room: AtomicU32,
 }
 
 impl std::fmt::Debug for Kind {
@@ -219,6 +221,7 @@ impl Kind {
             bounds: engine.config.bounds,
             redacts: !engine.config.redactors.is_empty(),
             around: AtomicU32::new(0),
+            room: AtomicU32::new(ROOM),
             label_keys: crate::record::walk::bits(labels.iter().map(|label| label.key.as_str())),
             error_label: labels
                 .iter()

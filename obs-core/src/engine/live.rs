@@ -12,6 +12,7 @@ use crate::side::Side;
 use crate::timeline::Timeline;
 use opentelemetry::Context;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub(crate) type TraceFamily = Family<Box<Live>>;
 
@@ -191,9 +192,24 @@ impl std::fmt::Debug for Live {
 const ENTRIES: usize = 7;
 const TEXT: usize = 96;
 
+/// The same as a kind keeps it: entries above, bytes of text below.
+pub(crate) const ROOM: u32 = (ENTRIES as u32) << 16 | TEXT as u32;
+
+impl Kind {
+    /// A fresh record of this kind has room for so many attributes, and so many bytes of their texts: what most have while they run,
+    /// for kinds of which many run for long. Room for more is made where it is needed.
+    #[doc(hidden)]
+    pub fn set_room(&self, attributes: u16, text: u16) {
+        let room = u32::from(attributes) << 16 | u32::from(text);
+        self.room.store(room, Ordering::Relaxed);
+    }
+}
+
 impl Live {
     #[cold]
     pub(crate) fn fresh(kind: &'static Kind) -> Box<Self> {
+        let room = kind.room.load(Ordering::Relaxed);
+        let (entries, text) = ((room >> 16) as usize, (room & 0xffff) as usize);
         Box::new(Self {
             kind,
             trace_id: 0,
@@ -216,7 +232,7 @@ impl Live {
             measures: [0; 4],
             tracestate: (0, 0),
             timeline: Timeline::default(),
-            attributes: Attributes::with_room(ENTRIES, TEXT, &kind.bounds),
+            attributes: Attributes::with_room(entries, text, &kind.bounds),
             session: None,
             family: None,
             joined: None,

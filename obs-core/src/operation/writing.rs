@@ -1,8 +1,10 @@
 //! What is written into the record while the operation runs, and read of it.
 
 use crate::attributes::{Key, Set};
+use crate::engine::finish;
 use crate::engine::live::{Flags, Live};
 use crate::event::Event;
+use crate::operation::{Active, Operation};
 use crate::propagation::TraceParent;
 use crate::shared::Shared;
 use crate::side::{At, Side, SideBounds};
@@ -10,6 +12,35 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use std::borrow::Cow;
 use std::sync::Arc;
+
+impl Active<'_> {
+    /// The text that its owner set last under this key, as long as the record has it: not where there was no room for it, and cut
+    /// where that was. For layers that need it once more, and would have to keep it.
+    #[doc(hidden)]
+    pub fn text(&self, key: Key) -> Option<&str> {
+        self.0.attributes.text_of(key.as_str())
+    }
+
+    /// About so many attributes are set next: room for them is made once.
+    #[doc(hidden)]
+    pub fn expect(&mut self, attributes: usize) {
+        self.0.attributes.reserve(attributes);
+    }
+}
+
+impl Operation {
+    /// Lets go of what OpenTelemetry and handles were shown of it, where nobody has kept that: for layers that go on for long after
+    /// they were polled for the last time. Where it is asked for again, it is made again.
+    #[doc(hidden)]
+    #[inline]
+    pub fn withdraw(&mut self) {
+        if let Some(live) = &mut self.0
+            && (live.context.is_some() || live.flags.has(Flags::SHARED))
+        {
+            finish::withdraw(live);
+        }
+    }
+}
 
 impl Live {
     /// The text of a label for whose metrics there is no number left: the span has it all the same.

@@ -202,6 +202,8 @@ pub const MAIN_INVOKE_WORKFLOW_DURATION: &str = "gen_ai.invoke_workflow.duration
 
 /// The event that carries what was said, where content is captured.
 pub const OPERATION_DETAILS: &str = "gen_ai.client.inference.operation.details";
+/// The event of a call that failed.
+pub const OPERATION_EXCEPTION: &str = "gen_ai.client.operation.exception";
 /// The event of an evaluation.
 pub const EVALUATION_RESULT: &str = "gen_ai.evaluation.result";
 

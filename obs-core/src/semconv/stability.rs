@@ -343,6 +343,7 @@ pub const EVENTS: &[(&str, Stability)] =
 /// Events that are log records.
 pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (gen_ai::OPERATION_DETAILS, Development),
+    (gen_ai::OPERATION_EXCEPTION, Development),
     (gen_ai::EVALUATION_RESULT, Development),
     (obs::LLM_SLOW, Ours),
     (obs::agent::DETAILS, Ours),

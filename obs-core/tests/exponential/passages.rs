@@ -42,3 +42,32 @@ fn each_passage_counts_whichever_thread_sees_it_and_the_events_are_one_more() {
         32
     );
 }
+
+#[test]
+fn many_at_once_are_what_each_of_them_is() {
+    let points = |at_once: bool| {
+        let rig = rig_with(false, |builder| {
+            builder
+                .with_level(StatsLevel::Detailed)
+                .with_histograms(ExponentialHistogram::default())
+        });
+        let mut operation = rig.root("chat");
+        let active = operation.active().expect("recording");
+        let (kind, labels, start) = (active.kind(), active.labels(), active.started());
+        rig.advance_ms(40);
+        let end = kind.now();
+        for (from, to, times) in [(start, end, 300), (end, end, 7), (start, end, 0)] {
+            if at_once {
+                kind.record_stages(labels, 0, (from, to), times);
+            } else {
+                (0..times).for_each(|_| kind.record_stage(labels, 0, from, to));
+            }
+        }
+        // A stage that there is not.
+        kind.record_stages(labels, 1, (start, end), 5);
+        histogram(&all(&rig.telemetry), STAGE, &[("test.step", "chat")])
+    };
+    let (at_once, each) = (points(true), points(false));
+    assert_eq!(at_once.count, 307);
+    assert_eq!(format!("{at_once:?}"), format!("{each:?}"));
+}

@@ -158,8 +158,7 @@ impl Client {
 
     /// A call, if nobody observes it yet.
     fn begin(&self, operation: LlmOperation, model: &ModelSpec) -> Option<LlmCall> {
-        let kind = self.llm.kind(operation);
-        if kind.is_disabled() || kind.is_around() {
+        if self.llm.shared().passes(operation) {
             return None;
         }
         let (name, adapter, at) = match model {

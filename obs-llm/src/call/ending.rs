@@ -1,19 +1,23 @@
 //! What is recorded when a call ends, however it does.
 
-use super::LlmCall;
 use super::finish::FinishReasons;
+use super::{ASKS, LlmCall};
 use crate::anomaly::Anomaly;
 use crate::bill::Bill;
 use crate::descriptor::{
     ADDRESS, COST, INPUT_USAGE, LlmOperation, MAIN_CACHE_READ, MAIN_CACHE_WRITE, MAIN_CALL_INPUT,
-    MAIN_CALL_OUTPUT, MAIN_INPUT, MAIN_OUTPUT, MAIN_REASONING, MODEL, OUTPUT_USAGE, PROVIDER,
-    RESPONSE_MODEL, by_length, cache_write_key,
+    MAIN_CALL_OUTPUT, MAIN_INPUT, MAIN_OUTPUT, MAIN_REASONING, MODEL, OPERATION, OUTPUT_USAGE,
+    PROVIDER, RESPONSE_MODEL, by_length, cache_write_key,
 };
 use crate::dialect::Dialect;
 use crate::usage::{Tokens, Usage};
+use crate::wire::Wire;
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, Key, LabelId, Milestone, Moment, Operation, Outcome};
+use obs_core::{Active, Event, Key, LabelId, Labels, Milestone, Moment, Operation, Outcome, Set};
+
+/// About so many attributes are set at the end.
+const AT_THE_END: usize = 11;
 
 impl LlmCall {
     /// Ends it if it has not ended: nothing that is told afterwards counts.
@@ -38,10 +42,15 @@ impl LlmCall {
 
     fn record(&mut self, outcome: Outcome) {
         if outcome.is_error() && self.asked.is_inference() {
-            self.finish.cut(self.choices);
+            self.finish.cut(self.choices.into());
         }
-        let gathers = self.content.is_some();
-        let said = self.content.take().and_then(|content| content.finish());
+        if let Some(mut active) = self.operation.active() {
+            active.expect(AT_THE_END);
+        }
+        self.describe_request();
+        let content = self.rare.as_mut().and_then(|rare| rare.content.take());
+        let gathers = content.is_some();
+        let said = content.and_then(|content| content.finish());
         self.estimate(said.as_ref(), outcome);
         annotate(&mut self.operation, self.pace.first(), self.pace.slow() > 0);
         self.describe();
@@ -57,6 +66,29 @@ impl LlmCall {
         if gathers {
             self.record_content(said, outcome);
         }
+        if outcome.is_error() {
+            self.tell_exception(outcome);
+        }
+    }
+
+    /// What is known of it from its first moment on, and kept in a few bits until its last: a call waits for most of its life.
+    fn describe_request(&mut self) {
+        if self.stream & ASKS != 0 {
+            self.say(gen_ai::REQUEST_STREAM, true);
+        }
+        let Some(wire) = self.wire else { return };
+        if let Some(mut active) = self.operation.active() {
+            active.set_static(obs::LLM_WIRE, wire.as_str());
+        }
+        let kind = match wire {
+            Wire::OpenAiChat if self.asked != LlmOperation::Embeddings => "chat_completions",
+            Wire::OpenAiResponses => "responses",
+            _ => return,
+        };
+        // Of who speaks OpenAI's format only OpenAI has its interfaces.
+        if self.is_openai {
+            self.say(gen_ai::OPENAI_API_TYPE, Set::Static(kind));
+        }
     }
 
     fn describe(&mut self) {
@@ -66,13 +98,12 @@ impl LlmCall {
             return;
         };
         let dialect = self.shared.settings.dialect;
-        describe(
-            &mut active,
-            &self.finish,
-            self.stops.take().map(|stops| *stops),
-            &self.usage,
-            dialect,
-        );
+        let stops = { self.rare.as_mut() }.map(|rare| std::mem::take(&mut rare.stops));
+        let stops = stops.filter(|stops| !stops.is_empty());
+        describe(&mut active, &self.finish, stops, &self.usage, dialect);
+        if let Some(first) = pace.first() {
+            active.stamp_at(Event::FIRST_OUTPUT, first);
+        }
         // An answer in one piece has none.
         if let Some(seconds) = first_chunk {
             active.set(obs::LLM_CHUNKS, pace.counted() as i64);
@@ -180,10 +211,13 @@ impl LlmCall {
         let (kind, started) = (self.shared.by_length, active.started());
         let input = by_length::input(self.usage.get(Tokens::Input));
         let output = by_length::output(self.usage.get(Tokens::Output));
-        let by_input = self
-            .by_length
-            .with(by_length::INPUT, LabelId::closed(input));
-        let by_output = { self.by_length }.with(by_length::OUTPUT, LabelId::closed(output));
+        let (provider, model) = self.by_length;
+        let labels = Labels::NONE
+            .with(OPERATION, LabelId::closed(self.asked as u16))
+            .with(by_length::PROVIDER, provider)
+            .with(by_length::MODEL, model);
+        let by_input = labels.with(by_length::INPUT, LabelId::closed(input));
+        let by_output = labels.with(by_length::OUTPUT, LabelId::closed(output));
         if let Some(first) = self.pace.first() {
             kind.record_stage(by_input, by_length::FIRST_CHUNK, started, first);
         }
@@ -211,7 +245,7 @@ impl LlmCall {
         )
         .with_request_model(asked.as_deref())
         .with_response_model(answered.as_deref())
-        .with_service_tier(self.tier.as_deref())
+        .with_service_tier(self.rare.as_ref().and_then(|rare| rare.tier.as_deref()))
         .with_server_address(server.as_deref())
         .with_unix_seconds(Some(self.kind.unix_nanos() / 1_000_000_000));
         let price = self.kind.contain(None, || prices.price(&bill));

@@ -12,7 +12,8 @@ use obs_core::{End, Outcome};
 impl LlmCall {
     /// Counts what was seen, if that is asked for and the provider told nothing of it.
     pub(super) fn estimate(&mut self, said: Option<&Finished>, outcome: Outcome) {
-        let Some(mut estimator) = self.estimator.take() else {
+        let estimator = self.rare.as_mut().and_then(|rare| rare.estimator.take());
+        let Some(mut estimator) = estimator else {
             return;
         };
         // What was refused, or never got there, used nothing. What was left before its first chunk may have been read.

@@ -45,10 +45,10 @@ pub(crate) struct FinishReasons {
 const OTHER: u8 = u8::MAX;
 
 impl FinishReasons {
-    /// The last one counts. Of choices beyond the eighth nothing is kept.
-    pub(crate) fn set(&mut self, choice: u32, reason: &str) {
+    /// The last one counts. Of choices beyond the eighth nothing is kept: whether it was.
+    pub(crate) fn set(&mut self, choice: u32, reason: &str) -> bool {
         let Some(place) = self.choices.get_mut(choice as usize) else {
-            return;
+            return false;
         };
         match KNOWN.iter().position(|known| *known == reason) {
             Some(known) => *place = known as u8 + 1,
@@ -59,6 +59,7 @@ impl FinishReasons {
                 others.push((choice as u8, reason.into()));
             }
         }
+        true
     }
 
     /// Of so many choices, those that were cut: choices that came to their end keep their reasons.
@@ -122,7 +123,7 @@ mod tests {
         assert!(reasons.iter().eq(["another"]));
         reasons.set(0, "stop");
         assert!(reasons.iter().eq(["stop"]));
-        reasons.set(8, "stop");
+        assert!(!reasons.set(8, "stop"));
         assert_eq!(reasons.len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
-use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Operation, Passages};
+use obs_core::{Active, Kind, Labels, Milestone, Moment, Operation, Passages};
 use std::time::Duration;
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
@@ -13,6 +13,8 @@ pub(crate) struct Pace {
     last: Option<Moment>,
     /// The longest gap, in ticks.
     longest: u64,
+    /// A gap of fewer ticks is neither the longest nor slow: one comparison for both.
+    calm: u64,
     /// No answer has as many as would not fit.
     chunks: u64,
     slow: u32,
@@ -64,11 +66,8 @@ impl Pace {
         self.last = Some(now);
         self.chunks = self.chunks.wrapping_add(1);
         let took = now.ticks_since(last);
-        if took > self.longest {
-            self.note_longest(took);
-        }
-        if took >= shared.slow_chunk_gap {
-            self.slow_gap(operation, shared, took);
+        if took >= self.calm {
+            self.note(operation, shared, took);
         }
         let labels = || labels(operation);
         kind.gather_stage(labels, CHUNK_GAP, (last, now), &mut self.gaps);
@@ -98,9 +97,9 @@ impl Pace {
             return;
         };
         self.chunks = self.chunks.wrapping_add(at_once.into());
-        for _ in 0..at_once {
-            let labels = || labels(operation);
-            of.1.gather_stage(labels, CHUNK_GAP, (now, now), &mut self.gaps);
+        if at_once > 0 {
+            let labels = labels(operation);
+            of.1.record_stages(labels, CHUNK_GAP, (now, now), at_once.into());
         }
     }
 
@@ -128,11 +127,15 @@ impl Pace {
         self.last = None;
     }
 
-    /// Longer ones are rare: each is longer than all before.
+    /// Rare: each is longer than all before, or slow.
     #[cold]
     #[inline(never)]
-    fn note_longest(&mut self, took: u64) {
-        self.longest = took;
+    fn note(&mut self, operation: &mut Operation, shared: &'static Shared, took: u64) {
+        self.longest = self.longest.max(took);
+        self.calm = self.longest.saturating_add(1).min(shared.slow_chunk_gap);
+        if took >= shared.slow_chunk_gap {
+            self.slow_gap(operation, shared, took);
+        }
     }
 
     /// Records what is still gathered: at the end, before which nobody else does.
@@ -140,8 +143,6 @@ impl Pace {
         kind.record_gathered(labels, CHUNK_GAP, &mut self.gaps);
     }
 
-    #[cold]
-    #[inline(never)]
     fn slow_gap(&mut self, operation: &mut Operation, shared: &'static Shared, took: u64) {
         let Some(active) = operation.active() else {
             return;
@@ -165,7 +166,6 @@ fn first_chunk(
     (shared, kind): (&'static Shared, &'static Kind),
     now: Moment,
 ) {
-    active.stamp_at(Event::FIRST_OUTPUT, now);
     let started = active.started();
     kind.record_stage(active.labels(), FIRST_CHUNK, started, now);
     let took = now.ticks_since(started);

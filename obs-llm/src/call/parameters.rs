@@ -1,7 +1,7 @@
 //! What a request asks for, as the spans of both sides say it.
 
 /// What of [`RequestSink`](crate::wire::RequestSink) is said alike by a call and by a request on the side that answers: whoever has
-/// `operation`, `choices` and `stops`, and says its `dialect()`.
+/// an `operation` and `stops()`, is told by `set_choices()`, and says its `dialect()`.
 macro_rules! parameters {
     () => {
         fn max_tokens(&mut self, tokens: u64) {
@@ -38,7 +38,7 @@ macro_rules! parameters {
         fn choice_count(&mut self, count: u64) {
             if count != 1 {
                 // Of none that is asked for there is an answer all the same: what it was refused with, or one.
-                self.choices = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+                self.set_choices(count.max(1));
                 self.set_count(gen_ai::REQUEST_CHOICE_COUNT, count);
             }
         }
@@ -47,7 +47,7 @@ macro_rules! parameters {
             /// OpenAI takes four, Anthropic thousands.
             const MOST: usize = 8;
             if self.is_recording() {
-                let stops = self.stops.get_or_insert_default();
+                let stops = self.stops();
                 if stops.len() < MOST {
                     stops.push(text.into());
                 }

@@ -249,13 +249,15 @@ impl Reader {
     #[inline(always)]
     fn read(&mut self, bytes: &[u8], call: &mut LlmCall) -> Result<(), Unreadable> {
         let scanner = &mut self.scanner;
-        // Nearly all come as they are.
-        if let Coding::Identity = self.coding {
-            call.read(scanner, bytes);
-            return Ok(());
+        match &mut self.coding {
+            // Nearly all come so.
+            Coding::Identity => {
+                call.read(scanner, bytes);
+                Ok(())
+            }
+            #[cfg(feature = "compression")]
+            Coding::Coded(decoder) => decoder.feed(bytes, |bytes| call.read_coded(scanner, bytes)),
         }
-        self.coding
-            .feed(bytes, |bytes| call.read_coded(scanner, bytes))
     }
 }
 

@@ -34,28 +34,27 @@ pub(crate) enum Coding {
     /// They are decoded.
     #[cfg(feature = "compression")]
     Coded(Box<Decoder>),
-    /// They cannot be read: in a coding that is not known here, or in several.
-    Unknown,
 }
 
-/// It cannot be read further: it is none of its coding, its window is too large, or it is too much.
+/// It cannot be read, or not further: its coding is not known here, or there are several; it is none of its coding, its window is
+/// too large, or it is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
 impl Coding {
     /// What the head of an answer says of its body.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Unreadable> {
         let mut said = headers.get_all(header::CONTENT_ENCODING).iter();
         let Some(first) = said.next() else {
-            return Self::Identity;
+            return Ok(Self::Identity);
         };
         let name = first.to_str().unwrap_or_default().trim();
         if said.next().is_some() {
-            return Self::Unknown;
+            return Err(Unreadable);
         }
         let is = |one: &str| name.eq_ignore_ascii_case(one);
         if is("identity") || name.is_empty() {
-            return Self::Identity;
+            return Ok(Self::Identity);
         }
         #[cfg(feature = "compression")]
         {
@@ -70,34 +69,16 @@ impl Coding {
             {
                 Method::Zstd(zstd)
             } else {
-                return Self::Unknown;
+                return Err(Unreadable);
             };
-            Self::Coded(Box::new(Decoder {
+            Ok(Self::Coded(Box::new(Decoder {
                 method,
                 piece: [0; PIECE],
                 decoded: 0,
-            }))
+            })))
         }
         #[cfg(not(feature = "compression"))]
-        Self::Unknown
-    }
-
-    /// Reads the next bytes, telling `read` what they stand for.
-    #[inline]
-    pub(crate) fn feed(
-        &mut self,
-        bytes: &[u8],
-        mut read: impl FnMut(&[u8]),
-    ) -> Result<(), Unreadable> {
-        match self {
-            Self::Identity => {
-                read(bytes);
-                Ok(())
-            }
-            #[cfg(feature = "compression")]
-            Self::Coded(decoder) => decoder.feed(bytes, read),
-            Self::Unknown => Err(Unreadable),
-        }
+        Err(Unreadable)
     }
 }
 
@@ -137,7 +118,12 @@ impl std::fmt::Debug for Decoder {
 
 #[cfg(feature = "compression")]
 impl Decoder {
-    fn feed(&mut self, mut bytes: &[u8], mut read: impl FnMut(&[u8])) -> Result<(), Unreadable> {
+    /// Reads the next bytes, telling `read` what they stand for.
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        mut read: impl FnMut(&[u8]),
+    ) -> Result<(), Unreadable> {
         let at_once = MOST_AT_ONCE.saturating_add(16 * bytes.len() as u64);
         let most = self.decoded.saturating_add(at_once).min(MOST);
         loop {

@@ -3,12 +3,14 @@
 use super::asked::Asked;
 use super::body::{Reader, ResponseBody};
 use super::coding::Coding;
+use super::failure::is_timeout;
+use crate::anomaly::Anomaly;
 use crate::call::LlmCall;
 use crate::descriptor::SERVICE_ERROR;
 use crate::wire::{Framing, ResponseSink, Wire, usage_of_bedrock_headers};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
-use obs_core::current;
+use obs_core::{Outcome, current};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -104,6 +106,7 @@ impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
+    E: 'static,
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
@@ -119,7 +122,10 @@ where
             Ok(response) => Ok(at_head(response, call, reading)),
             Err(error) => {
                 reading.asked.tell(&mut call);
-                call.fail(SERVICE_ERROR);
+                match is_timeout(&error) {
+                    true => call.end_with(Outcome::TIMED_OUT),
+                    false => call.fail(SERVICE_ERROR),
+                }
                 Err(error)
             }
         })
@@ -150,11 +156,20 @@ pub(crate) fn at_head<R: Body>(
     }
     // A page of a proxy's is no error of the provider's.
     let is_read = !is_error || is_json(kind);
-    let reader = is_read.then(|| {
-        let scanner = call.scanner(reading.wire, framing);
-        Reader::new(Coding::of(headers), scanner)
-    });
+    let reader = match Coding::of(headers) {
+        _ if !is_read => None,
+        Ok(coding) => {
+            let scanner = call.scanner(reading.wire, framing);
+            Some(Reader::new(coding, scanner))
+        }
+        Err(_) => {
+            call.count_anomaly(Anomaly::Unreadable);
+            None
+        }
+    };
     let asked = (!is_all).then_some(reading.asked);
+    // Nothing is polled within it from here on.
+    call.withdraw();
     response.map(|inner| ResponseBody::observed(inner, call, reader, asked))
 }
 

@@ -17,8 +17,9 @@ use tower_layer::Layer;
 /// It stands **outside** of layers that retry, redirect or hedge: one call, whose attempts are spans of an HTTP client's layer
 /// within. Make one per client at start-up and clone it: its settings are leaked once, at its first use.
 ///
-/// Which requests it takes, it knows by their paths ([`of_path`](crate::wire::of_path)), or [is told](Self::with_wire). Who
-/// answers, it knows by the host where that is a public one of a provider's, or [is told](Self::with_provider); else the
+/// Which requests it takes, it knows by their paths ([`of_path`](crate::wire::of_path)), whatever the host, as engines and gateways are
+/// anywhere; or it [is told](Self::with_wire). So a service of another kind that is posted to at `/v1/messages` or `/v1/responses`
+/// looks like a model: the client that asks it is to be another one, without this layer. Who answers, it knows by the host where that is a public one of a provider's, or [is told](Self::with_provider); else the
 /// provider is `_OTHER`. A format tells nobody who speaks it.
 ///
 /// What is asked for stands in the body, which is read as it passes: a request that fails before that has no model, unless its path

@@ -41,6 +41,7 @@ impl<S> LlmClient<S> {
 impl<S, B, R> Service<Request<B>> for LlmClient<S>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    S::Error: 'static,
     B: Body,
     R: Body,
 {
@@ -74,7 +75,7 @@ where
 #[inline]
 pub(crate) fn scanned<B>(body: B, call: &mut LlmCall, reading: &Reading) -> RequestBody<B> {
     let (wire, asked) = (reading.wire, reading.asked.clone());
-    let keeping = { call.content.as_mut() }.map(|content| content.keep_request(wire));
+    let keeping = call.gathered().map(|content| content.keep_request(wire));
     RequestBody::scanned(body, wire, asked, keeping)
 }
 
@@ -89,8 +90,7 @@ pub(crate) fn start<B>(
         return None;
     }
     let known = settings.recognise(request.uri())?;
-    let kind = settings.llm.kind(known.operation);
-    if kind.is_disabled() || kind.is_around() {
+    if settings.llm.passes(known.operation) {
         return None;
     }
     let (name, port) = split(host(request));

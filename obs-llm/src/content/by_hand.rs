@@ -10,13 +10,13 @@ impl LlmCall {
     /// Whether content is asked for: whoever has to make messages first can leave it where it is not.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn wants_content(&self) -> bool {
-        self.content.is_some()
+        { self.rare.as_ref() }.is_some_and(|rare| rare.content.is_some())
     }
 
     /// A message of the conversation so far, in order.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn input_message(&mut self, message: Message) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.input(message);
         }
     }
@@ -24,7 +24,7 @@ impl LlmCall {
     /// A message of the answer: one for each choice.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn output_message(&mut self, message: Message) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.output(message);
         }
     }
@@ -32,7 +32,7 @@ impl LlmCall {
     /// What the system says apart from the conversation.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn system_instruction(&mut self, text: &str) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.system(text);
         }
     }
@@ -40,7 +40,7 @@ impl LlmCall {
     /// A tool that the model may call: a map with `type`, `name`, `description`, `parameters`.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn tool_definition(&mut self, tool: Body) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.tool(tool);
         }
     }

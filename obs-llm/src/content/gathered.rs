@@ -74,9 +74,9 @@ impl Keeping {
 }
 
 /// Where content is to be told, or its tokens are to be counted: a place for what a call says.
-pub(crate) fn begin(capture: &Capture, pool: &'static Pool, counts: bool) -> Option<Box<Gathered>> {
+pub(crate) fn begin(capture: &Capture, pool: &'static Pool, counts: bool) -> Option<Gathered> {
     let most = (capture.request_bytes, capture.call_bytes);
-    (counts || capture.is_on()).then(|| Box::new(Gathered::new(pool, most)))
+    (counts || capture.is_on()).then(|| Gathered::new(pool, most))
 }
 
 /// All that a call has said.

@@ -162,8 +162,14 @@ pub(super) fn response(id: Option<String>, content: Option<&Value>) -> Part {
         Some(Value::Array(parts)) => {
             let mut told = Vec::new();
             for part in parts {
+                // What is no part of a message is a value of the tool's own.
+                let is_part = match part {
+                    Value::Object(map) => !map.is_empty(),
+                    _ => part.is_string(),
+                };
                 match part.get("json") {
                     Some(json) => told.push(json::body(json)),
+                    None if !is_part => told.push(json::body(part)),
                     None => {
                         let mut parts = Vec::new();
                         of_part(part, &mut parts);

@@ -106,7 +106,7 @@ impl LlmCall {
         let usage = self.usage;
         let reasons = self.finish.iter().map(|reason| reason.to_owned().into());
         let reasons: Vec<_> = reasons.collect();
-        let id = self.response_id.take();
+        let id = self.answer_id();
         let Some(mut active) = self.operation.active() else {
             return;
         };
@@ -117,7 +117,7 @@ impl LlmCall {
             })
             .with_severity(Severity::Debug)
             .of(active.trace_parent());
-        if let Some(session) = active.handle().session() {
+        if let Some(session) = active.session().cloned() {
             event = event.with_session(session);
         }
         if outcome.is_error() {

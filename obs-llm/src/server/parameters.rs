@@ -19,6 +19,14 @@ impl InferenceRequest {
         self.operation.set(key, value);
     }
 
+    fn set_choices(&mut self, count: u64) {
+        self.choices = u32::try_from(count).unwrap_or(u32::MAX);
+    }
+
+    fn stops(&mut self) -> &mut Vec<Box<str>> {
+        self.stops.get_or_insert_default()
+    }
+
     fn dialect(&self) -> Dialect {
         self.shared.dialect
     }

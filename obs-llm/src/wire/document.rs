@@ -21,7 +21,6 @@ pub(crate) struct Document {
     json: Json,
     facts: Facts,
     format: &'static Format,
-    texts: bool,
 }
 
 impl Document {
@@ -30,17 +29,16 @@ impl Document {
             json: Json::new(),
             facts: Facts::new(),
             format,
-            texts: false,
         }
     }
 
     /// Tells pieces of content, too.
     pub(crate) fn tell_texts(&mut self) {
-        self.texts = true;
+        self.facts.texts = true;
     }
 
     pub(crate) fn texts(&self) -> bool {
-        self.texts
+        self.facts.texts
     }
 
     /// Tokens that are kept between two documents, until the next [begins](Self::begin).
@@ -105,7 +103,6 @@ impl Document {
         let mut telling = Telling {
             facts: &mut self.facts,
             format: self.format,
-            texts: self.texts,
             sink,
             recorder,
         };
@@ -124,7 +121,6 @@ impl Document {
         let mut telling = Telling {
             facts: &mut self.facts,
             format: self.format,
-            texts: self.texts,
             sink,
             recorder,
         };
@@ -167,7 +163,6 @@ impl Document {
         Telling {
             facts: &mut self.facts,
             format: self.format,
-            texts: self.texts,
             sink,
             recorder,
         }
@@ -178,7 +173,6 @@ impl Document {
 struct Telling<'a, S> {
     facts: &'a mut Facts,
     format: &'static Format,
-    texts: bool,
     sink: &'a mut S,
     recorder: &'a mut Recorder,
 }
@@ -401,7 +395,7 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
             Act::Content(Content::Media) | Act::Brings(_) => Want::Presence,
             Act::Delta if self.facts.delta == Some(Content::Media) => Want::Presence,
             Act::Delta if self.facts.delta.is_none() => Want::Presence,
-            Act::Content(_) | Act::Delta | Act::Unsure if self.texts => Want::Pieces,
+            Act::Content(_) | Act::Delta | Act::Unsure if self.facts.texts => Want::Pieces,
             Act::Content(_) | Act::Delta | Act::Unsure => Want::Presence,
             Act::Status
             | Act::Finish
@@ -461,7 +455,7 @@ impl<S: ResponseSink> Told<Act> for Telling<'_, S> {
             (Act::Count(_) | Act::CountMore(_), false) => return self.recorder.number(from, to),
             _ => {}
         }
-        let (texts, choice) = (self.texts, self.facts.choice);
+        let (texts, choice) = (self.facts.texts, self.facts.choice);
         match self.content_of(act) {
             Some(content) => {
                 let is_told = texts && !matches!(act, Act::Brings(_));

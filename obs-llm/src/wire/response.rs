@@ -14,7 +14,7 @@ use crate::usage::Usage;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Framing {
-    /// One JSON document, or several in a list.
+    /// One JSON document, or several in a list. What begins as events do is read as events.
     Json,
     /// Server-sent events: `text/event-stream`.
     EventStream,
@@ -113,7 +113,8 @@ enum Reader {
     Json,
     /// Into events or lines, of which one is often like the other.
     Text(Shape, Text),
-    Messages(Messages),
+    /// Amazon's. Apart, so that all others need no room for it.
+    Messages(Box<Messages>),
     /// A framing that the format has not: nothing is read.
     Nothing,
 }
@@ -132,8 +133,8 @@ impl ResponseScanner {
             Framing::EventStream => Reader::Text(Shape::new(), Text::Events(Events::new())),
             Framing::Lines => Reader::Text(Shape::new(), Text::Lines(Lines::new())),
             Framing::AmazonEventStream => match wire {
-                Wire::BedrockConverse => Reader::Messages(Messages::conversed()),
-                Wire::BedrockInvoke => Reader::Messages(Messages::invoked()),
+                Wire::BedrockConverse => Reader::Messages(Box::new(Messages::conversed())),
+                Wire::BedrockInvoke => Reader::Messages(Box::new(Messages::invoked())),
                 _ => Reader::Nothing,
             },
         };
@@ -166,8 +167,29 @@ impl ResponseScanner {
         }
     }
 
+    /// The format, and how it is divided, as known by what comes next.
+    #[cfg(any(feature = "client", feature = "stream"))]
+    pub(crate) fn of_next(&mut self, bytes: &[u8]) -> (Wire, Framing) {
+        self.look(bytes);
+        self.of
+    }
+
+    /// Servers and gateways send events as `application/json`. No JSON begins with what an event begins with: `data`, `event`, `id`,
+    /// `retry`, a colon.
+    fn look(&mut self, bytes: &[u8]) {
+        if !matches!(self.reader, Reader::Json) || !self.document.is_new() {
+            return;
+        }
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!(first, Some(b'd' | b'e' | b'i' | b'r' | b':')) {
+            self.reader = Reader::Text(Shape::new(), Text::Events(Events::new()));
+            self.of.1 = Framing::EventStream;
+        }
+    }
+
     #[inline(never)]
     fn feed_rest(&mut self, bytes: &[u8], from: usize, sink: &mut impl ResponseSink) {
+        self.look(bytes);
         self.has_begun = true;
         let bytes = bytes.get(from..).unwrap_or_default();
         let document = &mut self.document;

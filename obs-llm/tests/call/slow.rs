@@ -86,3 +86,29 @@ fn its_trace_is_kept_where_that_is_asked_for() {
         assert_eq!(capture.log_events().len(), 1);
     }
 }
+
+#[test]
+fn the_longest_gap_is_known_whether_it_was_slow_or_not() {
+    for (gaps, slow) in [
+        (&[10, 20, 5][..], None),
+        (&[10, 50, 20, 60, 30], Some(3_i64)),
+        (&[60, 29, 10], Some(1)),
+        (&[0, 0], None),
+    ] {
+        let capture = Capture::new();
+        let mut call = asked(&llm(&capture).with_slow(None, Some(30 * MS)));
+        call.chunk();
+        for after in gaps {
+            capture.clock().advance(*after * MS);
+            call.chunk();
+        }
+        call.end();
+        let record = capture.record();
+        let longest = gaps.iter().max().map(|ms| f64::from(*ms) / 1e3);
+        let told = record.attr("obs.llm.response.chunk_gap.max").cloned();
+        assert_eq!(told, longest.map(Into::into), "{gaps:?}");
+        let told = record.attr("obs.llm.slow.count").cloned();
+        assert_eq!(told, slow.map(Into::into), "{gaps:?}");
+        assert_eq!(capture.log_events().len(), usize::from(slow.is_some()));
+    }
+}

@@ -106,3 +106,62 @@ fn the_newer_names_say_more_and_count_candidates_of_sampling_whole() {
         assert_eq!(record.attr(key), Some(&value), "{key}");
     }
 }
+
+#[test]
+fn chunks_that_come_at_once_cost_no_more_than_one() {
+    let capture = Capture::new();
+    let mut call = asked(&llm(&capture));
+    for count in [u32::MAX, u32::MAX, 1] {
+        capture.clock().advance(MS);
+        call.chunks(count);
+    }
+    call.chunks(0);
+    call.end();
+    let all = 2 * u64::from(u32::MAX) + 1;
+    let gaps = "gen_ai.client.operation.time_per_output_chunk";
+    assert_eq!(capture.count(gaps), all - 1);
+    let record = capture.record();
+    let told = |key| record.attr(key).cloned();
+    assert_eq!(told("obs.llm.response.chunks"), Some((all as i64).into()));
+    // All but three came with no time between.
+    assert_eq!(told("obs.llm.response.chunk_gap.max"), Some(0.001.into()));
+}
+
+#[test]
+fn of_what_a_request_says_twice_the_last_counts() {
+    for (said, streams) in [([true, false], false), ([false, true], true)] {
+        let capture = Capture::new();
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        said.into_iter().for_each(|said| call.stream(said));
+        call.content(Content::Text);
+        call.end();
+        let record = capture.record();
+        let told = record.attr("gen_ai.request.stream").cloned();
+        assert_eq!(told, streams.then(|| true.into()), "{said:?}");
+        // Chunks of an answer in one piece have no times.
+        let first = record.attr("gen_ai.response.time_to_first_chunk");
+        assert_eq!(first.is_some(), streams, "{said:?}");
+    }
+}
+
+#[test]
+fn a_reason_of_a_ninth_choice_is_an_anomaly_and_the_call_is_whole_at_its_end_alone() {
+    let capture = Capture::new();
+    for choices in [8, 9] {
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        call.choice_count(choices.into());
+        (0..choices).for_each(|choice| call.finish_reason(choice, "stop"));
+        drop(call);
+        let mut call = llm(&capture).call(LlmOperation::Chat, &Provider::OPENAI);
+        call.choice_count(choices.into());
+        (0..choices).for_each(|choice| call.finish_reason(choice, "stop"));
+        ResponseSink::complete(&mut call);
+        drop(call);
+    }
+    let records = capture.records();
+    let ends: Vec<_> = records.iter().map(|record| record.error_type()).collect();
+    assert_eq!(ends, [None, None, Some("cancelled"), None]);
+    let untold = [("obs.anomaly", "choice_untold".into())];
+    let untold = capture.points().sum("obs.llm.anomalies", &untold);
+    assert_eq!(untold.map(|point| point.as_f64()), Some(2.0));
+}

@@ -1,6 +1,7 @@
 //! The layer around HTTP clients.
 
 mod answers;
+mod around;
 mod attempts;
 mod bytes;
 #[cfg(feature = "compression")]
@@ -8,6 +9,7 @@ mod coded;
 mod endings;
 mod heads;
 mod injection;
+mod mislabelled;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod retried;
@@ -15,4 +17,5 @@ mod retried;
 mod scripted;
 mod sockets;
 mod support;
+mod timeouts;
 mod wires;

@@ -182,3 +182,26 @@ proptest! {
         }
     }
 }
+
+/// A list that a tool answers with is of whatever it likes.
+#[test]
+fn a_tools_list_is_told_as_it_is() {
+    let capture = Capture::new();
+    let url = "http://localhost:11434/api/chat";
+    let answer =
+        json!([1, 2.5, true, null, [], {}, [{"a": 1}], "text", {"type": "text", "text": "part"}]);
+    let request =
+        json!({"model": "m", "messages": [{"role": "tool", "content": answer}]}).to_string();
+    let done =
+        br#"{"message":{"role":"assistant","content":"ok"},"done":true,"done_reason":"stop"}"#;
+    ask(
+        &layer(&capture, Content::events()),
+        (url, request.as_bytes()),
+        ("application/x-ndjson", done),
+        1 << 20,
+    );
+    let told = structured(&details(&capture), "gen_ai.input.messages");
+    let text = |content| json!({"type": "text", "content": content});
+    let expected = json!([1, 2.5, true, null, [], {}, [{"a": 1}], text("text"), text("part")]);
+    assert_eq!(told[0]["parts"][0]["response"], expected);
+}

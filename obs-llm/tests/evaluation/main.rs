@@ -156,3 +156,18 @@ fn an_evaluation_is_of_the_same_scope_as_its_call() {
         "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
     );
 }
+
+#[test]
+fn an_id_is_whole_where_the_span_has_no_room_for_it() {
+    for limit in [0, 8, 64] {
+        let capture = Capture::builder()
+            .with(|builder| builder.with_value_bytes(limit))
+            .build();
+        let mut call = call(&llm(&capture));
+        let id = call.id().expect("it records");
+        assert_eq!(id.response_id(), Some("chatcmpl-1"), "{limit} bytes");
+        call.response_id("chatcmpl-2");
+        let id = call.id().expect("it records");
+        assert_eq!(id.response_id(), Some("chatcmpl-2"), "{limit} bytes");
+    }
+}

@@ -9,6 +9,7 @@ use crate::context::{self, ContextMode};
 use crate::descriptor::Descriptor;
 use crate::engine::live::{Flags, Live};
 use crate::handle::OpRef;
+use crate::operation::Active;
 use crate::parent::deeper_than;
 use crate::scope;
 use crate::shared::Identity;
@@ -24,9 +25,9 @@ static ASKED: [AtomicPtr<Descriptor>; Flags::AROUND] =
 
 impl Kind {
     /// From now on, what starts within an operation of this kind knows it, and what starts within that, for
-    /// [`is_around`](Self::is_around). Fifteen kinds of a process have room; of any further one only the current operation is
-    /// known.
-    pub fn watch_around(&self) {
+    /// [`is_around`](Self::is_around). Fifteen kinds of a process have room, and it says whether this one has; of any further one only
+    /// the current operation is known.
+    pub fn watch_around(&self) -> bool {
         let descriptor = ptr::from_ref(self.descriptor).cast_mut();
         let is_its = |place: &AtomicPtr<Descriptor>| {
             let (null, order) = (ptr::null_mut(), Ordering::Relaxed);
@@ -35,10 +36,12 @@ impl Kind {
                 Err(other) => ptr::eq(other, descriptor),
             }
         };
-        if let Some(index) = ASKED.iter().position(is_its) {
+        let index = ASKED.iter().position(is_its);
+        if let Some(index) = index {
             let bit = Flags::around_bit(index).to_bits();
             self.around.store(bit, Ordering::Relaxed);
         }
+        index.is_some()
     }
 
     /// Whether what is current on this thread is an operation of this kind, or was started within one whose kind [is
@@ -97,6 +100,15 @@ impl Kind {
 /// Whether OpenTelemetry's context has a span here.
 fn has_span() -> bool {
     thread::sees_otel() && Context::map_current(|context| context.has_active_span())
+}
+
+impl Active<'_> {
+    /// What starts within it from now on starts within that kind, too, where it [is watched](Kind::watch_around): for one kind of
+    /// operation that stands for several. Said first of all, before anybody has a handle.
+    #[inline]
+    pub fn counts_as(&mut self, kind: &Kind) {
+        self.0.flags.set(kind.around_bit());
+    }
 }
 
 impl Live {

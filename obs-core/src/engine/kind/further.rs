@@ -36,7 +36,7 @@ impl Kind {
     pub(super) fn record_exponential_of(
         &self,
         index: usize,
-        value: f64,
+        times: (f64, u64),
         series: u32,
         local: &Local,
     ) {
@@ -45,7 +45,7 @@ impl Kind {
         if let (Some(cells), Some(exponential)) =
             (cells, metric.and_then(|metric| metric.exponential.as_ref()))
         {
-            exponential.record(cells, value, local.owned);
+            exponential.record_many(cells, times, local.owned);
         }
     }
 

@@ -89,6 +89,37 @@ impl Kind {
         });
     }
 
+    /// Records so many passages at once that took the same time, as [`record_stage`](Self::record_stage) would record each: what it
+    /// costs does not depend on how many there are.
+    #[cold]
+    #[inline(never)]
+    pub fn record_stages(
+        &self,
+        labels: Labels,
+        stage: usize,
+        (from, to): (Moment, Moment),
+        times: u64,
+    ) {
+        let Some(hot) = self.stages.get(stage).filter(|_| times > 0) else {
+            return;
+        };
+        let ticks = to.to_bits().saturating_sub(from.to_bits());
+        self.engine.with_local(|local| {
+            let owned = local.owned;
+            let slot = local.series(&self.set, labels).1;
+            if let Some(cells) = &slot.cells {
+                let all = ticks.saturating_mul(times);
+                hot.histogram
+                    .record_times(cells, (ticks, all), times, owned);
+            }
+            if self.set.exponentials > 0 {
+                let index = usize::from(self.duration.is_some()) + stage;
+                let series = slot.series;
+                self.record_exponential_of(index, (self.seconds(ticks), times), series, local);
+            }
+        });
+    }
+
     /// Records one passage through a stage, its index in [`Descriptor::stages`](crate::Descriptor::stages), whose events do
     /// not tell it: they are stamped once per operation, and recorded at its end. `labels` are those that are known by
     /// now; there is no error among them. Nothing is recorded for a stage that there is not. No level is looked at.
@@ -108,7 +139,7 @@ impl Kind {
                 // In the order in which they were registered: the duration stands before the stages.
                 let index = usize::from(self.duration.is_some()) + stage;
                 let series = slot.series;
-                self.record_exponential_of(index, self.seconds(ticks), series, local);
+                self.record_exponential_of(index, (self.seconds(ticks), 1), series, local);
             }
         });
     }

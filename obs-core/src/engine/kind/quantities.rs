@@ -46,7 +46,7 @@ impl Kind {
                 let series = slot.series;
                 // In the order in which they were registered: they are the last.
                 let index = self.set.metrics.len() - self.quantities.len() + quantity;
-                self.record_exponential_of(index, value, series, local);
+                self.record_exponential_of(index, (value, 1), series, local);
             }
         });
     }

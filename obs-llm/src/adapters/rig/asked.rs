@@ -99,8 +99,7 @@ pub(super) fn begin<Op: Operation>(
     if let Some(by_path) = &by_path {
         operation = LlmOperation::named(by_path.operation).unwrap_or(operation);
     }
-    let kind = settings.llm.kind(operation);
-    if kind.is_disabled() || kind.is_around() {
+    if settings.llm.shared().passes(operation) {
         return None;
     }
     let host = uri.and_then(http::Uri::host);
@@ -144,7 +143,7 @@ pub(super) fn begin<Op: Operation>(
                 call.model(model);
             }
             if let Body::Bytes(body) = encoded.request.body() {
-                let keeping = call.content.as_mut();
+                let keeping = call.gathered();
                 let keeping = keeping.map(|content| content.keep_request(by_path.wire));
                 if let Some(keeping) = keeping {
                     keeping.push(body, 0);

@@ -155,3 +155,25 @@ fn a_further_attempt_tells_anew_only_what_was_not_told_whole() {
     replay(&asked.0.lock().unwrap().notes, &mut told);
     assert_eq!(told.0, [r#"("stop", "x")"#, r#"("model", "a")"#]);
 }
+
+/// Of a request are held the text that is being read, and what its span will say until that says it.
+#[test]
+fn what_is_held_of_a_request_is_little() {
+    use crate::wire::{RequestScanner, Wire};
+    const HELD: usize = 256;
+    assert!(size_of::<RequestScanner>() <= HELD);
+    let usual = r#"{"model":"gpt-4o-2024-08-06","messages":[],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":64,"temperature":0.2,"top_p":0.9,"seed":7,"stop":["END"]}"#;
+    let asked = Asked::default();
+    let mut attempt = 0;
+    asked.note(&mut attempt, |noting| {
+        RequestScanner::new(Wire::OpenAiChat).feed(usual.as_bytes(), noting);
+        Read::Whole
+    });
+    let room = |asked: &Asked| asked.0.lock().unwrap().notes.capacity();
+    assert!((70..=HELD).contains(&room(&asked)), "{}", room(&asked));
+    let capture = obs_testing::Capture::new();
+    let llm = crate::Llm::new(capture.telemetry());
+    let mut call = llm.call(crate::LlmOperation::Chat, &crate::Provider::OPENAI);
+    assert!(asked.tell(&mut call));
+    assert_eq!(room(&asked), 0);
+}

@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(super) rank: u8,
     pub(super) told: u8,
     pub(super) event: u8,
+    /// Whether pieces of content are told: settled for the whole answer.
+    pub(super) texts: bool,
 }
 
 // Told once in an answer.
@@ -69,6 +71,7 @@ impl Facts {
             rank: 0,
             told: 0,
             event: 0,
+            texts: false,
         }
     }
 
