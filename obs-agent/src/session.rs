@@ -44,6 +44,7 @@
 //!   and has no price is counted as one, and is never free; without any price there is no cost.
 //! - **Tokens** that are cached are a part of the input, and those of reasoning a part of the output, as the conventions have it. A
 //!   call that told of none is counted as one.
+//! - What an agent that runs **elsewhere** says that it used is on its span, and in no sum: its calls are not made here.
 //! - What a **server** of models records is left out: it is counted by whoever asked it. So is what is
 //!   [disabled](obs_core::StatsLevel::Disabled).
 //!

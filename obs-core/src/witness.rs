@@ -106,11 +106,14 @@ impl Live {
     #[inline(never)]
     pub(crate) fn tell_witnesses(&mut self) {
         let engine = self.kind.engine;
-        // One that tells of itself would be told of that in turn, for ever.
-        if engine.is_closed() || WITHIN.replace(true) {
+        if engine.is_closed() {
             return;
         }
         self.settle();
+        // One that tells of itself would be told of that in turn, for ever.
+        if WITHIN.replace(true) {
+            return;
+        }
         let anchor = engine.clock.anchor();
         let record = Record::new(self, &anchor);
         engine.each_witness(|witness| witness.ended(&record));

@@ -34,6 +34,7 @@ const KNOWN: &[(&[Key], &[&str])] = &[
         &[
             attribute::NETWORK_PROTOCOL_NAME,
             attribute::NETWORK_PROTOCOL_VERSION,
+            attribute::NETWORK_TRANSPORT,
             attribute::NETWORK_PEER_ADDRESS,
             attribute::NETWORK_PEER_PORT,
             attribute::SERVER_ADDRESS,

@@ -1,5 +1,7 @@
 //! Runs of agents: what a handler is told costs, what the one that emits adds to it, and what a piece of a stream pays on its way.
 
+mod ledger;
+
 use std::{
     hint::black_box,
     pin::pin,
@@ -18,7 +20,7 @@ use obs_llm::{Dialect, Llm, Tokens, Usage, wire::Content};
 use super::flat::{Expect, Flat};
 use super::http::{Kept, builder};
 use super::sdk::same;
-use super::{Case, added};
+use super::{Case, added, held};
 use crate::harness::pair::Pair;
 
 pub(crate) static ALL: &[Case] = &[
@@ -52,6 +54,21 @@ pub(crate) static ALL: &[Case] = &[
         "agent/stream-item",
         "same, told to the handler that emits: the time since the one before",
         stream_item,
+    ),
+    held(
+        "agent/ledger-bytes",
+        "bytes that a ledger takes for a session of a turn with a call of a model and three tools, of 10,000",
+        ledger::bytes,
+    ),
+    added(
+        "agent/ledger-end",
+        "a call of a model in a session, told to a ledger, over the same call told to none",
+        ledger::end,
+    ),
+    added(
+        "agent/budget-check",
+        "a budget of a session is asked, that limits tokens, cost, calls and tools",
+        ledger::budget_check,
     ),
 ];
 

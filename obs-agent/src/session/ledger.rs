@@ -196,7 +196,7 @@ impl SessionWitness for Witness {
         let (state, most) = (ledger.state(), ledger.0.settings.most);
         state.add(id, &seen, most);
         while state.is_over(most) {
-            let Some(entry) = state.take_oldest() else {
+            let Some(entry) = state.take_oldest(most) else {
                 break;
             };
             ledger.tell(&entry, EndReason::Evicted);

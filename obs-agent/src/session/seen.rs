@@ -133,7 +133,7 @@ impl<'a> Seen<'a> {
             return None;
         }
         let mut said = Said::default();
-        record.visit_attributes(&mut |key, value| said.take(key, &value));
+        record.visit_all_attributes(&mut |key, value| said.take(key, &value));
         Some(Self {
             what: said.what?,
             who: Who::of(session, record),

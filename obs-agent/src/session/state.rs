@@ -118,14 +118,15 @@ impl State {
             || self.bytes.load(Ordering::Relaxed) > most.bytes
     }
 
-    /// The session that was not seen for longest. Of several threads that look for it at once each takes another one.
-    pub(super) fn take_oldest(&self) -> Option<Box<Entry>> {
+    /// The session that was not seen for longest, where there is one too many: another thread may have been quicker.
+    pub(super) fn take_oldest(&self, most: Most) -> Option<Box<Entry>> {
         let oldest = |part: &&Part| part.oldest.load(Ordering::Relaxed);
         let part = self.shards.iter().min_by_key(oldest)?;
-        let taken = self.visit(part, |shard| {
-            self.taken(shard.take_oldest(), EndReason::Evicted)
-        });
-        taken.flatten()
+        let take = |shard: &mut Shard| match self.is_over(most) {
+            true => self.taken(shard.take_oldest(), EndReason::Evicted),
+            false => None,
+        };
+        self.visit(part, take).flatten()
     }
 
     /// Takes those that `is_it` says are to end, one after another, with no lock held while `told` looks at them.

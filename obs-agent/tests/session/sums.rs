@@ -6,6 +6,7 @@ use obs_core::otel::trace::SpanKind;
 use obs_core::redact::UserIds;
 use obs_core::sampling::HeadSampler;
 use obs_core::semconv::{gen_ai, obs};
+use obs_core::setup::environment::Environment;
 use obs_core::{ErrorType, KeepPolicy, Outcome, Parent, Session};
 use obs_llm::wire::{Content, RequestSink, ResponseSink};
 use obs_llm::{Dialect, LlmOperation, ModelServer, Provider, Tokens, Usage};
@@ -84,6 +85,18 @@ fn a_session_is_the_sum_of_its_calls_whatever_is_sampled_in_both_dialects() {
         check_sums(dialect, HeadSampler::ratio(0.01).expect("a share"));
         check_sums(dialect, HeadSampler::always_off());
     }
+}
+
+#[test]
+fn limits_on_what_is_exported_do_not_limit_what_is_added() {
+    let one = |name: &str| (name == "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT").then(|| "1".to_owned());
+    let capture =
+        Capture::builder().with(|builder| builder.with_environment(Environment::from_fn(one)));
+    let rig = Rig::with(capture, Ledger::builder());
+    rig.chat("s-1", &usage(10, 5));
+    assert_eq!(rig.capture.record().attributes.len(), 1);
+    let summary = rig.ledger.summary("s-1").expect("it is there");
+    assert_eq!((summary.inference_calls, summary.total_tokens()), (1, 15));
 }
 
 #[test]

@@ -167,6 +167,12 @@ impl<'a> Record<'a> {
         self.walk(&mut Visit(visit));
     }
 
+    /// The same before limits on what is exported of a span (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT` and its like): for whoever adds up
+    /// what operations say.
+    pub fn visit_all_attributes(&self, visit: &mut dyn FnMut(&str, RecordValue<'_>)) {
+        self.walk_all(&mut Visit(visit));
+    }
+
     /// The value of one attribute, as text or number; for subscribers and tests.
     pub fn attribute(&self, key: &str) -> Option<opentelemetry::Value> {
         let mut found = None;
