@@ -2,6 +2,11 @@
 
 mod agent;
 mod call;
+#[cfg(feature = "content")]
+mod content;
+#[cfg(not(feature = "content"))]
+#[path = "observer/no_content.rs"]
+mod content;
 mod end;
 mod kinds;
 mod lookup;
@@ -17,6 +22,7 @@ use crate::input::Input;
 use crate::output::{Item, Output};
 use crate::run::{RunInfo, RunRef, Starting};
 use call::Call;
+use content::Contents;
 use end::Work;
 use kinds::Kinds;
 use mcp::Message;
@@ -53,6 +59,7 @@ pub(crate) struct Shared {
     llm: Llm,
     dialect: Dialect,
     kinds: Kinds,
+    contents: Contents,
     run_ids: bool,
 }
 
@@ -75,7 +82,7 @@ impl AgentObserver {
         self.set(|settings| settings.llm = settings.llm.clone().with_dialect(dialect))
     }
 
-    /// How calls of models are told: prices, thresholds, estimates, and the dialect of all runs.
+    /// How calls of models are told: prices, thresholds, estimates; and the dialect of all runs, and what of content is recorded.
     #[must_use]
     pub fn with_llm(self, llm: &Llm) -> Self {
         self.set(|settings| settings.llm = llm.clone())
@@ -86,6 +93,16 @@ impl AgentObserver {
     #[must_use]
     pub fn with_run_ids(self, shows: bool) -> Self {
         self.set(|settings| settings.run_ids = shows)
+    }
+
+    /// What of all that is said is recorded: messages, arguments and results of tools, queries, documents, what is remembered. Where it
+    /// is not said, what the environment asks for, and without that nothing: see [`obs_llm::content`], whose caps and redactors these
+    /// are.
+    #[cfg(feature = "content")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    #[must_use]
+    pub fn with_content(self, capture: obs_llm::content::Capture) -> Self {
+        self.set(|settings| settings.llm = settings.llm.clone().with_content(capture))
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -112,6 +129,7 @@ impl AgentObserver {
             Box::leak(Box::new(Shared {
                 dialect,
                 kinds: Kinds::new(&self.telemetry, dialect),
+                contents: Contents::new(&self.telemetry, &llm),
                 llm,
                 run_ids: self.settings.run_ids,
             }))

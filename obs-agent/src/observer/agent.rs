@@ -58,6 +58,7 @@ pub(super) enum Asked {
 }
 
 pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Agent(input) => *input,
         _ => AgentInput::default(),
@@ -79,6 +80,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         converse(&mut active, conversation, run.depth());
     }
     let asked = describe(shared, &mut active, &input);
+    shared.tell_input(&mut active, told);
     let scope = Some(scope).filter(|_| asked == Asked::Here);
     State::new(Work::new(operation, What::Agent(asked, scope)))
 }
@@ -176,5 +178,6 @@ pub(super) fn plan(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -
     {
         active.set(gen_ai::REQUEST_MODEL, model);
     }
+    shared.tell_input(&mut active, input);
     State::new(Work::new(operation, What::Agent(Asked::Here, None)))
 }

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::agent::AgentScope;
+use super::content;
 use super::end::{node_labels, outcome};
 use super::place::count;
 use crate::component::Component;
@@ -58,6 +59,7 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         call.top_p(mass);
     }
     offer(&mut call, input.tools);
+    content::asked(&mut call, &input);
     State::new(Call {
         call,
         chosen: Vec::new(),
@@ -151,6 +153,7 @@ impl Call {
         if let Some(content) = chunk.content {
             call.content(content);
         }
+        content::piece(call, chunk);
         let rest = (chunk.tool_call, chunk.finish_reason, chunk.usage);
         if let (None, None, None) = rest
             && let (None, None) = (chunk.response_id, chunk.model)
@@ -219,6 +222,7 @@ impl Call {
         if let Some(usage) = &output.usage {
             call.usage(usage);
         }
+        content::answered(call, output);
         for tool in output.tool_calls {
             self.choose(tool.name);
         }

@@ -42,6 +42,7 @@ impl Work {
     pub(super) fn end(mut self, shared: &Shared, output: &Output<'_>) {
         if let Some(mut active) = self.operation.active() {
             self.what.tell(shared, &mut active, output);
+            shared.tell_output(&mut active, output);
         }
         self.count();
         self.beneath.end(Outcome::ANSWERED);
