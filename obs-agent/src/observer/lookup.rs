@@ -26,7 +26,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
         let kind = shared.kinds.db;
         let operation = shared.begin(run, kind, Labels::NONE, (db::SYSTEM, store));
         return question(operation, &input).map_or_else(State::none, |operation| {
-            State::new(Work::new(operation, What::Other))
+            State::new(Work::new(operation, What::Store))
         });
     }
     let labels = Labels::NONE.with(OPERATION, LabelId::closed(0));

@@ -235,7 +235,10 @@ fn secrets_are_in_no_text_and_in_no_place() {
     })));
     let told = format!("{:?} {:?}", capture.record(), capture.log_events());
     assert!(!told.contains("4fJq9ZxW"), "{told}");
-    assert!(told.contains("word word") && told.contains("REDACTED"), "{told}");
+    assert!(
+        told.contains("word word") && told.contains("REDACTED"),
+        "{told}"
+    );
 }
 
 #[test]
