@@ -8,6 +8,7 @@ mod content;
 #[path = "observer/no_content.rs"]
 mod content;
 mod end;
+mod heard;
 mod kinds;
 mod lookup;
 mod mcp;
@@ -24,6 +25,7 @@ use crate::run::{RunInfo, RunRef, Starting};
 use call::Call;
 use content::Contents;
 use end::Work;
+use heard::Heard;
 use kinds::Kinds;
 use mcp::Message;
 use obs_core::{Kind, Telemetry, current};
@@ -126,13 +128,16 @@ impl AgentObserver {
         self.leaked.get_or_init(|| {
             let llm = self.settings.llm.clone();
             let dialect = llm.dialect();
-            Box::leak(Box::new(Shared {
+            let shared: &'static Shared = Box::leak(Box::new(Shared {
                 dialect,
                 kinds: Kinds::new(&self.telemetry, dialect),
                 contents: Contents::new(&self.telemetry, &llm),
                 llm,
                 run_ids: self.settings.run_ids,
-            }))
+            }));
+            // Where there is no room for it, calls that no run tells do not count on agents.
+            self.telemetry.annotate(Heard(shared));
+            shared
         })
     }
 }

@@ -19,14 +19,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What the runs within an agent's turn know of it.
 pub(super) struct AgentScope {
     pub(super) name: Box<str>,
+    /// The observer whose it is.
+    pub(super) shared: &'static Shared,
     inferences: AtomicU32,
     tools: AtomicU32,
 }
 
 impl AgentScope {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, shared: &'static Shared) -> Self {
         Self {
             name: name.into(),
+            shared,
             inferences: AtomicU32::new(0),
             tools: AtomicU32::new(0),
         }
@@ -57,14 +60,14 @@ pub(super) enum Asked {
     Elsewhere,
 }
 
-pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+pub(super) fn start(shared: &'static Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
     let told = input;
     let input = match input {
         Input::Agent(input) => *input,
         _ => AgentInput::default(),
     };
     let name = run.info().name;
-    let scope = Arc::new(AgentScope::new(name));
+    let scope = Arc::new(AgentScope::new(name, shared));
     run.keep(Arc::clone(&scope));
     let mut operation = match input.provider {
         Some(_) => {

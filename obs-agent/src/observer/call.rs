@@ -4,6 +4,7 @@ use super::Shared;
 use super::agent::AgentScope;
 use super::content;
 use super::end::{node_labels, outcome};
+use super::heard::of_a_run;
 use super::place::count;
 use crate::component::Component;
 use crate::descriptor::status;
@@ -107,7 +108,7 @@ fn begin(
 ) -> Option<LlmCall> {
     let provider = provider.map_or(Provider::named(OTHER), Provider::of_name);
     let parent = run.operation_parent();
-    let mut call = shared.llm.call_of(operation, &provider, parent);
+    let mut call = of_a_run(|| shared.llm.call_of(operation, &provider, parent));
     let mut active = call.active()?;
     shared.place(run, &mut active);
     if run.info().second_hand {

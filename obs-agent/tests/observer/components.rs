@@ -533,6 +533,12 @@ fn a_retrieval_has_the_question_to_its_store_beneath_it() {
     );
     holds(&capture, "db.client.operation.duration", 2, 0.004);
     assert_eq!(capture.count("gen_ai.client.operation.duration"), 3);
+    // Of two crates, and one metric on a page.
+    let page = capture.telemetry().prometheus();
+    let types = page
+        .lines()
+        .filter(|line| line.starts_with("# TYPE gen_ai_client_operation"));
+    assert_eq!(types.count(), 1, "{page}");
 }
 
 #[test]
