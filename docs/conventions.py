@@ -3,8 +3,8 @@
     python3 docs/conventions.py MODEL_FOLDER GENERATIVE_FOLDER > docs/conventions.tsv
 
 MODEL_FOLDER is `model` of a checkout of open-telemetry/semantic-conventions at the version that `SCHEMA_URL` names;
-GENERATIVE_FOLDER is the same at v1.41.1, the last version that has generative AI: of `gen_ai.*` and `openai.*` it is asked, and
-of nothing else. What their own repository calls them since is in `conventions_main.tsv`, which is written by hand.
+GENERATIVE_FOLDER is the same at v1.41.1, the last version that has generative AI: of `gen_ai.*`, `openai.*` and `mcp.*` it is asked,
+and of nothing else. What their own repository calls them since is in `conventions_main.tsv`, which is written by hand.
 Rows: `attribute NAME STABILITY`; `metric NAME STABILITY INSTRUMENT UNIT`; `event NAME STABILITY`;
 `requirement OF ATTRIBUTE LEVEL`, where OF is a span by the name of our kind (`span.http.server`, `span.llm.client`) or a metric.
 """
@@ -16,11 +16,11 @@ import sys
 import yaml
 
 models = [pathlib.Path(folder) for folder in sys.argv[1:3]]
-generative = ("gen_ai.", "openai.")
+generative = ("gen_ai.", "openai.", "mcp.")
 ours = pathlib.Path(__file__).parent.parent / "obs-core" / "src" / "semconv"
-# Names of databases are looked for, and not emitted.
-files = [file for file in ours.glob("*.rs") if file.name != "db.rs"]
-names = {name.rstrip(".") for file in files for name in re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)*\.?)"', file.read_text())}
+files = list(ours.glob("*.rs"))
+# Statements are looked for, and not emitted.
+names = {name.rstrip(".") for file in files for name in re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)*\.?)"', file.read_text())} - {"db.query.text", "db.statement"}
 
 # Spans, each with the kind of ours that makes it. Of RPCs what all have, and gRPC's own words on it.
 spans = {
@@ -29,6 +29,14 @@ spans = {
     "span.rpc.client": ["span.rpc.call.client", "span.rpc.grpc.call.client"],
     "span.rpc.server": ["span.rpc.call.server", "span.rpc.grpc.call.server"],
     # What an inference wants counts before what embeddings and OpenAI's own word want.
+    "span.agent.invoke_agent": ["span.gen_ai.invoke_agent.internal"],
+    "span.agent.remote": ["span.gen_ai.invoke_agent.client"],
+    "span.agent.invoke_workflow": ["span.gen_ai.invoke_workflow.internal"],
+    "span.agent.execute_tool": ["span.gen_ai.execute_tool.internal"],
+    "span.agent.retrieval": ["span.gen_ai.retrieval.client"],
+    "span.mcp.client": ["span.mcp.client"],
+    "span.mcp.server": ["span.mcp.server"],
+    "span.db.client": ["span.db.client"],
     "span.llm.client": ["span.gen_ai.embeddings.client", "span.openai.inference.client", "span.gen_ai.inference.client"],
 }
 

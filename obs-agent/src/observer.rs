@@ -2,7 +2,13 @@
 
 mod agent;
 mod call;
+#[cfg(feature = "content")]
+mod content;
+#[cfg(not(feature = "content"))]
+#[path = "observer/no_content.rs"]
+mod content;
 mod end;
+mod heard;
 mod kinds;
 mod lookup;
 mod mcp;
@@ -17,7 +23,9 @@ use crate::input::Input;
 use crate::output::{Item, Output};
 use crate::run::{RunInfo, RunRef, Starting};
 use call::Call;
+use content::Contents;
 use end::Work;
+use heard::Heard;
 use kinds::Kinds;
 use mcp::Message;
 use obs_core::{Kind, Telemetry, current};
@@ -53,6 +61,7 @@ pub(crate) struct Shared {
     llm: Llm,
     dialect: Dialect,
     kinds: Kinds,
+    contents: Contents,
     run_ids: bool,
 }
 
@@ -75,7 +84,7 @@ impl AgentObserver {
         self.set(|settings| settings.llm = settings.llm.clone().with_dialect(dialect))
     }
 
-    /// How calls of models are told: prices, thresholds, estimates, and the dialect of all runs.
+    /// How calls of models are told: prices, thresholds, estimates; and the dialect of all runs, and what of content is recorded.
     #[must_use]
     pub fn with_llm(self, llm: &Llm) -> Self {
         self.set(|settings| settings.llm = llm.clone())
@@ -86,6 +95,16 @@ impl AgentObserver {
     #[must_use]
     pub fn with_run_ids(self, shows: bool) -> Self {
         self.set(|settings| settings.run_ids = shows)
+    }
+
+    /// What of all that is said is recorded: messages, arguments and results of tools, queries, documents, what is remembered. Where it
+    /// is not said, what the environment asks for, and without that nothing: see [`obs_llm::content`], whose caps and redactors these
+    /// are.
+    #[cfg(feature = "content")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    #[must_use]
+    pub fn with_content(self, capture: obs_llm::content::Capture) -> Self {
+        self.set(|settings| settings.llm = settings.llm.clone().with_content(capture))
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -109,12 +128,16 @@ impl AgentObserver {
         self.leaked.get_or_init(|| {
             let llm = self.settings.llm.clone();
             let dialect = llm.dialect();
-            Box::leak(Box::new(Shared {
+            let shared: &'static Shared = Box::leak(Box::new(Shared {
                 dialect,
                 kinds: Kinds::new(&self.telemetry, dialect),
+                contents: Contents::new(&self.telemetry, &llm),
                 llm,
                 run_ids: self.settings.run_ids,
-            }))
+            }));
+            // Where there is no room for it, calls that no run tells do not count on agents.
+            self.telemetry.annotate(Heard(shared));
+            shared
         })
     }
 }

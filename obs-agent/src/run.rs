@@ -391,6 +391,12 @@ impl RunRef {
         self.made(handler)?.operation.as_ref()
     }
 
+    /// All that handlers keep of it, or of what is around it, of this type.
+    pub(crate) fn kept<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
+        let kept = { self.0.operations.iter() }.filter_map(|made| made.kept.as_deref());
+        kept.filter_map(|kept| kept.downcast_ref())
+    }
+
     fn made(&self, handler: usize) -> Option<&Made> {
         let mut operations = self.0.operations.iter();
         operations.find(|made| made.handler == handler)

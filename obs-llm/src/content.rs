@@ -46,6 +46,7 @@
 //! request at the end, on the thread that ends the call. Without capture there is none of it.
 
 mod answer;
+mod beside;
 mod by_hand;
 mod gathered;
 mod json;
@@ -58,6 +59,7 @@ mod redact;
 mod render;
 mod requests;
 
+pub use beside::{Said, messages};
 pub use message::{Exchange, Media, MediaPlace, Message, Part};
 
 #[cfg(feature = "client")]

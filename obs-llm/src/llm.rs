@@ -160,6 +160,13 @@ impl Llm {
         self.set(|settings| settings.content = capture)
     }
 
+    /// What of prompts and answers is recorded, for whoever tells more of the same than calls of models.
+    #[cfg(feature = "content")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    pub fn content(&self) -> &Capture {
+        &self.settings.content
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self.leaked = Arc::default();

@@ -1,7 +1,7 @@
 //! Everything, once: servers and clients that answer and fail, logs, the process, the runtime, and trouble.
 
 use crate::seen::Seen;
-use crate::{gpu, gpu_used, llm, logs, rpc, upkeep};
+use crate::{agent, gpu, gpu_used, llm, logs, rpc, upkeep};
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::Request;
@@ -61,6 +61,7 @@ pub(crate) fn run(level: StatsLevel) -> Seen {
         &other,
         &rpc::run(level),
         &llm::run(level),
+        &agent::run(level),
         &gpu::run(),
         &gpu_used::run(level),
     ])

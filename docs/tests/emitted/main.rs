@@ -1,5 +1,6 @@
 //! The table of everything that is emitted, held against everything that arrives.
 
+mod agent;
 mod driver;
 mod facts;
 mod gpu;
@@ -117,8 +118,13 @@ fn stability_is_what_the_conventions_say() {
     assert!(compared >= others.count() && compared > 50, "{compared}");
     for name in table::known() {
         let is_point = stability(&name).is_none();
-        // Neither is of this version: one is of the SDK's specification, the other is to come.
-        let apart = ["otel.metric.overflow", "rpc.status_code"];
+        // None is of this version's model: one is of the SDK's specification, one is to come, and one is referred to there and defined
+        // nowhere in it.
+        let apart = [
+            "otel.metric.overflow",
+            "rpc.status_code",
+            "jsonrpc.request.id",
+        ];
         let ours = name.starts_with("obs.") || apart.contains(&name.as_str());
         assert!(
             ours || is_point || facts.is_convention(&name),
@@ -160,5 +166,5 @@ fn units_and_instruments_are_those_of_the_conventions() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 82);
+    assert_eq!(compared, 92);
 }

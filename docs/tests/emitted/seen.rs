@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) log_events: BTreeMap<String, Names>,
     pub(crate) resource: Names,
     pub(crate) event_attributes: BTreeMap<String, Names>,
+    /// Attributes of links.
+    pub(crate) links: Names,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,7 @@ pub(crate) struct Span {
 pub(crate) struct Metric {
     pub(crate) instrument: &'static str,
     pub(crate) unit: String,
-    pub(crate) scope: String,
+    pub(crate) scopes: Names,
     pub(crate) attributes: Names,
 }
 
@@ -52,6 +54,7 @@ impl Seen {
                 ("obs-rpc", _) => "rpc.call",
                 ("obs-llm", 2) => "llm.server",
                 ("obs-llm", _) => "llm.client",
+                ("obs-agent", _) => of_agent(&span),
                 (_, 2) => "http.server",
                 (_, 3) => "http.client",
                 _ => "http.call",
@@ -71,6 +74,10 @@ impl Seen {
                     .entry(event.name.clone())
                     .or_default()
                     .extend(keys);
+            }
+            for link in &span.span.links {
+                let keys = link.attributes.iter().map(|pair| pair.key.clone());
+                seen.links.extend(own(keys));
             }
             seen.resource
                 .extend(own(span.resource.iter().map(|(key, _)| key.clone())));
@@ -118,7 +125,8 @@ impl Seen {
             other => panic!("{other:?}"),
         };
         let row = self.metrics.entry(metric.name).or_default();
-        (row.instrument, row.unit, row.scope) = (instrument, metric.unit, scope);
+        (row.instrument, row.unit) = (instrument, metric.unit);
+        row.scopes.insert(scope);
         row.attributes.extend(attributes);
     }
 
@@ -137,9 +145,11 @@ impl Seen {
                     .entry(name.clone())
                     .or_insert_with(|| metric.clone());
                 row.attributes.extend(metric.attributes.iter().cloned());
+                row.scopes.extend(metric.scopes.iter().cloned());
             }
             all.logs.extend(run.logs.iter().cloned());
             all.resource.extend(run.resource.iter().cloned());
+            all.links.extend(run.links.iter().cloned());
             for (event, keys) in &run.log_events {
                 let own = all.log_events.entry(event.clone()).or_default();
                 own.extend(keys.iter().cloned());
@@ -169,8 +179,30 @@ impl Seen {
             names.extend(keys.iter().cloned());
         }
         names.extend(self.resource.iter().cloned());
+        names.extend(self.links.iter().cloned());
         names.extend(self.event_attributes.values().flatten().cloned());
         names
+    }
+}
+
+/// Which kind of operation of obs-agent's it is.
+fn of_agent(span: &ReceivedSpan) -> &'static str {
+    let operation = match span.attr("gen_ai.operation.name") {
+        Some(AttrValue::Str(operation)) => operation.to_string(),
+        _ => String::new(),
+    };
+    match (operation.as_str(), span.span.kind) {
+        (_, 2) => "mcp.server",
+        (_, 3) if span.attr("mcp.method.name").is_some() => "mcp.client",
+        (_, 3) if span.attr("db.system.name").is_some() => "db.client",
+        ("invoke_agent", 3) => "agent.remote",
+        ("invoke_agent", _) => "agent.invoke_agent",
+        ("invoke_workflow", _) => "agent.invoke_workflow",
+        ("plan", _) => "agent.plan",
+        ("execute_tool", _) => "agent.execute_tool",
+        ("retrieval", _) => "agent.retrieval",
+        (memory, _) if memory.contains("memory") => "agent.memory",
+        _ => "agent.node",
     }
 }
 
@@ -188,6 +220,25 @@ fn name_of(span: &ReceivedSpan, of: &str) -> String {
     if of.starts_with("llm.") {
         let operation = text(0).expect("something is asked");
         return text(2).map_or(operation.clone(), |model| format!("{operation} {model}"));
+    }
+    // What it is called by is an operation, or a label that stands for one; and what follows, if it is there.
+    let operation = match span.attr("gen_ai.operation.name") {
+        Some(AttrValue::Str(operation)) => Some(operation.to_string()),
+        _ => None,
+    };
+    let of_agent = match of {
+        "agent.memory" => Some((operation, None)),
+        "agent.remote" => Some((operation, text(3))),
+        "agent.retrieval" => Some((operation, text(2))),
+        "agent.node" => Some((text(0), text(1))),
+        "mcp.client" | "mcp.server" => Some((text(0), text(2).or_else(|| text(3)))),
+        "db.client" => Some((text(1).or_else(|| text(2)).or_else(|| text(0)), None)),
+        _ if of.starts_with("agent.") => Some((operation, text(0))),
+        _ => None,
+    };
+    if let Some((first, rest)) = of_agent {
+        let all = [first, rest].into_iter().flatten();
+        return all.collect::<Vec<_>>().join(" ");
     }
     let method = text(0).unwrap_or_else(|| "HTTP".to_owned());
     text(1).map_or(method.clone(), |target| format!("{method} {target}"))

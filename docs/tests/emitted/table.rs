@@ -2,6 +2,10 @@
 
 use crate::facts::Facts;
 use crate::seen::{Names, Seen, generic};
+use obs_agent::descriptor::{
+    DB_CLIENT, EXECUTE_TOOL, INVOKE_AGENT, INVOKE_WORKFLOW, MCP_CLIENT, MCP_SERVER, MEMORY, NODE,
+    PLAN, REMOTE_AGENT, RETRIEVAL,
+};
 use obs_core::semconv::stability::{ATTRIBUTES, EVENTS, LOG_EVENTS, METRICS, PREFIXES, RESOURCE};
 use obs_core::semconv::{SCHEMA_URL, gen_ai, obs, stability};
 use obs_core::{Descriptor, Event, Histogram};
@@ -17,8 +21,21 @@ const RPC: [&Descriptor; 3] = [&RPC_SERVER, &RPC_CLIENT, &RPC_CALL];
 const RPC_NEXT: [&Descriptor; 3] = [&RPC_SERVER_NEXT, &RPC_CLIENT_NEXT, &RPC_CALL_NEXT];
 /// Main's names are on the same spans.
 const LLM: [&Descriptor; 2] = [&LLM_CLIENT, &LLM_SERVER];
-pub(crate) const KINDS: [&Descriptor; 8] = [
-    HTTP[0], HTTP[1], HTTP[2], RPC[0], RPC[1], RPC[2], LLM[0], LLM[1],
+/// Of agents, and what they ask.
+const AGENT: [&Descriptor; 8] = [
+    &INVOKE_AGENT,
+    &REMOTE_AGENT,
+    &INVOKE_WORKFLOW,
+    &PLAN,
+    &EXECUTE_TOOL,
+    &RETRIEVAL,
+    &MEMORY,
+    &NODE,
+];
+const ASKED: [&Descriptor; 3] = [&MCP_CLIENT, &MCP_SERVER, &DB_CLIENT];
+pub(crate) const KINDS: [&Descriptor; 19] = [
+    HTTP[0], HTTP[1], HTTP[2], RPC[0], RPC[1], RPC[2], LLM[0], LLM[1], AGENT[0], AGENT[1],
+    AGENT[2], AGENT[3], AGENT[4], AGENT[5], AGENT[6], AGENT[7], ASKED[0], ASKED[1], ASKED[2],
 ];
 
 /// The event points that the layers stamp.
@@ -111,9 +128,13 @@ pub(crate) fn render(base: &Seen, detailed: &Seen, unseen: &[(&str, &str)]) -> S
     spans(&mut out, "obs-http", &HTTP, &both, &facts);
     spans(&mut out, "obs-rpc", &RPC, &both, &facts);
     spans(&mut out, "obs-llm", &LLM, &both, &facts);
+    spans(&mut out, "obs-agent", &AGENT, &both, &facts);
+    spans(&mut out, "obs-agent", &ASKED, &both, &facts);
     events(&mut out, base, &both);
     metrics(&mut out, base, &both, &facts);
     log_events(&mut out, &both, &facts);
+    let of_links = ("Attributes of links", LINKS);
+    list(&mut out, of_links, &both.links, &facts);
     let of_logs = ("Attributes of log records", LOGS);
     list(&mut out, of_logs, &both.logs, &facts);
     let of_resource = ("Attributes of the resource", RESOURCES);
@@ -139,12 +160,14 @@ instruments are held against the model of the conventions.
 
 A requirement is the conventions': *required*, *conditional* (on what they say), *recommended*, *opt-in*; *there* is an attribute
 that they do not ask for on this span or metric. What is there when, is on the front pages of
-[obs-http](../obs-http/src/lib.rs), [its client](../obs-http/src/client.rs), [obs-rpc](../obs-rpc/src/lib.rs) and
-[obs-llm](../obs-llm/src/lib.rs). Of generative AI the names are v1.41.1's; what is *main* is there by its dialect `Main`, which
-gives calls of models the names that the conventions' own repository has since, instead of v1.41.1's. There a call that is no
-inference is `llm.operation` in settings.
+[obs-http](../obs-http/src/lib.rs), [its client](../obs-http/src/client.rs), [obs-rpc](../obs-rpc/src/lib.rs),
+[obs-llm](../obs-llm/src/lib.rs) and [obs-agent](../obs-agent/src/lib.rs). Of generative AI the names are v1.41.1's; what is *main*
+is there by its dialect `Main`, which gives calls of models and runs of agents the names that the conventions' own repository has
+since, instead of v1.41.1's. There a call that is no inference is `llm.operation` in settings.
 
 ";
+
+const LINKS: &str = "Of obs-agent: from a run to the one that handed over to it.";
 
 const LOGS: &str = "\
 Of feature `tracing` of obs-core. Fields of an event are attributes under their own names; these come beside them. Ids, \
@@ -164,9 +187,10 @@ fn spans(out: &mut String, of_crate: &str, kinds: &[&Descriptor], seen: &Seen, f
         let name = match of_crate {
             "obs-http" => format!("{{method}} {{{}}}", kind.labels[1].key.as_str()),
             "obs-llm" => format!("{{{first}}} {{{}}}", kind.labels[2].key.as_str()),
+            "obs-agent" => name_of_agents(kind),
             _ => format!("{{{first}}}"),
         };
-        let ours = facts.requirement(&id, first).is_none();
+        let ours = of_crate != "obs-agent" && facts.requirement(&id, first).is_none();
         let _ = writeln!(
             out,
             "| `{}` | {} | `{name}` | {} |",
@@ -219,6 +243,23 @@ fn spans(out: &mut String, of_crate: &str, kinds: &[&Descriptor], seen: &Seen, f
     }
 }
 
+/// How a span of obs-agent's is named; without what stands in brackets where that is absent.
+fn name_of_agents(kind: &Descriptor) -> String {
+    let label = |n: usize| kind.labels[n].key.as_str();
+    let operation = gen_ai::OPERATION_NAME.as_str();
+    match kind.name {
+        "agent.memory" => format!("{{{operation}}}"),
+        "agent.remote" => format!("{{{operation}}} {{{}}}", label(3)),
+        "agent.retrieval" => format!("{{{operation}}} {{{}}}", label(2)),
+        "agent.node" => format!("{{{}}} {{{}}}", label(0), label(1)),
+        "mcp.client" | "mcp.server" => {
+            format!("{{{}}} {{{}}} or {{{}}}", label(0), label(2), label(3))
+        }
+        "db.client" => format!("{{{}}}, {{{}}} or {{{}}}", label(1), label(2), label(0)),
+        _ => format!("{{{operation}}} {{{}}}", label(0)),
+    }
+}
+
 fn events(out: &mut String, base: &Seen, both: &Seen) {
     out.push_str("\n## Events of spans\n\n| event | on | attributes | from level | stability |\n|---|---|---|---|---|\n");
     let names: Names = both
@@ -260,6 +301,9 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             _ if is_measure => "`with_measures`",
             _ if name.starts_with("process.") => "feature `process`, `observe_process`",
             _ if name.starts_with("obs.tokio.") => "feature `tokio`, `observe_tokio`",
+            _ if name.starts_with("obs.agent.session") || name.starts_with("obs.agent.budgets") => {
+                "`Ledger`"
+            }
             _ if name.starts_with("obs.llm.engine.") => "feature `engines`, `EngineScraper`",
             "hw.status" => "`GpuHealth`",
             _ if name.starts_with("obs.gpu.gate.") || name.starts_with("obs.gpu.xid.") => {
@@ -280,7 +324,7 @@ fn metrics(out: &mut String, base: &Seen, both: &Seen, facts: &Facts) {
             "| `{name}` | {} | {} | {} | {with} | {level} | {} |",
             metric.instrument,
             metric.unit,
-            metric.scope,
+            Vec::from_iter(metric.scopes.iter().cloned()).join(", "),
             of(name, facts),
         );
     }

@@ -5,9 +5,10 @@ use crate::seen::FROM_SDK;
 use crate::table::KINDS;
 use obs_core::courier::{Capture, Sent, Settings, SpoolSettings};
 use obs_core::sampling::HeadSampler;
+use obs_core::semconv::gen_ai::OPERATION_NAME;
 use obs_core::{
-    Delivery, Descriptor, KeepPolicy, LabelId, Labels, Outcome, Parent, RaiseRule, Session,
-    Telemetry,
+    Delivery, Descriptor, KeepPolicy, LabelId, Labels, Operation, Outcome, Parent, RaiseRule,
+    Session, Telemetry, Values,
 };
 use obs_http::{HTTP_CALL, SERVICE_ERROR};
 use obs_testing::Receiver;
@@ -85,15 +86,33 @@ fn late(telemetry: &Telemetry, descriptor: &'static Descriptor) {
         Some("llm") => obs_llm::SERVICE_ERROR,
         _ => SERVICE_ERROR,
     };
-    // Of a model something is asked.
-    let labels = match descriptor.name.starts_with("llm.") {
-        true => Labels::NONE.with(0, LabelId::closed(0)),
-        false => Labels::NONE,
+    let name = descriptor.name;
+    // Of a model, and of what agents ask, something is asked.
+    let is_asked = ["llm.", "agent.", "mcp."]
+        .iter()
+        .any(|of| name.starts_with(of));
+    let is_closed = |label: usize| matches!(descriptor.labels[label].values, Values::Closed(_));
+    let labels = match name {
+        "db.client" => Labels::NONE.with(method, kind.label(method, "qdrant")),
+        _ if is_asked && is_closed(0) => Labels::NONE.with(0, LabelId::closed(0)),
+        _ => Labels::NONE,
+    };
+    let operation = ["invoke_agent", "invoke_workflow", "plan", "execute_tool"];
+    let operation = operation
+        .into_iter()
+        .find(|operation| name.strip_prefix("agent.") == Some(*operation));
+    let say = |of: &mut Operation| {
+        if let Some(operation) = operation {
+            of.set(OPERATION_NAME, operation);
+        }
     };
     let mut root = kind.start(labels, Parent::Root);
+    say(&mut root);
     let handle = root.handle().expect("it is observed");
     for route in ["/a", "/b", "/c"] {
-        let child = kind.start_with(labels, Some((method, route)), Parent::Operation(&handle));
+        let method = Some((method, route)).filter(|_| !(is_asked && is_closed(method)));
+        let mut child = kind.start_with(labels, method, Parent::Operation(&handle));
+        say(&mut child);
         child.end(Outcome::ANSWERED);
     }
     if let Some(mut root) = root.active() {

@@ -19,14 +19,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What the runs within an agent's turn know of it.
 pub(super) struct AgentScope {
     pub(super) name: Box<str>,
+    /// The observer whose it is.
+    pub(super) shared: &'static Shared,
     inferences: AtomicU32,
     tools: AtomicU32,
 }
 
 impl AgentScope {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, shared: &'static Shared) -> Self {
         Self {
             name: name.into(),
+            shared,
             inferences: AtomicU32::new(0),
             tools: AtomicU32::new(0),
         }
@@ -57,13 +60,14 @@ pub(super) enum Asked {
     Elsewhere,
 }
 
-pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+pub(super) fn start(shared: &'static Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Agent(input) => *input,
         _ => AgentInput::default(),
     };
     let name = run.info().name;
-    let scope = Arc::new(AgentScope::new(name));
+    let scope = Arc::new(AgentScope::new(name, shared));
     run.keep(Arc::clone(&scope));
     let mut operation = match input.provider {
         Some(_) => {
@@ -79,6 +83,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         converse(&mut active, conversation, run.depth());
     }
     let asked = describe(shared, &mut active, &input);
+    shared.tell_input(&mut active, told);
     let scope = Some(scope).filter(|_| asked == Asked::Here);
     State::new(Work::new(operation, What::Agent(asked, scope)))
 }
@@ -176,5 +181,6 @@ pub(super) fn plan(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -
     {
         active.set(gen_ai::REQUEST_MODEL, model);
     }
+    shared.tell_input(&mut active, input);
     State::new(Work::new(operation, What::Agent(Asked::Here, None)))
 }

@@ -2,7 +2,9 @@
 
 use super::Shared;
 use super::agent::AgentScope;
+use super::content;
 use super::end::{node_labels, outcome};
+use super::heard::of_a_run;
 use super::place::count;
 use crate::component::Component;
 use crate::descriptor::status;
@@ -58,6 +60,7 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         call.top_p(mass);
     }
     offer(&mut call, input.tools);
+    content::asked(&mut call, &input);
     State::new(Call {
         call,
         chosen: Vec::new(),
@@ -105,7 +108,7 @@ fn begin(
 ) -> Option<LlmCall> {
     let provider = provider.map_or(Provider::named(OTHER), Provider::of_name);
     let parent = run.operation_parent();
-    let mut call = shared.llm.call_of(operation, &provider, parent);
+    let mut call = of_a_run(|| shared.llm.call_of(operation, &provider, parent));
     let mut active = call.active()?;
     shared.place(run, &mut active);
     if run.info().second_hand {
@@ -151,6 +154,7 @@ impl Call {
         if let Some(content) = chunk.content {
             call.content(content);
         }
+        content::piece(call, chunk);
         let rest = (chunk.tool_call, chunk.finish_reason, chunk.usage);
         if let (None, None, None) = rest
             && let (None, None) = (chunk.response_id, chunk.model)
@@ -219,6 +223,7 @@ impl Call {
         if let Some(usage) = &output.usage {
             call.usage(usage);
         }
+        content::answered(call, output);
         for tool in output.tool_calls {
             self.choose(tool.name);
         }

@@ -26,6 +26,8 @@ pub(super) enum What {
     Agent(Asked, Option<Arc<AgentScope>>),
     /// Of what is remembered.
     Memory,
+    /// Of a question to a store that what was found is said by the retrieval around it.
+    Store,
     /// Nothing.
     Other,
 }
@@ -42,6 +44,9 @@ impl Work {
     pub(super) fn end(mut self, shared: &Shared, output: &Output<'_>) {
         if let Some(mut active) = self.operation.active() {
             self.what.tell(shared, &mut active, output);
+            if !matches!(self.what, What::Store) {
+                shared.tell_output(&mut active, output);
+            }
         }
         self.count();
         self.beneath.end(Outcome::ANSWERED);

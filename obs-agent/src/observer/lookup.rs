@@ -14,6 +14,7 @@ use obs_llm::Dialect;
 
 /// A retrieval; the question to its store; or, where one run is both, the one within the other.
 pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Retriever(input) => *input,
         _ => RetrieverInput::default(),
@@ -25,7 +26,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
         let kind = shared.kinds.db;
         let operation = shared.begin(run, kind, Labels::NONE, (db::SYSTEM, store));
         return question(operation, &input).map_or_else(State::none, |operation| {
-            State::new(Work::new(operation, What::Other))
+            State::new(Work::new(operation, What::Store))
         });
     }
     let labels = Labels::NONE.with(OPERATION, LabelId::closed(0));
@@ -45,6 +46,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
         }
     }
     name(run, &mut active);
+    shared.tell_input(&mut active, told);
     let handle = active.handle();
     let mut work = Work::new(operation, What::Other);
     if let Some(store) = input.store {
@@ -75,6 +77,7 @@ fn question(mut operation: Operation, input: &RetrieverInput<'_>) -> Option<Oper
 }
 
 pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Memory(input) => *input,
         _ => MemoryInput::default(),
@@ -105,6 +108,7 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
         active.set(records, count(written));
     }
     name(run, &mut active);
+    shared.tell_input(&mut active, told);
     State::new(Work::new(operation, What::Memory))
 }
 

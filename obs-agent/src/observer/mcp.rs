@@ -28,6 +28,7 @@ pub(super) enum Message {
 }
 
 pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Mcp(input) => *input,
         _ => McpInput::default(),
@@ -72,6 +73,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
             active.set(key, text);
         }
     }
+    shared.tell_input(&mut active, told);
     State::new(Message::Own(operation))
 }
 
@@ -132,10 +134,15 @@ impl Message {
     pub(super) fn end(self, shared: &Shared, output: &Output<'_>) {
         let failed = matches!(output, Output::Mcp(output) if output.is_tool_error);
         match self {
-            Self::Own(operation) => operation.end(match failed {
-                true => Outcome::failed(TOOL_ERROR),
-                false => Outcome::ANSWERED,
-            }),
+            Self::Own(mut operation) => {
+                if let Some(mut active) = operation.active() {
+                    shared.tell_output(&mut active, output);
+                }
+                operation.end(match failed {
+                    true => Outcome::failed(TOOL_ERROR),
+                    false => Outcome::ANSWERED,
+                });
+            }
             Self::Within(_, labels, started) => {
                 let error = match failed {
                     true => TOOL_ERROR,

@@ -11,13 +11,14 @@ use obs_core::semconv::{gen_ai, obs};
 use obs_core::{LabelId, Labels};
 use obs_llm::Dialect;
 
-pub(super) fn workflow(shared: &Shared, run: &mut Starting<'_>, _: &Input<'_>) -> State {
+pub(super) fn workflow(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
     let name = run.info().name;
     let mut operation = shared.begin(run, shared.kinds.workflow, Labels::NONE, (NAME, name));
     let Some(mut active) = operation.active() else {
         return State::none();
     };
     active.set_static(gen_ai::OPERATION_NAME, INVOKE_WORKFLOW_OPERATION);
+    shared.tell_input(&mut active, input);
     State::new(Work::new(operation, What::Other))
 }
 
@@ -46,5 +47,6 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         }
         _ => {}
     }
+    shared.tell_input(&mut active, input);
     State::new(Work::new(operation, What::Other))
 }

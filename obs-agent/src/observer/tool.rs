@@ -11,6 +11,7 @@ use obs_core::semconv::gen_ai;
 use obs_core::{LabelId, Labels};
 
 pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
+    let told = input;
     let input = match input {
         Input::Tool(input) => *input,
         _ => ToolInput::default(),
@@ -40,5 +41,6 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
             active.set(key, text);
         }
     }
+    shared.tell_input(&mut active, told);
     State::new(Work::new(operation, What::Other))
 }

@@ -182,17 +182,71 @@ fn a_turn_is_told_with_its_models_and_tools() {
 fn main_has_names_for_turns() {
     let capture = Capture::new();
     turn(&capture, Dialect::Main);
-    let records = capture.records();
-    let agent = &records[records.len() - 1];
-    for absent in [
-        "gen_ai.agent.id",
-        "gen_ai.agent.version",
-        "gen_ai.usage.cache_read.input_tokens",
-    ] {
-        assert_eq!(agent.attr(absent), None, "{absent}");
-    }
-    let told = agent.attr("gen_ai.usage.input_tokens");
-    assert_eq!(told, Some(&100_i64.into()));
+    assert_tree(
+        capture.tree(),
+        r#"
+        trace 1
+          invoke_agent forecaster [internal]
+            - gen_ai.agent.description: "Tells the weather."
+            - gen_ai.agent.name: "forecaster"
+            - gen_ai.conversation.id: "conv_1"
+            - gen_ai.operation.name: "invoke_agent"
+            - gen_ai.request.model: "gpt-4o"
+            - gen_ai.response.finish_reasons: ["stop"]
+            - gen_ai.usage.input_tokens: 100
+            - gen_ai.usage.output_tokens: 31
+            - obs.agent.depth: 0
+            - obs.agent.implementation: "rig"
+            - obs.agent.run.inferences: 2
+            - obs.agent.run.tools: 1
+            - obs.agent.turn: 3
+            chat gpt-4o [client]
+              - gen_ai.conversation.id: "conv_1"
+              - gen_ai.operation.name: "chat"
+              - gen_ai.provider.name: "openai"
+              - gen_ai.request.max_tokens: 100
+              - gen_ai.request.model: "gpt-4o"
+              - gen_ai.request.stream: true
+              - gen_ai.request.temperature: 0.5
+              - gen_ai.request.top_p: 0.25
+              - gen_ai.response.finish_reasons: ["tool_calls"]
+              - gen_ai.response.id: "chatcmpl-1"
+              - gen_ai.response.model: "gpt-4o-2024-08-06"
+              - gen_ai.response.time_to_first_chunk: 0.25
+              - gen_ai.usage.input_tokens: 40
+              - gen_ai.usage.output_tokens: 11
+              - obs.agent.depth: 1
+              - obs.agent.step: 1
+              - obs.agent.tools.chosen: ["weather"]
+              - obs.agent.tools.offered: ["weather", "news"]
+              - obs.llm.response.chunk_gap.max: 0.05
+              - obs.llm.response.chunks: 2
+              - obs.llm.response.time_per_output_token: 0.005
+            execute_tool weather [internal]
+              - gen_ai.agent.name: "forecaster"
+              - gen_ai.conversation.id: "conv_1"
+              - gen_ai.operation.name: "execute_tool"
+              - gen_ai.tool.call.id: "call_1"
+              - gen_ai.tool.description: "The weather of a city."
+              - gen_ai.tool.name: "weather"
+              - gen_ai.tool.type: "function"
+              - obs.agent.attempt: 1
+              - obs.agent.depth: 1
+              - obs.agent.step: 2
+            chat gpt-4o [client]
+              - gen_ai.conversation.id: "conv_1"
+              - gen_ai.operation.name: "chat"
+              - gen_ai.provider.name: "openai"
+              - gen_ai.request.model: "gpt-4o"
+              - gen_ai.response.finish_reasons: ["stop"]
+              - gen_ai.response.id: "chatcmpl-2"
+              - gen_ai.response.model: "gpt-4o-2024-08-06"
+              - gen_ai.usage.input_tokens: 60
+              - gen_ai.usage.output_tokens: 20
+              - obs.agent.depth: 1
+              - obs.agent.step: 3
+    "#,
+    );
     for (metric, count, sum) in [
         ("gen_ai.invoke_agent.duration", 1, 0.45),
         ("gen_ai.execute_tool.duration", 1, 0.1),
@@ -533,6 +587,78 @@ fn a_retrieval_has_the_question_to_its_store_beneath_it() {
     );
     holds(&capture, "db.client.operation.duration", 2, 0.004);
     assert_eq!(capture.count("gen_ai.client.operation.duration"), 3);
+    // Of two crates, and one metric on a page.
+    let page = capture.telemetry().prometheus();
+    let types = page
+        .lines()
+        .filter(|line| line.starts_with("# TYPE gen_ai_client_operation"));
+    assert_eq!(types.count(), 1, "{page}");
+}
+
+#[test]
+fn main_has_names_for_lookups() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::Main);
+    let input = Input::Retriever(of!(input::RetrieverInput {
+        data_source_id: Some("handbook"),
+        top_k: Some(5),
+        store: Some("qdrant"),
+        collection: Some("pages"),
+    }));
+    let books = (Component::Retriever, "");
+    let retrieval = start(&handlers, books.0, books.1, RunParent::Root, &input);
+    let input = Input::Memory(of!(input::MemoryInput {
+        operation: MemoryOperation::Upsert,
+        store_id: Some("store_1"),
+        records: Some(3),
+    }));
+    let memory = start(
+        &handlers,
+        Component::Memory,
+        "notes",
+        retrieval.as_parent(),
+        &input,
+    );
+    memory.end(&Output::Memory(Default::default()));
+    let input = Input::Prompt(of!(input::PromptInput { version: Some("2") }));
+    let prompt = start(
+        &handlers,
+        Component::Prompt,
+        "summary",
+        retrieval.as_parent(),
+        &input,
+    );
+    capture.clock().advance(MS);
+    prompt.end(&Output::Node(Default::default()));
+    retrieval.end(&Output::Documents(Default::default()));
+    assert_tree(
+        capture.tree(),
+        r#"
+        trace 1
+          retrieval handbook [client]
+            - gen_ai.data_source.id: "handbook"
+            - gen_ai.operation.name: "retrieval"
+            - gen_ai.retrieval.top_k: 5
+            - obs.agent.depth: 0
+            pages [client]
+              - db.collection.name: "pages"
+              - db.system.name: "qdrant"
+              prompt summary [internal]
+                - gen_ai.prompt.name: "summary"
+                - gen_ai.prompt.version: "2"
+                - obs.agent.depth: 1
+                - obs.agent.node.kind: "prompt"
+                - obs.agent.node.name: "summary"
+                - obs.agent.step: 2
+              upsert_memory [client]
+                - gen_ai.memory.record.count: 3
+                - gen_ai.memory.store.id: "store_1"
+                - gen_ai.operation.name: "upsert_memory"
+                - obs.agent.depth: 1
+                - obs.agent.node.name: "notes"
+                - obs.agent.step: 1
+    "#,
+    );
 }
 
 #[test]

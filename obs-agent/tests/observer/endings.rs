@@ -300,6 +300,34 @@ fn a_providers_recorder_sees_the_same_endings() {
     check(&capture(), Dialect::Main, streamed);
 }
 
+/// The head decision says no: metrics count all the same, and what failed is kept late, with what is around it.
+#[test]
+fn metrics_do_not_depend_on_sampling() {
+    let sampler = obs_core::sampling::HeadSampler::ratio(0.0).expect("a share");
+    let capture = Capture::builder().with_sampler(sampler).build();
+    let handlers = observed(&capture, Dialect::V1_41);
+    for fails in [false, true] {
+        let outer = crate::support::agent(&handlers, "a", RunParent::Root);
+        for n in 0..3 {
+            let tool = crate::support::tool(&handlers, "t", outer.as_parent());
+            match fails && n == 1 {
+                true => tool.fail(&RunError::failed("tool_error")),
+                false => tool.end(&Output::Tool(Default::default())),
+            }
+        }
+        outer.end(&Output::Agent(Default::default()));
+    }
+    assert_eq!(capture.count("obs.agent.execute_tool.duration"), 6);
+    assert_eq!(capture.count("obs.agent.invoke_agent.duration"), 2);
+    let kept = capture.records();
+    let failed: Vec<_> = { kept.iter() }
+        .filter(|record| record.outcome.is_error())
+        .collect();
+    assert_eq!(failed.len(), 1, "{kept:?}");
+    let traces = { kept.iter() }.all(|record| record.trace_id == failed[0].trace_id);
+    assert!(traces, "the other turn is left out: {kept:?}");
+}
+
 /// Whoever has every choice's reason has all of it, and may go.
 #[test]
 fn a_reader_that_has_it_all_may_drop_the_stream() {

@@ -39,6 +39,15 @@ fn counted(capture: &Capture, calls: u64, tokens: f64) {
     assert_eq!(spent, tokens);
 }
 
+/// Inferences that count on the agent, whoever told them.
+#[track_caller]
+fn calls(capture: &Capture, expect: f64) {
+    let points = capture.points();
+    let point = points.histogram("obs.agent.invoke_agent.inference_calls", &[]);
+    let point = point.expect("there");
+    assert_eq!((point.count, point.sum), (1, Some(expect)));
+}
+
 #[test]
 fn a_layer_within_a_run_of_a_model_tells_nothing_more() {
     let capture = Capture::new();
@@ -96,8 +105,23 @@ fn a_run_of_a_model_within_a_call_tells_nothing_more() {
     })));
     outer.end(&Output::Agent(Default::default()));
     counted(&capture, 2, 11.0);
-    let calls = { capture.points() }
-        .histogram("obs.agent.invoke_agent.inference_calls", &[])
-        .and_then(|point| point.sum);
-    assert_eq!(calls, Some(1.0), "of those that are told as runs");
+    calls(&capture, 2.0);
+}
+
+/// What an agent within makes counts there, also what is told by hand; vectors are no inferences.
+#[test]
+fn calls_that_no_run_tells_count_on_the_agent_in_whose_turn_they_are() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+    let outer = agent(&handlers, "a", RunParent::Root);
+    let tool = crate::support::tool(&handlers, "t", outer.as_parent());
+    tool.in_scope(|| {
+        drop(llm.call(LlmOperation::GenerateContent, &Provider::GCP_GEMINI));
+        drop(llm.call(LlmOperation::Embeddings, &Provider::OPENAI));
+    });
+    drop(llm.call(LlmOperation::Chat, &Provider::OPENAI));
+    tool.end(&Output::Tool(Default::default()));
+    outer.end(&Output::Agent(Default::default()));
+    calls(&capture, 1.0);
 }

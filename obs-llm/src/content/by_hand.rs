@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use crate::call::LlmCall;
+use crate::wire::Content;
 use obs_core::Body;
 
 /// Nothing of it is kept where [no content is asked for](crate::content). What is told so beats what was read of the bytes, where
@@ -26,6 +27,31 @@ impl LlmCall {
     pub fn output_message(&mut self, message: Message) {
         if let Some(content) = self.gathered() {
             content.output(message);
+        }
+    }
+
+    /// A piece of the answer, as it is streamed: pieces of one kind that follow each other are one part of its message.
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    pub fn output_piece(&mut self, kind: Content, piece: &str) {
+        if let Some(content) = &mut self.content {
+            content.piece(kind, piece);
+        }
+    }
+
+    /// A tool that a streamed answer asks for: the pieces of calls of tools that follow are its arguments.
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    pub fn output_tool_call(&mut self, name: &str, id: Option<&str>) {
+        if let Some(content) = &mut self.content {
+            content.tool_call(name, id);
+        }
+    }
+
+    /// Why an answer that was told in pieces ended, on its message. The span has what
+    /// [`finish_reason`](crate::wire::ResponseSink::finish_reason) is told.
+    #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
+    pub fn output_finished(&mut self, reason: &str) {
+        if let Some(content) = &mut self.content {
+            content.finish_reason(reason);
         }
     }
 

@@ -8,7 +8,7 @@ use super::pool::{Pool, Share};
 use super::requests;
 use crate::bill::CountTokens;
 use crate::estimate::ChatOverhead;
-use crate::wire::{Framing, Wire};
+use crate::wire::{Content, Framing, Wire};
 use obs_core::otel::{KeyValue, Value};
 use obs_core::{Body, Key, Set};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,6 +138,9 @@ pub(crate) struct Gathered {
     refused: bool,
     /// The most bytes of a request, and of the texts of an answer.
     most: (usize, usize),
+    /// Bytes of pieces that were told by hand, if any were, and how many of them are not held.
+    streamed: Option<usize>,
+    cut: usize,
 }
 
 impl Gathered {
@@ -151,6 +154,8 @@ impl Gathered {
             share: Share::of(pool),
             refused: false,
             most,
+            streamed: None,
+            cut: 0,
         }
     }
 
@@ -219,6 +224,61 @@ impl Gathered {
         self.add(size(&message), |to| to.output.push(message));
     }
 
+    /// A piece of an answer that is streamed, and told by hand.
+    pub(crate) fn piece(&mut self, kind: Content, piece: &str) {
+        let streamed = self.streamed.unwrap_or_default();
+        let held = piece.len().min(self.most.1.saturating_sub(streamed));
+        let end = (0..=held).rev().find(|end| piece.is_char_boundary(*end));
+        let held = &piece[..end.unwrap_or_default()];
+        self.streamed = Some(streamed.saturating_add(piece.len()));
+        self.cut += piece.len() - held.len();
+        if held.is_empty() {
+            return;
+        }
+        self.add(held.len(), |to| {
+            let parts = &mut answer(to).parts;
+            match (kind, parts.last_mut()) {
+                (Content::Text, Some(Part::Text(text)))
+                | (Content::Reasoning, Some(Part::Reasoning(text)))
+                | (
+                    Content::ToolCall,
+                    Some(Part::ToolCall {
+                        arguments: Body::Text(text),
+                        ..
+                    }),
+                ) => text.push_str(held),
+                (Content::Text, _) => parts.push(Part::Text(held.to_owned())),
+                (Content::Reasoning, _) => parts.push(Part::Reasoning(held.to_owned())),
+                // Arguments of a tool that nobody named, and media, which are never told themselves.
+                _ => {}
+            }
+        });
+    }
+
+    /// Why such an answer ended.
+    pub(crate) fn finish_reason(&mut self, reason: &str) {
+        if let Some(message) = self
+            .by_hand
+            .output
+            .last_mut()
+            .filter(|_| self.streamed.is_some())
+        {
+            message.finish_reason = Some(reason.to_owned());
+        }
+    }
+
+    /// A tool that such an answer asks for.
+    pub(crate) fn tool_call(&mut self, name: &str, id: Option<&str>) {
+        self.streamed.get_or_insert_default();
+        self.add(name.len() + 128, |to| {
+            answer(to).parts.push(Part::ToolCall {
+                id: id.map(str::to_owned),
+                name: name.to_owned(),
+                arguments: Body::Text(String::new()),
+            });
+        });
+    }
+
     pub(crate) fn system(&mut self, text: &str) {
         self.add(text.len(), |to| to.system.push(Part::Text(text.to_owned())));
     }
@@ -231,7 +291,10 @@ impl Gathered {
     /// told by hand beats what was read: who tells it knows better.
     pub(crate) fn finish(self) -> Option<Finished> {
         let mut exchange = self.by_hand;
-        let mut cut = 0;
+        let mut cut = self.cut;
+        if self.streamed.is_some() {
+            settle(&mut exchange);
+        }
         let mut refused = self.refused;
         if let Some(kept) = self.request.as_ref().map(Keeping::lock) {
             refused |= kept.refused;
@@ -259,6 +322,30 @@ impl Gathered {
             cut,
             _share: self.share,
         })
+    }
+}
+
+/// The message of an answer that is told in pieces.
+fn answer(of: &mut Exchange) -> &mut Message {
+    if of.output.is_empty() {
+        of.output.push(Message::new("assistant"));
+    }
+    let last = of.output.len() - 1;
+    &mut of.output[last]
+}
+
+/// Arguments that came in pieces are whole now.
+fn settle(exchange: &mut Exchange) {
+    let parts = { exchange.output.iter_mut() }.flat_map(|message| &mut message.parts);
+    for part in parts {
+        if let Part::ToolCall { arguments, .. } = part
+            && let Body::Text(text) = arguments
+        {
+            *arguments = match text.is_empty() {
+                true => Body::Empty,
+                false => json::arguments(std::mem::take(text)),
+            };
+        }
     }
 }
 

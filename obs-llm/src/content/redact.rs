@@ -69,7 +69,8 @@ impl Redactors<'_> {
         }
     }
 
-    fn tree(self, key: &str, of: &mut Body) -> bool {
+    /// Each text of a tree, under the key that is next above it. Whether anything stays.
+    pub(crate) fn tree(self, key: &str, of: &mut Body) -> bool {
         match of {
             Body::Text(text) => self.text(key, text),
             Body::List(list) => {

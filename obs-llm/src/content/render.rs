@@ -216,6 +216,59 @@ fn texts(of: &Body) -> usize {
     }
 }
 
+/// A value that is no message, within the caps of one. Says how many bytes of its texts are not in it.
+pub(super) fn fit(of: &mut Body, caps: Caps) -> usize {
+    let mut room = Room {
+        caps,
+        call: caps.call,
+        cut: 0,
+    };
+    let mut message = caps.message;
+    room.fit(of, &mut message);
+    room.cut
+}
+
+/// A value as text of at most so many bytes: a text as it is, all else as JSON, valid whatever there was to cut. Of a list the last
+/// items go first. `None` if there is no room for anything of it.
+pub(super) fn value(of: &Body, limit: usize) -> Option<(String, usize)> {
+    if let Body::Text(text) = of {
+        let mut text = text.clone();
+        // The mark is of the attribute, too.
+        let most = limit.saturating_sub(MARK);
+        let cut = match text.len() > limit {
+            true => cut_to(&mut text, most),
+            false => 0,
+        };
+        return (text.len() <= limit).then_some((text, cut));
+    }
+    let mut of = Cow::Borrowed(of);
+    let (mut cut, mut most) = (0, limit);
+    loop {
+        let mut written = String::new();
+        json::write(&of, &mut written);
+        if written.len() <= limit {
+            return Some((written, cut));
+        }
+        if let Body::List(items) = of.to_mut()
+            && items.len() > 1
+        {
+            // As many of them as have room by what they take on the whole.
+            let fair = items.len() * limit / written.len();
+            let gone = items.split_off(fair.clamp(1, items.len() - 1));
+            cut += gone.iter().map(texts).sum::<usize>();
+            continue;
+        }
+        most /= 2;
+        if most < 8 {
+            return None;
+        }
+        cut += cut_all(of.to_mut(), most);
+    }
+}
+
+/// As much as the mark of a text that was cut takes, for any length of one.
+const MARK: usize = 32;
+
 /// As JSON of at most so many bytes, valid whatever there was to cut: the last items that fit, of which the very last is cut
 /// until it does. `None` if not even that does, or there is nothing.
 pub(crate) fn json(items: &[Body], limit: usize) -> Option<(Cow<'static, str>, usize)> {
@@ -271,6 +324,38 @@ mod tests {
         assert_eq!(cut_to(&mut text, 30), 0, "the mark is not of the text");
         assert_eq!(cut_to(&mut text, 2), 28);
         assert_eq!(text, "é…[+38 bytes]");
+    }
+
+    #[test]
+    fn a_value_fits_and_stays_what_it_is() {
+        let item = |text: &str| Body::Map(vec![("id".to_owned(), Body::Text(text.to_owned()))]);
+        let list = Body::List((0..50).map(|n| item(&"\"é".repeat(n + 1))).collect());
+        let map = Body::Map(vec![
+            ("a".to_owned(), list.clone()),
+            ("b".to_owned(), item("x")),
+        ]);
+        for limit in (40..6000).step_by(61) {
+            for of in [&list, &map] {
+                let Some((json, cut)) = value(of, limit) else {
+                    assert!(limit < 4000, "{limit}");
+                    continue;
+                };
+                assert!(json.len() <= limit, "{limit}");
+                let told: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+                assert_eq!(told.is_array(), matches!(of, Body::List(_)));
+                let mut whole = String::new();
+                json::write(of, &mut whole);
+                assert_eq!(cut == 0, json == whole, "{limit}");
+            }
+        }
+        let text = Body::Text("é".repeat(100));
+        let (told, cut) = value(&text, 100).expect("room");
+        assert!(
+            told.len() <= 100 && told.ends_with(&format!("…[+{cut} bytes]")),
+            "{told}"
+        );
+        assert_eq!(value(&text, 200), Some(("é".repeat(100), 0)));
+        assert_eq!(value(&text, 10), None);
     }
 
     #[test]

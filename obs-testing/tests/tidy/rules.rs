@@ -13,7 +13,7 @@ pub(crate) struct File {
 pub(crate) type Finding = (usize, String);
 
 /// First parts of names that conventions define, ours included.
-const NAMESPACES: &str = "client code db deployment enduser error exception gen_ai host http hw log messaging network \
+const NAMESPACES: &str = "client code db deployment enduser error exception gen_ai host http hw jsonrpc log mcp messaging network \
     obs os otel peer process rpc server service session telemetry url user user_agent";
 
 /// Where a clock may be read. In `obs-testing` real time passes only while a test waits for others; in `obs-gpu-fake` it is the
