@@ -60,6 +60,43 @@ agent guide turn 1 => 30+5 tokens stop ok
     }
 }
 
+/// Whoever polls the bus just then, on whichever thread, and whoever goes in the middle of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_one_agent_on_several_threads_keep_apart_and_end() {
+    for by in BY {
+        let server = serve(answers(true)).await;
+        let told = Told::default();
+        let agent = agent(by, &told, &server.url(""));
+        let runs = (0..32_usize).map(|run| {
+            let agent = agent.clone();
+            tokio::spawn(async move {
+                let mut items = agent.prompt("How is it?").stream();
+                let items_wanted = if run % 2 == 0 { usize::MAX } else { run % 5 };
+                for _ in 0..items_wanted {
+                    match items.next().await {
+                        Some(item) => drop(item.expect("unbroken")),
+                        None => break,
+                    }
+                }
+            })
+        });
+        for run in soon(futures_util::future::join_all(runs)).await {
+            run.expect("no panic");
+        }
+        assert_eq!(told.open(), 0, "{:#?}", told.runs());
+        let runs = told.runs();
+        let of = |component| runs.iter().filter(move |run| run.component == component);
+        let whole = of(Component::Agent).filter(|run| run.end.as_deref() == Some("ok"));
+        assert!(whole.count() >= 16, "those that were read to their end");
+        let mut within = HashSet::new();
+        for model in of(Component::Model) {
+            assert!(within.insert(model.parent), "each agent's run has its own");
+            let parent = runs.iter().find(|run| Some(run.id) == model.parent);
+            assert_eq!(parent.map(|run| run.component), Some(Component::Agent));
+        }
+    }
+}
+
 /// Another agent, as a tool.
 struct Asks(Agent);
 
