@@ -14,6 +14,7 @@ pub mod input;
 mod observer;
 pub mod output;
 mod run;
+pub mod session;
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
 pub mod stream;

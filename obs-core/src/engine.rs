@@ -49,6 +49,7 @@ use crate::fork::{Kept, PerProcess};
 use crate::level::StatsLevel;
 use crate::redact::{Caps, Looking};
 use crate::sampling::HeadSampler;
+use crate::witness::Witnesses;
 use config::Config;
 use counts::Counts;
 use diagnostics::Diagnostics;
@@ -95,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) logs: LogQueue,
     /// Who has something to say of operations of other crates.
     pub(crate) annotators: Annotators,
+    /// Who is told of operations in sessions.
+    pub(crate) witnesses: Witnesses,
     /// What comes from the user's OpenTelemetry SDK.
     pub(crate) intakes: Intakes,
     /// When it was made, in ticks.
@@ -127,6 +130,7 @@ impl Engine {
             exemplars: Exemplars::default(),
             logs: LogQueue::new(config.log_bytes),
             annotators: Annotators::default(),
+            witnesses: Witnesses::default(),
             intakes: Intakes::default(),
             registry: Registry::new(config.total_series),
             shards: PerProcess::new(Shards::new(config.shards)),

@@ -17,7 +17,7 @@ const fn generation_of(known: u64) -> u32 {
 }
 
 /// Asks which process this is. The answer is another one than before in a child that was forked meanwhile.
-pub(crate) fn notice() -> u32 {
+pub fn notice() -> u32 {
     let pid = std::process::id();
     let known = KNOWN.load(Ordering::Acquire);
     if known as u32 == pid {
@@ -63,14 +63,15 @@ impl<T: Default> Anew for Mutex<T> {
 }
 
 /// Something of which each process has one of its own. That of its parent is left where it is, in whatever state.
-pub(crate) struct PerProcess<T> {
+pub struct PerProcess<T> {
     born: u32,
     own: T,
     childs: OnceLock<Box<Self>>,
 }
 
 impl<T> PerProcess<T> {
-    pub(crate) fn new(own: T) -> Self {
+    /// This process's.
+    pub fn new(own: T) -> Self {
         Self {
             born: generation(),
             own,
@@ -85,7 +86,7 @@ impl<T> PerProcess<T> {
 
     /// This process's, made by `make` from its parent's if there is none yet.
     #[inline]
-    pub(crate) fn get(&self, make: impl Fn(&T) -> T) -> &T {
+    pub fn get(&self, make: impl Fn(&T) -> T) -> &T {
         if self.born == generation() {
             return &self.own;
         }

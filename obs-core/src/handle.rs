@@ -3,6 +3,7 @@
 use crate::attached;
 use crate::attributes::{Key, Set};
 use crate::context::ContextMode;
+use crate::engine::Engine;
 use crate::engine::live::{Flags, Live, TraceFamily};
 use crate::event::Event;
 use crate::instrument::Within;
@@ -88,7 +89,7 @@ impl OpRef {
         )
     }
 
-    /// Session and user of the operation.
+    /// Session, conversation and user of the operation.
     pub fn session(&self) -> Option<Arc<Session>> {
         self.0.identity().session
     }
@@ -177,7 +178,8 @@ impl Live {
     }
 
     /// Children that start through a handle or an attached context get it too.
-    pub(crate) fn set_session(&mut self, session: Arc<Session>) {
+    pub(crate) fn set_session(&mut self, session: Session) {
+        let session = session.under(&self.kind.engine.config.user_ids).shared();
         if self.flags.has(Flags::SHARED)
             && let Some(shared) = &self.shared
         {
@@ -186,6 +188,24 @@ impl Live {
         self.session = Some(session);
         // The next poll's is made with its baggage.
         self.context = None;
+        self.watch_session();
+    }
+
+    /// That of its parent. Another telemetry may show less of its user.
+    #[inline(never)]
+    pub(crate) fn join_session(&mut self, session: &Arc<Session>, of: &'static Engine) {
+        let engine = self.kind.engine;
+        self.session = Some(match std::ptr::eq(engine, of) {
+            true => session.clone(),
+            false => session.left_by(&engine.config.user_ids),
+        });
+        self.watch_session();
+    }
+
+    fn watch_session(&mut self) {
+        if self.kind.engine.witnesses.are_there() {
+            self.flags.set(Flags::WITNESSED);
+        }
     }
 
     fn identity(&self) -> Identity {

@@ -107,6 +107,7 @@ mod thread;
 mod timeline;
 pub mod trust;
 mod view;
+mod witness;
 
 pub use opentelemetry as otel;
 
@@ -132,6 +133,8 @@ pub use error::Error;
 pub use event::Event;
 #[doc(hidden)]
 pub use foreign::{Lure, OPERATION_SPAN, SPAN_ID_FIELD, TRACE_ID_FIELD};
+#[doc(hidden)]
+pub use fork::{PerProcess, notice as notice_fork};
 pub use handle::OpRef;
 pub use instrument::{Instrumented, Within};
 pub use label::{Label, LabelId, LabelValue, Labels, OTHER, Values};
@@ -148,3 +151,4 @@ pub use setup::{Book, Books, Builder, Delivery, KeepPolicy, Reader, ShutdownGuar
 pub use subscriber::{Records, Subscriber};
 pub use trust::Trust;
 pub use view::View;
+pub use witness::SessionWitness;

@@ -6,7 +6,6 @@ use crate::attributes::Key;
 use crate::descriptor::Scope;
 use crate::engine::config::Config;
 use crate::redact::{Looking, Place};
-use crate::semconv;
 use crate::session::Session;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId};
@@ -30,7 +29,8 @@ pub struct LogEvent {
     pub span_id: Option<SpanId>,
     /// The head decision of its trace.
     pub trace_flags: u8,
-    /// Session and user it was done for, exported as `session.id` and `user.id`; attributes of these names come first.
+    /// What it was done for, exported as `session.id`, `gen_ai.conversation.id` and `user.id`; attributes of these names come
+    /// first.
     pub session: Option<Arc<Session>>,
     /// What it says.
     pub body: Body,
@@ -174,20 +174,9 @@ impl LogEvent {
 
     /// The session's ids under their keys, unless attributes have these keys.
     pub(crate) fn session_ids(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let session = self.session.as_deref();
-        let ids = session.map_or([None, None], |session| {
-            [
-                session
-                    .session_id
-                    .as_deref()
-                    .map(|id| (semconv::session::ID, id)),
-                session.user_id.as_deref().map(|id| (semconv::user::ID, id)),
-            ]
-        });
         let own = |key: &str| self.attributes.iter().any(|own| own.key.as_str() == key);
-        ids.into_iter()
-            .flatten()
-            .map(|(key, id)| (key.as_str(), id))
+        let ids = self.session.iter().flat_map(|session| session.ids());
+        ids.filter_map(|(key, id)| Some((key.as_str(), id?)))
             .filter(move |(key, _)| !own(key))
     }
 

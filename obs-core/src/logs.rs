@@ -33,7 +33,7 @@
 //! | `timestamp` | RFC 3339, UTC, nanoseconds | always |
 //! | `level`, `target` | as `tracing` has them | always |
 //! | `trace_id`, `span_id`, `trace_flags` | lower-case hex; the flags tell the head decision | something is current |
-//! | `session.id`, `user.id` | of the operation | it has them |
+//! | `session.id`, `gen_ai.conversation.id`, `user.id` | of the operation | it has them |
 //! | `message` | text | there is one |
 //! | `fields` | numbers as numbers, truth values as such, all else as text; of an error also `<name>.sources`, a list | there are any |
 //! | `spans` | `name` and `fields` of the `tracing` spans around it, the outermost first | [on request](LogLayer::with_span_fields) |

@@ -3,6 +3,7 @@
 use crate::engine::kind::Kind;
 use crate::event::Event;
 use crate::operation::Active;
+use crate::record::Record;
 use crate::setup::Telemetry;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -119,6 +120,18 @@ impl Telemetry {
     pub fn unix_nanos_at<const N: usize>(&self, moments: [Moment; N]) -> [u64; N] {
         let anchor = self.engine().clock.anchor();
         moments.map(|moment| anchor.unix_nanos(moment.to_bits()))
+    }
+}
+
+impl Record<'_> {
+    /// When it started, by the clock of its telemetry.
+    pub fn started(&self) -> Moment {
+        Moment(NonZeroU64::new(self.live().start).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// When it ended, by the same.
+    pub fn ended(&self) -> Moment {
+        Moment(NonZeroU64::new(self.live().end).unwrap_or(NonZeroU64::MIN))
     }
 }
 

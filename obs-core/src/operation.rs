@@ -321,26 +321,30 @@ impl Active<'_> {
         (self.0.measured & 1 << index != 0).then_some(*value)
     }
 
-    /// Takes over what is allowed of a trusted caller's baggage: it names session and user, goes on with outgoing calls, and
+    /// Takes over what is allowed of a trusted caller's baggage: it names session, conversation and user, goes on with outgoing calls, and
     /// becomes attributes as far as [`Allow::permits_attribute`] says.
     pub fn carry_baggage(&mut self, baggage: Baggage, allow: &Allow) {
         let baggage = baggage.keep(allow);
         if baggage.is_empty() {
             return;
         }
-        let named = [semconv::session::ID.as_str(), semconv::user::ID.as_str()];
         for entry in baggage.iter() {
-            if !named.contains(&entry.key) && allow.permits_attribute(entry.key) {
+            if !Session::names(entry.key) && allow.permits_attribute(entry.key) {
                 self.set_dynamic(KeyValue::new(entry.key.to_owned(), entry.value.to_string()));
             }
         }
         self.set_session(Session::from_baggage(baggage));
     }
 
-    /// Session and user it is done for; children that start from now on carry them too, and what is sent from now on their
+    /// Session, conversation and user it is done for; children that start from now on carry them too, and what is sent from now on their
     /// baggage. OpenTelemetry's context has it from the next time on that the operation becomes current: the next poll.
     pub fn set_session(&mut self, session: Session) {
-        self.0.set_session(session.shared());
+        self.0.set_session(session);
+    }
+
+    /// Session, conversation and user it is done for, as they were set last or came from its parent.
+    pub fn session(&self) -> Option<&Session> {
+        self.0.session.as_deref()
     }
 
     /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.

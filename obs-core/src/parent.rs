@@ -145,8 +145,8 @@ impl Live {
         if parent.tracestate.1 != 0 {
             self.tracestate = self.attributes.keep_text(parent.tracestate());
         }
-        if parent.session.is_some() {
-            self.session = parent.session.clone();
+        if let Some(session) = &parent.session {
+            self.join_session(session, parent.kind.engine);
         }
         // Another telemetry's family would export this record to where it does not belong.
         if !sampled && std::ptr::eq(parent.kind.engine, engine) {
@@ -250,7 +250,9 @@ impl Live {
         if let Some(tracestate) = &parent.tracestate {
             self.tracestate = self.attributes.keep_text(tracestate);
         }
-        self.session = parent.session;
+        if let Some(session) = &parent.session {
+            self.join_session(session, parent.engine);
+        }
         if !parent.sampled && std::ptr::eq(parent.engine, self.kind.engine) {
             self.joined = parent.family;
         }

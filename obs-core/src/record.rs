@@ -256,7 +256,7 @@ impl<'a> Record<'a> {
         });
     }
 
-    /// Session and user it was done for.
+    /// Session, conversation and user it was done for.
     pub fn session(&self) -> Option<&'a Session> {
         self.live.session.as_deref()
     }

@@ -35,6 +35,8 @@
 //!   always as it was written; with a processor of ours beneath that provider once more, as it is left.
 //! - **Of a log event or a log line** when it is logged, before it is written or waits. Of an event that becomes a line and a
 //!   record each text is seen for both; of spans that `tracing` opened, when they are opened.
+//! - **Of the ids of a session** as they are on a span or a log record. Of users' ids see also [`UserIds`], which holds for what
+//!   is handed on, too.
 //! - **Of a label** (a route, a host) when its text is met for the first time: what the redactor makes of it is what all metrics
 //!   and spans have. So is each label of the `metrics` macros.
 //! - **Of the resource** once, when the telemetry is built.
@@ -66,12 +68,15 @@ mod patterns;
 mod record;
 #[cfg(feature = "sdk")]
 mod sdk;
+mod sha256;
 mod texts;
+mod user_ids;
 
 pub use patterns::Patterns;
 #[doc(hidden)]
 pub use patterns::urls;
 pub(crate) use texts::{Caps, Looking, Redactors, is_within};
+pub use user_ids::UserIds;
 
 use std::borrow::Cow;
 

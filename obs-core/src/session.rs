@@ -1,15 +1,19 @@
-//! Who an operation is done for: session, user and baggage, carried from parent to child and onto spans and logs, never onto a
-//! metric.
+//! What an operation is done for: session, conversation, user and baggage, carried from parent to child and onto spans and
+//! logs, never onto a metric.
 
 use crate::propagation::baggage::Baggage;
+use crate::redact::UserIds;
 use crate::semconv;
 use std::sync::Arc;
 
-/// Session and user ids. Cheap to hand from parent to child: one count.
+/// Session, conversation and user ids, each of at most 256 bytes: what is longer is cut and says so. Cheap to hand from parent
+/// to child: one count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// `session.id`.
     pub session_id: Option<Box<str>>,
+    /// `gen_ai.conversation.id`.
+    pub conversation_id: Option<Box<str>>,
     /// `user.id`.
     pub user_id: Option<Box<str>>,
     /// What the application sends along with its calls.
@@ -17,16 +21,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session without a user.
+    /// A session without a conversation and without a user.
     pub fn new(session_id: &str) -> Self {
         Self {
             session_id: Some(bounded(session_id)),
-            user_id: None,
-            baggage: Baggage::EMPTY,
+            ..Self::default()
         }
     }
 
-    /// With a user.
+    /// With a conversation: where one session has several, or a conversation outlives it. An operation that names one itself,
+    /// by an attribute of the same key, keeps its own.
+    pub fn with_conversation(self, conversation_id: &str) -> Self {
+        Self {
+            conversation_id: Some(bounded(conversation_id)),
+            ..self
+        }
+    }
+
+    /// With a user. What is exported of the id is [`UserIds`]' to say.
     pub fn with_user(self, user_id: &str) -> Self {
         Self {
             user_id: Some(bounded(user_id)),
@@ -34,11 +46,12 @@ impl Session {
         }
     }
 
-    /// The session that trusted baggage names by `session.id` and `user.id`, with the baggage itself.
+    /// The session that trusted baggage names by `session.id`, `gen_ai.conversation.id` and `user.id`, with the baggage itself.
     pub fn from_baggage(baggage: Baggage) -> Self {
         let id = |key: crate::Key| baggage.get(key.as_str()).map(|id| bounded(&id));
         Self {
             session_id: id(semconv::session::ID),
+            conversation_id: id(semconv::gen_ai::CONVERSATION_ID),
             user_id: id(semconv::user::ID),
             baggage,
         }
@@ -49,12 +62,46 @@ impl Session {
         &self.baggage
     }
 
-    /// Both ids, under the keys they are exported by.
-    pub(crate) fn ids(&self) -> [(crate::Key, Option<&str>); 2] {
+    /// Its ids, under the keys they are exported by.
+    pub(crate) fn ids(&self) -> [(crate::Key, Option<&str>); 3] {
         [
             (semconv::session::ID, self.session_id.as_deref()),
+            (
+                semconv::gen_ai::CONVERSATION_ID,
+                self.conversation_id.as_deref(),
+            ),
             (semconv::user::ID, self.user_id.as_deref()),
         ]
+    }
+
+    /// Whether baggage of this key names a part of a session, which is no attribute besides.
+    pub(crate) fn names(key: &str) -> bool {
+        Self::default()
+            .ids()
+            .iter()
+            .any(|(own, _)| own.as_str() == key)
+    }
+
+    /// With what is to be known of its user, in what is handed on, too.
+    pub(crate) fn under(self, users: &UserIds) -> Self {
+        let key = semconv::user::ID.as_str();
+        if users.are_kept() || self.user_id.is_none() && self.baggage.get(key).is_none() {
+            return self;
+        }
+        let left = |id: &str| users.left(&bounded(id)).map(String::from);
+        Self {
+            user_id: self.user_id.as_deref().and_then(left).map(Into::into),
+            baggage: self.baggage.map_values(key, left),
+            ..self
+        }
+    }
+
+    /// The same of one that others hold.
+    pub(crate) fn left_by(self: &Arc<Self>, users: &UserIds) -> Arc<Self> {
+        match users.are_kept() {
+            true => self.clone(),
+            false => Self::clone(self).under(users).shared(),
+        }
     }
 
     pub(crate) fn shared(self) -> Arc<Self> {

@@ -353,8 +353,17 @@ fn what_is_ours_says_so() {
         obs::TOKIO_QUEUE_DEPTH,
         obs::TOKIO_WORKER_BUSY_TIME,
         obs::TOKIO_WORKER_PARKS,
+        obs::agent::SESSIONS,
+        obs::agent::SESSIONS_MEMORY,
+        obs::agent::SESSIONS_ENDED,
+        obs::agent::BUDGETS_EXCEEDED,
+        obs::agent::SESSION_SUMMARY,
+        obs::agent::BUDGET_EVENT,
     ];
-    let keys = obs::ALL.iter().map(|key| key.as_str());
+    let keys = obs::ALL
+        .iter()
+        .chain(obs::agent::ALL)
+        .map(|key| key.as_str());
     // The one that stands here until the conventions have it.
     let keys = keys.filter(|key| *key != obs::RPC_STATUS_CODE_NEXT.as_str());
     for name in keys.chain(metrics) {

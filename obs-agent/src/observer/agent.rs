@@ -19,16 +19,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What the runs within an agent's turn know of it.
 pub(super) struct AgentScope {
     pub(super) name: Box<str>,
-    pub(super) conversation: Option<Box<str>>,
     inferences: AtomicU32,
     tools: AtomicU32,
 }
 
 impl AgentScope {
-    fn new(name: &str, conversation: Option<&str>) -> Self {
+    fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            conversation: conversation.map(Into::into),
             inferences: AtomicU32::new(0),
             tools: AtomicU32::new(0),
         }
@@ -65,7 +63,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         _ => AgentInput::default(),
     };
     let name = run.info().name;
-    let scope = Arc::new(AgentScope::new(name, input.conversation_id));
+    let scope = Arc::new(AgentScope::new(name));
     run.keep(Arc::clone(&scope));
     let mut operation = match input.provider {
         Some(_) => {
@@ -77,9 +75,23 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     let Some(mut active) = operation.active() else {
         return State::none();
     };
+    if let Some(conversation) = input.conversation_id {
+        converse(&mut active, conversation, run.depth());
+    }
     let asked = describe(shared, &mut active, &input);
     let scope = Some(scope).filter(|_| asked == Asked::Here);
     State::new(Work::new(operation, What::Agent(asked, scope)))
+}
+
+/// What it does is done for its conversation, whoever records it.
+fn converse(active: &mut Active<'_>, conversation: &str, depth: u32) {
+    let around = active.session().cloned().unwrap_or_default();
+    let is_known =
+        around.session_id.is_some() || around.conversation_id.as_deref() == Some(conversation);
+    if depth > 0 && !is_known {
+        active.set(obs::agent::OUTERMOST, true);
+    }
+    active.set_session(around.with_conversation(conversation));
 }
 
 /// What its span says of what it was asked.
@@ -107,7 +119,6 @@ fn describe(shared: &Shared, active: &mut Active<'_>, input: &AgentInput<'_>) ->
         (gen_ai::AGENT_ID, of_one(input.id)),
         (gen_ai::AGENT_VERSION, of_one(input.version)),
         (gen_ai::AGENT_DESCRIPTION, input.description),
-        (gen_ai::CONVERSATION_ID, input.conversation_id),
     ] {
         if let Some(text) = text {
             active.set(key, text);
@@ -164,9 +175,6 @@ pub(super) fn plan(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -
         && let Some(model) = input.model
     {
         active.set(gen_ai::REQUEST_MODEL, model);
-    }
-    if let Some(conversation) = around.and_then(|agent| agent.conversation.as_deref()) {
-        active.set(gen_ai::CONVERSATION_ID, conversation);
     }
     State::new(Work::new(operation, What::Agent(Asked::Here, None)))
 }

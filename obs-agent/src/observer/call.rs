@@ -56,7 +56,6 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         call.top_p(mass);
     }
     offer(&mut call, input.tools);
-    converse(&mut call, run);
     State::new(Call {
         call,
         chosen: Vec::new(),
@@ -83,7 +82,6 @@ pub(super) fn embedding(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
     if let (Some(texts), Some(mut active)) = (input.texts, call.active()) {
         active.set(obs::agent::TEXTS, count(texts));
     }
-    converse(&mut call, run);
     State::new(Call {
         call,
         chosen: Vec::new(),
@@ -110,14 +108,6 @@ fn begin(
     shared.place(run, &mut active);
     run.set_operation(active.handle());
     Some(call)
-}
-
-/// The conversation is that of the agent's turn.
-fn converse(call: &mut LlmCall, run: &Starting<'_>) {
-    let agent = run.kept_around::<AgentScope>();
-    if let Some(conversation) = agent.and_then(|agent| agent.conversation.as_deref()) {
-        call.conversation(conversation);
-    }
 }
 
 /// Which tools it may call.

@@ -1,7 +1,6 @@
 //! What is looked up: documents, stores of vectors, what is remembered.
 
 use super::Shared;
-use super::agent::AgentScope;
 use super::end::{What, Work};
 use super::place::count;
 use crate::component::Component;
@@ -109,14 +108,10 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
     State::new(Work::new(operation, What::Memory))
 }
 
-/// What the conventions have no label for: the name of the node, and whose conversation it is of.
+/// What the conventions have no label for: the name of the node.
 fn name(run: &Starting<'_>, active: &mut obs_core::Active<'_>) {
     let name = run.info().name;
     if !name.is_empty() {
         active.set(obs::agent::NODE_NAME, name);
-    }
-    let agent = run.kept_around::<AgentScope>();
-    if let Some(conversation) = agent.and_then(|agent| agent.conversation.as_deref()) {
-        active.set(gen_ai::CONVERSATION_ID, conversation);
     }
 }

@@ -63,9 +63,6 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     let Some(mut active) = operation.active() else {
         return State::none();
     };
-    if active.label(METHOD) == LabelId::OVERFLOW {
-        active.set_label_text(METHOD, input.method);
-    }
     for (key, text) in [
         (mcp::RESOURCE_URI, input.resource_uri),
         (mcp::JSONRPC_REQUEST_ID, input.request_id),

@@ -29,13 +29,8 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         return State::none();
     };
     active.set_static(gen_ai::OPERATION_NAME, EXECUTE_TOOL_OPERATION);
-    if let Some(agent) = agent {
-        if !agent.name.is_empty() {
-            active.set(gen_ai::AGENT_NAME, &*agent.name);
-        }
-        if let Some(conversation) = &agent.conversation {
-            active.set(gen_ai::CONVERSATION_ID, &**conversation);
-        }
+    if let Some(agent) = agent.filter(|agent| !agent.name.is_empty()) {
+        active.set(gen_ai::AGENT_NAME, &*agent.name);
     }
     for (key, text) in [
         (gen_ai::TOOL_CALL_ID, input.call_id),

@@ -1,4 +1,9 @@
 //! The handler that emits: what each run becomes, however it ends.
 
 mod components;
+mod endings;
+mod mcp;
+mod once;
+mod parents;
+mod several;
 mod support;

@@ -56,3 +56,13 @@ pub(crate) fn usage(input: u64, output: u64) -> Usage {
         .with(Tokens::Input, input)
         .with(Tokens::Output, output)
 }
+
+pub(crate) fn reference(run: &Run) -> obs_agent::RunRef {
+    run.reference().expect("somebody is told of it").clone()
+}
+
+/// Of the spans that are there, in the order of their ends.
+pub(crate) fn names(capture: &Capture) -> Vec<String> {
+    let records = capture.records();
+    records.into_iter().map(|record| record.name).collect()
+}

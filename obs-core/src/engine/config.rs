@@ -10,7 +10,7 @@ use crate::level::StatsLevel;
 use crate::propagation::Propagator;
 use crate::record::limits::Limits;
 use crate::recorder::Recorder;
-use crate::redact::Redactors;
+use crate::redact::{Redactors, UserIds};
 use crate::side::SideBounds;
 use crate::view::View;
 use std::sync::{Arc, OnceLock};
@@ -78,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who sees each text before it waits.
     pub(crate) redactors: Redactors,
+    /// What becomes of the ids of users.
+    pub(crate) user_ids: UserIds,
     /// Of what an SDK of the user's recorded: it has none until somebody sets one, as there is none in the SDK.
     #[cfg(feature = "sdk")]
     pub(crate) sdk_caps: crate::redact::Caps,
@@ -173,6 +175,7 @@ impl Default for Config {
             },
             limits: Limits::default(),
             redactors: Redactors::default(),
+            user_ids: UserIds::default(),
             #[cfg(feature = "sdk")]
             sdk_caps: crate::redact::Caps::NONE,
         }

@@ -13,6 +13,12 @@ use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
 use std::sync::Arc;
 
+/// What few operations are, in one test.
+const RARE: Flags = Flags::SHARED
+    .or(Flags::SDK)
+    .or(Flags::ASKS)
+    .or(Flags::WITNESSED);
+
 /// Ends the operation. Consuming the box is what makes it once.
 #[inline(never)]
 pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
@@ -24,7 +30,7 @@ pub(crate) fn finish(mut live: Box<Live>, outcome: Outcome) {
     if !outcome.error.is_none() {
         live.labels = kind.with_error(live.labels, outcome.error.0);
     }
-    if live.flags.has(Flags::SHARED.or(Flags::SDK).or(Flags::ASKS)) {
+    if live.flags.has(RARE) {
         if live.is_of_parent() {
             // Its process ends it. What it holds, a span of a provider perhaps, ends there too.
             return std::mem::forget(live);
@@ -131,6 +137,9 @@ impl Live {
 fn collect_rest(live: &mut Live, engine: &Engine) {
     if live.flags.has(Flags::SHARED) {
         collect_side(live, engine);
+    }
+    if live.flags.has(Flags::WITNESSED) {
+        live.tell_witnesses();
     }
     if live.flags.has(Flags::SDK) {
         live.end_span();

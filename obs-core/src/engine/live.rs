@@ -116,17 +116,21 @@ impl Flags {
     /// The parent is known at all (and perhaps in this process).
     pub(crate) const HAS_PARENT: Self = Self(1 << 7);
 
+    /// It is of a session, and somebody is to be told when it ends.
+    pub(crate) const WITNESSED: Self = Self(1 << 16);
+
     /// How many kinds are watched at most ([`Kind::watch_around`]): each has one of the upper bits in what runs within it.
-    pub(crate) const AROUND: usize = 16;
+    pub(crate) const AROUND: usize = 15;
+    const FIRST_AROUND: usize = u32::BITS as usize - Self::AROUND;
 
     pub(crate) const fn around_bit(index: usize) -> Self {
-        Self(1 << (Self::AROUND + index))
+        Self(1 << (Self::FIRST_AROUND + index))
     }
 
     /// Those of the kinds that it runs within.
     #[inline(always)]
     pub(crate) const fn around(self) -> Self {
-        Self(self.0 & (u32::MAX << Self::AROUND))
+        Self(self.0 & (u32::MAX << Self::FIRST_AROUND))
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::time::push_rfc3339;
 use crate::ambient::Ambient;
 use crate::log_event::Severity;
-use crate::semconv::{obs, session, user};
+use crate::semconv::obs;
 use std::fmt::Write;
 
 /// Room that is kept at the end of a line for what closes it: marks of what was cut, brackets.
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
         push_hex(self.out, &[ids.flags.to_u8()]);
         self.out.push('"');
         let Some(of) = &ambient.session else { return };
-        for (key, id) in [(session::ID, &of.session_id), (user::ID, &of.user_id)] {
+        for (key, id) in of.ids() {
             if let Some(id) = id {
                 self.text(key.as_str(), id, ID);
             }

@@ -123,6 +123,37 @@ impl Baggage {
         Self::from_text(text)
     }
 
+    /// With what `map` makes of each value of this key; without those of which it makes nothing.
+    pub(crate) fn map_values(&self, key: &str, map: impl Fn(&str) -> Option<String>) -> Self {
+        let mut text = String::new();
+        for member in self.0.iter().flat_map(|text| text.split(',')) {
+            let of = entry(member);
+            let value = match of.key == key {
+                true => map(&of.value),
+                false => None,
+            };
+            if of.key == key && value.is_none() {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push(',');
+            }
+            match value {
+                Some(value) => {
+                    text.push_str(key);
+                    text.push('=');
+                    percent::encode(&value, &mut text);
+                    if !of.properties.is_empty() {
+                        text.push(';');
+                        text.push_str(of.properties);
+                    }
+                }
+                None => text.push_str(member),
+            }
+        }
+        Self::from_text(text)
+    }
+
     /// As OpenTelemetry's context carries it.
     #[must_use]
     pub fn to_otel(&self) -> OtelBaggage {

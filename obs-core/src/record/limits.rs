@@ -69,8 +69,8 @@ impl<'a> Record<'a> {
             .side
             .as_ref()
             .map_or(0, |side| side.attributes.len());
-        // Labels, measures, session and user, why it was kept.
-        const ELSEWHERE: usize = 8 + 4 + 2 + 2;
+        // Labels, measures, what the session has, why it was kept.
+        const ELSEWHERE: usize = 8 + 4 + 3 + 2;
         self.live.attributes.entries().len() + side + ELSEWHERE > self.limits().attributes
     }
 

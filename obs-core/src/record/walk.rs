@@ -144,11 +144,7 @@ impl<'a> Record<'a> {
             }
         }
         if let Some(session) = self.session() {
-            let ids = [
-                (semconv::session::ID, &session.session_id),
-                (semconv::user::ID, &session.user_id),
-            ];
-            for (key, id) in ids {
+            for (key, id) in session.ids() {
                 if let Some(id) = id
                     && !dynamic(key.as_str())
                 {

@@ -115,7 +115,7 @@ impl Session {
     /// What is left of its ids; `None` where it stays as it is.
     pub(crate) fn redacted(&self, place: Place, by: Looking<'_>) -> Option<Arc<Self>> {
         let mut changed = false;
-        let [session_id, user_id] = self.ids().map(|(key, id)| {
+        let [session_id, conversation_id, user_id] = self.ids().map(|(key, id)| {
             let id = id?;
             let left = by.left(place, key.as_str(), id);
             changed |= left.as_deref() != Some(id);
@@ -124,6 +124,7 @@ impl Session {
         changed.then(|| {
             Arc::new(Self {
                 session_id,
+                conversation_id,
                 user_id,
                 baggage: self.baggage.clone(),
             })

@@ -21,6 +21,11 @@ impl Redactors {
         self.0.push(Arc::new(redactor));
     }
 
+    /// One that sees texts before all others.
+    pub(crate) fn push_first(&mut self, redactor: impl Redactor) {
+        self.0.insert(0, Arc::new(redactor));
+    }
+
     /// `None` where there is nobody to look, and nothing to cut.
     #[inline]
     pub(crate) fn looking<'a>(&'a self, panics: &'a Count, caps: Caps) -> Option<Looking<'a>> {

@@ -308,6 +308,10 @@ pub const METRICS: &[(&str, Stability)] = &[
     (obs::GPU_XID_VERDICTS, Ours),
     (obs::GPU_GATE_STATUS, Ours),
     (obs::GPU_GATE_REFUSALS, Ours),
+    (obs::agent::SESSIONS, Ours),
+    (obs::agent::SESSIONS_MEMORY, Ours),
+    (obs::agent::SESSIONS_ENDED, Ours),
+    (obs::agent::BUDGETS_EXCEEDED, Ours),
 ];
 
 /// Attributes of the resource.
@@ -332,7 +336,8 @@ pub const PREFIXES: &[(&str, Stability)] = &[
 ];
 
 /// Events of spans that are no event points.
-pub const EVENTS: &[(&str, Stability)] = &[(exception::EVENT, Stable)];
+pub const EVENTS: &[(&str, Stability)] =
+    &[(exception::EVENT, Stable), (obs::agent::BUDGET_EVENT, Ours)];
 
 /// Events that are log records.
 pub const LOG_EVENTS: &[(&str, Stability)] = &[
@@ -342,6 +347,7 @@ pub const LOG_EVENTS: &[(&str, Stability)] = &[
     (obs::agent::DETAILS, Ours),
     (obs::GPU_HEALTH_EVENT, Ours),
     (obs::GPU_GATE_EVENT, Ours),
+    (obs::agent::SESSION_SUMMARY, Ours),
 ];
 
 /// How far a name can be relied on; `None` for one that is not in this module.

@@ -27,7 +27,7 @@ use crate::level::StatsLevel;
 use crate::metrics::Temporality;
 use crate::propagation::Propagator;
 use crate::recorder::Recorder;
-use crate::redact::{Caps, Redactor};
+use crate::redact::{Caps, Redactor, UserIds};
 use crate::sampling::HeadSampler;
 use crate::subscriber::Subscriber;
 use crate::view::{self, View};
@@ -381,6 +381,12 @@ impl Builder {
         self
     }
 
+    /// What becomes of the ids of users, by default nothing. See [`UserIds`].
+    pub fn with_user_ids(mut self, user_ids: UserIds) -> Self {
+        self.config.user_ids = user_ids;
+        self
+    }
+
     /// How many bytes a text may have, in an attribute or a name; by default 16 KiB. What is longer is cut, and says at its
     /// end how much is missing: `…[+n bytes]`. A list has 1,024 elements at most, and one of texts says behind them how many more
     /// there were: `…[+n elements]`. What is logged has limits of its own, and so have
@@ -483,6 +489,11 @@ impl Builder {
             Some(name) => resource.renamed(name),
             None => resource,
         };
+        self.config.user_ids.check()?;
+        if !self.config.user_ids.are_kept() {
+            let first = self.config.user_ids.clone();
+            self.config.redactors.push_first(first);
+        }
         let panics = Count::default();
         let resource = match self.config.redactors.looking(&panics, Caps::NONE) {
             Some(by) => resource.redacted(by),

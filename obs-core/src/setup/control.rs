@@ -240,6 +240,7 @@ impl Control {
         self.not_within()?;
         self.ended.get_or(deadline, || {
             self.wait_for_operations(deadline);
+            self.engine.tell_witnesses_of_the_end();
             self.engine.observables.begin_last_round();
             self.engine.shut_down();
             // Both, whatever became of the first: a late collector must not keep the courier running.

@@ -14,5 +14,6 @@ mod ids;
 mod inert;
 mod others;
 mod received;
+mod sessions;
 mod sources;
 mod whole;

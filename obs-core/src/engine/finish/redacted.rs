@@ -14,6 +14,9 @@ pub(super) fn finish(mut live: Box<Live>, engine: &'static Engine) {
     if live.flags.has(Flags::SHARED) {
         collect_side(&mut live, engine);
     }
+    if live.flags.has(Flags::WITNESSED) {
+        live.tell_witnesses();
+    }
     let mut seen = false;
     if live.flags.has(Flags::SDK) {
         live.settle();

@@ -24,7 +24,7 @@ static ASKED: [AtomicPtr<Descriptor>; Flags::AROUND] =
 
 impl Kind {
     /// From now on, what starts within an operation of this kind knows it, and what starts within that, for
-    /// [`is_around`](Self::is_around). Sixteen kinds of a process have room; of any further one only the current operation is
+    /// [`is_around`](Self::is_around). Fifteen kinds of a process have room; of any further one only the current operation is
     /// known.
     pub fn watch_around(&self) {
         let descriptor = ptr::from_ref(self.descriptor).cast_mut();

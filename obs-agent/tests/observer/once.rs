@@ -1,0 +1,103 @@
+//! An inference counts once, whoever tells it besides.
+
+use crate::support::{agent, model, names, observed, of, usage};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use obs_agent::{Output, RunParent};
+use obs_llm::{Dialect, Llm, LlmClientLayer, LlmOperation, Provider};
+use obs_testing::Capture;
+use std::convert::Infallible;
+use tower::{Layer, ServiceExt, service_fn};
+
+const ANSWER: &str = r#"{"id":"chatcmpl-1","model":"gpt-4o","choices":[{"index":0,"finish_reason":"stop",
+    "message":{"role":"assistant","content":"hi"}}],"usage":{"prompt_tokens":9,"completion_tokens":2}}"#;
+
+/// A chat over HTTP, through obs-llm's layer.
+async fn ask(layer: &LlmClientLayer) {
+    let answers = service_fn(|request: Request<_>| async {
+        let body: obs_llm::client::RequestBody<Full<Bytes>> = request.into_body();
+        body.collect().await.expect("a body");
+        let head = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(head.body(Full::<Bytes>::from(ANSWER)).expect("a head"))
+    });
+    let body = Full::<Bytes>::from(r#"{"model":"gpt-4o","messages":[]}"#);
+    let request = Request::post("https://api.openai.com/v1/chat/completions");
+    let request = request.body(body).expect("a request");
+    let answer = layer.layer(answers).oneshot(request).await.expect("one");
+    answer.into_body().collect().await.expect("a body");
+}
+
+/// Calls, and tokens of input and output together.
+#[track_caller]
+fn counted(capture: &Capture, calls: u64, tokens: f64) {
+    assert_eq!(capture.count("gen_ai.client.operation.duration"), calls);
+    let points = capture.points();
+    let spent = points.histograms("gen_ai.client.token.usage", &[]);
+    let spent: f64 = spent.iter().filter_map(|point| point.sum).sum();
+    assert_eq!(spent, tokens);
+}
+
+#[test]
+fn a_layer_within_a_run_of_a_model_tells_nothing_more() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+    let layer = LlmClientLayer::of(&llm);
+    let outer = agent(&handlers, "a", RunParent::Root);
+    let run = model(&handlers, outer.as_parent());
+    run.wrap(ask(&layer)).now_or_never().expect("at once");
+    run.end(&Output::Model(of!(output::ModelOutput {
+        usage: Some(usage(9, 2))
+    })));
+    counted(&capture, 1, 11.0);
+    // Beside a run of a model it tells its own.
+    outer.wrap(ask(&layer)).now_or_never().expect("at once");
+    outer.end(&Output::Agent(Default::default()));
+    counted(&capture, 2, 22.0);
+    assert_eq!(
+        names(&capture),
+        ["chat gpt-4o", "chat gpt-4o", "invoke_agent a"]
+    );
+}
+
+#[test]
+fn a_run_of_a_model_within_a_call_tells_nothing_more() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+    let outer = agent(&handlers, "a", RunParent::Root);
+    // By what is current.
+    outer.in_scope(|| {
+        let mut call = llm.call(LlmOperation::Chat, &Provider::OPENAI);
+        call.scope(|| {
+            let run = model(&handlers, RunParent::Current);
+            assert!(run.is_told(), "other handlers are");
+            run.end(&Output::Model(of!(output::ModelOutput {
+                usage: Some(usage(9, 2))
+            })));
+        });
+        call.end();
+    });
+    // By its parent, on another thread.
+    let around = model(&handlers, outer.as_parent());
+    let parent = crate::support::reference(&around);
+    let inner = handlers.clone();
+    let elsewhere = std::thread::spawn(move || {
+        let run = model(&inner, RunParent::Of(&parent));
+        run.end(&Output::Model(of!(output::ModelOutput {
+            usage: Some(usage(9, 2))
+        })));
+    });
+    elsewhere.join().unwrap();
+    around.end(&Output::Model(of!(output::ModelOutput {
+        usage: Some(usage(9, 2))
+    })));
+    outer.end(&Output::Agent(Default::default()));
+    counted(&capture, 2, 11.0);
+    let calls = { capture.points() }
+        .histogram("obs.agent.invoke_agent.inference_calls", &[])
+        .and_then(|point| point.sum);
+    assert_eq!(calls, Some(1.0), "of those that are told as runs");
+}

@@ -1,0 +1,10 @@
+//! Sessions and budgets, by calls of models as obs-llm records them, and tools and agents as anybody may.
+
+mod budgets;
+mod endings;
+mod ends;
+mod model;
+mod runs;
+mod sums;
+mod support;
+mod threads;
