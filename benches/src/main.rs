@@ -1,5 +1,5 @@
 //! `cargo run --release -p obs-benches -- table [FILTER] [--tsv] [--quick]`, `-- rpc [--tsv] [--quick]` for what is about calls of
-//! gRPC, `-- llm` for calls of models, `-- gpu` for watching GPUs, and `-- chaos [FILTER] [--tsv] [--long]`
+//! gRPC, `-- llm` for calls of models, `-- gpu` for watching GPUs, `-- agent` for runs of agents, and `-- chaos [FILTER] [--tsv] [--long]`
 
 use std::{
     io::{self, Write},
@@ -16,6 +16,7 @@ const USAGE: &str = "obs-benches table [FILTER] [--tsv] [--quick]   measure and 
 obs-benches rpc [FILTER] [--tsv] [--quick]      the same of calls of gRPC, and what they are held against
 obs-benches llm [FILTER] [--tsv] [--quick]      the same of calls of models
 obs-benches gpu [FILTER] [--tsv] [--quick]      the same of watching GPUs, of the fake library that needs none
+obs-benches agent [FILTER] [--tsv] [--quick]    the same of runs of agents
                                --counts         instructions and allocations alone, without times
                                --bars           and of that only what a bar asks for
 obs-benches chaos [FILTER] [--tsv] [--long]     outages and attacks, and which bars hold
@@ -28,6 +29,7 @@ fn main() -> io::Result<ExitCode> {
     let good = match words.as_slice() {
         ["table", rest @ ..] => return table(rest, |_| true),
         ["llm", rest @ ..] => return table(rest, cases::is_of_llm),
+        ["agent", rest @ ..] => return table(rest, cases::is_of_agent),
         ["gpu", rest @ ..] => return table(rest, cases::is_of_gpu),
         ["rpc", rest @ ..] => return table(rest, cases::is_of_rpc),
         ["chaos", rest @ ..] => return chaos(rest),

@@ -11,8 +11,23 @@ thread_local! {
     static CURRENT: RefCell<Option<RunRef>> = const { RefCell::new(None) };
 }
 
-/// The run in which this is called.
+/// The run in which this is called. With the feature `tracing` also that of the span of `tracing` which is entered here, if that is
+/// the inner one of the two.
 pub fn run() -> Option<RunRef> {
+    found().0
+}
+
+/// It, and whether it is polled here: then the operation that it is to its handlers is the current one, too.
+pub(crate) fn found() -> (Option<RunRef>, bool) {
+    let polled = polled();
+    #[cfg(feature = "tracing")]
+    if let Some(entered) = crate::normalise::entered(polled.as_ref()) {
+        return (Some(entered), false);
+    }
+    (polled, true)
+}
+
+pub(crate) fn polled() -> Option<RunRef> {
     CURRENT
         .try_with(|current| current.try_borrow().ok().and_then(|run| run.clone()))
         .ok()

@@ -128,15 +128,18 @@ impl Handlers {
         tell: impl Fn(&dyn Handler, &mut Starting<'_>, Timings) -> (State, Option<Box<dyn InputTap>>),
     ) -> (Run, InputTaps) {
         let ambient;
-        let is_ambient = matches!(parent, RunParent::Current);
+        let mut is_ambient = false;
         let parent = match parent {
             RunParent::Of(parent) => Some(parent),
             RunParent::Root => None,
             RunParent::Current => {
-                ambient = current::run();
+                (ambient, is_ambient) = current::found();
                 ambient.as_ref()
             }
         };
+        if let Some(parent) = parent {
+            parent.has_within(info);
+        }
         let mut taps = InputTaps {
             taps: SmallVec::new(),
             panics: Arc::clone(&self.0.panics),

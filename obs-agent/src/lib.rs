@@ -11,6 +11,9 @@ mod failure;
 mod handler;
 mod handlers;
 pub mod input;
+#[cfg(feature = "normalise")]
+#[cfg_attr(docsrs, doc(cfg(feature = "normalise")))]
+pub mod normalise;
 mod observer;
 pub mod output;
 mod run;

@@ -190,7 +190,10 @@ impl Handler for AgentObserver {
         }
     }
 
-    fn on_end(&self, _: &RunRef, state: &mut State, output: &Output<'_>) {
+    fn on_end(&self, run: &RunRef, state: &mut State, output: &Output<'_>) {
+        if let Output::ToldWithin = output {
+            return self.end_as_node(run.info().component, state);
+        }
         if let Some(call) = state.take::<Call>() {
             call.end(output);
         } else if let Some(work) = state.take::<Work>() {
@@ -219,6 +222,17 @@ impl Handler for AgentObserver {
     fn on_output_item(&self, _: &RunRef, state: &mut State, item: &Item<'_>) {
         if let (Some(call), Item::Model(chunk)) = (state.get_mut::<Call>(), item) {
             call.item(chunk);
+        }
+    }
+}
+
+impl AgentObserver {
+    #[cold]
+    fn end_as_node(&self, component: Component, state: &mut State) {
+        if let Some(call) = state.take::<Call>() {
+            call.end_as_node(self.shared(), component);
+        } else if let Some(work) = state.take::<Work>() {
+            work.end_as_node(self.shared(), component);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::text::Text;
 use obs_llm::Usage;
 use obs_llm::wire::Content;
+use std::time::Duration;
 
 /// What a run ends with.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,9 @@ pub enum Output<'a> {
     Node(NodeOutput<'a>),
     /// It came in pieces, which were told one by one.
     Streamed,
+    /// Of a run that was told [at second hand](crate::RunInfo::with_second_hand): the same was told within it, and that counts. This
+    /// one is no call of a model, no agent's turn.
+    ToldWithin,
 }
 
 /// What a model answered.
@@ -40,6 +44,8 @@ pub struct ModelOutput<'a> {
     pub finish_reasons: &'a [&'a str],
     /// Its tokens.
     pub usage: Option<Usage>,
+    /// When the first of it came, since the call began: of what nobody saw coming, and somebody timed.
+    pub time_to_first_chunk: Option<Duration>,
     /// Tools that it wants to be called.
     pub tool_calls: &'a [ToolRequest<'a>],
     /// The messages, as `gen_ai.output.messages` has them.

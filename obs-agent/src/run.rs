@@ -57,6 +57,9 @@ pub struct RunInfo<'a> {
     pub id: Option<RunId>,
     /// How often it was tried before.
     pub attempt: u32,
+    /// Whether it is told by what a framework says of itself, and not by whoever does it: see
+    /// [`with_second_hand`](Self::with_second_hand).
+    pub second_hand: bool,
 }
 
 impl<'a> RunInfo<'a> {
@@ -68,6 +71,7 @@ impl<'a> RunInfo<'a> {
             kind: "",
             id: None,
             attempt: 0,
+            second_hand: false,
         }
     }
 
@@ -90,6 +94,16 @@ impl<'a> RunInfo<'a> {
     #[must_use]
     pub const fn with_attempt(self, attempt: u32) -> Self {
         Self { attempt, ..self }
+    }
+
+    /// It is told at second hand, by what a framework says of itself. Where the same is told within it by a layer or an adapter that
+    /// saw it happen, that counts, and this ends with [`Output::ToldWithin`](crate::Output::ToldWithin).
+    #[must_use]
+    pub const fn with_second_hand(self) -> Self {
+        Self {
+            second_hand: true,
+            ..self
+        }
     }
 }
 
@@ -148,6 +162,12 @@ impl<'a> Starting<'a> {
     /// What it is part of.
     pub fn parent(&self) -> Option<&'a RunRef> {
         self.parent
+    }
+
+    /// Whether it tells again what the run around it tells at second hand: a call of a model.
+    pub fn tells_again(&self) -> bool {
+        let around = self.parent.map(RunRef::info);
+        around.is_some_and(|around| around.second_hand && around.component == self.info.component)
     }
 
     /// How many runs are around it.
@@ -266,6 +286,8 @@ struct Shared {
     operations: Operations,
     within: AtomicU32,
     unwound: AtomicBool,
+    second_hand: bool,
+    told_within: AtomicBool,
 }
 
 impl RunRef {
@@ -287,6 +309,8 @@ impl RunRef {
             operations: starting.operations,
             within: AtomicU32::new(0),
             unwound: AtomicBool::new(false),
+            second_hand: info.second_hand,
+            told_within: AtomicBool::new(false),
         }))
     }
 
@@ -324,6 +348,29 @@ impl RunRef {
             kind,
             id: Some(self.0.id),
             attempt: self.0.attempt,
+            second_hand: self.0.second_hand,
+        }
+    }
+
+    /// Whether what it tells [at second hand](RunInfo::with_second_hand) was told within it since.
+    pub fn is_told_within(&self) -> bool {
+        self.0.told_within.load(Ordering::Relaxed)
+    }
+
+    /// A call of a model begins within it, whoever tells that: of a run that is told at second hand and is one of this component, that
+    /// is the call. For who tells such calls by other means than runs.
+    pub fn tell_within(&self, component: Component) {
+        if self.0.second_hand && self.0.component == component {
+            self.0.told_within.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// This run begins right within it: perhaps it is the same. A model's call is one call, however often it is told; an agent can
+    /// have another one within it, so that there it takes who saw it happen, of the same framework.
+    pub(crate) fn has_within(&self, info: &RunInfo<'_>) {
+        let is_call = matches!(info.component, Component::Model | Component::Embedding);
+        if is_call || !info.second_hand && info.kind == self.info().kind {
+            self.tell_within(info.component);
         }
     }
 

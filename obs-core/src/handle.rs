@@ -107,6 +107,14 @@ impl OpRef {
         Within::new(Some(self.clone()), future)
     }
 
+    /// The context of OpenTelemetry's that has it as the current span, for whoever cannot nest scopes strictly, as
+    /// [`in_scope`](Self::in_scope) does: while it is attached, what begins is within the operation. None in
+    /// [`ContextMode::Off`].
+    #[doc(hidden)]
+    pub fn otel_context(&self) -> Option<Context> {
+        self.context()
+    }
+
     /// What OpenTelemetry is shown of it, as far as it is; nothing on a thread that is past its context.
     pub(crate) fn context(&self) -> Option<Context> {
         let mode = self.0.engine().config.context;

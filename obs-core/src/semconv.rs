@@ -15,6 +15,7 @@ macro_rules! names {
 pub mod code;
 pub mod container;
 pub mod db;
+pub mod dialects;
 pub mod exception;
 pub mod gen_ai;
 pub mod http;

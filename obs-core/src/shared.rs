@@ -147,6 +147,13 @@ impl Shared {
         lock(&self.state).identity.session = Some(session);
     }
 
+    /// What starts within it is within operations of these kinds, and not of its own.
+    pub(crate) fn stand_aside(&self, around: Flags) {
+        let identity = &mut lock(&self.state).identity;
+        identity.descriptor = None;
+        identity.around = around;
+    }
+
     /// The identity for a child, which joins the family; the first one to ask makes it, if the trace is undecided.
     pub(crate) fn identity_for_child(&self) -> Identity {
         let mut state = lock(&self.state);

@@ -204,6 +204,11 @@ impl Side {
         self.labels.push((index, text.into()));
     }
 
+    /// They were those of another kind.
+    pub(crate) fn forget_labels(&mut self) {
+        self.labels.clear();
+    }
+
     /// What a label that found its set full says.
     pub(crate) fn label(&self, index: usize) -> Option<&Arc<str>> {
         let mut labels = self.labels.iter();

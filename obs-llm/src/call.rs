@@ -30,6 +30,7 @@ use obs_core::{
 use pace::Pace;
 use parameters::parameters;
 use std::fmt;
+use std::time::Duration;
 
 /// A call of a model. It is told of its request through [`RequestSink`] and of its answer through [`ResponseSink`], by whoever
 /// knows: a scanner of the bytes, an adapter of a client library, the caller itself. It ends once: [`end`](Self::end),
@@ -236,6 +237,13 @@ impl LlmCall {
         }
     }
 
+    /// The first chunk with content had come so long after the request, as somebody says who timed it: for calls that are told at
+    /// their end. Where a chunk was seen, that counts.
+    pub fn first_chunk_after(&mut self, time: Duration) {
+        let of = (self.shared, self.kind);
+        self.pace.first_after(&mut self.operation, of, time);
+    }
+
     /// So many chunks with content came at once. A reader of single chunks has them one after another, with no time between.
     #[inline(never)]
     pub fn chunks(&mut self, count: u32) {
@@ -338,6 +346,15 @@ impl LlmCall {
     pub fn fail(mut self, error: ErrorType) {
         self.set_error(error);
         self.end_in_place(self.outcome());
+    }
+
+    /// It is no call, after all: somebody told it at second hand, and within it the call itself was told since. It ends as an
+    /// operation of another kind of the same telemetry, and counts as none: not its duration, not its tokens, no cost.
+    #[doc(hidden)]
+    pub fn end_as(mut self, kind: &'static Kind, labels: Labels) {
+        let operation = std::mem::replace(&mut self.operation, Operation::disabled());
+        self.pace.stop();
+        operation.end_as(kind, labels, self.outcome());
     }
 
     /// Ends it as `outcome` says.

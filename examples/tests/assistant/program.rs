@@ -70,7 +70,28 @@ pub(crate) fn get(host: &str, path: &str) -> String {
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
-    answer
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    match head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        true => format!("{head}\r\n\r\n{}", unchunked(body)),
+        false => answer,
+    }
+}
+
+/// What stands in the chunks of a body, all of them.
+fn unchunked(mut body: &str) -> String {
+    let mut text = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n").expect("a chunk");
+        let size = usize::from_str_radix(size, 16).expect("its size");
+        if size == 0 {
+            return text;
+        }
+        text += &rest[..size];
+        body = rest[size..].strip_prefix("\r\n").expect("its end");
+    }
 }
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {

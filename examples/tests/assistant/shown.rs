@@ -38,12 +38,18 @@ fn it_shows_every_ending_and_ends_well() {
             "a normal request\n",
             "GET /ask/{topic} [server] ",
             "- service.name: \"assistant-front\"\n",
+            "invoke_agent assistant [internal] ",
+            "plan assistant [internal] ",
+            "chat simulated-1 [client] ",
+            "- gen_ai.response.finish_reasons: [\"tool_calls\"]\n",
+            "execute_tool search_documents [internal] ",
             "GET /search/{topic} [internal] ",
             "GET /search/{topic} [client] ",
             "GET /search/{topic} [server] ",
             "- service.name: \"assistant-knowledge\"\n",
             "retrieve [internal] ",
             "- assistant.retrieval.hits: 3\n",
+            "execute_tool consult_instrument [internal] ",
             "assistant.Tools/Call [internal] ",
             "- obs.rpc.call.attempts: 1\n",
             "assistant.Tools/Call [client] ",
@@ -61,7 +67,7 @@ fn it_shows_every_ending_and_ends_well() {
             "- gen_ai.provider.name: \"simulated\"\n",
             "- gen_ai.response.finish_reasons: [\"stop\"]\n",
             "- gen_ai.response.time_to_first_chunk: 0.0",
-            "- gen_ai.usage.input_tokens: 19\n",
+            "- gen_ai.usage.input_tokens: 23\n",
             "- gen_ai.usage.output_tokens: 11\n",
             "- hw.id: \"GPU-",
             "- obs.gpu.first_output.health: \"",
@@ -131,6 +137,11 @@ fn it_shows_every_ending_and_ends_well() {
             "\"trace_id\":\"",
             "assistant-tools: {",
             "\"trace_id\":\"",
+            "A conversation of 3 turns, by the front's ledger",
+            "session a-conversation",
+            "inferences     6\n",
+            "search_documents         3,",
+            "consult_instrument       2,",
             "Business metrics",
             "assistant.answers",
             "answered",
@@ -194,8 +205,8 @@ fn points_as_deltas_add_up_to_the_same_table() {
         "{}",
         String::from_utf8_lossy(&run.stderr)
     );
-    // Each of nine endings once, and two in each of three rounds of four clients.
-    let requests = (9 + 2 * 3 * 4).to_string();
+    // Each of nine endings once, a conversation of three turns, and two in each of three rounds of four clients.
+    let requests = (9 + 3 + 2 * 3 * 4).to_string();
     check_contains(
         &stdout,
         &[

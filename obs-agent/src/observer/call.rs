@@ -2,8 +2,9 @@
 
 use super::Shared;
 use super::agent::AgentScope;
-use super::end::outcome;
+use super::end::{node_labels, outcome};
 use super::place::count;
+use crate::component::Component;
 use crate::descriptor::status;
 use crate::failure::{RunEnd, RunError};
 use crate::handler::State;
@@ -36,7 +37,8 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         return State::none();
     }
     let agent = run.kept_around::<AgentScope>();
-    if let Some(agent) = agent {
+    // What the call was told as before counts already.
+    if let Some(agent) = agent.filter(|_| !run.tells_again()) {
         agent.count_inference();
     }
     let Some(mut call) = begin(shared, run, LlmOperation::Chat, input.provider) else {
@@ -106,6 +108,10 @@ fn begin(
     let mut call = shared.llm.call_of(operation, &provider, parent);
     let mut active = call.active()?;
     shared.place(run, &mut active);
+    if run.info().second_hand {
+        // Whoever sees it happen within it tells it.
+        active.stand_aside();
+    }
     run.set_operation(active.handle());
     Some(call)
 }
@@ -191,6 +197,11 @@ impl Call {
         self.call.end();
     }
 
+    /// It was told at second hand, and the call itself within it: it is a node in the trace.
+    pub(super) fn end_as_node(self, shared: &Shared, component: Component) {
+        self.call.end_as(shared.kinds.node, node_labels(component));
+    }
+
     fn answered(&mut self, output: &ModelOutput<'_>) {
         let call = &mut self.call;
         if let Some(id) = output.response_id {
@@ -198,6 +209,9 @@ impl Call {
         }
         if let Some(model) = output.model {
             call.response_model(model);
+        }
+        if let Some(time) = output.time_to_first_chunk {
+            call.first_chunk_after(time);
         }
         for (choice, reason) in output.finish_reasons.iter().enumerate() {
             call.finish_reason(choice as u32, reason);

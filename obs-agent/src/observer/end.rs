@@ -3,11 +3,12 @@
 use super::Shared;
 use super::agent::{AgentScope, Asked};
 use super::place::count;
-use crate::descriptor::{INFERENCES, TOOLS, error_type};
+use crate::component::Component;
+use crate::descriptor::{INFERENCES, NODE_KIND, TOOLS, error_type};
 use crate::failure::{RunEnd, RunError};
 use crate::output::Output;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, Operation, Outcome};
+use obs_core::{Active, LabelId, Labels, Operation, Outcome};
 use obs_llm::Dialect;
 use std::sync::Arc;
 
@@ -45,6 +46,13 @@ impl Work {
         self.count();
         self.beneath.end(Outcome::ANSWERED);
         self.operation.end(Outcome::ANSWERED);
+    }
+
+    /// It was told at second hand, and is a node of this component in the trace.
+    pub(super) fn end_as_node(self, shared: &Shared, component: Component) {
+        let labels = node_labels(component);
+        self.operation
+            .end_as(shared.kinds.node, labels, Outcome::ANSWERED);
     }
 
     pub(super) fn fail(mut self, _: &Shared, error: &RunError<'_>) {
@@ -102,6 +110,10 @@ pub(super) fn fail(operation: Operation, error: &RunError<'_>) {
         // As whoever drops it ends it: it knows of deadlines.
         None => drop(operation),
     }
+}
+
+pub(super) fn node_labels(component: Component) -> Labels {
+    Labels::NONE.with(NODE_KIND, LabelId::closed(component as u16))
 }
 
 /// How it ended; nothing where it was dropped.

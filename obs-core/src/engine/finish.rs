@@ -1,6 +1,7 @@
 //! The end of an operation, once and here only: numbers into cells, the record to where its trace goes.
 
 mod redacted;
+mod turned;
 
 use super::Engine;
 use super::family::{Decided, Parked, Verdict};

@@ -4,6 +4,7 @@ use super::super::llm::Shared;
 use crate::descriptor::{CHUNK_GAP, FIRST_CHUNK};
 use crate::slow::Slow;
 use obs_core::{Active, Event, Kind, Labels, Milestone, Moment, Operation, Passages};
+use std::time::Duration;
 
 /// Two readings of the clock and what came of all: whatever the length of an answer, its times are these.
 #[derive(Debug, Default)]
@@ -100,6 +101,25 @@ impl Pace {
         for _ in 0..at_once {
             let labels = || labels(operation);
             of.1.gather_stage(labels, CHUNK_GAP, (now, now), &mut self.gaps);
+        }
+    }
+
+    /// When the first one came, where nobody saw it come.
+    pub(crate) fn first_after(
+        &mut self,
+        operation: &mut Operation,
+        (shared, kind): (&'static Shared, &'static Kind),
+        time: Duration,
+    ) {
+        let Some(active) = operation.active().filter(|_| self.first.is_none()) else {
+            return;
+        };
+        let at = active.started().to_bits().saturating_add(kind.ticks(time));
+        // It cannot be later than whoever tells it.
+        let at = Moment::from_bits(at.min(kind.now().to_bits()));
+        if let Some(at) = at {
+            (self.first, self.last) = (Some(at), Some(at));
+            first_chunk(active, (shared, kind), at);
         }
     }
 

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client: GET requests, one connection, answers with a length.
+//! A small HTTP/1.1 client: GET requests, one connection, answers with a length or in chunks.
 
 use crate::failure::Failure;
 use std::net::SocketAddr;
@@ -49,12 +49,43 @@ impl Client {
             self.read_more().await?;
         };
         let (status, length) = head(&self.read[..head_end])?;
-        while self.read.len() < head_end + length {
+        self.read.drain(..head_end);
+        let body = match length {
+            Some(length) => self.take(length).await?,
+            None => self.chunks().await?,
+        };
+        Ok(Answer { status, body })
+    }
+
+    /// So many bytes.
+    async fn take(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
+        while self.read.len() < length {
             self.read_more().await?;
         }
-        let body = self.read[head_end..head_end + length].to_vec();
-        self.read.drain(..head_end + length);
-        Ok(Answer { status, body })
+        Ok(self.read.drain(..length).collect())
+    }
+
+    /// Chunks until the last one, which is empty. No trailers come behind it.
+    async fn chunks(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(at) = self.read.windows(2).position(|at| at == b"\r\n") {
+                    break at;
+                }
+                self.read_more().await?;
+            };
+            let line = self.take(end + 2).await?;
+            let size = std::str::from_utf8(&line).ok();
+            let size = size.and_then(|size| usize::from_str_radix(size.trim_end(), 16).ok());
+            let size = size.filter(|size| *size <= LARGEST);
+            let size = size.ok_or_else(|| Failure::new("a chunk without a size"))?;
+            body.extend(self.take(size + 2).await?);
+            body.truncate(body.len() - 2);
+            if size == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     async fn read_more(&mut self) -> Result<(), Failure> {
@@ -65,22 +96,23 @@ impl Client {
     }
 }
 
-/// Status and length of the body.
-fn head(head: &[u8]) -> Result<(u16, usize), Failure> {
+/// Status, and length of the body where it does not come in chunks.
+fn head(head: &[u8]) -> Result<(u16, Option<usize>), Failure> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    let length = lines
-        .filter_map(|line| line.split_once(':'))
-        .find_map(|(name, value)| {
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.trim())
-        });
-    let (status, length) = (
-        status.and_then(|status| status.parse().ok()),
-        length.and_then(|length| length.parse().ok()),
-    );
-    status
-        .zip(length)
-        .ok_or_else(|| Failure::new(format!("not an answer that this client reads: {head}")))
+    let value_of = |name: &str| {
+        let mut named = lines.clone().filter_map(|line| line.split_once(':'));
+        let value = named.find(|(of, _)| of.eq_ignore_ascii_case(name));
+        value.map(|(_, value)| value.trim())
+    };
+    let status = status.and_then(|status| status.parse().ok());
+    let length = value_of("content-length").and_then(|length| length.parse().ok());
+    let is_chunked = value_of("transfer-encoding").is_some_and(|coding| coding == "chunked");
+    match status {
+        Some(status) if is_chunked || length.is_some() => Ok((status, length)),
+        _ => Err(Failure::new(format!(
+            "not an answer that this client reads: {head}"
+        ))),
+    }
 }

@@ -13,8 +13,10 @@ use crate::{
 use obs_core::{
     Key, Telemetry,
     semconv::{
+        gen_ai,
         http::{ROUTE, SERVER_REQUEST_DURATION, URL_PATH},
         resource::SERVICE_NAME,
+        session,
     },
 };
 use obs_testing::{
@@ -151,6 +153,22 @@ impl Evidence {
             span
         });
         shown.collect()
+    }
+
+    /// The spans of a session that are of this operation, as `gen_ai.operation.name` has it.
+    pub(crate) fn of_session<'a>(
+        &'a self,
+        session: &'a str,
+        operation: &'a str,
+    ) -> impl Iterator<Item = &'a TreeSpan> {
+        let has = |span: &TreeSpan, key: Key, value: &str| {
+            let mut attributes = span.attributes.iter();
+            attributes.any(|(of, is)| of == key.as_str() && is.as_str() == Some(value))
+        };
+        let spans = self.spans.iter().map(|seen| &seen.span);
+        spans.filter(move |span| {
+            has(span, session::ID, session) && has(span, gen_ai::OPERATION_NAME, operation)
+        })
     }
 
     /// The durations of requests that a service served, by route.

@@ -1,5 +1,7 @@
 //! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
+mod agent;
+mod conversations;
 mod device;
 mod library;
 mod model;
@@ -13,9 +15,11 @@ use crate::{
     logs::Folder, observed::LAST, observed::Observed, options, page, report, serving::Serving,
     signals::Signals, source::Source,
 };
+use agent::Agent;
 use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
+use obs_agent::{AgentObserver, Handlers, session::Ledger};
 use obs_core::{Telemetry, setup::environment::Environment};
 use obs_http::HttpServerLayer;
 use played::Played;
@@ -55,6 +59,8 @@ struct Front {
     device: Option<Result<Device, String>>,
     endpoint: Endpoint,
     watched: Watched,
+    /// What each session came to.
+    ledger: Ledger,
     observed: Observed,
 }
 
@@ -66,6 +72,8 @@ impl Front {
         let logs = SERVICES.map(|service| folder.log(service));
         let observed = Observed::start(NAME, &environment, builder, Some(&logs[0]))?;
         let telemetry = observed.telemetry;
+        // Of whatever ends in a session, from now on.
+        let ledger = Ledger::new(&telemetry);
         let endpoint = source.endpoint();
         let endpoint = endpoint.as_deref();
         let knowledge = Process::start("knowledge", "the knowledge service", &logs[1], endpoint)?;
@@ -87,13 +95,15 @@ impl Front {
         let library = Library::observed(knowledge.service, &telemetry);
         let toolbox = Toolbox::observed(tools.service, &telemetry).map_err(unusable)?;
         let asked = Model::observed(model.clone(), &telemetry);
-        let app = routes::routes(&telemetry, library, toolbox, asked);
+        let handlers = Handlers::new().with(AgentObserver::new(&telemetry));
+        let agent = Agent::new(&telemetry, handlers, library, toolbox, asked);
+        let app = routes::routes(agent);
         let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
         let library = Library::bare(knowledge.bare);
         let toolbox = Toolbox::bare(tools.bare).map_err(unusable)?;
         let asked = Model::bare(model.clone());
-        let bare = routes::routes(&Telemetry::noop(), library, toolbox, asked);
-        let bare = Serving::http(bare).await?;
+        let agent = Agent::new(&Telemetry::noop(), Handlers::new(), library, toolbox, asked);
+        let bare = Serving::http(routes::routes(agent)).await?;
         Ok(Self {
             service,
             bare,
@@ -107,6 +117,7 @@ impl Front {
                 tools,
                 logs,
             },
+            ledger,
             observed,
         })
     }
@@ -144,6 +155,7 @@ impl Front {
         let evidence = Evidence::gather(watched, &cases, &sent).await?;
         report::trees(&evidence, &cases, source);
         report::lines(&evidence);
+        report::session(&evidence, &self.ledger, load::CONVERSATION)?;
         report::business(&evidence);
         if let Some(Ok(_)) = &self.device {
             report::energy(&evidence)?;

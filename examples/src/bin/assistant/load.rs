@@ -34,7 +34,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 200,
         is_played: false,
-        front: 7,
+        front: 12,
         behind: 3,
     },
     Case {
@@ -43,7 +43,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 503,
         is_played: true,
-        front: 5,
+        front: 10,
         behind: 2,
     },
     Case {
@@ -52,7 +52,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 200,
         is_played: true,
-        front: 6,
+        front: 11,
         behind: 2,
     },
     Case {
@@ -61,7 +61,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 504,
         is_played: false,
-        front: 3,
+        front: 8,
         behind: 2,
     },
     Case {
@@ -70,7 +70,7 @@ const CASES: [Case; 9] = [
         patience: Some(Duration::from_millis(300)),
         status: 0,
         is_played: true,
-        front: 5,
+        front: 10,
         behind: 2,
     },
     Case {
@@ -79,7 +79,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 200,
         is_played: false,
-        front: 8,
+        front: 14,
         behind: 3,
     },
     Case {
@@ -88,7 +88,7 @@ const CASES: [Case; 9] = [
         patience: None,
         status: 200,
         is_played: false,
-        front: 9,
+        front: 15,
         behind: 4,
     },
     Case {
@@ -97,7 +97,7 @@ const CASES: [Case; 9] = [
         patience: Some(Duration::from_millis(500)),
         status: 0,
         is_played: false,
-        front: 5,
+        front: 11,
         behind: 3,
     },
 ];
@@ -109,7 +109,7 @@ pub(crate) const NORMAL: Case = Case {
     patience: None,
     status: 200,
     is_played: false,
-    front: 8,
+    front: 14,
     behind: 3,
 };
 
@@ -120,7 +120,7 @@ const DOWN: Case = Case {
     patience: None,
     status: 502,
     is_played: false,
-    front: 4,
+    front: 9,
     behind: 0,
 };
 
@@ -143,6 +143,10 @@ const ROUND: [(&str, &str, u16); 5] = [
     ("/documents/0", DOCUMENT, 200),
     ("/documents/99", DOCUMENT, 404),
 ];
+
+/// What a conversation is called that is shown, and what it is about, turn by turn.
+pub(crate) const CONVERSATION: &str = "a-conversation";
+const TURNS: [&str; 3] = ["tides", "winds", "clouds"];
 
 /// The route of questions.
 pub(crate) const ASK: &str = "/ask/{topic}";
@@ -174,6 +178,10 @@ pub(crate) async fn drive(
         for case in cases {
             send_case(service, case).await?;
         }
+        for topic in TURNS {
+            let path = format!("/ask/{topic}?conversation={CONVERSATION}");
+            expect(&mut Client::connect(service).await?, &path, 200).await?;
+        }
         let mut clients = JoinSet::new();
         for _ in 0..load.clients {
             clients.spawn(rounds(service, load.rounds));
@@ -182,7 +190,7 @@ pub(crate) async fn drive(
             done.map_err(|error| Failure::new(error.to_string()))??;
         }
         let all_rounds = (load.clients * load.rounds) as u64;
-        let mut sent = Sent::from([(ASK, cases.len() as u64)]);
+        let mut sent = Sent::from([(ASK, (cases.len() + TURNS.len()) as u64)]);
         for (_, route, _) in ROUND {
             *sent.entry(route).or_default() += all_rounds;
         }

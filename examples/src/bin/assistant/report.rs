@@ -9,6 +9,7 @@ use crate::{
     source::Source,
     stages,
 };
+use obs_agent::session::Ledger;
 use obs_core::{
     Key, Telemetry,
     semconv::{
@@ -48,6 +49,8 @@ pub(crate) fn tree(evidence: &Evidence, case: &Case) {
         REQUEST_RESEND_COUNT,
         ERROR_TYPE,
         HITS,
+        gen_ai::AGENT_NAME,
+        gen_ai::TOOL_NAME,
         gen_ai::PROVIDER_NAME,
         gen_ai::RESPONSE_FINISH_REASONS,
         gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK,
@@ -108,6 +111,47 @@ pub(crate) fn business(evidence: &Evidence) {
     if let Some(found) = evidence.histogram(FOUND) {
         let (sum, searches) = (found.sum.unwrap_or_default(), found.count);
         println!("  {FOUND:<28}{:<20}{sum:>8} in {searches} searches", "");
+    }
+}
+
+/// What a conversation came to by its ledger, which must be what its spans say.
+pub(crate) fn session(evidence: &Evidence, ledger: &Ledger, id: &str) -> Result<(), Failure> {
+    let Some(summary) = ledger.summary(id) else {
+        return Err(Failure::new(format!("the ledger knows nothing of {id}")));
+    };
+    println!(
+        "\nA conversation of {} turns, by the front's ledger",
+        summary.turns
+    );
+    for line in summary.to_string().lines() {
+        println!("  {line}");
+    }
+    let calls: Vec<_> = evidence.of_session(id, "chat").collect();
+    let tokens = |key: Key| -> u64 {
+        let told = calls.iter().flat_map(|span| &span.attributes);
+        told.filter(|(of, _)| of == key.as_str())
+            .filter_map(|(_, count)| u64::try_from(count.as_i64()?).ok())
+            .sum()
+    };
+    let by_spans = [
+        evidence.of_session(id, "invoke_agent").count() as u64,
+        calls.len() as u64,
+        tokens(gen_ai::USAGE_INPUT_TOKENS),
+        tokens(gen_ai::USAGE_OUTPUT_TOKENS),
+        evidence.of_session(id, "execute_tool").count() as u64,
+    ];
+    let by_ledger = [
+        summary.turns,
+        summary.inference_calls,
+        summary.input_tokens,
+        summary.output_tokens,
+        summary.tool_calls,
+    ];
+    match by_spans == by_ledger {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "turns, calls, tokens read and written, and tools of {id} are {by_ledger:?} by the ledger and {by_spans:?} by the spans"
+        ))),
     }
 }
 

@@ -235,6 +235,7 @@ fn answered(run: Run, response: &CompletionResponse) {
         usage: usage(&response.usage),
         tool_calls: &calls,
         messages: Some(Text::JsonBy(&messages)),
+        ..ModelOutput::default()
     }));
 }
 

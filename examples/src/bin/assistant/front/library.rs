@@ -8,6 +8,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use obs_agent::RunError;
 use obs_core::Telemetry;
 use obs_http::client::{BoxedClassify, ConnectorLayer, HttpClientLayer, Injection, UrlTemplate};
 use std::{fmt, future::Ready, net::SocketAddr, time::Duration};
@@ -109,6 +110,14 @@ impl Library {
 }
 
 impl Trouble {
+    /// How the run of a tool ends by it.
+    pub(crate) fn as_end(&self) -> RunError<'static> {
+        match self {
+            Self::Late => RunError::timed_out(),
+            Self::Failed(_) => RunError::failed("tool_error"),
+        }
+    }
+
     fn of(error: BoxError) -> Self {
         if error.is::<Elapsed>() {
             Self::Late

@@ -1,12 +1,14 @@
 //! A model as the front sees it: OpenAI's interface, whoever is behind it, and an answer that is read as it is written.
 
+mod words;
+
 use super::played::Played;
 use crate::failure::Failure;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Request, Response, Uri, header},
 };
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -18,13 +20,16 @@ use obs_llm::{LlmClientLayer, Provider};
 use serde_json::{Value, json};
 use std::{env, fmt, time::Duration};
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+pub(crate) use words::{Word, Words};
 
 /// How long a model may write.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// It is asked for no more.
 const TOKENS: u32 = 64;
-/// A line of its answer may not be longer.
-const LONGEST: usize = 1 << 20;
+/// An answer that is no stream may not be larger.
+const LARGEST: usize = 1 << 20;
+/// It may want no more tools at once.
+const MOST_CALLS: usize = 8;
 
 /// Where the model is, and what it is called.
 #[derive(Clone, Debug)]
@@ -43,12 +48,24 @@ pub(crate) struct Model {
     client: BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>,
 }
 
-/// An answer, and the tokens that it took.
+/// What a model decided.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) text: String,
+pub(crate) struct Plan {
+    /// Tools that it wants to be called.
+    pub(crate) calls: Vec<Wanted>,
+    /// Tokens that it read.
     pub(crate) read: u64,
+    /// Tokens that it wrote.
     pub(crate) written: u64,
+}
+
+/// A tool that a model wants to be called.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// JSON, if the model writes JSON.
+    pub(crate) arguments: String,
 }
 
 impl Endpoint {
@@ -136,19 +153,36 @@ impl Model {
         }
     }
 
-    /// What it answers. Whoever asked and leaves takes the call along.
-    pub(crate) async fn answer(&self, question: &str) -> Result<Answer, BoxError> {
-        tokio::time::timeout(PATIENCE, self.ask(question)).await?
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.endpoint.model
     }
 
-    async fn ask(&self, question: &str) -> Result<Answer, BoxError> {
+    /// Which of `tools` it wants to be called, for what `messages` ask.
+    pub(crate) async fn plan(&self, messages: &[Value], tools: &Value) -> Result<Plan, BoxError> {
+        let body = json!({
+            "model": self.endpoint.model, "max_tokens": TOKENS, "messages": messages, "tools": tools,
+        });
+        let work = async {
+            let body = self.ask(&body).await?;
+            let answer = axum::body::to_bytes(body, LARGEST).await?;
+            let answer: Value = serde_json::from_slice(&answer)?;
+            Ok::<_, BoxError>(Plan::of(&answer))
+        };
+        tokio::time::timeout(PATIENCE, work).await?
+    }
+
+    /// What it answers to `messages`, as it writes it.
+    pub(crate) async fn answer(&self, messages: &[Value]) -> Result<Words, BoxError> {
         let body = json!({
             "model": self.endpoint.model, "stream": true, "stream_options": {"include_usage": true}, "max_tokens": TOKENS,
-            "messages": [
-                {"role": "system", "content": "Answer in one sentence, from what was found."},
-                {"role": "user", "content": question},
-            ],
+            "messages": messages,
         });
+        let body = tokio::time::timeout(PATIENCE, self.ask(&body)).await??;
+        Ok(Words::of(body))
+    }
+
+    async fn ask(&self, body: &Value) -> Result<Body, BoxError> {
         let uri: Uri = format!("{}/chat/completions", self.endpoint.base).parse()?;
         let mut request = Request::post(uri).header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = &self.endpoint.key {
@@ -156,53 +190,35 @@ impl Model {
         }
         let request = request.body(Full::from(body.to_string()))?;
         let response = self.client.clone().oneshot(request).await?;
-        let status = response.status();
-        let mut body = response.into_body();
-        let (mut answer, mut lines, mut is_over) = (Answer::default(), Vec::new(), false);
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame?.into_data() else {
-                continue;
-            };
-            lines.extend_from_slice(&data);
-            while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = lines.drain(..=end).collect();
-                is_over |= answer.read(&line);
-            }
-            if lines.len() > LONGEST {
-                return Err("its answer makes no sense".into());
-            }
+        let (status, body) = (response.status(), response.into_body());
+        if status.is_success() {
+            return Ok(body);
         }
-        if !status.is_success() {
-            return Err(format!("it answered with {status}").into());
-        }
-        match is_over {
-            true => Ok(answer),
-            false => Err("its answer broke off".into()),
-        }
+        // Read, so that it is told why.
+        let _ = axum::body::to_bytes(body, LARGEST).await;
+        Err(format!("it answered with {status}").into())
     }
 }
 
-impl Answer {
-    /// Takes a line of the stream; whether it says that the answer is whole.
-    fn read(&mut self, line: &[u8]) -> bool {
-        let Some(data) = line.strip_prefix(b"data:") else {
-            return false;
-        };
-        // The last of all is no JSON.
-        let Ok(chunk) = serde_json::from_slice::<Value>(data) else {
-            return false;
-        };
-        let choice = &chunk["choices"][0];
-        self.text += choice["delta"]["content"].as_str().unwrap_or_default();
-        let usage = &chunk["usage"];
-        let counts = [
-            ("prompt_tokens", &mut self.read),
-            ("completion_tokens", &mut self.written),
-        ];
-        for (name, count) in counts {
-            *count = usage[name].as_u64().unwrap_or(*count);
+impl Plan {
+    /// Of the document of an answer.
+    fn of(answer: &Value) -> Self {
+        let message = &answer["choices"][0]["message"];
+        let count = |name| answer["usage"][name].as_u64().unwrap_or_default();
+        let calls = message["tool_calls"].as_array();
+        let calls = calls.into_iter().flatten().take(MOST_CALLS);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            calls: calls
+                .map(|call| Wanted {
+                    id: text(&call["id"]),
+                    name: text(&call["function"]["name"]),
+                    arguments: text(&call["function"]["arguments"]),
+                })
+                .collect(),
+            read: count("prompt_tokens"),
+            written: count("completion_tokens"),
         }
-        choice["finish_reason"].is_string()
     }
 }
 

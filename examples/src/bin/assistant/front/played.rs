@@ -1,7 +1,10 @@
 //! A model server for who has none: a real one over HTTP, with server-sent events, and no model in it. It says that it is simulated
 //! in its name and in whatever it answers.
 
-use super::routes::Question;
+use super::{
+    agent::{CONSULT_INSTRUMENT, Question, SEARCH_DOCUMENTS},
+    toolbox::Toolbox,
+};
 use crate::serving::Serving;
 use axum::{
     Router,
@@ -19,6 +22,12 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// How long it takes for a word after the first.
 const WORD: Duration = Duration::from_millis(1);
+
+/// What a plan counts as.
+const PLAN: usize = 5;
+/// Its names of the calls that it wants.
+const SEARCH: &str = "call_search";
+const CONSULT: &str = "call_consult";
 
 /// The server.
 #[derive(Debug)]
@@ -50,26 +59,46 @@ impl Played {
     }
 }
 
-/// Its mood depends on the topic.
+/// Its mood depends on the topic, once it has read what the tools say.
 async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Response<Body> {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let messages = asked["messages"].as_array().cloned().unwrap_or_default();
-    let mut texts = messages
+    let messages = asked["messages"].as_array().map_or(&[][..], Vec::as_slice);
+    let texts = messages
         .iter()
         .filter_map(|message| message["content"].as_str());
-    let read = texts.clone().map(words).sum::<usize>();
-    let Some(question) = texts.next_back().and_then(Question::read) else {
+    let read = texts.map(words).sum::<usize>();
+    let mut questions = messages.iter().rev();
+    let question = questions.find(|message| message["role"] == "user");
+    let question = question.and_then(|message| Question::read(message["content"].as_str()?));
+    let Some(question) = question else {
         return refuse(400, "invalid_request_error", "Simulated: not a question.");
     };
+    if asked["tools"].is_array() {
+        let plan = plan(question.topic, read);
+        if let Some(claim) = claim {
+            claim.tokens((read + PLAN) as u64);
+        }
+        return json_answer(200, &plan);
+    }
     let thinking = Duration::from_millis(match question.topic {
         "history" => 400,
         "everything" => 60_000,
         "paradox" => return refuse(503, "overloaded_error", "Simulated: overloaded."),
         _ => 4,
     });
+    let said = |id: &str| {
+        let mut of = messages.iter().rev();
+        let message = of.find(|message| message["tool_call_id"] == id);
+        message.and_then(|message| message["content"].as_str())
+    };
+    let (found, said) = (
+        said(SEARCH).unwrap_or("no documents"),
+        said(CONSULT).unwrap_or_default(),
+    );
+    let space = if said.is_empty() { "" } else { " " };
     let text = format!(
-        "{} documents speak of {}.{} (simulated)",
-        question.documents, question.topic, question.said
+        "{found} speak of {}.{space}{said} (simulated)",
+        question.topic
     );
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -82,6 +111,24 @@ async fn answer(State(claim): State<Option<Arc<Claim>>>, body: Bytes) -> Respons
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// It wants the documents, and an instrument where it knows one for the topic.
+fn plan(topic: &str, read: usize) -> Value {
+    let call = |id: &str, name: &str| {
+        let arguments = json!({ "topic": topic }).to_string();
+        json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
+    };
+    let mut calls = vec![call(SEARCH, SEARCH_DOCUMENTS)];
+    if Toolbox::has_one_for(topic) {
+        calls.push(call(CONSULT, CONSULT_INSTRUMENT));
+    }
+    let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
+    json!({
+        "id": "simulated", "object": "chat.completion", "created": 0, "model": Played::MODEL,
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": read, "completion_tokens": PLAN, "total_tokens": read + PLAN},
+    })
 }
 
 /// Word by word, for as long as somebody reads. How many words were read and written by then.
@@ -142,7 +189,11 @@ fn words(text: &str) -> usize {
 
 fn refuse(status: u16, kind: &str, message: &str) -> Response<Body> {
     let error = json!({"error": {"message": message, "type": kind, "param": null, "code": null}});
-    let mut response = Response::new(Body::from(error.to_string()));
+    json_answer(status, &error)
+}
+
+fn json_answer(status: u16, document: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(document.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);

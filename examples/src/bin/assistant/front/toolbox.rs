@@ -4,7 +4,7 @@ use crate::contract::{ToolsClient, Wanted};
 use obs_core::Telemetry;
 use obs_rpc::RpcClientLayer;
 use obs_rpc::client::{ReplayBody, ReplayLayer};
-use std::{error::Error, fmt::Write, future::Ready, net::SocketAddr, time::Duration};
+use std::{error::Error, future::Ready, net::SocketAddr, time::Duration};
 use tonic::{
     Code, ConnectError, Request, Status,
     body::Body,
@@ -72,18 +72,16 @@ impl Toolbox {
         }
     }
 
-    /// What a tool says to the topic; nothing where it wants none, or where the tool fails: the answer goes without.
-    pub(crate) async fn consult(&self, topic: &str) -> String {
-        let Some(tool) = Tool::of(topic) else {
-            return String::new();
-        };
-        match self.use_it(tool).await {
-            Ok(text) => text,
-            Err(status) => {
-                let code = i32::from(status.code());
-                tracing::warn!(?tool, code, "goes on without the tool");
-                String::new()
-            }
+    /// Whether there is an instrument for the topic.
+    pub(crate) fn has_one_for(topic: &str) -> bool {
+        Tool::of(topic).is_some()
+    }
+
+    /// What an instrument says to the topic; nothing where there is none for it.
+    pub(crate) async fn consult(&self, topic: &str) -> Result<String, Status> {
+        match Tool::of(topic) {
+            Some(tool) => self.use_it(tool).await,
+            None => Ok(String::new()),
         }
     }
 
@@ -95,13 +93,15 @@ impl Toolbox {
                 let mut request = wanted(tool);
                 request.set_timeout(PATIENCE);
                 let found = client.call(request).await?.into_inner();
-                let _ = write!(text, " {}", found.text);
+                text = found.text;
             }
             // Whoever asked may listen as long as they like, and stop when they like.
             Tool::Watched(tool) => {
                 let mut readings = client.watch(wanted(tool)).await?.into_inner();
                 while let Some(found) = readings.message().await? {
-                    let _ = write!(text, " {}", found.text);
+                    let space = if text.is_empty() { "" } else { " " };
+                    text += space;
+                    text += &found.text;
                 }
             }
         }

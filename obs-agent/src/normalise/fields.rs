@@ -1,0 +1,186 @@
+//! What spans of `tracing` say, kept until they close.
+
+use super::attributes::{Attributes, Value};
+use super::site::Site;
+use smallvec::SmallVec;
+use std::fmt::{self, Write};
+use tracing_core::Field;
+use tracing_core::field::Visit;
+
+/// As long as a fact may be, in bytes: longer ones are no names.
+const FACT: usize = 512;
+/// As long as what was said may be.
+const SAID: usize = 64 << 10;
+
+/// Fields of one span. There are no more than its call site declares, and each is capped.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    kept: SmallVec<[(&'static str, Kept); 8]>,
+    /// Which lengths their names have: most that are asked for are of another one.
+    lengths: u64,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Box<str>),
+}
+
+impl Fields {
+    /// Takes over what is newer.
+    pub(super) fn update(&mut self, newer: Self) {
+        for (name, value) in newer.kept {
+            self.set(name, value);
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: Kept) {
+        match { self.kept.iter_mut() }.find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => {
+                self.lengths |= bit(name);
+                self.kept.push((name, value));
+            }
+        }
+    }
+}
+
+fn bit(name: &str) -> u64 {
+    1 << (name.len() & 63)
+}
+
+impl Attributes for Fields {
+    #[inline]
+    fn get(&self, key: &str) -> Option<Value<'_>> {
+        if self.lengths & bit(key) == 0 {
+            return None;
+        }
+        let (_, kept) = self.kept.iter().find(|(name, _)| *name == key)?;
+        Some(match kept {
+            Kept::Bool(flag) => Value::Bool(*flag),
+            Kept::Int(number) => Value::Int(*number),
+            Kept::Float(number) => Value::Float(*number),
+            Kept::Text(text) => Value::Str(text),
+        })
+    }
+}
+
+/// Takes over what is read of a span's values.
+pub(super) struct Keep<'a> {
+    pub(super) site: &'static Site,
+    pub(super) with_content: bool,
+    pub(super) fields: &'a mut Fields,
+}
+
+impl Keep<'_> {
+    fn keep(&mut self, field: &Field, value: impl FnOnce(usize) -> Kept) {
+        let place = field.index();
+        if self.site.reads(place, self.with_content) {
+            let most = if self.site.is_said(place) { SAID } else { FACT };
+            self.fields.set(field.name(), value(most));
+        }
+    }
+}
+
+impl Visit for Keep<'_> {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.keep(field, |_| Kept::Bool(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.keep(field, |_| Kept::Int(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.keep(field, |_| {
+            Kept::Int(i64::try_from(value).unwrap_or(i64::MAX))
+        });
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.keep(field, |_| Kept::Float(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.keep(field, |most| Kept::Text(cut(value, most).into()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.keep(field, |most| {
+            let mut text = Capped {
+                text: String::new(),
+                most,
+            };
+            // Whoever has enough says so by an error.
+            let _ = write!(text, "{value:?}");
+            Kept::Text(text.text.into())
+        });
+    }
+}
+
+/// No longer than that.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Takes so many bytes of what is written.
+struct Capped {
+    text: String,
+    most: usize,
+}
+
+impl Write for Capped {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.most - self.text.len();
+        let taken = cut(text, room);
+        self.text.push_str(taken);
+        match taken.len() == text.len() {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
+    }
+}
+
+/// What an event at `ERROR` says: which kind of error, and the error.
+#[derive(Debug, Default)]
+pub(super) struct Failure {
+    pub(super) kind: Option<Box<str>>,
+    pub(super) message: Option<Box<str>>,
+}
+
+impl Failure {
+    fn take(&mut self, name: &str, text: impl FnOnce(usize) -> Box<str>) {
+        use obs_core::semconv::{exception, http};
+        let is = |key: obs_core::Key| name == key.as_str();
+        if is(http::ERROR_TYPE) || is(exception::TYPE) {
+            self.kind = Some(text(FACT));
+        } else if is(exception::MESSAGE) || name == "error" {
+            self.message = Some(text(FACT));
+        } else if name == "message" && self.message.is_none() {
+            self.message = Some(text(FACT));
+        }
+    }
+}
+
+impl Visit for Failure {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field.name(), |most| cut(value, most).into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field.name(), |most| {
+            let mut text = Capped {
+                text: String::new(),
+                most,
+            };
+            let _ = write!(text, "{value:?}");
+            text.text.into()
+        });
+    }
+}

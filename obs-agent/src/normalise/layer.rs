@@ -1,0 +1,294 @@
+//! The layer.
+
+use super::fields::{Failure, Fields, Keep};
+use super::heard::Hearing;
+use super::open::{self, Open};
+use super::site::{GenAiSpans, Site, krate};
+use crate::current;
+use crate::handlers::Handlers;
+use crate::run::RunRef;
+use obs_core::Telemetry;
+use obs_core::otel::{Context as OtelContext, ContextGuard};
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+/// Whether there is a layer in this process: nobody looks for its spans before.
+pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
+
+/// Makes runs of the spans by which frameworks tell of themselves through `tracing`: rig, genai, swiftide, adk-rust, langchain-rust,
+/// and whoever has the attributes of the conventions. One is enough for a registry; of several the first to see a span has it.
+///
+/// ```
+/// use obs_agent::normalise::Normaliser;
+/// use obs_agent::{AgentObserver, Handlers};
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// # let telemetry = obs_core::Telemetry::noop();
+/// let handlers = Handlers::new().with(AgentObserver::new(&telemetry));
+/// let normaliser = Normaliser::new(&handlers).with_telemetry(&telemetry);
+/// let subscriber = tracing_subscriber::registry().with(normaliser.into_layer());
+/// # let _ = subscriber;
+/// ```
+///
+/// # What counts once
+///
+/// A framework's spans are second hand: they say what it did, at its own time. Where the same call of a model is told by who saw it
+/// happen, that counts. It is enough that it begins within the span: an adapter's run does, and with
+/// [`with_telemetry`](Self::with_telemetry) a call that one of `obs-llm`'s layers or adapters tells. What the span was is a node in
+/// the trace then, with what is within it, and no call; of two spans of frameworks, one within the other, the inner one is the call.
+/// The sums that agents and workflows have of their calls are told and counted nowhere.
+///
+/// # What it costs
+///
+/// Call sites are looked at once. Of a span that is none of ours nothing is kept and nothing allocated; where other layers want it,
+/// entering it costs a look-up in the registry, as with any filtered layer. Of one that is ours its fields are kept until it closes,
+/// each with at most 512 bytes, or 64 KiB of what was said where that is recorded.
+///
+/// # What it cannot show
+///
+/// What spans do not say. A span closes in the same way whether its future was finished or dropped; so a call that was given up is one
+/// that ended with nothing to say. Chunks are not seen; the time to the first one is told where the span tells it. What a span
+/// records as its input after it was entered comes too late for [`Input`](crate::Input).
+#[derive(Clone)]
+pub struct Normaliser {
+    core: Core,
+}
+
+/// The layer with its filter.
+pub type NormaliserLayer<S> = Filtered<Watch, GenAiSpans, S>;
+
+/// What spans share.
+#[derive(Clone)]
+pub(super) struct Core {
+    pub(super) handlers: Handlers,
+    pub(super) with_content: bool,
+    without: Vec<&'static str>,
+}
+
+impl Normaliser {
+    /// Tells these handlers.
+    pub fn new(handlers: &Handlers) -> Self {
+        Self {
+            core: Core {
+                handlers: handlers.clone(),
+                with_content: false,
+                without: Vec::new(),
+            },
+        }
+    }
+
+    /// Also looks at what was said, where spans have it: messages, arguments, results. Not by default; and what handlers record of it
+    /// is theirs to decide.
+    #[must_use]
+    pub fn with_content(mut self, looks: bool) -> Self {
+        self.core.with_content = looks;
+        self
+    }
+
+    /// Calls of models that `obs-llm` tells to this telemetry within a framework's span are the calls: the span is none.
+    ///
+    /// It has an [annotator](obs_core::Annotator) there from now on; a telemetry has room for eight.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: &Telemetry) -> Self {
+        telemetry.annotate(Hearing);
+        self
+    }
+
+    /// Leaves the spans of a framework alone, by its [name](super::framework): one whose runs an adapter tells.
+    #[must_use]
+    pub fn without(mut self, framework: &'static str) -> Self {
+        self.core.without.push(framework);
+        self
+    }
+
+    /// As a layer.
+    pub fn into_layer<S>(self) -> NormaliserLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        IN_USE.store(true, Ordering::Relaxed);
+        let watch = Watch {
+            core: Arc::new(self.core),
+        };
+        watch.with_filter(GenAiSpans::default())
+    }
+}
+
+impl fmt::Debug for Normaliser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Normaliser")
+            .field("handlers", &self.core.handlers)
+            .field("with_content", &self.core.with_content)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The layer without its filter: of no use alone.
+pub struct Watch {
+    core: Arc<Core>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for Watch
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(site) = Site::of(attributes.metadata()) else {
+            return;
+        };
+        let Some(span) = context.span(id) else { return };
+        if self.core.without.contains(&site.framework) || span.extensions().get::<Open>().is_some()
+        {
+            return;
+        }
+        let mut fields = Fields::default();
+        attributes.record(&mut Keep {
+            site,
+            with_content: self.core.with_content,
+            fields: &mut fields,
+        });
+        let mut new = Open::new(Arc::clone(&self.core), site, fields);
+        let above = span.parent();
+        new.is_root = above.is_none();
+        // What waits to be known better has waited long enough where something begins within it.
+        let above = above.and_then(|above| {
+            open::begin(&above, true);
+            let extensions = above.extensions();
+            extensions
+                .get::<Open>()
+                .and_then(|open| open.run().cloned())
+        });
+        new.around = inner(above, current::polled());
+        new.begin_if_ready();
+        span.extensions_mut().replace(new);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let Some(site) = span.extensions().get::<Open>().map(|open| open.site) else {
+            return;
+        };
+        // Before the span's extensions are locked: values are formatted by code of the user's.
+        let mut fields = Fields::default();
+        values.record(&mut Keep {
+            site,
+            with_content: self.core.with_content,
+            fields: &mut fields,
+        });
+        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
+            open.fields.update(fields);
+        }
+        if open::begin(&span, false) && context.current_span().id() == Some(id) {
+            show(id, &span);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if *event.metadata().level() != Level::ERROR {
+            return;
+        }
+        // In the span itself, by whoever made that: what fails within a call, of others, may be tried again there.
+        let current = context.current_span();
+        let id = match event.is_contextual() {
+            true => current.id(),
+            false => event.parent(),
+        };
+        let Some(span) = id.and_then(|id| context.span(id)) else {
+            return;
+        };
+        let by = event.metadata().target();
+        let says = |open: &Open| krate(by) == krate(open.site.scope);
+        if !span.extensions().get::<Open>().is_some_and(says) {
+            return;
+        }
+        let mut failure = Failure::default();
+        event.record(&mut failure);
+        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
+            open.failure = Some(failure);
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            show(id, &span);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        hide(id);
+        if let Some(span) = context.span(id) {
+            // Its own work begins, or waits for others: what is not known by now comes at the end.
+            open::begin(&span, true);
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else {
+            return;
+        };
+        let open = span.extensions_mut().remove::<Open>();
+        if let Some(open) = open {
+            open.close();
+        }
+    }
+}
+
+/// The inner one of the run of a span and the one that is polled here.
+pub(super) fn inner(span: Option<RunRef>, polled: Option<RunRef>) -> Option<RunRef> {
+    match (span, polled) {
+        (Some(span), Some(polled)) => {
+            // Of two that have nothing to do with each other the one counts that somebody has said.
+            let is_inner = span.root() == polled.root() && span.depth() > polled.depth();
+            Some(if is_inner { span } else { polled })
+        }
+        (span, polled) => span.or(polled),
+    }
+}
+
+thread_local! {
+    /// What OpenTelemetry is shown of the spans that are entered on this thread. Its guards may go in any order.
+    static SHOWN: RefCell<Vec<(Id, ContextGuard)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While the span is entered, the operation of its run is what OpenTelemetry has as current, and with that obs-core: operations that
+/// begin here are within it. obs-core's own scopes nest strictly, and spans of `tracing` need not.
+fn show<R>(id: &Id, span: &tracing_subscriber::registry::SpanRef<'_, R>)
+where
+    R: for<'a> LookupSpan<'a>,
+{
+    let context = {
+        let mut extensions = span.extensions_mut();
+        extensions.get_mut::<Open>().and_then(Open::context)
+    };
+    if let Some(context) = context {
+        let _ = SHOWN.try_with(|shown| {
+            if let Ok(mut shown) = shown.try_borrow_mut() {
+                shown.push((id.clone(), OtelContext::attach(context)));
+            }
+        });
+    }
+}
+
+fn hide(id: &Id) {
+    let guard = SHOWN.try_with(|shown| {
+        let mut shown = shown.try_borrow_mut().ok()?;
+        let at = shown.iter().rposition(|(of, _)| of == id)?;
+        Some(shown.remove(at))
+    });
+    // Outside of the borrow: it drops what is in the context.
+    drop(guard);
+}

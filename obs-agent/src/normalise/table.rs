@@ -1,0 +1,603 @@
+//! What others' attributes say in our words: the table, as data. It knows nothing of who has the attributes, a span of `tracing` or
+//! one that arrived by OTLP.
+//!
+//! A row is what one fact is called, first match wins: the conventions' newest names first, then their older ones, then
+//! [OpenInference](https://arize-ai.github.io/openinference/spec/semantic_conventions.html),
+//! [OpenLLMetry](https://github.com/traceloop/openllmetry/blob/main/packages/opentelemetry-semantic-conventions-ai),
+//! [Vercel's AI SDK](https://ai-sdk.dev/docs/ai-sdk-core/telemetry),
+//! [LangSmith](https://docs.langchain.com/langsmith/trace-with-opentelemetry), and fields of Rust's frameworks, which have no names of
+//! their own space and count on spans of that framework only.
+
+use super::dialect::Dialect;
+use super::operation::Operation;
+use obs_core::semconv::{dialects, gen_ai, http, session, user};
+
+/// A name that a fact has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    pub(crate) key: &'static str,
+    /// On spans of this one only.
+    pub(crate) only: Option<Dialect>,
+}
+
+pub(crate) type Row = &'static [Name];
+
+const fn any(key: &'static str) -> Name {
+    Name { key, only: None }
+}
+
+const fn in_langchain(key: &'static str) -> Name {
+    Name {
+        key,
+        only: Some(Dialect::LangChainRust),
+    }
+}
+
+const fn in_adk(key: &'static str) -> Name {
+    Name {
+        key,
+        only: Some(Dialect::Adk),
+    }
+}
+
+pub(crate) const OPERATION: &str = gen_ai::OPERATION_NAME.as_str();
+pub(crate) const OPEN_INFERENCE_KIND: &str = "openinference.span.kind";
+pub(crate) const TRACELOOP_KIND: &str = "traceloop.span.kind";
+pub(crate) const REQUEST_TYPE: &str = "llm.request.type";
+pub(crate) const VERCEL_OPERATION: &str = "ai.operationId";
+pub(crate) const LANGSMITH_KIND: &str = "langsmith.span.kind";
+/// Vercel tells parts of the input since v6, and its total then has them.
+pub(crate) const VERCEL_PARTS: [&str; 2] = [
+    "ai.usage.inputTokenDetails.noCacheTokens",
+    "ai.usage.inputTokenDetails.cacheReadTokens",
+];
+
+/// What says which operation a span is, in the order in which it is asked.
+pub(crate) const KINDS: [&str; 6] = [
+    OPERATION,
+    OPEN_INFERENCE_KIND,
+    TRACELOOP_KIND,
+    REQUEST_TYPE,
+    VERCEL_OPERATION,
+    LANGSMITH_KIND,
+];
+
+pub(crate) const PROVIDER: Row = &[
+    any(gen_ai::PROVIDER_NAME.as_str()),
+    any(dialects::SYSTEM),
+    any("llm.provider"),
+    any("llm.system"),
+    any("ai.model.provider"),
+    any("ls_provider"),
+    any("langsmith.metadata.ls_provider"),
+    in_langchain("provider"),
+];
+pub(crate) const REQUEST_MODEL: Row = &[
+    any(gen_ai::REQUEST_MODEL.as_str()),
+    any("llm.request.model_name"),
+    any("llm.model_name"),
+    any("embedding.model_name"),
+    any("ai.model.id"),
+    any("ls_model_name"),
+    any("langsmith.metadata.ls_model_name"),
+    in_langchain("model"),
+];
+pub(crate) const RESPONSE_MODEL: Row = &[
+    any(gen_ai::RESPONSE_MODEL.as_str()),
+    any("llm.response.model_name"),
+    any("ai.response.model"),
+];
+pub(crate) const RESPONSE_ID: Row = &[any(gen_ai::RESPONSE_ID.as_str()), any("ai.response.id")];
+pub(crate) const STREAM: Row = &[
+    any(gen_ai::REQUEST_STREAM.as_str()),
+    any("llm.is_streaming"),
+    in_langchain("stream"),
+];
+pub(crate) const MAX_TOKENS: Row = &[
+    any(gen_ai::REQUEST_MAX_TOKENS.as_str()),
+    any("ai.settings.maxOutputTokens"),
+    any("ai.settings.maxTokens"),
+];
+pub(crate) const TEMPERATURE: Row = &[
+    any(gen_ai::REQUEST_TEMPERATURE.as_str()),
+    any("ai.settings.temperature"),
+];
+pub(crate) const TOP_P: Row = &[any(gen_ai::REQUEST_TOP_P.as_str()), any("ai.settings.topP")];
+
+pub(crate) const INPUT_TOKENS: Row = &[
+    any(gen_ai::USAGE_INPUT_TOKENS.as_str()),
+    any(dialects::PROMPT_TOKENS),
+    any("llm.token_count.prompt"),
+    any("llm.usage.prompt_tokens"),
+    any("ai.usage.promptTokens"),
+    any("ai.usage.inputTokens"),
+    any("ai.usage.tokens"),
+    in_langchain("prompt_tokens"),
+];
+pub(crate) const OUTPUT_TOKENS: Row = &[
+    any(gen_ai::USAGE_OUTPUT_TOKENS.as_str()),
+    any(dialects::COMPLETION_TOKENS),
+    any("llm.token_count.completion"),
+    any("llm.usage.completion_tokens"),
+    any("ai.usage.completionTokens"),
+    any("ai.usage.outputTokens"),
+    in_langchain("completion_tokens"),
+];
+pub(crate) const CACHE_READ_TOKENS: Row = &[
+    any(gen_ai::USAGE_CACHE_READ_INPUT_TOKENS.as_str()),
+    any(dialects::CACHE_READ_INPUT_TOKENS),
+    any(dialects::CACHED_TOKENS),
+    any(dialects::CACHE_READ_TOKENS),
+    any("llm.token_count.prompt_details.cache_read"),
+    any("ai.usage.inputTokenDetails.cacheReadTokens"),
+    any("ai.usage.cachedInputTokens"),
+];
+pub(crate) const CACHE_WRITE_TOKENS: Row = &[
+    any(gen_ai::USAGE_CACHE_WRITE_INPUT_TOKENS.as_str()),
+    any(gen_ai::USAGE_CACHE_CREATION_INPUT_TOKENS.as_str()),
+    any(dialects::CACHE_CREATION_INPUT_TOKENS),
+    any(dialects::CACHE_CREATION_TOKENS),
+    any("llm.token_count.prompt_details.cache_write"),
+    any("ai.usage.inputTokenDetails.cacheWriteTokens"),
+];
+pub(crate) const REASONING_TOKENS: Row = &[
+    any(gen_ai::USAGE_REASONING_OUTPUT_TOKENS.as_str()),
+    any(dialects::REASONING_TOKENS),
+    any(dialects::THINKING_TOKENS),
+    any("llm.token_count.completion_details.reasoning"),
+    any("ai.usage.outputTokenDetails.reasoningTokens"),
+    any("ai.usage.reasoningTokens"),
+];
+pub(crate) const AUDIO_INPUT_TOKENS: Row = &[
+    any(gen_ai::USAGE_AUDIO_INPUT_TOKENS.as_str()),
+    any(dialects::AUDIO_INPUT_TOKENS),
+    any("llm.token_count.prompt_details.audio"),
+];
+pub(crate) const AUDIO_OUTPUT_TOKENS: Row = &[
+    any(gen_ai::USAGE_AUDIO_OUTPUT_TOKENS.as_str()),
+    any(dialects::AUDIO_OUTPUT_TOKENS),
+    any("llm.token_count.completion_details.audio"),
+];
+
+/// In seconds.
+pub(crate) const FIRST_CHUNK: Row = &[
+    any(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK.as_str()),
+    any(dialects::TIME_TO_FIRST_TOKEN),
+];
+/// In milliseconds.
+pub(crate) const FIRST_CHUNK_MS: Row = &[
+    any("ai.response.msToFirstChunk"),
+    any("ai.stream.msToFirstChunk"),
+];
+/// In seconds, as the server of the model has it.
+pub(crate) const SERVER_FIRST_TOKEN: Row = &[any(dialects::SERVER_TIME_TO_FIRST_TOKEN)];
+pub(crate) const FINISH_REASONS: Row = &[
+    any(gen_ai::RESPONSE_FINISH_REASONS.as_str()),
+    any(dialects::FINISH_REASON),
+    any(dialects::STOP_REASON),
+    any("llm.finish_reason"),
+    any("ai.response.finishReason"),
+    any("ai.finishReason"),
+];
+
+pub(crate) const CONVERSATION: Row = &[
+    any(gen_ai::CONVERSATION_ID.as_str()),
+    any(session::ID.as_str()),
+    any("langsmith.trace.session_id"),
+    any("traceloop.association.properties.session_id"),
+    any("traceloop.association.properties.chat_id"),
+    any("traceloop.association.properties.thread_id"),
+    any("ai.telemetry.metadata.sessionId"),
+    any("langfuse.session.id"),
+];
+pub(crate) const USER: Row = &[
+    any(user::ID.as_str()),
+    any(dialects::ENDUSER_ID),
+    any(dialects::USER_ID),
+    any("llm.user"),
+    any("ai.telemetry.metadata.userId"),
+    any("langfuse.user.id"),
+    any("traceloop.association.properties.user_id"),
+    in_adk("adk.user_id"),
+];
+
+/// A span of OpenLLMetry's is of what its kind says, and has one name.
+pub(crate) const ENTITY_NAME: &str = "traceloop.entity.name";
+pub(crate) const AGENT_NAME: Row = &[
+    any(gen_ai::AGENT_NAME.as_str()),
+    any("agent.name"),
+    any("ai.telemetry.functionId"),
+];
+pub(crate) const AGENT_ID: Row = &[any(gen_ai::AGENT_ID.as_str())];
+pub(crate) const AGENT_DESCRIPTION: Row = &[any(gen_ai::AGENT_DESCRIPTION.as_str())];
+pub(crate) const AGENT_VERSION: Row = &[any(gen_ai::AGENT_VERSION.as_str())];
+pub(crate) const WORKFLOW_NAME: Row = &[
+    any(gen_ai::WORKFLOW_NAME.as_str()),
+    any("traceloop.workflow.name"),
+    in_langchain("chain"),
+];
+pub(crate) const TOOL_NAME: Row = &[
+    any(gen_ai::TOOL_NAME.as_str()),
+    any("tool.name"),
+    any("ai.toolCall.name"),
+    in_langchain("tool"),
+];
+pub(crate) const TOOL_CALL_ID: Row = &[
+    any(gen_ai::TOOL_CALL_ID.as_str()),
+    any(dialects::TOOL_CALL_ID),
+    any("tool_call.id"),
+    any("ai.toolCall.id"),
+];
+pub(crate) const TOOL_TYPE: Row = &[any(gen_ai::TOOL_TYPE.as_str())];
+pub(crate) const TOOL_DESCRIPTION: Row = &[
+    any(gen_ai::TOOL_DESCRIPTION.as_str()),
+    any("tool.description"),
+];
+pub(crate) const DATA_SOURCE: Row = &[any(gen_ai::DATA_SOURCE_ID.as_str())];
+pub(crate) const TOP_K: Row = &[any(gen_ai::RETRIEVAL_TOP_K.as_str())];
+pub(crate) const TEXTS: Row = &[in_langchain("count")];
+
+/// What somebody reckons a call to have cost: it is kept aside, and in no sum.
+pub(crate) const COST: Row = &[
+    any(dialects::COST),
+    any("llm.cost.total"),
+    any("langfuse.observation.cost"),
+];
+
+/// What kind of error it was; a word.
+pub(crate) const ERROR_TYPE: Row = &[
+    any(http::ERROR_TYPE.as_str()),
+    any(dialects::TOOL_ERROR_TYPE),
+];
+/// The error itself.
+pub(crate) const ERROR: Row = &[in_langchain("error")];
+/// `error` where it failed.
+pub(crate) const STATUS: Row = &[any(dialects::STATUS_CODE)];
+
+/// What was said. Nobody looks for it who does not record it.
+pub(crate) const SYSTEM_INSTRUCTIONS: Row = &[any(gen_ai::SYSTEM_INSTRUCTIONS.as_str())];
+pub(crate) const INPUT_MESSAGES: Row = &[any(gen_ai::INPUT_MESSAGES.as_str())];
+pub(crate) const OUTPUT_MESSAGES: Row = &[any(gen_ai::OUTPUT_MESSAGES.as_str())];
+pub(crate) const INPUT_TEXT: Row = &[
+    any("ai.prompt.messages"),
+    any("ai.prompt"),
+    any("traceloop.entity.input"),
+    any("input.value"),
+    any(dialects::PROMPT),
+];
+pub(crate) const OUTPUT_TEXT: Row = &[
+    any("ai.response.text"),
+    any("ai.response.toolCalls"),
+    any("traceloop.entity.output"),
+    any("output.value"),
+    any(dialects::COMPLETION),
+];
+pub(crate) const TOOL_ARGUMENTS: Row = &[
+    any(gen_ai::TOOL_CALL_ARGUMENTS.as_str()),
+    any("tool.parameters"),
+    any("ai.toolCall.args"),
+    any("traceloop.entity.input"),
+    any("input.value"),
+];
+pub(crate) const TOOL_RESULT: Row = &[
+    any(gen_ai::TOOL_CALL_RESULT.as_str()),
+    any("ai.toolCall.result"),
+    any("traceloop.entity.output"),
+    any("output.value"),
+];
+pub(crate) const QUERY: Row = &[
+    any(gen_ai::RETRIEVAL_QUERY_TEXT.as_str()),
+    any("input.value"),
+    any("traceloop.entity.input"),
+];
+pub(crate) const DOCUMENTS: Row = &[any(gen_ai::RETRIEVAL_DOCUMENTS.as_str())];
+
+/// All rows without what was said.
+pub(crate) const FACTS: &[Row] = &[
+    PROVIDER,
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+    RESPONSE_ID,
+    STREAM,
+    MAX_TOKENS,
+    TEMPERATURE,
+    TOP_P,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    CACHE_READ_TOKENS,
+    CACHE_WRITE_TOKENS,
+    REASONING_TOKENS,
+    AUDIO_INPUT_TOKENS,
+    AUDIO_OUTPUT_TOKENS,
+    FIRST_CHUNK,
+    FIRST_CHUNK_MS,
+    SERVER_FIRST_TOKEN,
+    FINISH_REASONS,
+    CONVERSATION,
+    USER,
+    AGENT_NAME,
+    AGENT_ID,
+    AGENT_DESCRIPTION,
+    AGENT_VERSION,
+    WORKFLOW_NAME,
+    TOOL_NAME,
+    TOOL_CALL_ID,
+    TOOL_TYPE,
+    TOOL_DESCRIPTION,
+    DATA_SOURCE,
+    TOP_K,
+    TEXTS,
+    COST,
+    ERROR_TYPE,
+    ERROR,
+    STATUS,
+];
+
+/// The rows of what was said.
+pub(crate) const SAID: &[Row] = &[
+    SYSTEM_INSTRUCTIONS,
+    INPUT_MESSAGES,
+    OUTPUT_MESSAGES,
+    INPUT_TEXT,
+    OUTPUT_TEXT,
+    TOOL_ARGUMENTS,
+    TOOL_RESULT,
+    QUERY,
+    DOCUMENTS,
+];
+
+/// What numbered messages stand behind, of the request and of the answer: `{prefix}.0.role`, and with the word between.
+pub(crate) const NUMBERED_INPUT: [(&str, &str); 2] =
+    [(dialects::PROMPT, ""), ("llm.input_messages", "message.")];
+pub(crate) const NUMBERED_OUTPUT: [(&str, &str); 2] = [
+    (dialects::COMPLETION, ""),
+    ("llm.output_messages", "message."),
+];
+
+/// Words for providers that are not those of the conventions.
+pub(crate) const PROVIDERS: &[(&str, &str)] = &[
+    ("az.ai.openai", "azure.ai.openai"),
+    ("az.ai.inference", "azure.ai.inference"),
+    ("azure_openai", "azure.ai.openai"),
+    ("azure-openai", "azure.ai.openai"),
+    ("azure", "azure.ai.openai"),
+    ("azure-ai", "azure.ai.inference"),
+    ("vertex_ai", "gcp.vertex_ai"),
+    ("vertexai", "gcp.vertex_ai"),
+    ("google_vertexai", "gcp.vertex_ai"),
+    ("google.vertex", "gcp.vertex_ai"),
+    ("vertex", "gcp.vertex_ai"),
+    ("gemini", "gcp.gemini"),
+    ("google_genai", "gcp.gemini"),
+    ("google.generative-ai", "gcp.gemini"),
+    ("gcp_gemini", "gcp.gemini"),
+    ("google", "gcp.gen_ai"),
+    ("bedrock", "aws.bedrock"),
+    ("amazon-bedrock", "aws.bedrock"),
+    ("amazon_bedrock", "aws.bedrock"),
+    ("aws", "aws.bedrock"),
+    ("watsonx", "ibm.watsonx.ai"),
+    ("mistral", "mistral_ai"),
+    ("mistralai", "mistral_ai"),
+    ("xai", "x_ai"),
+    ("moonshot", "moonshot_ai"),
+    ("moonshotai", "moonshot_ai"),
+    ("openai-responses", "openai"),
+];
+
+/// What Vercel puts behind the name of a provider: which of its interfaces.
+pub(crate) const INTERFACES: [&str; 8] = [
+    ".chat",
+    ".messages",
+    ".responses",
+    ".completion",
+    ".embedding",
+    ".textEmbedding",
+    ".image",
+    ".speech",
+];
+
+/// What the conventions call operations, and what others call them there.
+pub(crate) const OPERATIONS: &[(&str, Operation)] = &[
+    ("chat", Operation::Chat),
+    ("generate_content", Operation::GenerateContent),
+    ("text_completion", Operation::TextCompletion),
+    ("completion", Operation::TextCompletion),
+    ("embeddings", Operation::Embeddings),
+    ("embedding", Operation::Embeddings),
+    ("retrieval", Operation::Retrieval),
+    ("execute_tool", Operation::ExecuteTool),
+    ("invoke_agent", Operation::InvokeAgent),
+    ("invoke_workflow", Operation::InvokeWorkflow),
+    ("plan", Operation::Plan),
+    ("rerank", Operation::Rerank),
+    ("search_memory", Operation::SearchMemory),
+    ("create_memory", Operation::CreateMemory),
+    ("update_memory", Operation::UpdateMemory),
+    ("upsert_memory", Operation::UpsertMemory),
+    ("delete_memory", Operation::DeleteMemory),
+    ("create_memory_store", Operation::CreateMemoryStore),
+    ("delete_memory_store", Operation::DeleteMemoryStore),
+];
+
+/// OpenInference's kinds of spans, without regard to case.
+pub(crate) const OPEN_INFERENCE: &[(&str, Operation)] = &[
+    ("LLM", Operation::Chat),
+    ("EMBEDDING", Operation::Embeddings),
+    ("RETRIEVER", Operation::Retrieval),
+    ("RERANKER", Operation::Rerank),
+    ("TOOL", Operation::ExecuteTool),
+    ("AGENT", Operation::InvokeAgent),
+    ("CHAIN", Operation::Chain),
+    ("PROMPT", Operation::Prompt),
+];
+
+/// OpenLLMetry's kinds of what it calls entities.
+pub(crate) const TRACELOOP: &[(&str, Operation)] = &[
+    ("workflow", Operation::InvokeWorkflow),
+    ("task", Operation::Task),
+    ("agent", Operation::InvokeAgent),
+    ("tool", Operation::ExecuteTool),
+];
+
+/// What OpenLLMetry asks a model for.
+pub(crate) const REQUEST_TYPES: &[(&str, Operation)] = &[
+    ("chat", Operation::Chat),
+    ("completion", Operation::TextCompletion),
+    ("embedding", Operation::Embeddings),
+    ("rerank", Operation::Rerank),
+];
+
+/// Vercel's functions. What asks a model ends in `.do…`; what is around that repeats its numbers.
+pub(crate) const VERCEL: &[(&str, Operation)] = &[
+    ("ai.generateText", Operation::InvokeAgent),
+    ("ai.streamText", Operation::InvokeAgent),
+    ("ai.generateObject", Operation::InvokeAgent),
+    ("ai.streamObject", Operation::InvokeAgent),
+    ("ai.embed", Operation::Chain),
+    ("ai.embedMany", Operation::Chain),
+    ("ai.rerank", Operation::Chain),
+    ("ai.toolCall", Operation::ExecuteTool),
+];
+
+/// LangSmith's kinds of runs.
+pub(crate) const LANGSMITH: &[(&str, Operation)] = &[
+    ("llm", Operation::Chat),
+    ("embedding", Operation::Embeddings),
+    ("retriever", Operation::Retrieval),
+    ("tool", Operation::ExecuteTool),
+    ("chain", Operation::Chain),
+    ("prompt", Operation::Prompt),
+];
+
+/// How the name of a span is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Called {
+    /// As it stands.
+    Is(&'static str),
+    /// With the name of the tool or the model behind it.
+    Begins(&'static str),
+}
+
+/// A span of a framework that is known by what it is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spoken {
+    pub(crate) by: Dialect,
+    pub(crate) name: Called,
+    pub(crate) operation: Operation,
+}
+
+const fn of(by: Dialect, name: Called, operation: Operation) -> Spoken {
+    Spoken {
+        by,
+        name,
+        operation,
+    }
+}
+
+/// Where nothing says which operation a span is.
+pub(crate) const SPAN_NAMES: &[Spoken] = &[
+    // https://docs.rs/crate/langchain-rust/7.0.0/source/src/observability.rs
+    of(
+        Dialect::LangChainRust,
+        Called::Is("llm.generate"),
+        Operation::Chat,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("embed.documents"),
+        Operation::Embeddings,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("embed.query"),
+        Operation::Embeddings,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("chain.call"),
+        Operation::Chain,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("agent.run"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("agent.plan"),
+        Operation::Plan,
+    ),
+    of(
+        Dialect::LangChainRust,
+        Called::Is("tool.call"),
+        Operation::ExecuteTool,
+    ),
+    // https://docs.rs/crate/adk-telemetry/2.3.0/source/src/spans.rs, adk-runner's runner.rs, adk-agent's llm_agent.rs
+    of(Dialect::Adk, Called::Is("gen_ai.generate"), Operation::Chat),
+    of(
+        Dialect::Adk,
+        Called::Is("agent.execute"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::Adk,
+        Called::Is("tool.execute"),
+        Operation::ExecuteTool,
+    ),
+    of(
+        Dialect::Adk,
+        Called::Begins("execute_tool "),
+        Operation::ExecuteTool,
+    ),
+    of(
+        Dialect::Adk,
+        Called::Is("team.run"),
+        Operation::InvokeWorkflow,
+    ),
+    // https://docs.rs/crate/swiftide-agents/0.32.1/source/src/agent.rs
+    of(
+        Dialect::Swiftide,
+        Called::Is("agent.query"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::Swiftide,
+        Called::Is("agent.query_once"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::Swiftide,
+        Called::Is("agent.run"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::Swiftide,
+        Called::Is("agent.run_once"),
+        Operation::InvokeAgent,
+    ),
+    of(
+        Dialect::Swiftide,
+        Called::Begins("tool."),
+        Operation::ExecuteTool,
+    ),
+    of(
+        Dialect::Swiftide,
+        Called::Is("task.run"),
+        Operation::InvokeWorkflow,
+    ),
+];
+
+/// Whether somebody says something under this key that is read, in spans of this dialect: a fact, or `with_content` what was said.
+pub(crate) fn knows(key: &str, dialect: Dialect, with_content: bool) -> bool {
+    let stands = |rows: &[Row]| {
+        let mut names = rows.iter().flat_map(|row| row.iter());
+        names.any(|name| name.key == key && name.only.is_none_or(|only| only == dialect))
+    };
+    let alone = [ENTITY_NAME, dialects::SPAN_NAME];
+    KINDS.contains(&key)
+        || VERCEL_PARTS.contains(&key)
+        || alone.contains(&key)
+        || stands(FACTS)
+        || with_content && stands(SAID)
+}

@@ -1,0 +1,9 @@
+//! What others say, in our words: the table, and the layer of `tracing` that reads by it.
+
+mod anything;
+mod layer;
+mod nesting;
+mod once;
+mod recorded;
+mod said;
+mod table;
