@@ -97,7 +97,13 @@
 //!   here](RigObserver::agent) they find a call of a model around, and do nothing. A hook alone cannot be around anything, and cannot
 //!   know of them; [`without_models`](RigObserver::without_models) leaves calls of models to them. With both, a call is told by them
 //!   within the agent's run.
-//! - **rig's own spans** are `tracing`'s, and beside these.
+//! - **rig's own spans** are `tracing`'s, and beside these. The normaliser (feature `tracing`) makes runs of them and counts a call of
+//!   a model once, where an adapter's run is within its span; what rig says of the agent's run is a node around all of it then. Its
+//!   `without("rig")` leaves them alone.
+//!
+//! On a bus that a host drives (`AgentBuilder::over_bus`) it is the same: the hook on the agent, and a
+//! [model](RigObserver::model) of ours among the host's handlers. A tool that panics there takes the bus with it; its own run says so,
+//! and the agent's that it got no answer.
 //!
 //! It changes nothing: the hook proceeds, handlers are described as those inside of them, and so logs of what was served read the
 //! same, but for the hook's name (`obs-agent`) among the program's. It needs rustc 1.95, as rig 0.44 does.

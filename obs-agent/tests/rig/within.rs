@@ -13,8 +13,10 @@ use obs_testing::assert_tree;
 use rig_agent::agent::{
     Agent, AgentBuilder, AgentHook, CompletionCallAction, CompletionCallEvent, HookContext,
 };
+use rig_agent::bus::Bus;
 use rig_core::tool::{PortableTool, ToolExecutionError};
 use std::collections::HashSet;
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn requests_and_tools_are_within_the_runs_that_they_are_of() {
@@ -335,4 +337,63 @@ async fn a_tool_that_is_called_by_hand_is_a_run_too() {
         tool weather => Failed
         ",
     );
+}
+
+/// An agent on a bus that a task of its own drives.
+fn hosted(told: &Told, url: &str) -> (Agent, JoinHandle<()>) {
+    let (dispatcher, registrar, driver) = Bus::channel();
+    let observer = observer(told);
+    let model = observer.model("host", chat(url));
+    registrar.register("model:host", model).expect("it is free");
+    let agent = AgentBuilder::over_bus(dispatcher, registrar, "host", "model:host".into())
+        .name("guide")
+        .default_max_turns(3)
+        .tool(observer.tool(Weather))
+        .add_hook(observer.hook())
+        .build();
+    (agent, tokio::spawn(driver))
+}
+
+#[tokio::test]
+async fn on_a_bus_of_the_host_s_a_run_is_told_as_on_its_own() {
+    for streams in [false, true] {
+        let oslo = calls(streams, "weather", r#"{"city":"Oslo"}"#);
+        let server = serve_each(vec![oslo, answers(streams)]).await;
+        let told = Told::default();
+        let (agent, driver) = hosted(&told, &server.url(""));
+        soon(ask(&agent, streams)).await.expect("an answer");
+        let tree = told.tree();
+        let items = |count| match streams {
+            true => format!(" {count} items"),
+            false => String::new(),
+        };
+        assert_tree(
+            tree,
+            &format!(
+                r#"
+                agent guide turn 1 => 34+7 tokens stop ok
+                  model gpt-4o-mini of openai with weather =>{} weather:call_9 4+2 tokens tool_calls ok
+                  tool weather call_9{{"city":"Oslo"}} => rain ok
+                  model gpt-4o-mini of openai with weather =>{} 30+5 tokens stop ok
+                "#,
+                items(1),
+                items(2),
+            ),
+        );
+        driver.abort();
+    }
+}
+
+/// It takes the bus with it, and not the agent's run: that has no answer.
+#[tokio::test]
+async fn a_tool_that_panics_on_a_bus_of_the_host_s_is_told_of_its_panic() {
+    let server = serve(calls(false, "weather", r#"{"city":"Babel"}"#)).await;
+    let told = Told::default();
+    let (agent, driver) = hosted(&told, &server.url(""));
+    soon(ask(&agent, false)).await.expect_err("no answer");
+    assert!(soon(driver).await.expect_err("it panics").is_panic());
+    assert_eq!(told.run("weather").end.as_deref(), Some("Panicked panic"));
+    let agent = told.run("guide").end.expect("it has ended");
+    assert!(agent.starts_with("Failed"), "{agent}");
+    assert_eq!(told.open(), 0);
 }
