@@ -65,6 +65,7 @@
 //! | what other hooks do is within the agent's run | by [`RigObserver::run`] and [`stream`](RigObserver::stream) | by them, too |
 //! | documents of `dynamic_context`, embeddings, rerankings | by [handlers](RigObserver::handler) | – ([7]) |
 //! | the prompt of an agent with a memory, by the agent's own run | – ([8]); its models' runs have it | – |
+//! | the conversation | its memory's; of an agent without one – ([9]) | its memory's |
 //! | instructions, description, limits of an agent, by its own run | – ([9]); its models' runs have what they are sent | – |
 //! | a run that is resumed with a memory that is not there | – ([10]) | – |
 //! | a query that an index embeds | – ([11]); `obs-llm`'s layer around that model, within the retriever's run | – |
