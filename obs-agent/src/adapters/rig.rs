@@ -65,6 +65,7 @@
 //! | what other hooks do is within the agent's run | by [`RigObserver::run`] and [`stream`](RigObserver::stream) | by them, too |
 //! | documents of `dynamic_context`, embeddings, rerankings | by [handlers](RigObserver::handler) | – ([7]) |
 //! | the prompt of an agent with a memory, by the agent's own run | – ([8]); its models' runs have it | – |
+//! | the conversation | its memory's; of an agent without one – ([9]) | its memory's |
 //! | instructions, description, limits of an agent, by its own run | – ([9]); its models' runs have what they are sent | – |
 //! | a run that is resumed with a memory that is not there | – ([10]) | – |
 //! | a query that an index embeds | – ([11]); `obs-llm`'s layer around that model, within the retriever's run | – |
@@ -97,7 +98,13 @@
 //!   here](RigObserver::agent) they find a call of a model around, and do nothing. A hook alone cannot be around anything, and cannot
 //!   know of them; [`without_models`](RigObserver::without_models) leaves calls of models to them. With both, a call is told by them
 //!   within the agent's run.
-//! - **rig's own spans** are `tracing`'s, and beside these.
+//! - **rig's own spans** are `tracing`'s, and beside these. The normaliser (feature `tracing`) makes runs of them and counts a call of
+//!   a model once, where an adapter's run is within its span; what rig says of the agent's run is a node around all of it then. Its
+//!   `without("rig")` leaves them alone.
+//!
+//! On a bus that a host drives (`AgentBuilder::over_bus`) it is the same: the hook on the agent, and a
+//! [model](RigObserver::model) of ours among the host's handlers. A tool that panics there takes the bus with it; its own run says so,
+//! and the agent's that it got no answer.
 //!
 //! It changes nothing: the hook proceeds, handlers are described as those inside of them, and so logs of what was served read the
 //! same, but for the hook's name (`obs-agent`) among the program's. It needs rustc 1.95, as rig 0.44 does.

@@ -8,11 +8,13 @@ use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::ReqwestService;
 use async_openai::types::chat::{CreateChatCompletionRequest, CreateChatCompletionResponse};
+use futures_util::StreamExt;
 use obs_agent::{Handlers, Output};
 use obs_llm::adapters::async_openai::AsyncOpenAiLayer;
 use obs_llm::{LlmClientLayer, Tokens, Usage};
 use obs_testing::{Capture, assert_tree};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tower::ServiceBuilder;
 
 fn client(capture: &Capture, server: &Server) -> Client<OpenAIConfig> {
@@ -61,10 +63,74 @@ async fn run(
     }
 }
 
+/// The same, each answer read as a stream.
+async fn run_streamed(
+    handlers: &Handlers,
+    client: &Client<OpenAIConfig>,
+) -> Result<String, OpenAIError> {
+    let mut messages = vec![json!({"role": "user", "content": "How is it in Oslo?"})];
+    loop {
+        let request = json!({"model": "gpt-4o-mini", "messages": messages});
+        let request: CreateChatCompletionRequest =
+            serde_json::from_value(request).expect("a request");
+        let mut stream = client.chat().create_stream(request).await?;
+        let (mut said, mut wanted) = (String::new(), Vec::<[String; 3]>::new());
+        while let Some(chunk) = stream.next().await {
+            let chunk = serde_json::to_value(chunk?).expect("JSON");
+            let delta = &chunk["choices"][0]["delta"];
+            said.push_str(delta["content"].as_str().unwrap_or_default());
+            for part in delta["tool_calls"].as_array().into_iter().flatten() {
+                let index = part["index"].as_u64().expect("a number") as usize;
+                wanted.resize_with(wanted.len().max(index + 1), Default::default);
+                let function = &part["function"];
+                let parts = [&part["id"], &function["name"], &function["arguments"]];
+                for (whole, part) in wanted[index].iter_mut().zip(parts) {
+                    whole.push_str(part.as_str().unwrap_or_default());
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(said);
+        }
+        let calls: Vec<_> = wanted
+            .iter()
+            .map(|[id, name, arguments]| {
+                let function = json!({"name": name, "arguments": arguments});
+                json!({"id": id, "type": "function", "function": function})
+            })
+            .collect();
+        messages.push(json!({"role": "assistant", "tool_calls": calls}));
+        for [id, name, arguments] in &wanted {
+            let result = call(handlers, name, id, arguments).await;
+            messages.push(json!({"role": "tool", "tool_call_id": id, "content": result}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_streamed_is_told_once_within_the_agent_s_run() {
+    let server = server(true).await;
+    let capture = Capture::new();
+    let (handlers, client) = (handlers(&capture), client(&capture, &server));
+    let agent = turn(&handlers);
+    let answer = soon(agent.wrap(run_streamed(&handlers, &client))).await;
+    assert_eq!(answer.expect("an answer"), "Rain at noon.");
+    agent.end(&Output::Agent(Default::default()));
+    // A task of the client's reads its streams.
+    soon(async {
+        while capture.records().len() < TREE.trim().lines().count() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_tree(outline(&capture), TREE);
+    two_calls(&capture, true);
+}
+
 #[tokio::test]
 async fn a_call_of_a_model_is_told_once_within_the_agent_s_run() {
     for told in [Told::Beneath, Told::Around] {
-        let server = server().await;
+        let server = server(false).await;
         let capture = Capture::new();
         let (handlers, client) = (handlers(&capture), client(&capture, &server));
         let agent = turn(&handlers);

@@ -35,8 +35,8 @@ pub(crate) fn handlers(capture: &Capture) -> Handlers {
 }
 
 /// First it wants two tools to be called, then it has an answer.
-pub(crate) async fn server() -> Server {
-    serve_each(vec![asks(false), answers(false)]).await
+pub(crate) async fn server(streams: bool) -> Server {
+    serve_each(vec![asks(streams), answers(streams)]).await
 }
 
 /// The turn of the agent, around its loop.

@@ -16,9 +16,13 @@ fn llm(capture: &Capture) -> Llm {
     Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41)
 }
 
+pub(crate) fn handlers(capture: &Capture) -> Handlers {
+    let observer = AgentObserver::new(capture.telemetry());
+    Handlers::new().with(observer.with_llm(&llm(capture)))
+}
+
 pub(crate) fn emitting(capture: &Capture) -> RigObserver {
-    let observer = AgentObserver::new(capture.telemetry()).with_llm(&llm(capture));
-    RigObserver::new(&Handlers::new().with(observer))
+    RigObserver::new(&handlers(capture))
 }
 
 /// What observes beneath the agent's model.

@@ -13,8 +13,10 @@ use obs_testing::assert_tree;
 use rig_agent::agent::{
     Agent, AgentBuilder, AgentHook, CompletionCallAction, CompletionCallEvent, HookContext,
 };
+use rig_agent::bus::Bus;
 use rig_core::tool::{PortableTool, ToolExecutionError};
 use std::collections::HashSet;
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn requests_and_tools_are_within_the_runs_that_they_are_of() {
@@ -56,6 +58,43 @@ agent guide turn 1 => 30+5 tokens stop ok
         match by {
             By::Hook => assert!(runs.is_empty(), "they are nowhere"),
             By::All => assert_eq!(runs, of_models, "each is sent within its own"),
+        }
+    }
+}
+
+/// Whoever polls the bus just then, on whichever thread, and whoever goes in the middle of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_one_agent_on_several_threads_keep_apart_and_end() {
+    for by in BY {
+        let server = serve(answers(true)).await;
+        let told = Told::default();
+        let agent = agent(by, &told, &server.url(""));
+        let runs = (0..32_usize).map(|run| {
+            let agent = agent.clone();
+            tokio::spawn(async move {
+                let mut items = agent.prompt("How is it?").stream();
+                let items_wanted = if run % 2 == 0 { usize::MAX } else { run % 5 };
+                for _ in 0..items_wanted {
+                    match items.next().await {
+                        Some(item) => drop(item.expect("unbroken")),
+                        None => break,
+                    }
+                }
+            })
+        });
+        for run in soon(futures_util::future::join_all(runs)).await {
+            run.expect("no panic");
+        }
+        assert_eq!(told.open(), 0, "{:#?}", told.runs());
+        let runs = told.runs();
+        let of = |component| runs.iter().filter(move |run| run.component == component);
+        let whole = of(Component::Agent).filter(|run| run.end.as_deref() == Some("ok"));
+        assert!(whole.count() >= 16, "those that were read to their end");
+        let mut within = HashSet::new();
+        for model in of(Component::Model) {
+            assert!(within.insert(model.parent), "each agent's run has its own");
+            let parent = runs.iter().find(|run| Some(run.id) == model.parent);
+            assert_eq!(parent.map(|run| run.component), Some(Component::Agent));
         }
     }
 }
@@ -298,4 +337,63 @@ async fn a_tool_that_is_called_by_hand_is_a_run_too() {
         tool weather => Failed
         ",
     );
+}
+
+/// An agent on a bus that a task of its own drives.
+fn hosted(told: &Told, url: &str) -> (Agent, JoinHandle<()>) {
+    let (dispatcher, registrar, driver) = Bus::channel();
+    let observer = observer(told);
+    let model = observer.model("host", chat(url));
+    registrar.register("model:host", model).expect("it is free");
+    let agent = AgentBuilder::over_bus(dispatcher, registrar, "host", "model:host".into())
+        .name("guide")
+        .default_max_turns(3)
+        .tool(observer.tool(Weather))
+        .add_hook(observer.hook())
+        .build();
+    (agent, tokio::spawn(driver))
+}
+
+#[tokio::test]
+async fn on_a_bus_of_the_host_s_a_run_is_told_as_on_its_own() {
+    for streams in [false, true] {
+        let oslo = calls(streams, "weather", r#"{"city":"Oslo"}"#);
+        let server = serve_each(vec![oslo, answers(streams)]).await;
+        let told = Told::default();
+        let (agent, driver) = hosted(&told, &server.url(""));
+        soon(ask(&agent, streams)).await.expect("an answer");
+        let tree = told.tree();
+        let items = |count| match streams {
+            true => format!(" {count} items"),
+            false => String::new(),
+        };
+        assert_tree(
+            tree,
+            &format!(
+                r#"
+                agent guide turn 1 => 34+7 tokens stop ok
+                  model gpt-4o-mini of openai with weather =>{} weather:call_9 4+2 tokens tool_calls ok
+                  tool weather call_9{{"city":"Oslo"}} => rain ok
+                  model gpt-4o-mini of openai with weather =>{} 30+5 tokens stop ok
+                "#,
+                items(1),
+                items(2),
+            ),
+        );
+        driver.abort();
+    }
+}
+
+/// It takes the bus with it, and not the agent's run: that has no answer.
+#[tokio::test]
+async fn a_tool_that_panics_on_a_bus_of_the_host_s_is_told_of_its_panic() {
+    let server = serve(calls(false, "weather", r#"{"city":"Babel"}"#)).await;
+    let told = Told::default();
+    let (agent, driver) = hosted(&told, &server.url(""));
+    soon(ask(&agent, false)).await.expect_err("no answer");
+    assert!(soon(driver).await.expect_err("it panics").is_panic());
+    assert_eq!(told.run("weather").end.as_deref(), Some("Panicked panic"));
+    let agent = told.run("guide").end.expect("it has ended");
+    assert!(agent.starts_with("Failed"), "{agent}");
+    assert_eq!(told.open(), 0);
 }

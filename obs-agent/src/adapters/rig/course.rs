@@ -197,6 +197,11 @@ impl Course {
                 told::completed(&child, response);
                 None
             }
+            _ if child.reference().is_some_and(RunRef::is_unwound) => {
+                // Where the bus is driven by others it does not take this run with it: here an answer is missing.
+                drop(child.take());
+                Some(Failure::new(RunEnd::Panicked, "panic", ""))
+            }
             outcome => child.take().and_then(|run| told::end(run, outcome)),
         };
         self.failed(kind, failure);
@@ -314,15 +319,8 @@ impl Course {
     /// Nobody waits any more for what still runs.
     fn give_up(&self) {
         self.forget_passed();
-        let mut is_unwound = false;
         for child in self.take_open(|_| true) {
-            let reference = child.reference();
-            is_unwound |= reference.is_some_and(RunRef::is_unwound);
             drop(child.take());
-        }
-        if let (true, Some(reference)) = (is_unwound, &self.reference) {
-            // What panicked within it went through it.
-            reference.unwind();
         }
     }
 }

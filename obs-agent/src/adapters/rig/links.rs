@@ -44,9 +44,14 @@ impl Links {
     /// A dispatch is about to be served.
     pub(super) fn insert(&self, id: EffectId, link: Link) {
         let mut state = self.state();
-        if !state.is_shared && state.dispatches.insert(id, link).is_some() {
-            state.is_shared = true;
+        if state.is_shared {
+            return;
         }
+        let before = state.dispatches.insert(id, link);
+        state.is_shared = before.is_some();
+        drop(state);
+        // What it holds may end a run, which is told outside of the lock.
+        drop(before);
     }
 
     /// What it is. `Err` where nobody knows.
@@ -60,7 +65,6 @@ impl Links {
 
     pub(super) fn forget(&self, id: EffectId) {
         let forgotten = self.state().dispatches.remove(&id);
-        // What it holds may end a run, which is told outside of the lock.
         drop(forgotten);
     }
 
