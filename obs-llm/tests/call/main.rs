@@ -3,6 +3,7 @@
 mod annotated;
 mod dialects;
 mod endings;
+mod secondhand;
 mod slow;
 mod told;
 
