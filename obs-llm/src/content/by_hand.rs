@@ -33,7 +33,7 @@ impl LlmCall {
     /// A piece of the answer, as it is streamed: pieces of one kind that follow each other are one part of its message.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn output_piece(&mut self, kind: Content, piece: &str) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.piece(kind, piece);
         }
     }
@@ -41,7 +41,7 @@ impl LlmCall {
     /// A tool that a streamed answer asks for: the pieces of calls of tools that follow are its arguments.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn output_tool_call(&mut self, name: &str, id: Option<&str>) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.tool_call(name, id);
         }
     }
@@ -50,7 +50,7 @@ impl LlmCall {
     /// [`finish_reason`](crate::wire::ResponseSink::finish_reason) is told.
     #[cfg_attr(docsrs, doc(cfg(feature = "content")))]
     pub fn output_finished(&mut self, reason: &str) {
-        if let Some(content) = &mut self.content {
+        if let Some(content) = self.gathered() {
             content.finish_reason(reason);
         }
     }
