@@ -2,13 +2,15 @@
 
 use crate::run::RunRef;
 use pin_project_lite::pin_project;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 thread_local! {
-    static CURRENT: RefCell<Option<RunRef>> = const { RefCell::new(None) };
+    /// By value and without a destructor, as what is polled: empty whenever no run is on the stack.
+    static CURRENT: ManuallyDrop<Cell<Option<RunRef>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
 /// The run in which this is called. With the feature `tracing` also that of the span of `tracing` which is entered here, if that is
@@ -28,18 +30,17 @@ pub(crate) fn found() -> (Option<RunRef>, bool) {
 }
 
 pub(crate) fn polled() -> Option<RunRef> {
-    CURRENT
-        .try_with(|current| current.try_borrow().ok().and_then(|run| run.clone()))
-        .ok()
-        .flatten()
+    CURRENT.with(|current| {
+        let run = current.take();
+        let found = run.clone();
+        current.set(run);
+        found
+    })
 }
 
+#[inline]
 fn replace(run: Option<RunRef>) -> Option<RunRef> {
-    let replaced = CURRENT.try_with(|current| match current.try_borrow_mut() {
-        Ok(mut current) => std::mem::replace(&mut *current, run),
-        Err(_) => None,
-    });
-    replaced.ok().flatten()
+    CURRENT.with(|current| current.replace(run))
 }
 
 /// Restores what was around, also where something unwinds.

@@ -159,6 +159,12 @@ impl State {
         }
     }
 
+    /// Whether there is nothing, or it was taken out.
+    #[inline]
+    pub(crate) fn is_none(&mut self) -> bool {
+        self.value().is_none()
+    }
+
     #[inline]
     fn value(&mut self) -> &mut Option<Box<dyn Any + Send>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)

@@ -142,7 +142,7 @@ impl Handlers {
         }
         let mut taps = InputTaps {
             taps: SmallVec::new(),
-            panics: Arc::clone(&self.0.panics),
+            panics: None,
         };
         let mut slots = Slots::new();
         for (index, handler) in self.0.handlers.iter().enumerate() {
@@ -186,7 +186,9 @@ impl Handlers {
             match self.told(|| tell(&**handler, &mut starting, slot.wants)) {
                 Some((state, tap)) => {
                     slot.state = state;
-                    taps.taps.extend(tap);
+                    if let Some(tap) = tap {
+                        taps.add(tap, &self.0.panics);
+                    }
                 }
                 None => {
                     slot.wants = Timings::NONE;
@@ -336,8 +338,10 @@ impl Run {
         told.each(timing, run, tell);
         let Told { handlers, slots } = told;
         // What they remember is theirs, and may do anything when it goes.
-        for slot in slots {
-            handlers.told(|| drop(slot.state));
+        for mut slot in slots {
+            if !slot.state.is_none() {
+                handlers.told(|| drop(slot.state));
+            }
         }
     }
 }
@@ -394,10 +398,16 @@ impl fmt::Debug for Run {
 /// Who takes the pieces of a run's input.
 pub struct InputTaps {
     taps: SmallVec<[Box<dyn InputTap>; 1]>,
-    panics: Arc<AtomicU64>,
+    /// Where panics are counted: few runs have a tap at all.
+    panics: Option<Arc<AtomicU64>>,
 }
 
 impl InputTaps {
+    fn add(&mut self, tap: Box<dyn InputTap>, panics: &Arc<AtomicU64>) {
+        self.taps.push(tap);
+        self.panics.get_or_insert_with(|| Arc::clone(panics));
+    }
+
     /// Whether nobody does.
     pub fn is_empty(&self) -> bool {
         self.taps.is_empty()
@@ -406,8 +416,10 @@ impl InputTaps {
     /// A piece passes.
     pub fn item(&mut self, item: &Item<'_>) {
         let Self { taps, panics } = self;
-        // One that panics has had enough.
-        taps.retain(|tap| contain(panics, || tap.item(item)).is_some());
+        if let Some(panics) = panics {
+            // One that panics has had enough.
+            taps.retain(|tap| contain(panics, || tap.item(item)).is_some());
+        }
     }
 }
 
@@ -422,8 +434,11 @@ impl fmt::Debug for InputTaps {
 impl InputTaps {
     /// There are no more.
     pub fn close(&mut self) {
+        let Some(panics) = &self.panics else {
+            return;
+        };
         for tap in self.taps.drain(..) {
-            contain(&self.panics, || drop(tap));
+            contain(panics, || drop(tap));
         }
     }
 }

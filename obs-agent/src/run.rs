@@ -280,8 +280,8 @@ struct Shared {
     step: u32,
     attempt: u32,
     component: Component,
-    /// Its name, and behind that what implements it.
-    names: Box<str>,
+    /// Its name, and behind that what implements it; in here as long as they are short, as names are.
+    names: SmallVec<[u8; 40]>,
     name: usize,
     operations: Operations,
     within: AtomicU32,
@@ -293,9 +293,8 @@ struct Shared {
 impl RunRef {
     pub(crate) fn new(starting: Starting<'_>) -> Self {
         let Starting { info, parent, .. } = starting;
-        let mut names = String::with_capacity(info.name.len() + info.kind.len());
-        names.push_str(info.name);
-        names.push_str(info.kind);
+        let mut names = SmallVec::from_slice(info.name.as_bytes());
+        names.extend_from_slice(info.kind.as_bytes());
         Self(Arc::new(Shared {
             id: starting.id,
             parent: parent.map(Self::id),
@@ -304,7 +303,7 @@ impl RunRef {
             step: starting.step,
             attempt: info.attempt,
             component: info.component,
-            names: names.into_boxed_str(),
+            names,
             name: info.name.len(),
             operations: starting.operations,
             within: AtomicU32::new(0),
@@ -341,7 +340,9 @@ impl RunRef {
 
     /// What it is of.
     pub fn info(&self) -> RunInfo<'_> {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         let (name, kind) = self.0.names.split_at(self.0.name);
+        let (name, kind) = (text(name), text(kind));
         RunInfo {
             component: self.0.component,
             name,

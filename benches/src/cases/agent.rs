@@ -151,22 +151,23 @@ fn run_empty() -> Pair {
 }
 
 fn run() -> Pair {
-    run_as(Kept::None, 0)
+    run_as(Kept::None)
 }
 
 fn run_kept() -> Pair {
-    run_as(Kept::All, 1)
+    run_as(Kept::All)
 }
 
-fn run_as(kept: Kept, records: u64) -> Pair {
+fn run_as(kept: Kept) -> Pair {
     let flat = flat(kept);
     let handlers = Handlers::new().with(observer(&flat));
-    let expect = Expect {
-        points: Some(TOOLS),
-        records,
-        stamps: 2,
-    };
-    flat.hold(over_nothing(move || tool(&handlers)), expect)
+    let held = flat.clone();
+    let pair = flat.hold(over_nothing(move || tool(&handlers)), Expect::default());
+    pair.with_account(move |calls| {
+        held.settle();
+        same(TOOLS, held.points_of(TOOLS), calls)?;
+        Ok(format!("{calls} points"))
+    })
 }
 
 fn model_input() -> ModelInput<'static> {

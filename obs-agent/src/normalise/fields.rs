@@ -162,7 +162,7 @@ impl Failure {
             self.kind = Some(text(FACT));
         } else if is(exception::MESSAGE)
             || name == "error"
-            || name == "message" && self.message.is_none()
+            || (name == "message" && self.message.is_none())
         {
             self.message = Some(text(FACT));
         }

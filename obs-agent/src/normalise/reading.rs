@@ -31,7 +31,7 @@ impl std::fmt::Debug for SpanView<'_> {
     }
 }
 
-/// What a span says, without what was [said](super::messages) in it. What it does not say is absent.
+/// What a span says, without what was said in it. What it does not say is absent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reading<'a> {
