@@ -49,6 +49,10 @@
 //! two atomic additions. No driver is asked on the path of a request or of a scrape, and no file of the kernel's on that of a request:
 //! [`fabric`] and [`host`] read theirs for each collection, which waits for them no longer than for any observable.
 //!
+//! A core pays for what is read, and what a driver takes for that differs by device: reading has a
+//! [budget](GpuSettings::with_budget), half a percent of one core in calls of the driver's over all devices. What is dear, such as the energy
+//! counter of an H100, is read less often where it must be; what health, gates and explanations need is not.
+//!
 //! # What is never recorded
 //!
 //! Command lines of other processes, and of their environments anything but what names a model, a task or a service; users; anything

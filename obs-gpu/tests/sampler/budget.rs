@@ -47,6 +47,8 @@ struct Log {
     /// What is taken of each time, in percent.
     percent: u32,
     turns: u64,
+    /// What does not change does not say itself.
+    fails: bool,
 }
 
 /// Devices whose calls take as long as those of real ones.
@@ -136,7 +138,9 @@ impl GpuDevice for One {
         let mut log = played.log.lock().expect("no panic");
         let read = log.read.entry((*device, group.name())).or_default();
         read.push((began, takes));
-        into.set(quantity, Reading::Value(read.len() as i64));
+        let value = Reading::Value(read.len() as i64);
+        let fails = log.fails && group.pace() == Pace::Constant;
+        into.set(quantity, if fails { Reading::Failed(999) } else { value });
         Ok(())
     }
 
@@ -350,4 +354,19 @@ fn a_driver_that_becomes_quicker_is_asked_more_often_again() {
     rig.run_to(300);
     assert!(rig.interval(0, "energy") > 1.0);
     assert!(rig.share(240, 300) < 0.0053, "{}", rig.share(240, 300));
+}
+
+#[test]
+fn what_does_not_change_is_asked_again_until_it_says_itself() {
+    let rig = Rig::new(1, GpuSettings::new());
+    rig.played.log.lock().expect("no panic").fails = true;
+    rig.run_to(45);
+    assert_eq!(rig.read(0, "limits", 0, 45).len(), 5);
+    rig.played.log.lock().expect("no panic").fails = false;
+    rig.run_to(200);
+    assert_eq!(rig.read(0, "limits", 45, 200).len(), 1);
+    let gpu = rig.gpu(0);
+    let now = rig.telemetry.now();
+    // And is no older than it may be.
+    assert!(gpu.is_fresh(Quantity::SmClockMax, |at| rig.telemetry.between(at, now)));
 }
