@@ -249,6 +249,9 @@ static BARS: &[Bar] = &[
     bar("gpu/gate-layer", Unit::Allocs, 0.0),
     // Of the library's script, which answers at once, its share and all.
     bar("gpu/cpu-share", Unit::Core, 0.5),
+    // What the budget allows, and a tenth of it for what is dear and comes once or twice a minute.
+    bar("gpu/cpu-share-h100", Unit::CoreOutside, 0.55),
+    bar("gpu/sweep8", Unit::Allocs, 0.0),
     // 2,400 samples of 64 bytes are 153,600; for all else that there is of a device set by measuring it.
     bar("gpu/ring-bytes", Unit::Bytes, 165_000.0),
     bar("gpu/xid-to-gate", Unit::Ms, 10.0),

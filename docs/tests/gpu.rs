@@ -6,7 +6,9 @@ use obs_core::setup::environment::Environment;
 use obs_core::{Clock, ManualClock, Telemetry};
 use obs_docs::page::{is_up_to_date, root};
 use obs_gpu::metrics::{FURTHER, METRICS};
-use obs_gpu::{Calls, GpuSource, NvmlSource, Quantity, Readings, Tier};
+use obs_gpu::{
+    Calls, GpuSettings, GpuSource, NvmlSource, Pace, Quantity, ReadGroup, Reading, Readings, Tier,
+};
 use obs_gpu_fake::Fake;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -21,8 +23,11 @@ What `obs_gpu` shows of GPUs. This page is written from the table that the progr
 (`obs_gpu::metrics::METRICS`), and from what it reads of the devices of `obs-gpu-fake`.
 
 - Nothing here is read when somebody asks: threads read each device at its period, and everybody is shown what was read last.
-- What a device does not have is absent, and never zero. So is what failed, and what is older than three of its periods and
-  the deadline: then `obs.gpu.sample.age` says how old it is, and nothing repeats it as if it were new.
+- Reading has a budget: half a percent of one core in calls of the driver's, over all devices, unless it is said otherwise
+  (`GpuSettings::with_budget`, `without_budget`). What is dear is read less often than its period where it must be:
+  `obs.gpu.read.interval` says how often ([what reading costs](#what-reading-costs)).
+- What a device does not have is absent, and never zero. So is what failed, and what is older than three of the intervals at which it is
+  read now and the deadline: then `obs.gpu.sample.age` says how old it is, and nothing repeats it as if it were new.
 - A total counts since the driver was loaded; what was before the first reading is not known, and its start says so. After a reset it
   begins anew, with another start. Counters of PCIe's bytes may wrap in the driver: that is shown as a beginning, too.
 - Attributes of all: `hw.id`, the UUID; `hw.name`, by the place in the driver's list; `hw.parent` for a part of a device (MIG), which
@@ -172,59 +177,73 @@ fn supports() -> BTreeMap<Quantity, Vec<bool>> {
         .collect()
 }
 
-/// Calls that one reading of a tier makes, when it is known what the device does not have.
-fn cost() -> Vec<(Tier, Vec<u64>, u64)> {
-    let names = [
-        "nvmlDeviceGetFieldValues",
-        "nvmlGpmSampleGet",
-        "nvmlGpmMetricsGet",
-    ];
-    Tier::ALL
-        .into_iter()
-        .map(|tier| {
-            let rig = Rig::new("gpus = H100");
-            let mut calls = Calls::unwatched();
-            let id = rig
-                .source
-                .devices(&mut calls)
-                .expect("a driver")
-                .remove(0)
-                .id;
-            let mut device = rig.source.open(&id, &mut calls).expect("a device");
-            let mut readings = Readings::new();
-            let mut made = (Vec::new(), 0);
-            for _ in 0..4 {
-                let count = |rig: &Rig| {
-                    let named = names.map(|name| rig.fake.calls(name, None));
-                    (named, rig.fake.calls("*", None))
-                };
-                let (named, all) = count(&rig);
-                device
-                    .read(tier, &mut readings, &mut calls)
-                    .expect("it is there");
-                if tier == Tier::Slow {
-                    device
-                        .processes(&mut Vec::new(), &mut calls)
-                        .expect("it says so");
-                }
-                let (after, total) = count(&rig);
-                let added = after
-                    .iter()
-                    .zip(named)
-                    .map(|(after, before)| after - before);
-                made = (added.collect(), total - all);
-                rig.advance(Duration::from_secs(1));
-            }
-            (tier, made.0, made.1)
-        })
-        .collect()
+/// What is read together.
+struct Group {
+    group: ReadGroup,
+    /// Calls that reading it makes, when it is known what the device does not have: of field values, for counters, and all.
+    calls: [u64; 3],
+    says: BTreeSet<Quantity>,
 }
 
-fn tier(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Fast => "250 ms",
-        Tier::Second => "1 s",
-        Tier::Slow => "10 s",
+/// The groups of one H100 with 18 links.
+fn groups() -> Vec<Group> {
+    let rig = Rig::new("gpus = H100");
+    let mut calls = Calls::unwatched();
+    let mut infos = rig.source.devices(&mut calls).expect("a driver");
+    let id = infos.remove(0).id;
+    let mut device = rig.source.open(&id, &mut calls).expect("a device");
+    let groups = device.groups().iter();
+    let mut groups: Vec<Group> = groups
+        .map(|group| Group {
+            group: *group,
+            calls: [0; 3],
+            says: BTreeSet::new(),
+        })
+        .collect();
+    let count = || {
+        let counters = ["nvmlGpmSampleGet", "nvmlGpmMetricsGet"];
+        let counters: u64 = counters.map(|name| rig.fake.calls(name, None)).iter().sum();
+        let fields = rig.fake.calls("nvmlDeviceGetFieldValues", None);
+        [fields, counters, rig.fake.calls("*", None)]
+    };
+    let mut known = BTreeSet::new();
+    for _ in 0..4 {
+        for of in &mut groups {
+            let (before, mut readings) = (count(), Readings::new());
+            device
+                .read_group(&of.group, &mut readings, &mut calls)
+                .expect("it is there");
+            if of.group.name() == "slow" {
+                device
+                    .processes(&mut Vec::new(), &mut calls)
+                    .expect("it says so");
+            }
+            let after = count();
+            of.calls = std::array::from_fn(|at| after[at] - before[at]);
+            let said = readings.iter();
+            let said = said.filter(|(_, reading)| *reading != Reading::Unread);
+            // What several say is the first one's.
+            let new = said.filter(|(quantity, _)| known.insert(*quantity));
+            of.says.extend(new.map(|(quantity, _)| quantity));
+        }
+        rig.advance(Duration::from_secs(1));
+    }
+    groups
+}
+
+/// Its name; what a budget stretches in italics.
+fn named(group: &ReadGroup) -> String {
+    match group.pace() {
+        Pace::Stretches => format!("*{}*", group.name()),
+        Pace::Keeps | Pace::Constant => group.name().to_owned(),
+    }
+}
+
+fn period(every: Duration) -> String {
+    match every.as_secs_f64() {
+        seconds @ ..0.95 => format!("{:.0} ms", seconds * 1e3),
+        seconds @ ..9.95 => format!("{} s", (seconds * 10.0).round() / 10.0),
+        seconds => format!("{seconds:.0} s"),
     }
 }
 
@@ -234,21 +253,22 @@ fn convention(name: &str) -> &'static str {
 
 fn render() -> String {
     let mut page = HEAD.to_owned();
-    let supports = supports();
+    let (supports, groups) = (supports(), groups());
     page.push_str("## Read of each device\n\n");
     let _ = writeln!(
         page,
         "Support is that of the profiles in `obs-gpu-fake/profiles`, which say where their numbers come from; *convention* is how far the \
-         name can be relied on. Periods are what they are unless set otherwise.\n"
+         name can be relied on. Periods are what they are unless set otherwise; what is read with *groups in italics* is read less often where \
+         the budget makes it.\n"
     );
     let _ = writeln!(
         page,
-        "| metric | kind | unit | attributes | read by | every | {} | convention |",
+        "| metric | kind | unit | attributes | read by | with | every | {} | convention |",
         PROFILES.join(" | ")
     );
     let _ = writeln!(
         page,
-        "|---|---|---|---|---|---|{}---|",
+        "|---|---|---|---|---|---|---|{}---|",
         "---|".repeat(PROFILES.len())
     );
     for row in METRICS {
@@ -258,15 +278,20 @@ fn render() -> String {
         let has = supports[&row.quantity]
             .iter()
             .map(|has| if *has { "●" } else { "–" });
+        let with = groups.iter().find(|of| of.says.contains(&row.quantity));
+        let with = with.expect("some group says it").group;
+        let every = GpuSettings::new().without_budget();
+        let every = every.intervals(&[(with, Duration::ZERO)], 1)[0];
         let _ = writeln!(
             page,
-            "| `{}` | {} | `{}` | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | `{}` | {} | {} | {} | {} | {} | {} |",
             row.name,
             row.shape.as_str(),
             row.unit,
             attributes.join(", "),
             row.read_by,
-            tier(row.quantity.tier()),
+            named(&with),
+            period(every),
             has.collect::<Vec<_>>().join(" | "),
             convention(row.name),
         );
@@ -287,7 +312,7 @@ fn render() -> String {
         );
     }
     page.push_str(CALLS);
-    costs(&mut page);
+    costs(&mut page, &groups);
     dcgm(&mut page);
     page
 }
@@ -297,21 +322,85 @@ The calls themselves are counted: `obs.gpu.call.duration` (histogram, `s`, `obs.
 those that were not back at the deadline), `obs.gpu.sweeps.missed` (counter, `hw.id`: turns of the fast tier that the one before took).
 ";
 
-fn costs(page: &mut String) {
-    page.push_str(
-        "\n## What reading costs\n\nCalls of the driver's for one H100 with 18 links, once it is known what it does not have. A batch asks for up to 64 field \
-         values. `nvmlDeviceGetPcieThroughput`, which takes 20 ms each way, is never called. How long calls take depends on driver and \
-         device: `obs.gpu.call.duration` tells.\n\n| every | calls | of these batches of field values | counters (GPM) |\n|---|---|---|---|\n",
-    );
-    for (of, named, all) in cost() {
-        let _ = writeln!(
-            page,
-            "| {} | {all} | {} | {} |",
-            tier(of),
-            named[0],
-            named[1] + named[2]
-        );
+/// How long reading each group took, on average, of an H100 at rest and under load, in microseconds; it had no links. By `gpu_check`, as
+/// the rest of what was measured.
+const MEASURED: &[(&str, f64, f64)] = &[
+    ("fast", 78.8, 69.0),
+    ("energy", 4739.0, 4963.0),
+    ("second", 35.9, 30.8),
+    ("counters", 267.0, 223.0),
+    ("engine", 1871.0, 1675.0),
+    ("throttle", 722.0, 758.0),
+    ("margin", 991.0, 961.0),
+    ("pcie", 396.0, 349.0),
+    ("slow", 147.0, 135.0),
+    ("pcie_errors", 1068.0, 991.0),
+    ("process_time", 2640.0, 2154.0),
+    ("limits", 3901.0, 4257.0),
+];
+
+/// So many devices alike, by such a share of a core.
+const PLANS: [(u32, f64); 4] = [(1, 0.005), (8, 0.005), (8, 0.01), (8, 0.02)];
+
+const COSTS: &str = "
+## What reading costs
+
+What is read together, by what it costs: calls of the driver's for one H100 with 18 links, once it is known what it does not have, and what
+they took of one without links ([below](#measured-on-an-h100)). A batch asks for up to 64 field values.
+`nvmlDeviceGetPcieThroughput`, which takes 20 ms each way, is never called. From what it took follows how often it is read of so many such
+devices, with so much of one core in calls of the driver's (`GpuSettings::intervals`): a group that would take the share s of a core is read
+√s times k more rarely, or at its own period where that is less than once, and k is as large as it must be for all devices
+together. What is not in italics keeps its period for as long as that takes no more than seven eighths of the budget. What is measured on
+the machine itself counts, and not this: the first reading of each group is forgotten, and from the second on it is stretched by the mean of
+the last ones. A call that hangs is no cost: the watchdog tells of it. Calls of a real one take longer where they are made as rarely as
+a monitor makes them, so that with eight the fast tier may be stretched a little, too.
+
+";
+
+fn costs(page: &mut String, groups: &[Group]) {
+    page.push_str(COSTS);
+    page.push_str("| read together | every | calls | of these batches of field values | for counters (GPM) | µs at rest | µs under load |");
+    for (devices, share) in PLANS {
+        let _ = write!(page, " {devices} such, {} % |", share * 100.0);
     }
+    let _ = writeln!(
+        page,
+        "\n|---|---|---|---|---|---|---|{}",
+        "---|".repeat(PLANS.len())
+    );
+    let measured = |of: &ReadGroup| MEASURED.iter().find(|(name, ..)| *name == of.name());
+    let costs: Vec<_> = { groups.iter() }
+        .map(|of| {
+            let micros = measured(&of.group).map_or(0.0, |(_, rest, _)| *rest);
+            (of.group, Duration::from_secs_f64(micros / 1e6))
+        })
+        .collect();
+    let settings = GpuSettings::new();
+    let plans = PLANS.map(|(devices, share)| {
+        settings
+            .clone()
+            .with_budget(share)
+            .intervals(&costs, devices)
+    });
+    let own = settings.clone().without_budget().intervals(&costs, 1);
+    for (at, of) in groups.iter().enumerate() {
+        let [fields, counters, all] = of.calls;
+        let micros = match measured(&of.group) {
+            Some((_, rest, load)) => format!("{rest} | {load}"),
+            None => "– | –".to_owned(),
+        };
+        let (name, every) = (named(&of.group), period(own[at]));
+        let _ = write!(
+            page,
+            "| {name} | {every} | {all} | {fields} | {counters} | {micros} |"
+        );
+        for plan in &plans {
+            let _ = write!(page, " {} |", period(plan[at]));
+        }
+        page.push('\n');
+    }
+    page.push('\n');
+    page.push_str(include_str!("measured/h100-580.md"));
 }
 
 fn dcgm(page: &mut String) {
@@ -399,7 +488,7 @@ fn metrics_of_the_conventions_are_as_they_want_them() {
     let monitor = obs_gpu::GpuMonitor::new(
         &rig.telemetry,
         NvmlSource::with_library(&rig.telemetry, rig.fake.library()),
-        obs_gpu::GpuSettings::new(),
+        GpuSettings::new(),
     );
     let _monitor = monitor.expect("no threads are needed");
     let reader = rig

@@ -3,7 +3,8 @@
 # Where the numbers come from: `nvidia-smi -q -x` of a node with eight of them, driver 580.105.08, in NVIDIA's k8s-test-infra (names,
 # PCI, limits, clocks, thresholds, rows), and an idle one with driver 590.48.01 in utkuozdemir/nvidia_gpu_exporter (bytes, power and
 # temperatures), both of summer 2026. Multiprocessors, cores, bus and links are from NVIDIA's data sheet, the links' speed is what
-# `nvidia-smi nvlink --status` prints. Which events and which PCIe counters it has was not seen anywhere: taken from `nvml.h`.
+# `nvidia-smi nvlink --status` prints. Thresholds in degrees are what NVML gave with driver 580.159.04 (`gpu_check`, 2026-11-26), although
+# `nvidia-smi` shows none. Which events and which PCIe counters it has was not seen anywhere: taken from `nvml.h`.
 
 name = NVIDIA H100 80GB HBM3
 architecture = 9
@@ -43,6 +44,8 @@ temperature = 41
 temperature.memory = 48
 # What the margin is counted from: temperature and margin were seen together.
 temperature.limit = 87
+temperature.slowdown = 89
+temperature.shutdown = 95
 # T.Limit at shutdown, slowdown, the memory's and the chip's most.
 fi:193 = -8
 fi:194 = -2

@@ -37,6 +37,8 @@
 //! | `seed = 7` | of noise and latencies |
 //! | `scenario = S1` | plays one of the scenarios below; what stands beside it goes before |
 //! | `latency CALL P50 P99 MAX` | how long a call takes, as measured: half of them at most `P50` real microseconds, 99 of 100 at most `P99`, none longer than `MAX`; on either clock; `*` is every other call |
+//! | `latency field:83 P50 P99 MAX`, `latency gpm:1 …` | the same of a field value, by its number before 580.82, or of a GPM metric: it adds so much to a call that asks for it |
+//! | `latencies = h100-580` | those of a real device, by the files in `latencies/`, which say of which and when; what stands beside it goes before |
 //!
 //! A step is `WHEN DEVICE WHAT`. `WHEN` is in milliseconds since the world began, or with `+` from the moment it is pushed; `DEVICE` is
 //! the place in `gpus` from 0 on, `*` for all of them, or `driver`.
@@ -139,6 +141,7 @@ mod events;
 mod fake;
 mod find;
 mod gpu;
+mod latencies;
 mod metric;
 mod nvml;
 mod out;

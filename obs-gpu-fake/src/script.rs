@@ -40,6 +40,19 @@ pub(crate) enum Setting {
     Scenario(String),
     /// Of one call: half of them take no longer than the first, 99 of 100 than the second, none than the third.
     Latency(String, [Micros; 3]),
+    /// The same of what is asked for by a number, in whichever call: it comes on top of that.
+    Adds(Numbered, [Micros; 3]),
+    /// Those of a real device, by a name.
+    Latencies(String),
+}
+
+/// What calls ask for by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Numbered {
+    /// A field value, by the number that drivers before 580.82 have for it.
+    Field(u32),
+    /// A GPM metric.
+    Gpm(u32),
 }
 
 /// Whom a step is about.
@@ -302,7 +315,21 @@ mod tests {
             "latency * 0.3 1 1",
             Setting::Latency("*".to_owned(), [0, 1, 1]),
         );
+        check(
+            "latency field:83 3500 14_000 15_000",
+            Setting::Adds(Numbered::Field(83), [3_500, 14_000, 15_000]),
+        );
+        check(
+            "latency gpm:1 5 6 7",
+            Setting::Adds(Numbered::Gpm(1), [5, 6, 7]),
+        );
+        check(
+            "latencies = h100-580",
+            Setting::Latencies("h100-580".to_owned()),
+        );
         for wrong in [
+            "latency field:x 1 2 3",
+            "latency fi:83 1 2 3",
             "latency * 1 2",
             "latency * -1 2 3",
             "latency nvmlNone 1 2 3",

@@ -5,9 +5,9 @@ use crate::clock::Clock;
 use crate::events::EventSet;
 use crate::gpu::{ByCall, Gpu};
 use crate::profile::Profile;
-use crate::script::{Script, ScriptError, Setting, Stall, Step, When};
+use crate::script::{Numbered, Script, ScriptError, Setting, Stall, Step, When};
 use crate::value::{Micros, random};
-use crate::{scenarios, script};
+use crate::{latencies, scenarios, script};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) fails: ByCall<u32>,
     pub(crate) stalls: ByCall<Stall>,
     pub(crate) latencies: BTreeMap<String, [Micros; 3]>,
+    /// What asking for something by its number adds.
+    pub(crate) adds: BTreeMap<Numbered, [Micros; 3]>,
     pub(crate) sets: BTreeMap<usize, EventSet>,
     /// GPM samples: of which device, which GPU instance, and when.
     pub(crate) samples: BTreeMap<usize, Option<(usize, u32, Micros)>>,
@@ -130,6 +132,7 @@ impl World {
             stalls: ByCall::default(),
             // The one call of which the header says that it takes its time: it counts bytes for 20 ms.
             latencies: BTreeMap::from([("nvmlDeviceGetPcieThroughput".to_owned(), [20_000; 3])]),
+            adds: BTreeMap::new(),
             sets: BTreeMap::new(),
             samples: BTreeMap::new(),
             seed: 1,
@@ -152,14 +155,17 @@ impl World {
         };
         let mut names = None;
         let mut steps = Vec::new();
-        // A scenario's settings come first, so that what stands beside it goes before them.
+        // A scenario's settings come first, so that what stands beside it goes before them; so do a device's latencies.
         let mut settings = Vec::new();
         for setting in &script.settings {
-            if let Setting::Scenario(name) = setting {
-                let played = Script::parse(scenarios::text(name).map_err(whole)?)?;
-                settings.extend(played.settings);
-                steps.extend(played.steps);
-            }
+            let text = match setting {
+                Setting::Scenario(name) => scenarios::text(name).map_err(whole)?,
+                Setting::Latencies(name) => latencies::text(name).map_err(whole)?,
+                _ => continue,
+            };
+            let played = Script::parse(text)?;
+            settings.extend(played.settings);
+            steps.extend(played.steps);
         }
         settings.append(&mut script.settings);
         steps.append(&mut script.steps);
@@ -176,7 +182,10 @@ impl World {
                 Setting::Latency(call, times) => {
                     world.latencies.insert(call, times);
                 }
-                Setting::Scenario(_) => {}
+                Setting::Adds(what, times) => {
+                    world.adds.insert(what, times);
+                }
+                Setting::Scenario(_) | Setting::Latencies(_) => {}
             }
         }
         for name in names.unwrap_or_else(|| vec!["H100".to_owned()]) {

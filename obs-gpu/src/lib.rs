@@ -48,6 +48,10 @@
 //! A request pays for nothing but what it reads: a sample is eight words that are copied, a gate is one load, a claim counts tokens by
 //! two atomic additions. No driver and no file of the kernel's is asked on the path of a request or of a scrape.
 //!
+//! A core pays for what is read, and what a driver takes for that differs by device: reading has a
+//! [budget](GpuSettings::with_budget), half a percent of one core in calls of the driver's over all devices. What is dear, such as the energy
+//! counter of an H100, is read less often where it must be; what health, gates and explanations need is not.
+//!
 //! # What is never recorded
 //!
 //! Command lines of other processes, and of their environments anything but what names a model, a task or a service; users; anything

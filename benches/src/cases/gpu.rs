@@ -138,9 +138,9 @@ fn looks_at(look: impl FnMut() + 'static) -> Pair {
     )
 }
 
-/// Calls of the library in one sweep, by whoever makes it: for each device its shares, memory, two field values at once, two clocks, and
-/// why they are held down.
-const CALLS_OF_A_SWEEP: u64 = 6 * DEVICES as u64;
+/// Calls of the library in one sweep, by whoever makes it: for each device its shares, memory, two field values, two clocks, and why they
+/// are held down.
+const CALLS_OF_A_SWEEP: u64 = 7 * DEVICES as u64;
 
 /// What is read four times a second, of eight devices, in turn.
 pub(crate) fn sweep8() -> Pair {

@@ -5,7 +5,9 @@ use crate::answer::{Answer, Code};
 use crate::entry::{self, Seen};
 use crate::metric::{Level, Total};
 use crate::out::Array;
-use crate::script::ALL;
+use crate::script::{ALL, Numbered};
+use crate::value::Micros;
+use crate::world;
 use nvml_wrapper_sys::bindings::*;
 use std::ffi::c_int;
 
@@ -157,30 +159,65 @@ fn is_renumbered(driver: &str) -> bool {
     (major, minor) >= (580, 82)
 }
 
-device_calls! { device:
-    fn nvmlDeviceGetFieldValues(|seen| count: c_int, values: Array<nvmlFieldValue_t>) {
-        let count = usize::try_from(count).map_err(|_| Code::INVALID_ARGUMENT)?;
-        if count == 0 {
-            return Err(Code::INVALID_ARGUMENT);
-        }
-        let stamp = seen.world.clock.stamp(seen.now) as i64;
-        // What the call took is shared between those that it read.
-        let latency = (seen.held / count as u64) as i64;
-        for value in values.get(count)? {
-            (value.timestamp, value.latencyUsec) = (stamp, latency);
-            match seen.field(value.fieldId, value.scopeId) {
-                Err(Code(code)) => value.nvmlReturn = code,
-                Ok(read) => {
-                    value.nvmlReturn = nvmlReturn_enum_NVML_SUCCESS;
-                    // The whole union, so that no byte of it is left from before.
-                    (value.valueType, value.value.ullVal) = match read {
-                        Value::Int(int) => (nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT, unsigned(int).into()),
-                        Value::Signed(int) => (nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_INT, int as u64),
-                        Value::Long(long) => (nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, long),
-                    };
-                }
+pub(super) const NAMES: &[&str] = &["nvmlDeviceGetFieldValues"];
+
+#[unsafe(no_mangle)]
+extern "C" fn nvmlDeviceGetFieldValues(
+    device: nvmlDevice_t,
+    count: c_int,
+    mut values: Array<nvmlFieldValue_t>,
+) -> nvmlReturn_t {
+    let count = usize::try_from(count).unwrap_or(0);
+    let added = adds(count, &mut values);
+    entry::device(NAMES[0], device, |seen| {
+        read(seen, count, &mut values, added)
+    })
+}
+
+/// Holds the call up for what it asks for.
+fn adds(count: usize, values: &mut Array<nvmlFieldValue_t>) -> Micros {
+    let Ok(asked) = values.get(count) else {
+        return 0;
+    };
+    let driver = world::lock().driver.clone();
+    let numbers = asked.iter();
+    let numbers = numbers.filter_map(|value| canonical(value.fieldId, &driver).ok());
+    entry::held_for(NAMES[0], numbers.map(Numbered::Field))
+}
+
+fn read(
+    seen: &Seen<'_>,
+    count: usize,
+    values: &mut Array<nvmlFieldValue_t>,
+    added: Micros,
+) -> Answer<()> {
+    if count == 0 {
+        return Err(Code::INVALID_ARGUMENT);
+    }
+    let stamp = seen.world.clock.stamp(seen.now) as i64;
+    // What the call took is shared between those that it read.
+    let latency = ((seen.held + added) / count as u64) as i64;
+    for value in values.get(count)? {
+        (value.timestamp, value.latencyUsec) = (stamp, latency);
+        match seen.field(value.fieldId, value.scopeId) {
+            Err(Code(code)) => value.nvmlReturn = code,
+            Ok(read) => {
+                value.nvmlReturn = nvmlReturn_enum_NVML_SUCCESS;
+                // The whole union, so that no byte of it is left from before.
+                (value.valueType, value.value.ullVal) = match read {
+                    Value::Int(int) => (
+                        nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT,
+                        unsigned(int).into(),
+                    ),
+                    Value::Signed(int) => {
+                        (nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_INT, int as u64)
+                    }
+                    Value::Long(long) => {
+                        (nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, long)
+                    }
+                };
             }
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use crate::entry::{self, Seen, driver};
 use crate::gpu::Gpu;
 use crate::metric::Total;
 use crate::out::{InOut, Out};
-use crate::script::ALL;
+use crate::script::{ALL, Numbered};
 use crate::value::Micros;
 use crate::world::World;
 use nvml_wrapper_sys::bindings::*;
@@ -135,6 +135,11 @@ extern "C" fn nvmlGpmMigSampleGet(
 
 #[unsafe(no_mangle)]
 extern "C" fn nvmlGpmMetricsGet(mut request: InOut<nvmlGpmMetricsGet_t>) -> nvmlReturn_t {
+    if let Ok(request) = request.get() {
+        let asked = request.metrics.iter().take(request.numMetrics as usize);
+        let asked = asked.map(|metric| Numbered::Gpm(metric.metricId));
+        entry::held_for("nvmlGpmMetricsGet", asked);
+    }
     driver("nvmlGpmMetricsGet", |world| between(world, request.get()?))
 }
 

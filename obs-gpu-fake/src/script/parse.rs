@@ -1,6 +1,8 @@
 //! Statements, one by one.
 
-use super::{ALL, Action, Kind, MigStep, ProcessStep, Setting, Stall, Step, Target, Value, When};
+use super::{
+    ALL, Action, Kind, MigStep, Numbered, ProcessStep, Setting, Stall, Step, Target, Value, When,
+};
 use crate::metric::{Level, Total};
 use crate::nvml;
 use crate::value::{Micros, Shape};
@@ -22,7 +24,11 @@ pub(super) fn setting(text: &str) -> Parsed<Setting> {
         if !times.is_sorted() {
             return Err("p50, p99 and the longest do not grow".to_owned());
         }
-        return Ok(Setting::Latency(call_name(call)?, times));
+        return Ok(match call.split_once(':') {
+            Some(("field", number)) => Setting::Adds(Numbered::Field(id(number)?), times),
+            Some(("gpm", number)) => Setting::Adds(Numbered::Gpm(id(number)?), times),
+            _ => Setting::Latency(call_name(call)?, times),
+        });
     }
     let (name, value) = text.split_once('=').ok_or("neither a setting nor a step")?;
     let value = value.trim();
@@ -42,6 +48,7 @@ pub(super) fn setting(text: &str) -> Parsed<Setting> {
             _ => return Err("each has its own, or the last one's".to_owned()),
         }),
         "seed" => Setting::Seed(number(value)? as u64),
+        "latencies" => Setting::Latencies(value.to_owned()),
         "scenario" => Setting::Scenario(value.to_owned()),
         _ => return Err("no such setting".to_owned()),
     })

@@ -6,6 +6,7 @@ use nvml_wrapper::enums::device::{SampleValue, UsedGpuMemory};
 use nvml_wrapper::enums::gpm::GpmMetricId;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::gpm::gpm_metrics_get;
+use nvml_wrapper::structs::device::FieldId;
 use obs_gpu_fake::{Count, Fake};
 use std::time::{Duration, Instant};
 
@@ -195,7 +196,7 @@ fn latencies_are_replayed() {
     assert!(took.iter().any(|took| *took >= micros(1500)));
     fake.reset("clock = virtual; latency nvmlDeviceGetFieldValues 3000 3000 3000")
         .unwrap();
-    let ids = [186, 82, 83].map(nvml_wrapper::structs::device::FieldId);
+    let ids = [186, 82, 83].map(FieldId);
     let read = gpu.field_values_for(&ids).unwrap();
     assert!(
         read.into_iter().all(|one| one.unwrap().latency == 1000),
@@ -213,6 +214,42 @@ fn latencies_are_replayed() {
 }
 
 #[test]
+fn what_is_asked_for_by_a_number_has_a_latency_of_its_own() {
+    let script = "clock = virtual; driver = 580.95.05; latency field:83 4000 4000 4000
+        latency field:252 2000 2000 2000; latency gpm:1 3000 3000 3000";
+    let fake = Fake::start(script).unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let least = |ask: &dyn Fn()| {
+        let took = (0..20).map(|_| {
+            let began = Instant::now();
+            ask();
+            began.elapsed()
+        });
+        took.min().unwrap()
+    };
+    // A fuller machine makes calls longer, never shorter.
+    let fields = |ids: &[u32]| {
+        let ids: Vec<_> = ids.iter().copied().map(FieldId).collect();
+        let read = gpu.field_values_for(&ids).unwrap();
+        (least(&|| drop(gpu.field_values_for(&ids).unwrap())), read)
+    };
+    let (dear, read) = fields(&[83, 186]);
+    assert!(dear >= millis(4), "{dear:?}");
+    let shared = read.into_iter().all(|one| one.unwrap().latency == 2000);
+    assert!(shared, "by two");
+    // By its number in older drivers, whatever this one has for it.
+    assert!(fields(&[252]).0 >= millis(2) && fields(&[252, 83]).0 >= millis(6));
+    assert!(fields(&[186]).0 < millis(1));
+    let before = gpu.gpm_sample().unwrap();
+    fake.advance(S);
+    let after = gpu.gpm_sample().unwrap();
+    let counter = |of| least(&|| drop(gpm_metrics_get(&nvml, &before, &after, &[of]).unwrap()));
+    assert!(counter(GpmMetricId::GraphicsUtil) >= millis(3));
+    assert!(counter(GpmMetricId::SmUtil) < millis(1));
+}
+
+#[test]
 fn each_kind_of_device_supports_what_it_does() {
     let fake = Fake::start("gpus = A100 B200 H100 H200 L40S; clock = virtual").unwrap();
     let nvml = open(&fake);
@@ -221,7 +258,7 @@ fn each_kind_of_device_supports_what_it_does() {
         // name, bytes, GPM, memory's temperature, average power, threshold, MIG, links
         ("NVIDIA A100-SXM4-40GB", 42_949_672_960, false, true, false, true, true, 12),
         ("NVIDIA B200", 183_359 << 20, true, true, true, false, true, 18),
-        ("NVIDIA H100 80GB HBM3", 85_520_809_984, true, true, true, false, true, 18),
+        ("NVIDIA H100 80GB HBM3", 85_520_809_984, true, true, true, true, true, 18),
         ("NVIDIA H200", 150_754_820_096, true, true, true, false, true, 18),
         ("NVIDIA L40S", 48_305_799_168, false, false, true, false, false, 0),
     ];

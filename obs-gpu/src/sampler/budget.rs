@@ -9,13 +9,18 @@
 //!   least old on average, each measured in its own period: what is cheap is not held up by what is dear, and what is dear gives way the
 //!   most.
 
+use super::settings::GpuSettings;
 use crate::lock::lock;
-use crate::source::Pace;
+use crate::source::{Pace, ReadGroup};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The share of a budget that what keeps its pace may take.
 pub(super) const KEPT: f64 = 0.875;
+
+/// The longest that a budget stretches anything to, in seconds.
+const LONGEST: f64 = 600.0;
 
 /// What a group would take of a core at its own pace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +50,11 @@ impl Stretch {
             Pace::Keeps => self.keeps,
             Pace::Stretches | Pace::Constant => (self.rest * demand.share.sqrt()).max(1.0),
         }
+    }
+
+    /// What is read so many seconds apart at its own pace, as it is then.
+    pub(super) fn interval(self, nominal: f64, demand: Demand) -> f64 {
+        (nominal * self.of(demand)).min(LONGEST.max(nominal))
     }
 
     /// By which all together take no more than `allowed`.
@@ -85,6 +95,32 @@ impl Stretch {
             k = next;
         }
     }
+}
+
+/// How often groups are read of so many devices alike, if each takes so long.
+pub(super) fn plan(
+    settings: &GpuSettings,
+    costs: &[(ReadGroup, Duration)],
+    devices: u32,
+) -> Vec<Duration> {
+    let demands = costs.iter().map(|(group, cost)| {
+        let nominal = settings.pace(group).as_secs_f64();
+        let demand = Demand {
+            share: cost.as_secs_f64() / nominal,
+            pace: group.pace(),
+        };
+        (nominal, demand)
+    });
+    let demands: Vec<(f64, Demand)> = demands.collect();
+    let stretch = settings.budget().map_or(Stretch::NONE, |allowed| {
+        // Those of one device hold its part.
+        let demands = demands.iter().map(|(_, demand)| demand);
+        Stretch::to_hold(allowed / f64::from(devices.max(1)), demands)
+    });
+    let interval = |(nominal, demand): (f64, Demand)| {
+        Duration::try_from_secs_f64(stretch.interval(nominal, demand)).unwrap_or(Duration::MAX)
+    };
+    demands.into_iter().map(interval).collect()
 }
 
 /// The budget of all devices that one monitor watches.

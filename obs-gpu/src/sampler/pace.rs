@@ -10,16 +10,12 @@ use obs_core::{Moment, Telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Readings by which a cost is found at first: the least of them counts, since the very first wakes up a driver and asks for what is
-/// not there.
-const FIRST: u32 = 3;
-/// How much of a new cost counts afterwards, and how many times what is known it can be: one call that took long is no rule.
+/// Readings at its own pace before a group is stretched. What the very first takes is forgotten: it wakes up a driver and asks for what
+/// is not there.
+const FIRST: u32 = 2;
+/// How much of a new cost counts at least, and how many times what is known it can be: one call that took long is no rule.
 const WEIGHT: f64 = 0.125;
-const AT_MOST: f64 = 4.0;
-/// How many turns of its tier what does not change is read apart.
-const CONSTANT: u32 = 60;
-/// The longest that a budget stretches anything to.
-const LONGEST: f64 = 600.0;
+const AT_MOST: f64 = 8.0;
 
 /// The pace of one device's groups.
 #[derive(Debug)]
@@ -37,7 +33,8 @@ pub(super) struct Paces {
 struct Paced {
     group: ReadGroup,
     cost: Cost,
-    /// What it is read apart at its own pace, and as it is now, in seconds.
+    /// What turns of its tier are apart, what it is read apart at its own pace, and as it is now, in seconds.
+    turn: f64,
     nominal: f64,
     interval: f64,
     /// When it was read last, or should have been.
@@ -66,11 +63,8 @@ impl Paces {
         self.of = [NONE; Quantity::COUNT];
         self.groups = { groups.iter() }
             .map(|group| {
-                let period = shared.settings.period(group.tier()).as_secs_f64();
-                let nominal = match group.pace() {
-                    Pace::Constant => period * f64::from(CONSTANT),
-                    _ => period,
-                };
+                let turn = shared.settings.period(group.tier()).as_secs_f64();
+                let nominal = shared.settings.pace(group).as_secs_f64();
                 let known = before.iter_mut().find(|known| known.group == *group);
                 let (cost, interval) = match known {
                     Some(known) => (known.cost, known.interval),
@@ -79,6 +73,7 @@ impl Paces {
                 Paced {
                     group: *group,
                     cost,
+                    turn,
                     nominal,
                     interval,
                     base: None,
@@ -216,7 +211,7 @@ impl Paced {
             return true;
         }
         // Turns are not on time to the tick: the one that is nearest.
-        let early = Duration::from_secs_f64(self.turn() / 4.0);
+        let early = Duration::from_secs_f64(self.turn / 4.0);
         let due = self.after(base, telemetry);
         now.to_bits() >= due.saturating_sub(telemetry.ticks(early))
     }
@@ -226,14 +221,6 @@ impl Paced {
         self.group.pace() != Pace::Constant && self.interval <= self.nominal
     }
 
-    /// What the turns of its tier are apart.
-    fn turn(&self) -> f64 {
-        match self.group.pace() {
-            Pace::Constant => self.nominal / f64::from(CONSTANT),
-            _ => self.nominal,
-        }
-    }
-
     fn after(&self, base: Moment, telemetry: &Telemetry) -> u64 {
         let interval = telemetry.ticks(self.interval());
         base.to_bits().saturating_add(interval)
@@ -241,7 +228,7 @@ impl Paced {
 
     /// It is due an interval after it was due, so that turns that come late or early do not add up.
     fn note_turn(&mut self, now: Moment, telemetry: &Telemetry) {
-        let turn = telemetry.ticks(Duration::from_secs_f64(self.turn()));
+        let turn = telemetry.ticks(Duration::from_secs_f64(self.turn));
         let is = now.to_bits();
         let due = self.base.map_or(is, |base| self.after(base, telemetry));
         let base = due.clamp(is.saturating_sub(turn), is.saturating_add(turn));
@@ -250,12 +237,10 @@ impl Paced {
 
     fn stretch(&mut self, stretch: Stretch) {
         let learning = self.cost.learned < FIRST && self.group.pace() != Pace::Constant;
-        let times = if learning {
-            1.0
-        } else {
-            stretch.of(self.demand())
+        self.interval = match learning {
+            true => self.nominal,
+            false => stretch.interval(self.nominal, self.demand()),
         };
-        self.interval = (self.nominal * times).min(LONGEST.max(self.nominal));
     }
 
     fn interval(&self) -> Duration {
@@ -279,12 +264,13 @@ impl Cost {
         }
         let seconds = spent.time.as_secs_f64();
         self.seconds = match self.learned {
-            0 => seconds,
-            1..FIRST => self.seconds.min(seconds),
-            // Of nothing four times is nothing: a microsecond is a start.
-            _ => {
+            0 | 1 => seconds,
+            // A mean, as it is what a core pays: of all at first, and of the last ones then.
+            before => {
+                let weight = (1.0 / f64::from(before)).max(WEIGHT);
+                // Of nothing eight times is nothing: a microsecond is a start.
                 let most = AT_MOST * self.seconds.max(1e-6);
-                self.seconds + WEIGHT * (seconds.min(most) - self.seconds)
+                self.seconds + weight * (seconds.min(most) - self.seconds)
             }
         };
         self.learned = self.learned.saturating_add(1);
@@ -307,16 +293,16 @@ mod tests {
         let hang = Duration::from_millis(500);
         let mut cost = Cost::default();
         // The first wakes the driver.
-        for micros in [90_000, 1_000, 1_200] {
+        for micros in [90_000, 1_000, 1_200, 800] {
             cost.learn(spent(micros), hang);
         }
-        assert_eq!(cost.seconds, 0.001);
+        assert!((cost.seconds - 0.001).abs() < 1e-9, "{cost:?}");
         // A hang is none.
         cost.learn(spent(500_000), hang);
-        assert_eq!((cost.seconds, cost.learned), (0.001, FIRST));
-        // One that took long counts as four.
+        assert_eq!(cost.learned, 4);
+        // One that took long counts as eight.
         cost.learn(spent(100_000), hang);
-        assert!((cost.seconds - 0.001_375).abs() < 1e-9, "{cost:?}");
+        assert!((cost.seconds - 0.002_75).abs() < 1e-9, "{cost:?}");
         // What stays so is learned, in a few dozen readings.
         (0..40).for_each(|_| cost.learn(spent(8_000), hang));
         assert!((cost.seconds - 0.008).abs() < 0.000_5, "{cost:?}");

@@ -1,7 +1,9 @@
 //! How often devices are read, and how long a call may take.
 
+use super::budget;
 use super::listener::GpuListener;
 use crate::quantity::Tier;
+use crate::source::{Pace, ReadGroup};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,9 @@ impl Default for GpuSettings {
         }
     }
 }
+
+/// How many turns of its tier what does not change is read apart.
+const CONSTANT: u32 = 60;
 
 /// The shortest that any period can be.
 const LEAST: Duration = Duration::from_millis(1);
@@ -129,6 +134,28 @@ impl GpuSettings {
         self.budget
     }
 
+    /// How often each group would be read of so many devices alike, if reading it took so long each time: what comes of the budget, in the
+    /// order of the groups. As `gpu_check` measures these times, so this says what they lead to.
+    ///
+    /// ```
+    /// use obs_gpu::{GpuSettings, Pace, ReadGroup, Tier};
+    /// use std::time::Duration;
+    ///
+    /// let fast = ReadGroup::new("fast", Tier::Fast, Pace::Keeps);
+    /// let energy = ReadGroup::new("energy", Tier::Fast, Pace::Stretches);
+    /// let costs = [(fast, Duration::from_micros(100)), (energy, Duration::from_micros(4_600))];
+    /// // Half a percent of a core less 0.04 for each of the fast tier's four turns a second.
+    /// assert_eq!(
+    ///     GpuSettings::new().intervals(&costs, 1),
+    ///     [Duration::from_millis(250), Duration::from_secs(1)]
+    /// );
+    /// let without = GpuSettings::new().without_budget().intervals(&costs, 8);
+    /// assert_eq!(without, [Duration::from_millis(250); 2]);
+    /// ```
+    pub fn intervals(&self, costs: &[(ReadGroup, Duration)], devices: u32) -> Vec<Duration> {
+        budget::plan(self, costs, devices)
+    }
+
     /// Somebody who is told what was read and what happened. Again: one more.
     pub fn with_listener(mut self, listener: Arc<dyn GpuListener>) -> Self {
         self.listeners.push(listener);
@@ -138,6 +165,15 @@ impl GpuSettings {
     /// How often what belongs to a tier is read.
     pub fn period(&self, tier: Tier) -> Duration {
         self.tiers[tier as usize]
+    }
+
+    /// How often a group is read at its own pace.
+    pub(crate) fn pace(&self, group: &ReadGroup) -> Duration {
+        let period = self.period(group.tier());
+        match group.pace() {
+            Pace::Constant => period.saturating_mul(CONSTANT),
+            Pace::Keeps | Pace::Stretches => period,
+        }
     }
 
     /// How old what belongs to a tier may be, to be shown at all, as long as it is read at its period: it may be late once and miss a

@@ -2,6 +2,7 @@
 
 mod annotated;
 mod asked;
+mod budget;
 mod claimed;
 mod found;
 mod hangs;

@@ -53,6 +53,12 @@ pub(crate) static ALL: &[Case] = &[
         share::ours,
     ),
     lived(
+        "gpu/cpu-share-h100",
+        "same, with the latencies of a real H100: what calls last is held by the budget; the fake sleeps most of it, where a driver works",
+        &[Unit::Core, Unit::CoreOutside],
+        share::real,
+    ),
+    lived(
         "gpu/xid-to-gate",
         "from the library's event to a gate found closed",
         TIMES,

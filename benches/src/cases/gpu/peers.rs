@@ -19,7 +19,7 @@ use obs_core::Telemetry;
 use obs_gpu::Sample;
 use obs_gpu_fake::{Count, Fake};
 
-use super::share::of_a_core;
+use super::share::{MOMENT, WHOLE, of_a_core};
 use super::{DEVICES, fake, looks_at, swept, until};
 use crate::bars::Unit;
 use crate::harness::{
@@ -115,14 +115,16 @@ fn devices(nvml: &'static Nvml) -> Vec<Device<'static>> {
     opened.collect()
 }
 
-/// Power and the energy counter.
-const FIELDS: [FieldId; 2] = [FieldId(186), FieldId(83)];
+/// Power, and the energy counter, which is asked for apart, as it may be dear.
+const FIELDS: [[FieldId; 1]; 2] = [[FieldId(186)], [FieldId(83)]];
 
 /// What the fast tier asks for, each by its safe call.
 fn read(device: &Device<'static>) {
     black_box(device.utilization_rates().expect("it answers"));
     black_box(device.memory_info().expect("it answers"));
-    black_box(device.field_values_for(&FIELDS).expect("it answers"));
+    for fields in &FIELDS {
+        black_box(device.field_values_for(fields).expect("it answers"));
+    }
     black_box(device.clock_info(Clock::SM).expect("it answers"));
     black_box(device.clock_info(Clock::Memory).expect("it answers"));
     black_box(device.current_throttle_reasons().expect("it answers"));
@@ -150,7 +152,7 @@ pub(crate) fn poll8(length: Length, told: &mut Told) -> Result<String, String> {
     });
     std::thread::sleep(Duration::from_millis(50));
     let before = fake.calls("*", None);
-    let share = of_a_core(length);
+    let share = of_a_core(length.of(WHOLE, MOMENT));
     let calls = fake.calls("*", None) - before;
     over.store(true, Ordering::Relaxed);
     poller.join().map_err(|_| "it panicked")?;
@@ -213,7 +215,7 @@ impl Waiters {
 pub(crate) fn wait8(length: Length, told: &mut Told) -> Result<String, String> {
     let fake = fake("real");
     let waiters = Waiters::start(&fake)?;
-    told.put(Unit::Core, of_a_core(length)?);
+    told.put(Unit::Core, of_a_core(length.of(WHOLE, MOMENT))?);
     waiters.end()?;
     Ok(format!("{DEVICES} threads waited"))
 }

@@ -1,5 +1,6 @@
 //! Whether a call that is slow delays others: of the same device, and of another one. The slow one is `nvmlDeviceGetPcieThroughput`,
-//! which takes 20 ms by `nvml.h`, and which what watches GPUs never makes.
+//! which takes 20 ms by `nvml.h`, and which what watches GPUs never makes. It waits for a device. Field values that are dear keep the
+//! driver busy: whether these delay a call that asks the driver for more than it remembers is measured as well.
 
 use crate::Result;
 use crate::latency::{micros, quantile};
@@ -26,6 +27,9 @@ const FIELDS: [u32; 30] = [
     144, 145, 161, 164, 165, 185, 186,
 ];
 
+/// The dearest field value of an H100: its energy.
+const ENERGY: u32 = 83;
+
 /// How long a short call took, alone and beside the slow one.
 #[derive(Debug)]
 pub(crate) struct Delays {
@@ -36,6 +40,17 @@ pub(crate) struct Delays {
     other: Option<Vec<Duration>>,
     /// Field values at once, and one by one.
     fields: [Vec<Duration>; 2],
+    /// A dear field value, another call alone, and that call beside it: of the same device, and of another.
+    dear: Dear,
+}
+
+/// A dear field value and another call.
+#[derive(Debug)]
+struct Dear {
+    slow: Vec<Duration>,
+    alone: Vec<Duration>,
+    same: Vec<Duration>,
+    other: Option<Vec<Duration>>,
 }
 
 impl Delays {
@@ -66,9 +81,11 @@ impl Delays {
         slow(first)?;
         short(first)?;
         let alone = sorted(repeat(TIME, || short(first)));
-        let (mut slow, same) = beside(first, first);
+        let is_slow = || slow(first);
+        let (mut slow, same) = beside(is_slow, || short(first));
+        let dear = Dear::of(first, other);
         let other = other
-            .map(|other| beside(first, other))
+            .map(|other| beside(is_slow, || short(other)))
             .map(|(more, times)| {
                 slow.extend(more);
                 times
@@ -85,7 +102,29 @@ impl Delays {
             same,
             other,
             fields: [sorted(at_once), sorted(one_by_one)],
+            dear,
         })
+    }
+}
+
+impl Dear {
+    fn of(first: &Device<'_>, other: Option<&Device<'_>>) -> Self {
+        let dear = || first.field_values_for(&[FieldId(ENERGY)]);
+        let memory = |device: &Device<'_>| device.memory_info();
+        let alone = sorted(repeat(TIME, || memory(first)));
+        let (mut slow, same) = beside(dear, || memory(first));
+        let other = other
+            .map(|other| beside(dear, || memory(other)))
+            .map(|(more, times)| {
+                slow.extend(more);
+                times
+            });
+        Self {
+            slow: sorted(slow),
+            alone,
+            same,
+            other,
+        }
     }
 }
 
@@ -97,18 +136,21 @@ fn short(device: &Device<'_>) -> std::result::Result<u32, NvmlError> {
     device.power_usage()
 }
 
-/// The times of the slow call of one device and of the short call of another, or of the same, in their order.
-fn beside(first: &Device<'_>, other: &Device<'_>) -> (Vec<Duration>, Vec<Duration>) {
+/// The times of a slow call, made again and again, and of a short one meanwhile, in their order.
+fn beside<S, T>(
+    slow: impl Fn() -> S + Sync,
+    short: impl Fn() -> T,
+) -> (Vec<Duration>, Vec<Duration>) {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| {
             let mut times = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
-                times.push(time(|| slow(first)));
+                times.push(time(&slow));
             }
             times
         });
-        let short = repeat(TIME, || short(other));
+        let short = repeat(TIME, short);
         is_over.store(true, Ordering::Relaxed);
         (slow.join().unwrap_or_default(), sorted(short))
     })
@@ -177,6 +219,13 @@ impl fmt::Display for Delays {
         let [at_once, one_by_one] = &self.fields;
         row("30 field values at once", at_once)?;
         row("30 field values one by one", one_by_one)?;
+        let dear = &self.dear;
+        row("field 83 again and again", &dear.slow)?;
+        row("`nvmlDeviceGetMemoryInfo_v2` alone", &dear.alone)?;
+        row("the same beside field 83, of the same device", &dear.same)?;
+        if let Some(other) = &dear.other {
+            row("the same beside field 83, of another device", other)?;
+        }
         let same = verdict(&self.slow, &self.alone, &self.same);
         writeln!(f, "\n- A slow call {same} another one of the same device.")?;
         match &self.other {
@@ -185,7 +234,20 @@ impl fmt::Display for Delays {
                 let other = verdict(&self.slow, &self.alone, other);
                 write!(f, "- A slow call {other} one of another device.")
             }
-        }
+        }?;
+        let same = verdict(&dear.slow, &dear.alone, &dear.same);
+        write!(
+            f,
+            "\n- A dear field value {same} a call that asks the driver for more, of the same device."
+        )?;
+        let Some(other) = &dear.other else {
+            return Ok(());
+        };
+        let other = verdict(&dear.slow, &dear.alone, other);
+        write!(
+            f,
+            "\n- A dear field value {other} such a call of another device."
+        )
     }
 }
 
@@ -220,6 +282,12 @@ mod tests {
             same: micros(&[9_000]),
             other: None,
             fields: [micros(&[10]), micros(&[30])],
+            dear: Dear {
+                slow: micros(&[4_000]),
+                alone: micros(&[30]),
+                same: micros(&[2_000]),
+                other: None,
+            },
         };
         let text = delays.to_string();
         assert!(
@@ -227,14 +295,19 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("Not measured of another device: there is none that answers."),
+            text.contains("Not measured of another device: there is none that answers.\n"),
             "{text}"
         );
+        let dear = "A dear field value **delays** a call that asks the driver for more, of the same device.";
+        assert!(text.ends_with(dear), "{text}");
         delays.other = Some(micros(&[3]));
+        delays.dear.other = Some(micros(&[40]));
         let text = delays.to_string();
         assert!(
-            text.ends_with("A slow call does not delay one of another device."),
+            text.contains("A slow call does not delay one of another device.\n"),
             "{text}"
         );
+        let dear = "A dear field value does not delay such a call of another device.";
+        assert!(text.ends_with(dear), "{text}");
     }
 }

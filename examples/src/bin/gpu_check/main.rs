@@ -1,6 +1,7 @@
 //! What GPUs say here, how long it takes to ask them, and whether `nvidia-smi` says the same. `cargo run --release -p obs-examples --bin
 //! gpu_check` prints it in the form of a page: every metric of each device; how long each of the driver's calls takes (p50, p99, longest),
-//! also as lines that `obs-gpu-fake` plays; whether a call that is slow delays others; and the comparison. It fails where that finds
+//! also as lines that `obs-gpu-fake` plays; which field values and counters are dear, each asked for by itself; what a monitor reads
+//! together, what that costs, and how often its budget lets it be read; whether a call that is slow delays others; and the comparison. It fails where that finds
 //! a difference. Without a driver it asks devices that are played, says so at its head, and compares nothing.
 //!
 //! - `--seconds N`: how long is measured, 20 of them, or 2 of devices that are played.
@@ -17,7 +18,9 @@
     reason = "a program that people run and read"
 )]
 
+mod costs;
 mod delay;
+mod groups;
 mod latency;
 mod load;
 mod options;
@@ -26,6 +29,7 @@ mod sweep;
 mod today;
 mod values;
 
+use costs::Costs;
 use delay::Delays;
 use load::Load;
 use obs_core::Telemetry;
@@ -69,15 +73,33 @@ fn run(options: &Options) -> Result<()> {
     let is_simulated = gpus.is_simulated();
     load.rest()?;
     let idle = measure(&source, &devices, options.time(is_simulated));
+    let costs = Costs::measure(&gpus, &devices)?;
     println!("\n## Values\n\n{}", values::table(&devices, &idle));
     let loaded = match options.time_under_load(is_simulated) {
         None => None,
         Some(time) => {
             load.begin()?;
-            Some(measure(&source, &devices, time))
+            let swept = measure(&source, &devices, time);
+            Some((swept, Costs::measure(&gpus, &devices)?))
         }
     };
+    let (loaded, loaded_costs) = loaded.unzip();
     latencies(&idle, loaded.as_deref());
+    println!("\n## What single values cost\n");
+    match &costs {
+        None => println!("Not measured: there is no whole device that answers."),
+        Some(costs) => {
+            println!("{}", costs.table(loaded_costs.flatten().as_ref()));
+            println!(
+                "\nFor a script of obs-gpu-fake, as it was:\n\n```text\n{}```",
+                costs.script()
+            );
+        }
+    }
+    println!(
+        "\n## What is read together\n\n{}",
+        groups::tables(&idle, loaded.as_deref())
+    );
     println!("\n## Whether a slow call delays others\n");
     println!("{}", Delays::measure(&gpus, &devices)?);
     println!("\n## Beside nvidia-smi\n");

@@ -2,7 +2,8 @@
 
 use obs_examples::gpus::Source;
 use obs_gpu::{
-    CallEdge, Calls, DeviceId, GpuDevice, GpuSource, Quantity, Readings, SourceError, Tier,
+    CallEdge, Calls, DeviceId, GpuDevice, GpuSource, Quantity, ReadGroup, Readings, SourceError,
+    Tier,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ pub(crate) type ByCall = BTreeMap<&'static str, Vec<Duration>>;
 #[derive(Debug, Default)]
 pub(crate) struct Swept {
     pub(crate) calls: ByCall,
+    /// How long it took to read each of its groups, in their order.
+    pub(crate) groups: Vec<(ReadGroup, Vec<Duration>)>,
     /// What was said last.
     pub(crate) readings: Readings,
     /// Links that are up, of how many.
@@ -50,6 +53,7 @@ pub(crate) fn sweep(source: &Source, device: &DeviceId, time: Duration) -> Swept
         swept.read(&mut *opened, tier, &mut unwatched);
     }
     swept.utilization.clear();
+    swept.groups.clear();
 
     let times = Arc::new(Mutex::new(ByCall::new()));
     let mut calls = timed(&times);
@@ -88,7 +92,15 @@ fn timed(times: &Arc<Mutex<ByCall>>) -> Calls {
 
 impl Swept {
     fn read(&mut self, device: &mut dyn GpuDevice, tier: Tier, calls: &mut Calls) {
-        self.failure = device.read(tier, &mut self.readings, calls).err();
+        self.failure = None;
+        for group in device.groups().iter().filter(|group| group.tier() == tier) {
+            let began = Instant::now();
+            self.failure = device.read_group(group, &mut self.readings, calls).err();
+            self.took(group, began.elapsed());
+            if self.failure.is_some() {
+                break;
+            }
+        }
         match tier {
             Tier::Fast => {
                 let busy = self.readings.value(Quantity::Utilization);
@@ -107,6 +119,13 @@ impl Swept {
                     self.processes = processes.len();
                 }
             }
+        }
+    }
+
+    fn took(&mut self, group: &ReadGroup, time: Duration) {
+        match self.groups.iter_mut().find(|(known, _)| known == group) {
+            Some((_, times)) => times.push(time),
+            None => self.groups.push((*group, vec![time])),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - `--fake SCENARIO`: plays that, whatever the machine has: `serving`, or one of `S1` to `S14`, in which something goes wrong. The
 //!   documentation of `obs-gpu-fake` has a table of them.
 //! - `--address HOST:PORT`: where the page is, `/metrics`; without it on a free port of the loopback interface.
+//! - `--budget PERCENT`: what reading may take of a core, in calls of the driver's; without it half a percent. 0 is as much as it takes.
 //! - `OTEL_EXPORTER_OTLP_ENDPOINT`: where metrics and events go besides; without it nowhere.
 //!
 //! No driver is asked by what is shown: what was read last is, and what is too old is left out, as `-`.

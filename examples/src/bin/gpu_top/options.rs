@@ -3,7 +3,7 @@
 use crate::Result;
 
 /// Everything that can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     /// Ends after so many.
     pub(crate) rounds: Option<u64>,
@@ -11,6 +11,8 @@ pub(crate) struct Options {
     pub(crate) fake: Option<String>,
     /// Where the page is.
     pub(crate) address: String,
+    /// What reading may take of a core, in percent; 0 is as much as it takes.
+    pub(crate) budget: Option<f64>,
 }
 
 impl Options {
@@ -19,6 +21,7 @@ impl Options {
             rounds: None,
             fake: None,
             address: "127.0.0.1:0".to_owned(),
+            budget: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -35,9 +38,16 @@ impl Options {
                 }
                 "--fake" => options.fake = Some(value()?),
                 "--address" => options.address = value()?,
+                "--budget" => {
+                    let percent = value()?;
+                    let number = percent.parse().ok();
+                    let number = number.filter(|percent| (0.0..=100.0).contains(percent));
+                    options.budget =
+                        Some(number.ok_or_else(|| format!("`{percent}` is no percentage"))?);
+                }
                 other => {
                     return Err(format!(
-                        "`{other}` is none of --rounds N, --fake SCENARIO, --address HOST:PORT"
+                        "`{other}` is none of --rounds N, --fake SCENARIO, --address HOST:PORT, --budget PERCENT"
                     )
                     .into());
                 }

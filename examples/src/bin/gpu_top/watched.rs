@@ -63,6 +63,11 @@ impl Watched {
         // One that comes later is soon seen by whoever looks at the table.
         let settings =
             GpuSettings::new().with_discovery(Duration::from_secs(10), Duration::from_secs(2));
+        let settings = match options.budget {
+            None => settings,
+            Some(0.0) => settings.without_budget(),
+            Some(percent) => settings.with_budget(percent / 100.0),
+        };
         let settings = settings
             .with_listener(Arc::new(health.clone()))
             .with_listener(attribution.clone());
