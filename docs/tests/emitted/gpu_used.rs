@@ -115,12 +115,16 @@ impl Machine {
         self.fake
             .push("+0 0 clock.sm=500; +0 0 util=90")
             .expect("steps");
+        claim.tokens(1);
         self.after(1000);
         request.token();
         claim.tokens(1);
         self.fake.push("+0 0 gpm:10=97").expect("steps");
         // Ten steps of the energy counter, which is read once a second at first.
-        (0..40).for_each(|_| self.after(250));
+        for _ in 0..40 {
+            claim.tokens(1);
+            self.after(250);
+        }
         request.token();
         claim.tokens(1);
         request.end(Outcome::ANSWERED);
