@@ -255,6 +255,7 @@ impl Shared {
 
     /// Whether nobody is to observe a call of this operation that starts here: it is switched off, or part of one of its sort that is
     /// observed already. An embedding that an inference asks for is a call of its own.
+    #[cfg(any(feature = "client", feature = "genai"))]
     pub(crate) fn passes(&self, operation: LlmOperation) -> bool {
         self.kind(operation).is_disabled() || self.within(operation).is_around()
     }

@@ -93,7 +93,7 @@ pub struct ResponseScanner {
     document: Document,
     #[cfg_attr(
         not(any(feature = "client", feature = "stream")),
-        expect(dead_code, reason = "who reads bytes wants it")
+        allow(dead_code, reason = "who reads bytes wants it")
     )]
     pub(crate) of: (Wire, Framing),
     /// So much of a byte order mark was there; all of it, once something else was.
