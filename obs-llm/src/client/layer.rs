@@ -29,7 +29,8 @@ use tower_layer::Layer;
 /// Data of several pieces is read where its [`chunks_vectored`](bytes::Buf::chunks_vectored) shows all of it, in 64 pieces at most.
 /// What is not shown, or is in a coding that is not read, is measured without usage, and counted as `unreadable`.
 ///
-/// Within a call that is observed already, by an adapter of a client library, it does nothing: no inference counts twice.
+/// Within a call of the same sort that is observed already, by an adapter of a client library, it does nothing: no inference counts
+/// twice. Embeddings that are asked for within an inference are a call of their own, and so the other way round.
 #[derive(Clone, Debug)]
 pub struct LlmClientLayer {
     llm: Llm,
