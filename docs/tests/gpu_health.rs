@@ -38,7 +38,8 @@ listens to gates (`GpuGates::on_change`) is called one change at a time, on a th
 
 The more believed first. What stays does so until the device comes back from a reset (it was lost or not listed and can be read again,
 or all that it counts has begun anew), or an operator says that it is well (`GpuHealth::clear`); the rest goes when it has been well for a
-while. Every verdict can be another (`HealthSettings::with_verdict`), as can every limit.
+while. A service that is started anew knows only what can be read then; a device that is lost by then has no name, and is one that
+`obs.gpu.devices` counts and `obs.gpu.answering` does not tell of. Every verdict can be another (`HealthSettings::with_verdict`), as can every limit.
 
 | cause (`obs.gpu.health.cause`) | by default | stays |
 |---|---|---|

@@ -3,6 +3,7 @@
 use super::GateState;
 use crate::device::DeviceId;
 use crate::health::HealthReport;
+use crate::sync::AtomicBool;
 #[cfg(loom)]
 use loom::sync::Mutex;
 use obs_core::Telemetry;
@@ -11,7 +12,7 @@ use std::fmt;
 #[cfg(not(loom))]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError};
 
 /// A gate that became another.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ type Listener = Arc<dyn Fn(&GateChange) + Send + Sync>;
 pub(super) struct Changes {
     queue: Mutex<VecDeque<GateChange>>,
     listeners: Mutex<Arc<Vec<Listener>>>,
-    telling: Mutex<()>,
+    telling: AtomicBool,
     missed: AtomicU64,
 }
 
@@ -80,11 +81,10 @@ impl Changes {
 
     fn deliver_to(&self, mut tell: impl FnMut(&GateChange)) {
         loop {
-            let telling = match self.telling.try_lock() {
-                Ok(telling) => telling,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
+            if self.telling.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let telling = Telling(&self.telling);
             while let Some(change) = self.next() {
                 tell(&change);
             }
@@ -107,6 +107,16 @@ impl Changes {
     }
 }
 
+/// Somebody tells; also where telling unwinds it is over with this.
+struct Telling<'a>(&'a AtomicBool);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        // A store would do. Loom 0.7 does not know that what another exchanged before it is older, and an exchange it puts in order.
+        self.0.swap(false, Ordering::AcqRel);
+    }
+}
+
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes").finish_non_exhaustive()
@@ -116,7 +126,7 @@ impl fmt::Debug for Changes {
 #[cfg(all(loom, test))]
 mod loom_models {
     use super::*;
-    use loom::sync::atomic::{AtomicBool, AtomicUsize};
+    use loom::sync::atomic::AtomicUsize;
     use loom::thread;
 
     #[derive(Default)]
