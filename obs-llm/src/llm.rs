@@ -8,7 +8,7 @@ use crate::descriptor::by_length::BY_LENGTH;
 use crate::descriptor::{LlmOperation, MODEL, PROVIDER, WITHIN_INFERENCE, WITHIN_OTHER};
 use crate::dialect::Dialect;
 use crate::provider::Provider;
-use obs_core::{Kind, Parent, Telemetry};
+use obs_core::{Kind, OpRef, Parent, Telemetry};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -186,6 +186,13 @@ impl Llm {
         parent: Parent<'_>,
     ) -> LlmCall {
         self.shared().start(operation, provider, parent)
+    }
+
+    /// Whether a call of this operation is part of one of its sort that is observed already, by whoever it is: of one that is current
+    /// here, or in which what is behind this handle is. Who tells such a call tells it twice.
+    pub fn is_within_call(&self, operation: LlmOperation, parent: Option<&OpRef>) -> bool {
+        let within = self.shared().within(operation);
+        within.is_around() || parent.is_some_and(|parent| within.is_around_handle(parent))
     }
 
     /// The kind of its calls of this operation, for levels and thresholds, of all or per model.

@@ -94,9 +94,8 @@ pub(super) fn embedding(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
 
 /// Whether somebody tells this call already, who stands around it: it counts once.
 fn is_within(shared: &Shared, run: &Starting<'_>, operation: LlmOperation) -> bool {
-    let kind = shared.llm.kind(operation);
-    kind.is_around() || { run.operation_around() }
-        .is_some_and(|around| kind.is_around_handle(around))
+    let around = run.operation_around();
+    shared.llm.is_within_call(operation, around)
 }
 
 fn begin(

@@ -108,6 +108,47 @@ fn a_run_of_a_model_within_a_call_tells_nothing_more() {
     calls(&capture, 2.0);
 }
 
+/// However deep, on whichever thread; vectors that are asked for on the way are a call of their own.
+#[test]
+fn a_call_within_a_call_is_none_however_deep() {
+    use obs_agent::{Component, Input};
+    for dialect in [Dialect::V1_41, Dialect::Main] {
+        let capture = Capture::new();
+        let handlers = observed(&capture, dialect);
+        let outer = model(&handlers, RunParent::Root);
+        let node = Input::Node(Default::default());
+        let step = crate::support::start(
+            &handlers,
+            Component::Lambda,
+            "step",
+            outer.as_parent(),
+            &node,
+        );
+        step.in_scope(|| drop(model(&handlers, RunParent::Current)));
+        let parent = crate::support::reference(&step);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                drop(model(&handlers, RunParent::Of(&parent)));
+                let input = Input::Embedding(Default::default());
+                let vectors = crate::support::start(
+                    &handlers,
+                    Component::Embedding,
+                    "",
+                    RunParent::Of(&parent),
+                    &input,
+                );
+                vectors.end(&Output::Embedding(Default::default()));
+            });
+        });
+        step.end(&Output::Node(Default::default()));
+        outer.end(&Output::Model(Default::default()));
+        // Of two threads, so in no order.
+        let mut names = names(&capture);
+        names.sort_unstable();
+        assert_eq!(names, ["chat gpt-4o", "embeddings", "lambda step"]);
+    }
+}
+
 /// What an agent within makes counts there, also what is told by hand; vectors are no inferences.
 #[test]
 fn calls_that_no_run_tells_count_on_the_agent_in_whose_turn_they_are() {
