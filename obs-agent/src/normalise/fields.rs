@@ -160,9 +160,10 @@ impl Failure {
         let is = |key: obs_core::Key| name == key.as_str();
         if is(http::ERROR_TYPE) || is(exception::TYPE) {
             self.kind = Some(text(FACT));
-        } else if is(exception::MESSAGE) || name == "error" {
-            self.message = Some(text(FACT));
-        } else if name == "message" && self.message.is_none() {
+        } else if is(exception::MESSAGE)
+            || name == "error"
+            || name == "message" && self.message.is_none()
+        {
             self.message = Some(text(FACT));
         }
     }
