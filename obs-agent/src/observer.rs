@@ -215,7 +215,7 @@ impl Handler for AgentObserver {
 
     fn on_end(&self, run: &RunRef, state: &mut State, output: &Output<'_>) {
         if let Output::ToldWithin = output {
-            return self.end_as_node(run.info().component, state);
+            return self.end_as_node(&run.info(), state);
         }
         if let Some(call) = state.take::<Call>() {
             call.end(output);
@@ -251,11 +251,11 @@ impl Handler for AgentObserver {
 
 impl AgentObserver {
     #[cold]
-    fn end_as_node(&self, component: Component, state: &mut State) {
+    fn end_as_node(&self, info: &RunInfo<'_>, state: &mut State) {
         if let Some(call) = state.take::<Call>() {
-            call.end_as_node(self.shared(), component);
+            call.end_as_node(self.shared(), info);
         } else if let Some(work) = state.take::<Work>() {
-            work.end_as_node(self.shared(), component);
+            work.end_as_node(self.shared(), info);
         }
     }
 }

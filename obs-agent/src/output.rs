@@ -44,6 +44,10 @@ pub struct ModelOutput<'a> {
     pub finish_reasons: &'a [&'a str],
     /// Its tokens.
     pub usage: Option<Usage>,
+    /// Who served it, where that was not known at the start.
+    pub provider: Option<&'a str>,
+    /// The model that was asked for, where that was not known at the start.
+    pub request_model: Option<&'a str>,
     /// When the first of it came, since the call began: of what nobody saw coming, and somebody timed.
     pub time_to_first_chunk: Option<Duration>,
     /// Tools that it wants to be called.

@@ -114,8 +114,7 @@ impl Shared {
         {
             active.set_label_text(PROVIDER, provider.as_str());
         }
-        let is = |known: Provider| provider.as_str() == known.as_str();
-        call.is_openai = is(Provider::OPENAI) || is(Provider::AZURE_AI_OPENAI);
+        call.is_openai = is_openai(provider);
         if asked.is_inference() && call.is_recording() {
             let counts = self.settings.estimates.is_some();
             if let Some(content) = content::begin(&self.settings.content, &self.pool, counts) {
@@ -134,6 +133,11 @@ impl Shared {
         }
         call
     }
+}
+
+fn is_openai(provider: &Provider) -> bool {
+    let is = |known: Provider| provider.as_str() == known.as_str();
+    is(Provider::OPENAI) || is(Provider::AZURE_AI_OPENAI)
 }
 
 impl LlmCall {
@@ -216,6 +220,22 @@ impl LlmCall {
         active.set_label_text(ADDRESS, address);
         if let Some(port) = port {
             active.set_label(PORT, LabelId::number(port));
+        }
+    }
+
+    /// Who serves the model, where that was not known at its start. The gauge of calls that go on keeps what it began with.
+    pub fn set_provider(&mut self, provider: &Provider) {
+        let Some(mut active) = self.operation.active() else {
+            return;
+        };
+        active.set_label_text(PROVIDER, provider.as_str());
+        self.is_openai = is_openai(provider);
+        if self.shared.settings.by_length {
+            let id = self
+                .shared
+                .by_length
+                .label(by_length::PROVIDER, provider.as_str());
+            self.by_length.0 = id;
         }
     }
 

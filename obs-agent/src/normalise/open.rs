@@ -434,6 +434,9 @@ fn output<'a>(reading: &'a Reading<'a>, reasons: &'a [&'a str], said: &'a Said) 
         Component::Model => Output::Model(ModelOutput {
             response_id: reading.response_id,
             model: reading.response_model,
+            // Perhaps they were not known when it began.
+            provider: reading.provider.as_deref(),
+            request_model: reading.request_model,
             finish_reasons: reasons,
             usage,
             time_to_first_chunk: { reading.time_to_first_chunk }

@@ -90,7 +90,10 @@ pub(super) fn start(shared: &'static Shared, run: &mut Starting<'_>, input: &Inp
 
 /// What it does is done for its conversation, whoever records it.
 fn converse(active: &mut Active<'_>, conversation: &str, depth: u32) {
-    let around = active.session().map(|session| Session::clone(session)).unwrap_or_default();
+    let around = active
+        .session()
+        .map(|session| Session::clone(session))
+        .unwrap_or_default();
     let is_known =
         around.session_id.is_some() || around.conversation_id.as_deref() == Some(conversation);
     if depth > 0 && !is_known {

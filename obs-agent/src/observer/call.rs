@@ -6,13 +6,12 @@ use super::content;
 use super::end::{node_labels, outcome};
 use super::heard::of_a_run;
 use super::place::count;
-use crate::component::Component;
 use crate::descriptor::status;
 use crate::failure::{RunEnd, RunError};
 use crate::handler::State;
 use crate::input::{EmbeddingInput, Input, ModelInput};
 use crate::output::{EmbeddingOutput, ModelChunk, ModelOutput, Output};
-use crate::run::Starting;
+use crate::run::{RunInfo, Starting};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
 use obs_core::semconv::obs;
 use obs_core::{ErrorType, Key, OTHER, Outcome};
@@ -202,8 +201,9 @@ impl Call {
     }
 
     /// It was told at second hand, and the call itself within it: it is a node in the trace.
-    pub(super) fn end_as_node(self, shared: &Shared, component: Component) {
-        self.call.end_as(shared.kinds.node, node_labels(component));
+    pub(super) fn end_as_node(self, shared: &Shared, info: &RunInfo<'_>) {
+        self.call
+            .end_as(shared.kinds.node, node_labels(shared, info));
     }
 
     fn answered(&mut self, output: &ModelOutput<'_>) {
@@ -213,6 +213,12 @@ impl Call {
         }
         if let Some(model) = output.model {
             call.response_model(model);
+        }
+        if let Some(provider) = output.provider {
+            call.set_provider(&Provider::of_name(provider));
+        }
+        if let Some(model) = output.request_model {
+            call.model(model);
         }
         if let Some(time) = output.time_to_first_chunk {
             call.first_chunk_after(time);

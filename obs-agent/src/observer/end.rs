@@ -3,10 +3,10 @@
 use super::Shared;
 use super::agent::{AgentScope, Asked};
 use super::place::count;
-use crate::component::Component;
-use crate::descriptor::{INFERENCES, NODE_KIND, TOOLS, error_type};
+use crate::descriptor::{INFERENCES, NODE_KIND, NODE_NAME, TOOLS, error_type};
 use crate::failure::{RunEnd, RunError};
 use crate::output::Output;
+use crate::run::RunInfo;
 use obs_core::semconv::{gen_ai, obs};
 use obs_core::{Active, LabelId, Labels, Operation, Outcome};
 use obs_llm::Dialect;
@@ -53,9 +53,9 @@ impl Work {
         self.operation.end(Outcome::ANSWERED);
     }
 
-    /// It was told at second hand, and is a node of this component in the trace.
-    pub(super) fn end_as_node(self, shared: &Shared, component: Component) {
-        let labels = node_labels(component);
+    /// It was told at second hand, and is a node of its component in the trace.
+    pub(super) fn end_as_node(self, shared: &Shared, info: &RunInfo<'_>) {
+        let labels = node_labels(shared, info);
         self.operation
             .end_as(shared.kinds.node, labels, Outcome::ANSWERED);
     }
@@ -117,8 +117,12 @@ pub(super) fn fail(operation: Operation, error: &RunError<'_>) {
     }
 }
 
-pub(super) fn node_labels(component: Component) -> Labels {
-    Labels::NONE.with(NODE_KIND, LabelId::closed(component as u16))
+pub(super) fn node_labels(shared: &Shared, info: &RunInfo<'_>) -> Labels {
+    let labels = Labels::NONE.with(NODE_KIND, LabelId::closed(info.component as u16));
+    match info.name {
+        "" => labels,
+        name => labels.with(NODE_NAME, shared.kinds.node.label(NODE_NAME, name)),
+    }
 }
 
 /// How it ended; nothing where it was dropped.
