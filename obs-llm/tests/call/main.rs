@@ -4,6 +4,7 @@ mod annotated;
 mod dialects;
 mod endings;
 mod exceptions;
+mod secondhand;
 mod slow;
 mod told;
 
