@@ -21,7 +21,15 @@
 # In this process
 
 [`Normaliser`] is a layer of `tracing_subscriber` that makes [runs](crate::Handlers) of the spans by which frameworks tell of
-themselves."
+themselves.
+
+| framework | agent | call of a model | tool | its spans do not say |
+|---|---|---|---|---|
+| rig 0.44 | `invoke_agent` | `chat`, with tokens | `execute_tool`, with errors | why a call failed, why it ended, when its chunks came |
+| genai 0.7, feature `otel` | | `chat`, with tokens, errors, the time to the first chunk | | what becomes of a stream that is dropped |
+| langchain-rust 7.0 | `agent.run`, without a name | `llm.generate`, with tokens and errors | `tool.call`, with errors | what kind of error it was, when chunks came |
+| adk-rust 2.3 | `agent.execute`, with its conversation | `gen_ai.generate`, with tokens | `execute_tool …` | that something failed |
+| swiftide 0.32 | `agent.query` and its like, with errors | | `tool.…` | anything of a model: put `obs-llm`'s layer beneath |"
 )]
 
 mod attributes;

@@ -1,6 +1,7 @@
 //! Runs of agents: what a handler is told costs, what the one that emits adds to it, and what a piece of a stream pays on its way.
 
 mod ledger;
+mod normalise;
 
 use std::{
     hint::black_box,
@@ -69,6 +70,21 @@ pub(crate) static ALL: &[Case] = &[
         "agent/budget-check",
         "a budget of a session is asked, that limits tokens, cost, calls and tools",
         ledger::budget_check,
+    ),
+    added(
+        "agent/normalise",
+        "a span of a model's call as rig makes it, ten fields, told to a handler that does nothing, over the span under a bare registry",
+        normalise::empty,
+    ),
+    added(
+        "agent/normalise-emitted",
+        "same, told to the handler that emits, dropped",
+        normalise::emitted,
+    ),
+    added(
+        "agent/normalise-other",
+        "a span that is none of ours, over the same under a bare registry",
+        normalise::others,
     ),
 ];
 

@@ -55,8 +55,14 @@ pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
 /// # What it cannot show
 ///
 /// What spans do not say. A span closes in the same way whether its future was finished or dropped; so a call that was given up is one
-/// that ended with nothing to say. Chunks are not seen; the time to the first one is told where the span tells it. What a span
-/// records as its input after it was entered comes too late for [`Input`](crate::Input).
+/// that ended with nothing to say. A failure is what the span records of one, or an event at `ERROR` in it by the crate that made it:
+/// [rig](https://docs.rs/crate/rig-core/0.44.0/source/src/telemetry/mod.rs) and
+/// [adk-rust](https://docs.rs/crate/adk-telemetry/2.3.0/source/src/spans.rs) have neither of calls that are refused. Chunks are not
+/// seen; the time to the first one is told where the span tells it. What a span records as its input after its run began comes
+/// too late for [`Input`](crate::Input); of a model and who serves it, it is told with the output.
+///
+/// Operations that begin while a span is entered are within its run where the telemetry shows its context
+/// ([`ContextMode`](obs_core::ContextMode)); runs are within it in any mode, if the registry is `tracing_subscriber`'s.
 #[derive(Clone)]
 pub struct Normaliser {
     core: Core,

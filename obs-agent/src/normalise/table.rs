@@ -293,6 +293,7 @@ pub(crate) const QUERY: Row = &[
 pub(crate) const DOCUMENTS: Row = &[any(gen_ai::RETRIEVAL_DOCUMENTS.as_str())];
 
 /// All rows without what was said.
+#[cfg(feature = "tracing")]
 pub(crate) const FACTS: &[Row] = &[
     PROVIDER,
     REQUEST_MODEL,
@@ -334,6 +335,7 @@ pub(crate) const FACTS: &[Row] = &[
 ];
 
 /// The rows of what was said.
+#[cfg(feature = "tracing")]
 pub(crate) const SAID: &[Row] = &[
     SYSTEM_INSTRUCTIONS,
     INPUT_MESSAGES,
@@ -589,6 +591,7 @@ pub(crate) const SPAN_NAMES: &[Spoken] = &[
 ];
 
 /// Whether somebody says something under this key that is read, in spans of this dialect: a fact, or `with_content` what was said.
+#[cfg(feature = "tracing")]
 pub(crate) fn knows(key: &str, dialect: Dialect, with_content: bool) -> bool {
     let stands = |rows: &[Row]| {
         let mut names = rows.iter().flat_map(|row| row.iter());
