@@ -39,6 +39,7 @@ mod operation;
 mod reading;
 mod table;
 mod usage;
+mod words;
 
 #[cfg(feature = "tracing")]
 mod entered;
@@ -52,6 +53,8 @@ mod layer;
 mod open;
 #[cfg(feature = "tracing")]
 mod site;
+#[cfg(feature = "tracing")]
+mod tell;
 
 pub use attributes::{Attributes, Value};
 pub use dialect::{Dialect, framework};

@@ -1,7 +1,8 @@
 //! Which operation a span is.
 
 use super::attributes::Said;
-use super::table::{self, Called, Spoken};
+use super::table;
+use super::words::{self, Called, Spoken};
 use crate::component::Component;
 use crate::input::MemoryOperation;
 
@@ -114,11 +115,11 @@ impl Operation {
 
     fn told(key: &'static str, text: &str) -> Option<Self> {
         let known = match key {
-            table::OPERATION => table::OPERATIONS,
-            table::OPEN_INFERENCE_KIND => table::OPEN_INFERENCE,
-            table::TRACELOOP_KIND => table::TRACELOOP,
-            table::REQUEST_TYPE => table::REQUEST_TYPES,
-            table::LANGSMITH_KIND => table::LANGSMITH,
+            table::OPERATION => words::OPERATIONS,
+            table::OPEN_INFERENCE_KIND => words::OPEN_INFERENCE,
+            table::TRACELOOP_KIND => words::TRACELOOP,
+            table::REQUEST_TYPE => words::REQUEST_TYPES,
+            table::LANGSMITH_KIND => words::LANGSMITH,
             _ => return Self::of_vercel(text),
         };
         let mut known = known.iter();
@@ -137,7 +138,7 @@ impl Operation {
                 _ => None,
             };
         }
-        let mut known = table::VERCEL.iter();
+        let mut known = words::VERCEL.iter();
         known
             .find(|(name, _)| *name == text)
             .map(|(_, operation)| *operation)
@@ -151,12 +152,12 @@ impl Operation {
             };
             named && spoken.by == said.dialect
         };
-        if let Some(spoken) = table::SPAN_NAMES.iter().find(fits) {
+        if let Some(spoken) = words::SPAN_NAMES.iter().find(fits) {
             return Some(spoken.operation);
         }
         // By the conventions: the operation, and behind it what of. Anybody may call a span so; one that is meant says more.
         let first = name.split(' ').next().unwrap_or(name);
-        let mut known = table::OPERATIONS.iter();
+        let mut known = words::OPERATIONS.iter();
         let (_, operation) = known.find(|(operation, _)| *operation == first)?;
         let rows = [
             table::PROVIDER,
@@ -171,7 +172,7 @@ impl Operation {
 
 /// What stands behind the operation in a span's name: a tool's name.
 pub(crate) fn name_behind<'a>(name: &'a str, said: &Said<'_>) -> Option<&'a str> {
-    let mut spoken = table::SPAN_NAMES.iter();
+    let mut spoken = words::SPAN_NAMES.iter();
     let behind = spoken.find_map(|spoken| match spoken.name {
         Called::Begins(start) if spoken.by == said.dialect => name.strip_prefix(start),
         _ => None,

@@ -5,6 +5,7 @@ use super::dialect::Dialect;
 use super::operation::{Operation, name_behind};
 use super::table::{self, Row};
 use super::usage::usage;
+use super::words;
 use crate::component::Component;
 use obs_llm::Usage;
 use std::borrow::Cow;
@@ -180,11 +181,11 @@ fn named<'a>(said: &Said<'a>, is: Operation, of: Component, row: Row) -> Option<
 
 /// By the name that the conventions have.
 pub(crate) fn provider(text: &str) -> Cow<'_, str> {
-    let mut interfaces = table::INTERFACES.iter();
+    let mut interfaces = words::INTERFACES.iter();
     let bare = interfaces.find_map(|interface| text.strip_suffix(interface));
     // An enum of OpenInference's is told as `LLMProvider.OPENAI` by some.
     let bare = bare.unwrap_or(text);
-    let mut known = table::PROVIDERS.iter();
+    let mut known = words::PROVIDERS.iter();
     if let Some((_, ours)) = known.find(|(theirs, _)| theirs.eq_ignore_ascii_case(bare)) {
         return (*ours).into();
     }

@@ -1,7 +1,8 @@
 //! Which call sites make spans that are looked at: decided once for each.
 
 use super::dialect::{Dialect, framework};
-use super::table::{self, Called, Row};
+use super::table::{self, Row};
+use super::words::{self, Called};
 use obs_core::semconv::dialects;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -137,7 +138,7 @@ fn is_ours(meta: &Metadata<'_>) -> bool {
     }
     let is_named = has(dialects::SPAN_NAME);
     let dialect = dialect_of(meta);
-    let spoken = table::SPAN_NAMES.iter().any(|spoken| {
+    let spoken = words::SPAN_NAMES.iter().any(|spoken| {
         spoken.by == dialect
             && match spoken.name {
                 Called::Is(name) => name == meta.name(),
@@ -146,7 +147,7 @@ fn is_ours(meta: &Metadata<'_>) -> bool {
     });
     let stands = |row: Row| { row.iter() }.any(|name| name.only.is_none() && has(name.key));
     let first = meta.name().split(' ').next().unwrap_or_default();
-    let is_called = is_named || { table::OPERATIONS.iter() }.any(|(name, _)| *name == first);
+    let is_called = is_named || { words::OPERATIONS.iter() }.any(|(name, _)| *name == first);
     let rows = [
         table::PROVIDER,
         table::REQUEST_MODEL,

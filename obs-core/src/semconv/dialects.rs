@@ -52,3 +52,5 @@ pub const ENDUSER_ID: &str = "enduser.id";
 pub const STATUS_CODE: &str = "otel.status_code";
 /// What a span is called, where `tracing` cannot say it.
 pub const SPAN_NAME: &str = "otel.name";
+/// What adk calls its span of a call of a model.
+pub const ADK_GENERATE: &str = "gen_ai.generate";
