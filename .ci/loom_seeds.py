@@ -213,8 +213,11 @@ def model_fails(workspace: pathlib.Path, crate: str, test: str) -> tuple[bool, s
 def main() -> None:
     root = pathlib.Path.cwd()
     found = 0
-    # A fixed place, so that the crates that are not seeded are built once.
-    workspace = pathlib.Path(os.environ["CARGO_TARGET_DIR"]).resolve() / "seeds"
+    # A fixed place, so that the crates that are not seeded are built once. What is built goes elsewhere than what `.ci/loom` runs: cargo
+    # knows a crate by its path in its workspace, which is the same there, and would run the last bug that was seeded.
+    folder = pathlib.Path(os.environ["CARGO_TARGET_DIR"]).resolve()
+    workspace = folder / "seeds"
+    os.environ["CARGO_TARGET_DIR"] = str(folder / "seeded")
     shutil.rmtree(workspace, ignore_errors=True)
     ignored = shutil.ignore_patterns("target", ".git")
     shutil.copytree(root, workspace, ignore=ignored)
