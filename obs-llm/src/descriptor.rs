@@ -505,7 +505,7 @@ const fn sort(name: &'static str) -> Descriptor {
     }
 }
 
-/// Inferences of either dialect.
+/// Inferences of v1.41's.
 pub(crate) static WITHIN_INFERENCE: Descriptor = sort("llm.within.inference");
 /// All other calls.
 pub(crate) static WITHIN_OTHER: Descriptor = sort("llm.within.other");

@@ -215,11 +215,14 @@ impl Llm {
             let settings = self.settings.clone();
             let kind = |operation| self.telemetry.kind(settings.dialect.descriptor(operation));
             let (inferences, others) = (kind(LlmOperation::Chat), kind(LlmOperation::Embeddings));
-            // What stands within one of them, however deep, is no call of its own. One kind may be both, and a process may watch more
-            // than it has room for: then the innermost is known.
+            // What stands within one of them, however deep, is no call of its own. Of v1.41's one kind is both sorts; and a process may
+            // watch more than it has room for: then the innermost is known. Another dialect's calls tell a story of their own.
             let sorts = [(&WITHIN_INFERENCE, inferences), (&WITHIN_OTHER, others)];
             let within = sorts.map(|(sort, kind)| {
-                let sort = self.telemetry.kind(sort);
+                let sort = match settings.dialect {
+                    Dialect::V1_41 => self.telemetry.kind(sort),
+                    Dialect::Main => kind,
+                };
                 if sort.watch_around() { sort } else { kind }
             });
             for kind in [inferences, others] {
