@@ -26,7 +26,7 @@ pub enum Dialect {
 }
 
 /// Which crates a framework has: the first part of their names.
-const FRAMEWORKS: &[(&str, &str, Option<Dialect>)] = &[
+const FRAMEWORKS: &[Framework] = &[
     (
         "langchain_rust",
         "langchain-rust",
@@ -57,12 +57,15 @@ impl Dialect {
     }
 }
 
-fn framework_row(scope: &str) -> Option<&'static (&'static str, &'static str, Option<Dialect>)> {
-    let krate = scope.split_once("::").map_or(scope, |(krate, _)| krate);
+type Framework = (&'static str, &'static str, Option<Dialect>);
+
+fn framework_row(scope: &str) -> Option<&'static Framework> {
     FRAMEWORKS.iter().find(|(prefix, ..)| {
-        let behind = krate.strip_prefix(prefix);
-        // `adk_agent` is adk's, and `rigid` is not rig's.
-        behind.is_some_and(|rest| rest.is_empty() || prefix.ends_with('_') || rest.starts_with('_'))
+        // `adk_agent::x` is adk's, and `rigid` is not rig's.
+        let behind = scope.strip_prefix(prefix).map(str::as_bytes);
+        behind.is_some_and(|behind| {
+            prefix.ends_with('_') || matches!(behind.first(), None | Some(b'_' | b':'))
+        })
     })
 }
 

@@ -108,7 +108,8 @@ impl Site {
 
 /// Which crate a target is of.
 pub(super) fn krate(target: &str) -> &str {
-    target.split_once("::").map_or(target, |(krate, _)| krate)
+    let end = target.bytes().position(|byte| byte == b':');
+    &target[..end.unwrap_or(target.len())]
 }
 
 /// Metadata lives as long as the program, so that its place in memory is a name.

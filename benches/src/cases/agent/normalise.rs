@@ -3,10 +3,10 @@
 
 use obs_agent::Handlers;
 use obs_agent::normalise::Normaliser;
-use tracing::Dispatch;
 use tracing::field::Empty as Unset;
-use tracing_subscriber::Registry;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry};
 
 use super::super::flat::Expect;
 use super::super::http::Kept;
@@ -46,11 +46,17 @@ fn other() {
     span.in_scope(|| span.record("status", 200));
 }
 
+/// A layer that wants every span: without one, a span that is none of ours would not even be made.
+struct Wants;
+
+impl<S: Subscriber> Layer<S> for Wants {}
+
 /// Over a registry that has nothing else.
 fn over_bare(handlers: &Handlers, work: fn()) -> Pair {
     let normaliser = Normaliser::new(handlers);
-    let with = Dispatch::new(tracing_subscriber::registry().with(normaliser.into_layer()));
-    let bare = Dispatch::new(Registry::default());
+    let with = Registry::default().with(normaliser.into_layer());
+    let with = Dispatch::new(with.with(Wants));
+    let bare = Dispatch::new(Registry::default().with(Wants));
     Pair::new(
         move || tracing::dispatcher::with_default(&bare, work),
         move || tracing::dispatcher::with_default(&with, work),
