@@ -32,7 +32,8 @@ impl std::fmt::Debug for SpanView<'_> {
     }
 }
 
-/// What a span says, without what was said in it. What it does not say is absent.
+/// What a span says, without what was said in it: that is [`messages`](SpanView::messages) and [`content`](SpanView::content). What it does
+/// not say is absent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reading<'a> {
