@@ -68,7 +68,6 @@ mod patterns;
 mod record;
 #[cfg(feature = "sdk")]
 mod sdk;
-mod sha256;
 mod texts;
 mod user_ids;
 

@@ -1,10 +1,10 @@
 //! What becomes of the ids of users.
 
-use super::sha256::Hmac;
 use super::{Redaction, Redactor, Text};
 use crate::error::Error;
 use crate::semconv;
-use std::sync::Arc;
+#[cfg(feature = "user-ids")]
+use hmac::{Hmac, KeyInit, Mac};
 
 /// What becomes of the ids of users: they stay, are told by a hash, or go.
 ///
@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// events, in logs, in what a [witness](crate::SessionWitness) is shown, and in the baggage that a session hands on. What a
 /// service writes into other attributes, into OpenTelemetry's own baggage or into texts is its own to mind.
 ///
-/// ```
+#[cfg_attr(feature = "user-ids", doc = "```")]
+#[cfg_attr(not(feature = "user-ids"), doc = "```ignore")]
 /// use obs_core::Telemetry;
 /// use obs_core::redact::UserIds;
 ///
@@ -32,8 +33,9 @@ pub struct UserIds(Which);
 enum Which {
     #[default]
     Kept,
+    #[cfg(feature = "user-ids")]
     Hashed {
-        by: Arc<Hmac>,
+        by: Hmac<sha2::Sha256>,
         key_bytes: usize,
     },
     Dropped,
@@ -44,6 +46,7 @@ impl std::fmt::Debug for Which {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Kept => "kept",
+            #[cfg(feature = "user-ids")]
             Self::Hashed { .. } => "hashed",
             Self::Dropped => "dropped",
         })
@@ -51,8 +54,10 @@ impl std::fmt::Debug for Which {
 }
 
 /// What a hash begins with, so that the next service does not hash it again.
+#[cfg(feature = "user-ids")]
 const MARK: &str = "hmac-sha256:";
 /// Half of the sum: RFC 2104, §5.
+#[cfg(feature = "user-ids")]
 const BYTES: usize = 16;
 
 impl UserIds {
@@ -66,11 +71,17 @@ impl UserIds {
     /// the same user by the same hash need the same key, so it is given and not made; what arrives hashed stays as it is.
     ///
     /// [`Builder::build`](crate::Builder::build) refuses a key of less than 16 bytes.
+    #[cfg(feature = "user-ids")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "user-ids")))]
     pub fn hashed(key: impl AsRef<[u8]>) -> Self {
-        Self(Which::Hashed {
-            by: Arc::new(Hmac::new(key.as_ref())),
-            key_bytes: key.as_ref().len(),
-        })
+        match Hmac::new_from_slice(key.as_ref()) {
+            Ok(by) => Self(Which::Hashed {
+                by,
+                key_bytes: key.as_ref().len(),
+            }),
+            // Keys of any length are taken; what cannot be hashed must not stay.
+            Err(_) => Self::dropped(),
+        }
     }
 
     /// They go.
@@ -80,6 +91,7 @@ impl UserIds {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.0 {
+            #[cfg(feature = "user-ids")]
             Which::Hashed { key_bytes, .. } if key_bytes < 16 => Err(Error::configuration(
                 "the key of `UserIds::hashed` has less than 16 bytes",
             )),
@@ -96,17 +108,22 @@ impl UserIds {
     pub(crate) fn left(&self, id: &str) -> Option<Box<str>> {
         match &self.0 {
             Which::Kept => Some(id.into()),
+            #[cfg(feature = "user-ids")]
             Which::Hashed { .. } if is_hash(id) => Some(id.into()),
-            Which::Hashed { by, .. } => Some(hash(by, id)),
+            #[cfg(feature = "user-ids")]
+            Which::Hashed { by, .. } => Some(hash(by.clone(), id)),
             Which::Dropped => None,
         }
     }
 }
 
-fn hash(by: &Hmac, id: &str) -> Box<str> {
+#[cfg(feature = "user-ids")]
+fn hash(mut by: Hmac<sha2::Sha256>, id: &str) -> Box<str> {
+    by.update(id.as_bytes());
+    let sum = by.finalize().into_bytes();
     let mut text = String::with_capacity(MARK.len() + 2 * BYTES);
     text.push_str(MARK);
-    for byte in &by.sum(id.as_bytes())[..BYTES] {
+    for byte in sum.iter().take(BYTES) {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
         }
@@ -114,6 +131,7 @@ fn hash(by: &Hmac, id: &str) -> Box<str> {
     text.into()
 }
 
+#[cfg(feature = "user-ids")]
 fn is_hash(id: &str) -> bool {
     let digits = id.strip_prefix(MARK).unwrap_or_default();
     digits.len() == 2 * BYTES && { digits.bytes() }
@@ -133,7 +151,7 @@ impl Redactor for UserIds {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "user-ids"))]
 mod tests {
     use super::*;
 
