@@ -52,11 +52,11 @@ fn a_run_asks_for_little() {
         0
     );
 
-    // The run's reference and its name, and this handler's state.
+    // The run's reference, whose name stands in it, and this handler's state.
     let alone = asked(&capture, || {
         run(&observed, Component::Tool, &tool, RunParent::Root).end(&done)
     });
-    assert_eq!(alone, 3);
+    assert_eq!(alone, 2);
 
     // An agent has besides what its calls count on, and its name for them.
     let agent = Input::Agent(Default::default());
@@ -64,7 +64,7 @@ fn a_run_asks_for_little() {
         let outer = run(&observed, Component::Agent, &agent, RunParent::Root);
         outer.end(&Output::Agent(Default::default()));
     });
-    assert_eq!(whole, 5);
+    assert_eq!(whole, 4);
 
     // A piece of a stream asks for nothing.
     let mut model = input::ModelInput::default();
@@ -83,5 +83,5 @@ fn a_run_asks_for_little() {
         })
     };
     assert_eq!(answer(1000), answer(2));
-    assert_eq!(answer(2), 3);
+    assert_eq!(answer(2), 2);
 }

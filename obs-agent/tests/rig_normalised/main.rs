@@ -66,10 +66,10 @@ async fn a_call_of_a_model_counts_once() {
                 let expected = match (by, is_left_alone) {
                     (By::All, true) => TREE.to_owned(),
                     // What rig's span of the run was is a node around.
-                    (By::All, false) => within("agent", TREE),
+                    (By::All, false) => within("agent guide", TREE),
                     (By::Hook, true) => format!("{REQUESTS}{}", without_requests()),
                     (By::Hook, false) => {
-                        within("agent", &format!("{REQUESTS}{}", without_requests()))
+                        within("agent guide", &format!("{REQUESTS}{}", without_requests()))
                     }
                 };
                 assert_tree(outline(&capture), &expected);

@@ -13,6 +13,7 @@ const TRAITS: &[(&str, &str)] = &[
     ("Redactor", "obs-core/tests/redaction/within.rs"),
     ("Classify", "obs-http/tests/it/contained.rs"),
     ("Annotator", "obs-llm/tests/call/annotated.rs"),
+    ("SessionWitness", "obs-core/tests/sessions/cases.rs"),
 ];
 
 /// Traits that only we implement.
