@@ -217,7 +217,7 @@ pub use handlers::{Handlers, InputTaps, Run, append_global};
 pub use input::Input;
 pub use observer::AgentObserver;
 pub use output::{Item, Output};
-pub use run::{RunId, RunInfo, RunParent, RunRef, Starting};
+pub use run::{RemoteParent, RunId, RunInfo, RunParent, RunRef, Starting};
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
 pub use stream::{ObservedInput, ObservedStream, Tap};
