@@ -1,0 +1,6 @@
+//! rmcp's servers and clients, as they are told.
+
+mod endings;
+mod hostile;
+mod sent;
+mod support;
