@@ -4,3 +4,4 @@ mod endings;
 mod hostile;
 mod sent;
 mod support;
+mod weather;
