@@ -50,6 +50,7 @@
 //! | | here |
 //! |---|---|
 //! | start, end, parent, error of all that handlers are asked | yes |
+//! | what rmcp refuses in the name of a handler, and the code that it gives an older error for a newer client | by a [service](McpObserver::service); by a [handler](McpObserver::handler) – ([11]), and rmcp's HTTP takes nothing else ([12]) |
 //! | requests that are answered without asking a handler: a `ping` before the handshake, an unknown version before it | – ([1]) |
 //! | what cannot be parsed | – ([2]) |
 //! | what a [`rmcp::service::TowerHandler`] is asked | yes, around it; its tower service is polled within the run, and is not given the message's `_meta` ([3]) |
@@ -72,18 +73,23 @@
 //! [7]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/client.rs.html#1072
 //! [8]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1640
 //! [10]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1775
+//! [11]: https://docs.rs/rmcp/3.11.0/src/rmcp/handler/server.rs.html#76
+//! [12]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#1551
 //! [9]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1837
 
 mod client;
 mod context;
+mod handler;
 mod http;
 mod message;
 mod peer;
+mod received;
 mod service;
 mod session;
 mod side;
 
 pub use client::ObservedClient;
+pub use handler::ObservedHandler;
 pub use http::carry_http;
 pub use peer::ObservedPeer;
 pub use service::ObservedService;
@@ -96,6 +102,7 @@ use crate::{Component, Text};
 use message::Message;
 use obs_core::Trust;
 use obs_core::propagation::baggage::Allow;
+use rmcp::ServerHandler;
 use rmcp::service::{ClientInitializeError, RoleClient, Service};
 use rmcp::transport::IntoTransport;
 use std::sync::Arc;
@@ -148,6 +155,13 @@ impl McpObserver {
     /// A service around a handler or any other service of rmcp's, of a server or a client: it answers as that does.
     pub fn service<S>(&self, service: S) -> ObservedService<S> {
         ObservedService::new(self.clone(), service)
+    }
+
+    /// The same around a server's handler, for what wants a handler and no service: rmcp's `StreamableHttpService`, whose factory makes
+    /// one for each session. Elsewhere [`service`](Self::service) sees more: what rmcp refuses before it asks a handler, and how it
+    /// changes an error for its client.
+    pub fn handler<H: ServerHandler>(&self, handler: H) -> ObservedHandler<H> {
+        ObservedHandler::new(self.clone(), handler)
     }
 
     /// A client of what is at the other side of the transport, after a handshake by `initialize`. The handler, which may be `()`,

@@ -2,6 +2,7 @@
 
 mod endings;
 mod hostile;
+mod http;
 mod sent;
 mod support;
 mod weather;

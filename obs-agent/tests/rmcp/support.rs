@@ -40,14 +40,24 @@ pub(crate) fn tree(capture: &Capture) -> SpanTree {
     ])
 }
 
+/// Waits until it is so; in the end it has to be.
+#[track_caller]
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        for _ in 0..2000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it never came to be: {place}");
+    }
+}
+
 /// Waits until this many spans have ended.
 pub(crate) async fn spans(capture: &Capture, count: usize) {
-    for _ in 0..1000 {
-        if capture.records().len() >= count {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| capture.records().len() >= count).await;
     let records = capture.records();
     let names: Vec<_> = records.iter().map(|record| &*record.name).collect();
     assert_eq!(records.len(), count, "{names:?}");

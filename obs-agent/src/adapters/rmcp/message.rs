@@ -47,7 +47,7 @@ impl<'a> Message<'a> {
     }
 
     /// A method that is named by whoever sends it.
-    fn custom(method: &'a str) -> Self {
+    pub(super) fn custom(method: &'a str) -> Self {
         Self::of(match method {
             "" => UNKNOWN,
             named => named,

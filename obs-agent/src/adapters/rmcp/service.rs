@@ -1,29 +1,19 @@
 //! Around whoever is asked.
 
-use super::context;
-use super::http::Http;
-use super::message::Message;
-use super::session::{self, Session};
+use super::McpObserver;
+use super::received::Received;
+use super::session::Session;
 use super::side::Side;
 use super::side::sealed::Answer;
-use super::{McpObserver, RunParent};
-use crate::handlers::Run;
-use crate::input::McpInput;
-use crate::run::{RemoteParent, RunRef};
-use obs_core::propagation::Remote;
-use obs_core::{OpRef, Trust};
-use rmcp::model::{
-    ErrorData, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, RequestMetaObject,
-};
+use rmcp::model::{ErrorData, ProtocolVersion, RequestMetaObject};
 use rmcp::service::{NotificationContext, RequestContext, Service};
 use std::borrow::Cow;
 use std::fmt;
 
 /// A service of rmcp's whose messages are told: see [`McpObserver::service`].
 pub struct ObservedService<S> {
-    observer: McpObserver,
+    received: Received,
     inner: S,
-    session: Session,
     /// What a client says at its handshake.
     meta: RequestMetaObject,
 }
@@ -31,9 +21,8 @@ pub struct ObservedService<S> {
 impl<S> ObservedService<S> {
     pub(super) fn new(observer: McpObserver, inner: S) -> Self {
         Self {
-            observer,
+            received: Received::new(observer),
             inner,
-            session: Session::default(),
             meta: RequestMetaObject::default(),
         }
     }
@@ -48,61 +37,7 @@ impl<S> ObservedService<S> {
     }
 
     pub(super) fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// A message that was received is worked on.
-    fn begin(
-        &self,
-        message: &Message<'_>,
-        (id, version): (Option<&RequestId>, Option<&ProtocolVersion>),
-        meta: &MetaObject,
-        http: Option<Http<'_>>,
-    ) -> Run {
-        let observer = &self.observer;
-        let id = id.map(ToString::to_string);
-        let mut input = McpInput::default();
-        input.is_server = true;
-        input.request_id = id.as_deref();
-        input.protocol_version = version.map(ProtocolVersion::as_str);
-        input.session_id = http.and_then(Http::session_id);
-        input.transport = http.map(|_| "tcp");
-        let begin = |parent: RunParent<'_>| observer.begin(message, input, parent);
-        let around = http.and_then(Http::operation);
-        let Some(mut remote) = context::read(meta, &observer.settings) else {
-            return within(around, || begin(RunParent::Root));
-        };
-        let trust = observer.settings.trust;
-        // A stranger's word does not replace what is known here.
-        let link = match (around, trust) {
-            (Some(_), trust) if trust != Trust::Trusted => remote
-                .parent
-                .take()
-                .map(|stranger| stranger.to_span_context(Default::default())),
-            (Some(around), _) if remote.parent.is_some() => Some(around.span_context()),
-            _ => None,
-        };
-        let run = within(around, || begin(RunParent::Remote(self.parent(&remote))));
-        if let (Some(link), Some(operation)) = (link, run.reference().and_then(RunRef::operation)) {
-            operation.add_link(link, Vec::new());
-        }
-        run
-    }
-
-    fn parent<'a>(&'a self, remote: &'a Remote) -> RemoteParent<'a> {
-        let settings = &self.observer.settings;
-        RemoteParent {
-            remote,
-            trust: settings.trust,
-            baggage: &settings.baggage,
-        }
-    }
-}
-
-fn within<R>(around: Option<&OpRef>, work: impl FnOnce() -> R) -> R {
-    match around {
-        Some(around) => around.in_scope(work),
-        None => work(),
+        self.received.session()
     }
 }
 
@@ -112,30 +47,11 @@ impl<R: Side, S: Service<R>> Service<R> for ObservedService<S> {
         request: R::PeerReq,
         context: RequestContext<R>,
     ) -> Result<R::Resp, ErrorData> {
-        let (stopped, version) = (context.ct.clone(), R::version(&context));
-        let (run, is_http) = {
-            let http = Http::of(&context.extensions);
-            let known = (Some(&context.id), version.as_ref());
-            let message = R::received(&request);
-            (
-                self.begin(&message, known, &context.meta, http),
-                http.is_some(),
-            )
-        };
+        let given_up = context.ct.clone();
+        let run = self.received.request(&R::received(&request), &context);
         let result = run.wrap(self.inner.handle_request(request, context)).await;
-        match &result {
-            // Whatever it answers is dropped.
-            _ if stopped.is_cancelled() => run.fail(&crate::RunError::cancelled()),
-            Ok(answer) => {
-                let answer = R::answer(answer);
-                if let Answer::Session(version) = answer {
-                    let transport = is_http.then_some("tcp");
-                    { &self.session }.begin(&self.observer, true, transport, Some(version));
-                }
-                session::end(run, answer);
-            }
-            Err(error) => session::fail(run, error),
-        }
+        let has_given_up = given_up.is_cancelled();
+        { &self.received }.answered(run, &result, has_given_up, R::answer);
         result
     }
 
@@ -144,21 +60,11 @@ impl<R: Side, S: Service<R>> Service<R> for ObservedService<S> {
         notification: R::PeerNot,
         context: NotificationContext<R>,
     ) -> Result<(), ErrorData> {
-        let version = R::agreed(&context.peer);
-        let run = {
-            let http = Http::of(&context.extensions);
-            let message = R::received_notification(&notification);
-            // rmcp takes the extensions out before what stands in them, so that is where it is.
-            let meta = context.extensions.get::<NotificationMetaObject>();
-            let meta = meta.unwrap_or(&context.meta);
-            self.begin(&message, (None, version.as_ref()), meta, http)
-        };
+        let message = R::received_notification(&notification);
+        let run = self.received.notification(&message, &context);
         let work = self.inner.handle_notification(notification, context);
         let result = run.wrap(work).await;
-        match &result {
-            Ok(()) => session::end(run, Answer::Other),
-            Err(error) => session::fail(run, error),
-        }
+        { &self.received }.answered(run, &result, false, |()| Answer::Other);
         result
     }
 

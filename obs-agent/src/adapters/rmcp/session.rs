@@ -10,12 +10,34 @@ use crate::{Component, RunError, Text};
 use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::ServiceError;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A session, from its handshake on. It ends with whoever has it.
 #[derive(Debug, Default)]
-pub(super) struct Session(OnceLock<Run>);
+pub(super) struct Session {
+    is_agreed: AtomicBool,
+    run: OnceLock<Run>,
+}
 
 impl Session {
+    /// A server's handshake is answered. Whether there is a session is known by what is received next, if anything is: a server
+    /// over HTTP may have none.
+    pub(super) fn agree(&self) {
+        self.is_agreed.store(true, Ordering::Relaxed);
+    }
+
+    /// Something is received.
+    pub(super) fn go_on(
+        &self,
+        observer: &McpObserver,
+        transport: Option<&str>,
+        version: Option<&ProtocolVersion>,
+    ) {
+        if self.is_agreed.load(Ordering::Relaxed) {
+            self.begin(observer, true, transport, version);
+        }
+    }
+
     /// It begins, unless it has.
     pub(super) fn begin(
         &self,
@@ -24,7 +46,7 @@ impl Session {
         transport: Option<&str>,
         version: Option<&ProtocolVersion>,
     ) {
-        self.0.get_or_init(|| {
+        self.run.get_or_init(|| {
             let mut input = McpInput::default();
             input.is_server = is_server;
             input.transport = transport.or(observer.settings.transport);
@@ -37,7 +59,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(run) = self.0.take() {
+        if let Some(run) = self.run.take() {
             run.end(&Output::Mcp(McpOutput::default()));
         }
     }

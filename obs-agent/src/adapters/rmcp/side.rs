@@ -41,8 +41,8 @@ pub(super) mod sealed {
     pub enum Answer<'a> {
         /// A tool's.
         Tool(&'a rmcp::model::CallToolResult),
-        /// That a session begins.
-        Session(&'a ProtocolVersion),
+        /// That a session may begin.
+        Session,
         /// Any other.
         Other,
     }
@@ -144,7 +144,7 @@ impl sealed::Side for RoleClient {
 fn server_answer(result: &ServerResult) -> Answer<'_> {
     match result {
         ServerResult::CallToolResult(result) => Answer::Tool(result),
-        ServerResult::InitializeResult(result) => Answer::Session(&result.protocol_version),
+        ServerResult::InitializeResult(_) => Answer::Session,
         _ => Answer::Other,
     }
 }
