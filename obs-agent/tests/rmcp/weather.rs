@@ -43,7 +43,8 @@ impl ServerHandler for Weather {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let schema = serde_json::Map::new();
+        let kind = ("type".to_owned(), "object".into());
+        let schema = serde_json::Map::from_iter([kind]);
         Ok(ListToolsResult::with_all_items(vec![Tool::new(
             "rain", "When.", schema,
         )]))

@@ -1,5 +1,6 @@
 //! A client and a server of MCP in two processes, over the other one's standard input and output. With `OBS_MCP_SERVER` in its
-//! environment this program is the server: anybody's client may ask it. What both did arrives at one receiver.
+//! environment this program is the server: anybody's client may ask it; by the value `bare` it is not observed. What both did arrives
+//! at one receiver.
 
 #[path = "../rmcp/weather.rs"]
 mod weather;
@@ -22,10 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    match std::env::var_os(SERVER) {
-        Some(_) => serve().await,
-        None => ask().await,
+    match std::env::var(SERVER).as_deref() {
+        Ok("bare") => bare().await,
+        Ok(_) => serve().await,
+        Err(_) => ask().await,
     }
+}
+
+async fn bare() {
+    let running = Weather.serve(transport::stdio()).await;
+    running
+        .expect("a handshake")
+        .waiting()
+        .await
+        .expect("no panic");
 }
 
 /// Spans go where the environment says, which nobody has to have.
