@@ -79,7 +79,8 @@
 //! The parent of a run is said: [`RunParent::Of`] a [`RunRef`], which goes to any task or thread; or it is the run in which it begins,
 //! where [`Run::wrap`], [`RunRef::wrap`] or `in_scope` polls that. Its span is the child of that run's span, or of what the program has
 //! opened within it; a run without a parent is part of what is around it, the request that is served. What a handler makes nothing of is
-//! no hole: runs within it are within what is around it.
+//! no hole: runs within it are within what is around it. What another process asks for is within what that says of itself,
+//! [as far as it is believed](RunParent::Remote).
 //!
 //! Where one agent **hands over** to another that is not within it, [`RunRef::handed_from`] links the one's span to the other's, with
 //! `obs.agent.handoff` on the link: the name of whose it was.

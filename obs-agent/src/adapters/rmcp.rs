@@ -38,6 +38,8 @@
 //! - **Trust**: a context in `_meta` is [obeyed](Trust::Trusted), the request of HTTP being linked; or, where its senders are
 //!   [strangers](McpObserver::with_trust), it is linked, and the request of HTTP is the parent. Baggage is taken over from those who
 //!   are trusted, as far as [its names are allowed](McpObserver::with_baggage). What cannot be read is counted among anomalies.
+//! - **What is sent** has the context of its run in the formats of the W3C, as SEP-414 says, whatever else the program propagates:
+//!   with all the baggage that its operation carries, unless [nothing is to be said](McpObserver::without_context).
 //! - **Errors**: an answer that says `isError` is a `tool_error`; an error of JSON-RPC has its code, `-32602`. Of what is sent also
 //!   `connection_error` where the transport is closed or does not send, `timeout`, `cancelled`, and `invalid_output` of an answer
 //!   that is of another kind. A handler's panic is the server's `panic`.
@@ -62,7 +64,8 @@
 //! | a panic in a handler, at the other side | – ([8]): rmcp sends no answer, and the request goes on until its deadline |
 //! | `_meta` of notifications in [their context](rmcp::service::NotificationContext) | its context is read from where rmcp leaves it ([10]) |
 //! | a peer that has hung up while its request runs | – ([9]): the handler runs on, and its run ends with it |
-//! | sessions by protocol `2026-07-28`, or over HTTP without state | – : there are none |
+//! | notifications over HTTP without sessions | – ([13]): nobody is told of them |
+//! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – : there are none |
 //!
 //! [1]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/server.rs.html#574
 //! [2]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/async_rw.rs.html
@@ -75,6 +78,7 @@
 //! [10]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1775
 //! [11]: https://docs.rs/rmcp/3.11.0/src/rmcp/handler/server.rs.html#76
 //! [12]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#1551
+//! [13]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#2491
 //! [9]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1837
 
 mod client;
@@ -122,6 +126,8 @@ struct Settings {
     trust: Trust,
     baggage: Allow,
     transport: Option<&'static str>,
+    /// Whether what is sent says nothing of where it stands.
+    is_silent: bool,
 }
 
 impl McpObserver {
@@ -143,6 +149,13 @@ impl McpObserver {
     #[must_use]
     pub fn with_baggage(self, allow: Allow) -> Self {
         self.set(|settings| settings.baggage = allow)
+    }
+
+    /// What is sent says nothing of where it stands, neither trace nor baggage: for servers of strangers, who have no business with
+    /// either.
+    #[must_use]
+    pub fn without_context(self) -> Self {
+        self.set(|settings| settings.is_silent = true)
     }
 
     /// What carries the messages, as `network.transport` has it: `pipe` for standard input and output, `tcp`, `unix`. What comes by

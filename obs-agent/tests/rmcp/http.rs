@@ -18,14 +18,14 @@ use tower::Layer;
 use tower::util::MapRequest;
 
 /// Where it listens, from now on.
-async fn serve(capture: &Capture, mcp: &McpObserver) -> String {
+async fn serve(capture: &Capture, mcp: &McpObserver, has_sessions: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = listener.local_addr().expect("bound");
     let observed = mcp.clone();
     let service = StreamableHttpService::new(
         move || Ok(observed.handler(Weather)),
         Arc::new(LocalSessionManager::default()),
-        StreamableHttpServerConfig::default(),
+        StreamableHttpServerConfig::default().with_legacy_session_mode(has_sessions),
     );
     let service = MapRequest::new(service, carry_http);
     let service = HttpServerLayer::new(capture.telemetry()).layer(service);
@@ -63,7 +63,7 @@ fn call(capture: &Capture) -> (CapturedRecord, CapturedRecord, Vec<CapturedRecor
 async fn a_call_is_within_its_clients_and_linked_with_its_request() {
     let capture = Capture::new();
     let server = mcp(&capture);
-    let url = serve(&capture, &server).await;
+    let url = serve(&capture, &server, true).await;
     let client = connect(&mcp(&capture).with_transport("tcp"), &url).await;
     client.call_tool(tool("rain")).await.expect("a result");
     client.call_tool(tool("fails")).await.expect("a result");
@@ -115,7 +115,7 @@ async fn a_call_is_within_its_clients_and_linked_with_its_request() {
 async fn a_strangers_call_is_within_its_request_and_linked_with_the_stranger() {
     let capture = Capture::new();
     let server = mcp(&capture).with_trust(Trust::LinkOnly);
-    let url = serve(&capture, &server).await;
+    let url = serve(&capture, &server, true).await;
     let client = connect(&mcp(&capture), &url).await;
     client.call_tool(tool("rain")).await.expect("a result");
     until(|| {
@@ -136,6 +136,24 @@ async fn a_strangers_call_is_within_its_request_and_linked_with_the_stranger() {
         panic!("{:?}", received.links)
     };
     assert_eq!(format!("{:016x}", link.span_id), sent.span_id.to_string());
+}
+
+/// Each request has a handler of its own.
+#[tokio::test]
+async fn a_server_without_sessions_tells_none() {
+    let capture = Capture::new();
+    let server = mcp(&capture);
+    let url = serve(&capture, &server, false).await;
+    let client = connect(&mcp(&capture), &url).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    client.into_inner().cancel().await.expect("closed");
+    until(|| capture.count("mcp.client.session.duration") == 1).await;
+    // rmcp accepts notifications without a session, and hands them to nobody.
+    until(|| capture.count("mcp.server.operation.duration") == 2).await;
+    assert_eq!(capture.count("mcp.server.session.duration"), 0);
+    let (sent, received, _) = call(&capture);
+    assert_eq!(received.parent_span_id, Some(sent.span_id));
+    assert_eq!(received.text("mcp.session.id"), None);
 }
 
 /// What rmcp answers over HTTP is the same with and without us.

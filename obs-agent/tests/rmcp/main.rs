@@ -1,5 +1,7 @@
 //! rmcp's servers and clients, as they are told.
 
+#[cfg(feature = "content")]
+mod content;
 mod endings;
 mod hostile;
 mod http;

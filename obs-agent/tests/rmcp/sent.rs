@@ -3,7 +3,7 @@
 use crate::support::{Weather, connected, handlers, mcp, spans, tool, tree};
 use obs_agent::adapters::rmcp::McpObserver;
 use obs_agent::{Component, Input, Output, RunInfo, RunParent};
-use obs_testing::{AttrValue, Capture, assert_tree};
+use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree};
 use rmcp::model::{
     GetPromptRequestParams, NumberOrString, ProgressNotificationParam, ProgressToken,
     ReadResourceRequestParams,
@@ -181,4 +181,16 @@ async fn a_tool_that_is_called_by_mcp_is_one_span_here_and_one_there() {
     let calls = [("mcp.method.name", AttrValue::from("tools/call"))];
     let calls = points.histograms("mcp.client.operation.duration", &calls);
     assert_eq!(calls.iter().map(|point| point.count).sum::<u64>(), 1);
+}
+
+#[tokio::test]
+async fn strangers_are_told_nothing_where_it_is_said() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let (client, _server) = connected(&mcp.clone().without_context(), mcp.service(Weather)).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    spans(&capture, 5).await;
+    let records = capture.records();
+    let is_root = |record: &CapturedRecord| record.parent_span_id.is_none();
+    assert!(records.iter().all(is_root), "{:?}", capture.tree());
 }

@@ -2,6 +2,8 @@
 //! environment this program is the server: anybody's client may ask it; by the value `bare` it is not observed. What both did arrives
 //! at one receiver.
 
+#![expect(clippy::print_stdout, reason = "there is no harness that says it")]
+
 #[path = "../rmcp/weather.rs"]
 mod weather;
 

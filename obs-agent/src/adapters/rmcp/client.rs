@@ -39,7 +39,7 @@ impl<S: Service<RoleClient>> ObservedClient<S> {
         let message = Message::of("initialize");
         let run = observer.begin(&message, McpInput::default(), RunParent::Current);
         let mut meta = RequestMetaObject::default();
-        context::write(&run, &mut meta);
+        context::write(&run, &mut meta, &observer.settings);
         let service = observer.service(handler).with_meta(meta);
         let running = match run.wrap(service.serve(transport)).await {
             Ok(running) => running,

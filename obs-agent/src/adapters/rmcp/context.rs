@@ -28,7 +28,10 @@ pub(super) fn read(meta: &MetaObject, settings: &Settings) -> Option<Remote> {
 }
 
 /// Writes where whatever is sent by the run stands: within its span, or what is around it where it has none.
-pub(super) fn write(run: &Run, meta: &mut MetaObject) {
+pub(super) fn write(run: &Run, meta: &mut MetaObject, settings: &Settings) {
+    if settings.is_silent {
+        return;
+    }
     run.in_scope(|| {
         current::inject(|name, value| match name {
             TRACEPARENT => meta.set_traceparent(value),

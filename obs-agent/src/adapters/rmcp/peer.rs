@@ -41,8 +41,10 @@ impl<R: Side> ObservedPeer<R> {
     /// A request begins.
     fn begin(&self, message: &Message<'_>) -> Run {
         let version = R::agreed(&self.inner);
-        let mut input = McpInput::default();
-        input.protocol_version = version.as_ref().map(ProtocolVersion::as_str);
+        let input = McpInput {
+            protocol_version: version.as_ref().map(ProtocolVersion::as_str),
+            ..McpInput::default()
+        };
         self.observer.begin(message, input, RunParent::Current)
     }
 
@@ -56,10 +58,11 @@ impl<R: Side> ObservedPeer<R> {
         mut options: PeerRequestOptions,
     ) -> Result<R::PeerResp, ServiceError> {
         let run = self.begin(&R::sent(&request));
+        let settings = &self.observer.settings;
         // What options say of `_meta` comes last.
         match &mut options.meta {
-            Some(meta) => context::write(&run, meta),
-            None => context::write(&run, request.get_meta_mut()),
+            Some(meta) => context::write(&run, meta, settings),
+            None => context::write(&run, request.get_meta_mut(), settings),
         }
         let sent = async {
             let sent = self
@@ -86,7 +89,8 @@ impl<R: Side> ObservedPeer<R> {
     /// As [`rmcp::Peer::send_notification`] has them.
     pub async fn notify(&self, mut notification: R::Not) -> Result<(), ServiceError> {
         let run = self.begin(&R::sent_notification(&notification));
-        context::write(&run, R::notification_meta(&mut notification));
+        let meta = R::notification_meta(&mut notification);
+        context::write(&run, meta, &self.observer.settings);
         let result = run.wrap(self.inner.send_notification(notification)).await;
         match &result {
             Ok(()) => end(run, Answer::Other),
@@ -108,7 +112,8 @@ impl<R: Side> ObservedPeer<R> {
         F: Future<Output = Result<T, ServiceError>>,
     {
         let run = self.begin(&message(&params));
-        context::write(&run, params.meta_or_default());
+        let meta = params.meta_or_default();
+        context::write(&run, meta, &self.observer.settings);
         let result = run.wrap(send(params)).await;
         match &result {
             Ok(result) => end(run, answer(result)),

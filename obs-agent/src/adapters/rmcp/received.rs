@@ -92,12 +92,14 @@ impl Received {
     ) -> Run {
         let observer = &self.observer;
         let id = id.map(ToString::to_string);
-        let mut input = McpInput::default();
-        input.is_server = true;
-        input.request_id = id.as_deref();
-        input.protocol_version = version.map(ProtocolVersion::as_str);
-        input.session_id = http.and_then(Http::session_id);
-        input.transport = http.map(|_| "tcp");
+        let input = McpInput {
+            is_server: true,
+            request_id: id.as_deref(),
+            protocol_version: version.map(ProtocolVersion::as_str),
+            session_id: http.and_then(Http::session_id),
+            transport: http.map(|_| "tcp"),
+            ..McpInput::default()
+        };
         if is_served {
             self.session.go_on(observer, input.transport, version);
         }

@@ -47,10 +47,12 @@ impl Session {
         version: Option<&ProtocolVersion>,
     ) {
         self.run.get_or_init(|| {
-            let mut input = McpInput::default();
-            input.is_server = is_server;
-            input.transport = transport.or(observer.settings.transport);
-            input.protocol_version = version.map(ProtocolVersion::as_str);
+            let input = McpInput {
+                is_server,
+                transport: transport.or(observer.settings.transport),
+                protocol_version: version.map(ProtocolVersion::as_str),
+                ..McpInput::default()
+            };
             let info = RunInfo::new(Component::Mcp, "").with_kind(KIND);
             { &observer.handlers }.start(info, RunParent::Root, &Input::Mcp(input))
         });
