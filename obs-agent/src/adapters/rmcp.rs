@@ -55,7 +55,7 @@
 //! | what rmcp refuses in the name of a handler, and the code that it gives an older error for a newer client | by a [service](McpObserver::service); by a [handler](McpObserver::handler) – ([11]), and rmcp's HTTP takes nothing else ([12]) |
 //! | requests that are answered without asking a handler: a `ping` before the handshake, an unknown version before it | – ([1]) |
 //! | what cannot be parsed | – ([2]) |
-//! | what a [`rmcp::service::TowerHandler`] is asked | yes, around it; its tower service is polled within the run, and is not given the message's `_meta` ([3]) |
+//! | what a `TowerHandler` of rmcp's is asked | yes, around it; its tower service is polled within the run, and is not given the message's `_meta` ([3]) |
 //! | what is sent by [`ObservedPeer`] and [`ObservedClient`] | yes |
 //! | what is sent by [`rmcp::Peer`] itself, as in a handler by its context's | – ([4]); [`McpObserver::peer`] wraps it |
 //! | the id of a request that is sent | of [`ObservedPeer::request`]; of those by name rmcp keeps it to itself ([5]) |
@@ -68,18 +68,18 @@
 //! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – : there are none |
 //!
 //! [1]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/server.rs.html#574
-//! [2]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/async_rw.rs.html
-//! [3]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/tower.rs.html#36
-//! [4]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#870
+//! [2]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/async_rw.rs.html#466
+//! [3]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/tower.rs.html#33
+//! [4]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#920
 //! [5]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/client.rs.html#1492
 //! [6]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/client.rs.html#1937
-//! [7]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/client.rs.html#1072
-//! [8]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1640
+//! [7]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/client.rs.html#1075
+//! [8]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1669
+//! [9]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1834
 //! [10]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1775
-//! [11]: https://docs.rs/rmcp/3.11.0/src/rmcp/handler/server.rs.html#76
+//! [11]: https://docs.rs/rmcp/3.11.0/src/rmcp/handler/server.rs.html#81
 //! [12]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#1551
 //! [13]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#2491
-//! [9]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1837
 
 mod client;
 mod context;
