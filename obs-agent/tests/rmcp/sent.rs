@@ -194,3 +194,31 @@ async fn strangers_are_told_nothing_where_it_is_said() {
     let is_root = |record: &CapturedRecord| record.parent_span_id.is_none();
     assert!(records.iter().all(is_root), "{:?}", capture.tree());
 }
+
+/// A server that asks its client is a client of it.
+#[tokio::test]
+#[expect(deprecated, reason = "servers of older versions ask for roots")]
+async fn what_a_server_asks_its_client_is_told_on_both_sides() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let (_client, server) = connected(&mcp, mcp.service(Weather)).await;
+    spans(&capture, 3).await;
+    capture.clear();
+    let asks = mcp.peer(server.peer().clone());
+    let roots = rmcp::model::ListRootsRequest::default();
+    let answer = asks.request(roots.into(), PeerRequestOptions::no_options());
+    answer.await.expect("no roots");
+    spans(&capture, 2).await;
+    assert_tree(
+        tree(&capture).sorted_by_name(),
+        r#"
+        trace 1
+          roots/list [client]
+            roots/list [server] remote parent
+        "#,
+    );
+    for record in capture.records() {
+        assert_eq!(record.text("jsonrpc.request.id"), Some("0"));
+        assert_eq!(record.text("mcp.protocol.version"), Some("2025-11-25"));
+    }
+}
