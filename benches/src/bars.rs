@@ -294,6 +294,14 @@ static BARS: &[Bar] = &[
     bar("llm/server-token", Unit::Allocs, 0.0),
     bar("llm/stream-state", Unit::Bytes, 1_024.0),
     bar("contention/llm", Unit::X, 1.95),
+    // Half as much again as a request at Base.
+    bar("agent/run", Unit::Instr, 2_900.0),
+    bar("agent/run", Unit::Allocs, 3.0),
+    // Of each handler; the rest of a piece's way is paid once.
+    bar("agent/stream-item-further", Unit::Instr, 60.0),
+    bar("agent/stream-item-empty", Unit::Allocs, 0.0),
+    bar("agent/budget-check", Unit::Allocs, 0.0),
+    bar("agent/ledger-bytes", Unit::Bytes, 1_400.0),
 ];
 
 #[cfg(test)]

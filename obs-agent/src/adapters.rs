@@ -3,6 +3,7 @@
 //! | framework | what it has a place for | here |
 //! |---|---|---|
 //! | rig 0.44 | hooks of a run, handlers of its bus | `rig` (feature `rig`) |
+//! | rmcp 3.11 | services of servers and clients, metadata of messages | `rmcp` (feature `rmcp`) |
 //! | a loop over async-openai 0.43 or genai 0.7 | nothing above a call of a model | by hand, with [`obs-llm`'s adapter](obs_llm::adapters) beneath |
 //! | any other | – | by hand |
 //!
@@ -62,3 +63,7 @@
 #[cfg(feature = "rig")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rig")))]
 pub mod rig;
+
+#[cfg(feature = "rmcp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rmcp")))]
+pub mod rmcp;

@@ -129,9 +129,14 @@ impl Handlers {
     ) -> (Run, InputTaps) {
         let ambient;
         let mut is_ambient = false;
+        let mut remote = None;
         let parent = match parent {
             RunParent::Of(parent) => Some(parent),
             RunParent::Root => None,
+            RunParent::Remote(from) => {
+                remote = Some(from);
+                None
+            }
             RunParent::Current => {
                 (ambient, is_ambient) = current::found();
                 ambient.as_ref()
@@ -170,6 +175,7 @@ impl Handlers {
             info,
             id: info.id.unwrap_or_else(RunId::next),
             parent,
+            remote,
             is_ambient,
             step: parent.map_or(0, RunRef::step_within),
             operations: Operations::new(),

@@ -79,7 +79,8 @@
 //! The parent of a run is said: [`RunParent::Of`] a [`RunRef`], which goes to any task or thread; or it is the run in which it begins,
 //! where [`Run::wrap`], [`RunRef::wrap`] or `in_scope` polls that. Its span is the child of that run's span, or of what the program has
 //! opened within it; a run without a parent is part of what is around it, the request that is served. What a handler makes nothing of is
-//! no hole: runs within it are within what is around it.
+//! no hole: runs within it are within what is around it. What another process asks for is within what that says of itself,
+//! [as far as it is believed](RunParent::Remote).
 //!
 //! Where one agent **hands over** to another that is not within it, [`RunRef::handed_from`] links the one's span to the other's, with
 //! `obs.agent.handoff` on the link: the name of whose it was.
@@ -175,7 +176,7 @@
 //!
 //! # What it costs
 //!
-//! A run asks three times for memory: the reference to it, its name, and what the observer remembers; an agent's five times, and a piece
+//! A run asks twice for memory: the reference to it, and what the observer remembers; an agent's four times, and a piece
 //! of a stream never (`tests/observer_allocations.rs`). What is [switched off](obs_core::StatsLevel::Disabled) is not told, and costs
 //! nothing beside the question whether it is wanted: nodes by `agent.node`, or one kind of them by its method, `prompt`; agents,
 //! tools, workflows by their names.
@@ -217,7 +218,7 @@ pub use handlers::{Handlers, InputTaps, Run, append_global};
 pub use input::Input;
 pub use observer::AgentObserver;
 pub use output::{Item, Output};
-pub use run::{RunId, RunInfo, RunParent, RunRef, Starting};
+pub use run::{RemoteParent, RunId, RunInfo, RunParent, RunRef, Starting};
 #[cfg(feature = "stream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "stream")))]
 pub use stream::{ObservedInput, ObservedStream, Tap};

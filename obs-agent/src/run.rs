@@ -4,7 +4,10 @@ use crate::component::Component;
 use crate::current;
 use obs_core::otel::KeyValue;
 use obs_core::otel::trace::SpanContext;
+use obs_core::propagation::Remote;
+use obs_core::propagation::baggage::Allow;
 use obs_core::semconv::obs;
+use obs_core::trust::Trust;
 use obs_core::{OpRef, Parent};
 use smallvec::SmallVec;
 use std::any::Any;
@@ -118,6 +121,19 @@ pub enum RunParent<'a> {
     Of(&'a RunRef),
     /// None. What is around it besides, a request that is served, is still what its operation is part of.
     Root,
+    /// None here: it is asked for by another process, whose message said where it stands.
+    Remote(RemoteParent<'a>),
+}
+
+/// What a message of another process brought along.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteParent<'a> {
+    /// It, as it was read. Where it names no parent, what is around is that of the run's operation.
+    pub remote: &'a Remote,
+    /// How far it is believed: a stranger's is linked, and its baggage is dropped.
+    pub trust: Trust,
+    /// Which entries of a trusted sender's baggage are taken over.
+    pub baggage: &'a Allow,
 }
 
 /// What handlers have of a run, each one's own.
@@ -140,6 +156,7 @@ pub struct Starting<'a> {
     pub(crate) info: &'a RunInfo<'a>,
     pub(crate) id: RunId,
     pub(crate) parent: Option<&'a RunRef>,
+    pub(crate) remote: Option<RemoteParent<'a>>,
     /// Whether the parent is the run in which this is called.
     pub(crate) is_ambient: bool,
     pub(crate) step: u32,
@@ -162,6 +179,11 @@ impl<'a> Starting<'a> {
     /// What it is part of.
     pub fn parent(&self) -> Option<&'a RunRef> {
         self.parent
+    }
+
+    /// What another process said of where it stands, if that is who asks for it.
+    pub fn remote(&self) -> Option<RemoteParent<'a>> {
+        self.remote
     }
 
     /// Whether it tells again what the run around it tells at second hand: a call of a model.
@@ -193,8 +215,18 @@ impl<'a> Starting<'a> {
     }
 
     /// Whose child this handler's operation is: that of the [operation around](Self::operation_around) or, where the run begins
-    /// [within it](RunParent::Current), of what the user has opened there besides.
+    /// [within it](RunParent::Current), of what the user has opened there besides; or [another process's](Self::remote).
     pub fn operation_parent(&self) -> Parent<'a> {
+        if let Some(RemoteParent { remote, trust, .. }) = self.remote
+            && let Some(parent) = remote.parent
+        {
+            let tracestate = remote.tracestate.as_ref();
+            return Parent::Remote {
+                parent,
+                tracestate: tracestate.map_or("", |state| state.as_str()),
+                trust,
+            };
+        }
         match self.operation_around() {
             Some(around) if !self.is_current(around) => Parent::Operation(around),
             _ => Parent::Current,

@@ -1,8 +1,9 @@
 //! Where a run stands, as its span says it, and how its operation begins.
 
 use super::Shared;
-use crate::run::Starting;
+use crate::run::{RemoteParent, Starting};
 use obs_core::semconv::obs;
+use obs_core::trust::Trust;
 use obs_core::{Active, Kind, Labels, Operation};
 
 impl Shared {
@@ -17,6 +18,9 @@ impl Shared {
         let text = Some((label, text)).filter(|(_, text)| !text.is_empty());
         let mut operation = kind.start_with(labels, text, run.operation_parent());
         if let Some(mut active) = operation.active() {
+            if let Some(remote) = run.remote() {
+                take_over(&remote, &mut active);
+            }
             self.place(run, &mut active);
             run.set_operation(active.handle());
         }
@@ -46,6 +50,25 @@ impl Shared {
         if let Some(parent) = run.parent() {
             active.set(obs::agent::RUN_PARENT_ID, &*parent.id().to_string());
         }
+    }
+}
+
+/// Baggage of a trusted sender, as far as it is allowed; and what of all that was sent is not believed is counted.
+fn take_over(from: &RemoteParent<'_>, active: &mut Active<'_>) {
+    let (kind, remote) = (active.kind(), from.remote);
+    if remote.dropped.traceparent.is_some() {
+        kind.count_invalid_parent();
+    }
+    if remote.dropped.tracestate.is_some() {
+        kind.count_dropped_tracestate(1);
+    }
+    if remote.dropped.baggage > 0 {
+        kind.count_dropped_baggage(remote.dropped.baggage as u64);
+    }
+    match from.trust {
+        Trust::Trusted => active.carry_baggage(remote.baggage.clone(), from.baggage),
+        // That of a request around it is a stranger's, too.
+        _ => active.clear_baggage(),
     }
 }
 

@@ -1,0 +1,175 @@
+//! Over HTTP on loopback, with obs-http's layer around the server's.
+
+use crate::support::{Weather, connected, mcp, spans, tool, until};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use obs_agent::adapters::rmcp::{McpObserver, ObservedClient, carry_http};
+use obs_core::Trust;
+use obs_http::HttpServerLayer;
+use obs_testing::{AttrValue, Capture, CapturedRecord, Kind};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{
+    StreamableHttpClientTransport, StreamableHttpServerConfig, StreamableHttpService,
+};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower::util::MapRequest;
+
+/// Where it listens, from now on.
+async fn serve(capture: &Capture, mcp: &McpObserver, has_sessions: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let observed = mcp.clone();
+    let service = StreamableHttpService::new(
+        move || Ok(observed.handler(Weather)),
+        Arc::new(LocalSessionManager::default()),
+        StreamableHttpServerConfig::default().with_legacy_session_mode(has_sessions),
+    );
+    let service = MapRequest::new(service, carry_http);
+    let service = HttpServerLayer::new(capture.telemetry()).layer(service);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(async move {
+                let server = auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    format!("http://{address}/mcp")
+}
+
+async fn connect(mcp: &McpObserver, url: &str) -> ObservedClient<()> {
+    let transport = StreamableHttpClientTransport::from_uri(url.to_owned());
+    mcp.connect((), transport).await.expect("a handshake")
+}
+
+/// The spans of a call of `rain`: the client's, the server's, and that of its request of HTTP.
+fn call(capture: &Capture) -> (CapturedRecord, CapturedRecord, Vec<CapturedRecord>) {
+    let records = capture.records();
+    let of = |kind: Kind| {
+        let is_it =
+            |record: &&CapturedRecord| record.kind == kind && record.name == "tools/call rain";
+        { records.iter() }.find(is_it).expect("a call").clone()
+    };
+    let http = { records.iter() }.filter(|record| record.name.starts_with("POST"));
+    (of(Kind::Client), of(Kind::Server), http.cloned().collect())
+}
+
+#[tokio::test]
+async fn a_call_is_within_its_clients_and_linked_with_its_request() {
+    let capture = Capture::new();
+    let server = mcp(&capture);
+    let url = serve(&capture, &server, true).await;
+    let client = connect(&mcp(&capture).with_transport("tcp"), &url).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    client.call_tool(tool("fails")).await.expect("a result");
+    client
+        .call_tool(tool("none"))
+        .await
+        .expect_err("no such tool");
+    // Of each of three calls, the handshake and its notification: here, there (of the notification alone there), and its request.
+    let mcp_spans = 2 * 3 + 2 + 1;
+    until(|| {
+        let records = capture.records();
+        let http = records
+            .iter()
+            .filter(|record| record.name.starts_with("POST"));
+        (http.count(), records.len() >= mcp_spans + 5) == (5, true)
+    })
+    .await;
+    let (sent, received, http) = call(&capture);
+    assert_eq!(received.trace_id, sent.trace_id);
+    assert_eq!(received.parent_span_id, Some(sent.span_id));
+    let [link] = &*received.links else {
+        panic!("{:?}", received.links)
+    };
+    let its =
+        |record: &&CapturedRecord| record.span_id.to_string() == format!("{:016x}", link.span_id);
+    assert_eq!(http.iter().filter(its).count(), 1);
+    assert_eq!(received.text("network.transport"), Some("tcp"));
+    assert!(
+        received
+            .text("mcp.session.id")
+            .is_some_and(|id| id.len() > 8)
+    );
+    assert_eq!(received.text("mcp.protocol.version"), Some("2025-11-25"));
+    assert_eq!(capture.count("mcp.server.operation.duration"), 5);
+    assert_eq!(capture.count("mcp.client.operation.duration"), 4);
+    // The session ends with a request that deletes it.
+    assert_eq!(capture.count("mcp.server.session.duration"), 0);
+    client.into_inner().cancel().await.expect("closed");
+    until(|| capture.count("mcp.server.session.duration") == 1).await;
+    let tcp = [("network.transport", AttrValue::from("tcp"))];
+    for session in ["mcp.client.session.duration", "mcp.server.session.duration"] {
+        let points = capture.points();
+        let session = points.histogram(session, &tcp).map(|session| session.count);
+        assert_eq!(session, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_call_is_within_its_request_and_linked_with_the_stranger() {
+    let capture = Capture::new();
+    let server = mcp(&capture).with_trust(Trust::LinkOnly);
+    let url = serve(&capture, &server, true).await;
+    let client = connect(&mcp(&capture), &url).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    until(|| {
+        let is_http = |record: &CapturedRecord| record.name.starts_with("POST");
+        capture
+            .records()
+            .iter()
+            .filter(|record| is_http(record))
+            .count()
+            == 3
+    })
+    .await;
+    let (sent, received, http) = call(&capture);
+    assert_ne!(received.trace_id, sent.trace_id);
+    let around = |record: &&CapturedRecord| Some(record.span_id) == received.parent_span_id;
+    assert_eq!(http.iter().filter(around).count(), 1);
+    let [link] = &*received.links else {
+        panic!("{:?}", received.links)
+    };
+    assert_eq!(format!("{:016x}", link.span_id), sent.span_id.to_string());
+}
+
+/// Each request has a handler of its own.
+#[tokio::test]
+async fn a_server_without_sessions_tells_none() {
+    let capture = Capture::new();
+    let server = mcp(&capture);
+    let url = serve(&capture, &server, false).await;
+    let client = connect(&mcp(&capture), &url).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    client.into_inner().cancel().await.expect("closed");
+    until(|| capture.count("mcp.client.session.duration") == 1).await;
+    // rmcp accepts notifications without a session, and hands them to nobody.
+    until(|| capture.count("mcp.server.operation.duration") == 2).await;
+    assert_eq!(capture.count("mcp.server.session.duration"), 0);
+    let (sent, received, _) = call(&capture);
+    assert_eq!(received.parent_span_id, Some(sent.span_id));
+    assert_eq!(received.text("mcp.session.id"), None);
+}
+
+/// What rmcp answers over HTTP is the same with and without us.
+#[tokio::test]
+async fn a_handler_answers_as_it_does_alone() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let (observed, _one) = connected(&mcp, mcp.handler(Weather)).await;
+    let (bare, _other) = connected(&mcp, Weather).await;
+    for name in ["rain", "fails", "none"] {
+        let (one, other) = (observed.call_tool(tool(name)), bare.call_tool(tool(name)));
+        assert_eq!(format!("{:?}", one.await), format!("{:?}", other.await));
+    }
+    let (one, other) = (observed.list_tools(None), bare.list_tools(None));
+    assert_eq!(format!("{:?}", one.await), format!("{:?}", other.await));
+    let (one, other) = (observed.get_ref().peer_info(), bare.get_ref().peer_info());
+    assert_eq!(one, other);
+    spans(&capture, 3 + 4 * 2 + 1 + 4).await;
+}
