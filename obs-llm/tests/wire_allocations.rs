@@ -1,4 +1,5 @@
-//! No byte of the heap is asked for while an answer or a request is read, whole or in pieces.
+//! No byte of the heap is asked for while an answer or a request is read, whole or in pieces. What reads Amazon's frames stands there, as it
+//! is large and few are: that is asked for once, when it is made.
 //!
 //! A binary of its own with one test: it counts the allocations of the whole process.
 
@@ -52,6 +53,9 @@ const FOLDERS: [(&str, Wire); 7] = [
     ("bedrock_invoke", Wire::BedrockInvoke),
 ];
 
+/// In so many ways each answer is cut.
+const CUTS: usize = 4;
+
 #[test]
 fn reading_asks_for_nothing() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
@@ -79,7 +83,9 @@ fn reading_asks_for_nothing() {
 
     // The harness has a thread of its own, which asks for something now and then. What reading asks for, it asks for each time.
     let rounds = (0..5).map(|_| read(&answers, &requests));
-    assert_eq!(rounds.min(), Some(0));
+    let frames =
+        { answers.iter() }.filter(|(_, framing, _)| *framing == Framing::AmazonEventStream);
+    assert_eq!(rounds.min(), Some(frames.count() * CUTS));
 }
 
 /// Reads all of them, whole and in pieces: how often the heap was asked for something.
@@ -87,7 +93,8 @@ fn read(answers: &[(Wire, Framing, Vec<u8>)], requests: &[Vec<u8>]) -> usize {
     let mut told = Lengths::default();
     let before = HEAP.stats();
     for (wire, framing, bytes) in answers {
-        for length in [1, 7, 64, bytes.len().max(1)] {
+        let cuts: [usize; CUTS] = [1, 7, 64, bytes.len().max(1)];
+        for length in cuts {
             let mut scanner = ResponseScanner::new(*wire, *framing).with_texts();
             for piece in bytes.chunks(length) {
                 scanner.feed(piece, &mut told);
