@@ -2,6 +2,7 @@
 
 mod components;
 mod endings;
+mod lookups;
 mod mcp;
 mod once;
 mod parents;
