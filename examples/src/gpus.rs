@@ -1,6 +1,7 @@
 //! GPUs for a program that wants to show some: those of this machine, or else a library that plays them. Which of the two it is
 //! stands in the name of the source, in the model of each device and in what is printed, so that nobody takes the one for the other.
 
+use nvml_wrapper::{Nvml, error::NvmlError};
 use obs_core::Telemetry;
 use obs_gpu::{
     Calls, DeviceId, DeviceInfo, GpuDevice, GpuEvents, GpuSource, NvmlSource, SourceError,
@@ -64,6 +65,19 @@ impl Gpus {
     /// Whether they are played.
     pub fn is_simulated(&self) -> bool {
         self.fake().is_some()
+    }
+
+    /// A hold of one's own on the library that they are read by, for calls that nobody watches.
+    ///
+    /// # Errors
+    /// Where it cannot be loaded, or does not start.
+    pub fn library(&self) -> Result<Nvml, NvmlError> {
+        match self.fake() {
+            Some(fake) => { Nvml::builder() }
+                .lib_path(fake.library().as_os_str())
+                .init(),
+            None => Nvml::init(),
+        }
     }
 
     /// What a monitor reads them by.

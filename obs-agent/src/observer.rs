@@ -230,7 +230,7 @@ impl Handler for AgentObserver {
         if let Some(call) = state.take::<Call>() {
             call.fail(error);
         } else if let Some(work) = state.take::<Work>() {
-            work.fail(self.shared(), error);
+            work.fail(error);
         } else if let Some(message) = state.take::<Message>() {
             message.fail(self.shared(), error);
         }

@@ -18,7 +18,7 @@ use obs_core::{
 };
 use obs_gpu::{
     Calls, Claims, DeviceId, Gpu, GpuContext, GpuGateLayer, GpuGates, GpuMonitor, GpuRefused,
-    GpuSettings, GpuSource, NvmlSource, Readings, Tier,
+    GpuSettings, GpuSource, NvmlSource, Quantity, Readings, Tier,
 };
 use obs_gpu_fake::Fake;
 
@@ -67,6 +67,15 @@ fn until(what: &str, mut is: impl FnMut() -> bool) -> Result<(), String> {
         std::thread::yield_now();
     }
     Ok(())
+}
+
+/// Waits until each device was read by its slowest tier, too.
+fn until_all_are_read(monitor: &GpuMonitor) -> Result<(), String> {
+    until("all are read", || {
+        let gpus = monitor.gpus();
+        let read = |gpu: &Gpu| gpu.read_at(Quantity::EccCorrected).is_some();
+        gpus.len() == DEVICES as usize && gpus.iter().all(read)
+    })
 }
 
 /// One device that is watched, and who watches it: read once, and then no more for as long as the case runs, so that what is counted

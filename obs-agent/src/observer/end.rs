@@ -60,7 +60,7 @@ impl Work {
             .end_as(shared.kinds.node, labels, Outcome::ANSWERED);
     }
 
-    pub(super) fn fail(mut self, _: &Shared, error: &RunError<'_>) {
+    pub(super) fn fail(mut self, error: &RunError<'_>) {
         self.count();
         fail(self.beneath, error);
         fail(self.operation, error);

@@ -8,12 +8,11 @@ use obs_core::{
     semconv::obs,
 };
 use obs_gpu::{
-    Attribution, Claims, GpuContext, GpuHealth, GpuMonitor, GpuSettings, HealthSettings,
-    NvmlSource, Quantity,
+    Attribution, Claims, GpuContext, GpuHealth, GpuMonitor, GpuSettings, HealthSettings, NvmlSource,
 };
 use obs_gpu_fake::Fake;
 
-use super::{DEVICES, fake, until};
+use super::{DEVICES, fake, until_all_are_read};
 use crate::bars::Unit;
 use crate::harness::lived::{Length, Told, ran};
 
@@ -71,11 +70,7 @@ impl Watched {
             .with_listener(context.listener());
         let source = NvmlSource::with_library(&telemetry, fake.library());
         let monitor = GpuMonitor::new(&telemetry, source, settings).expect("threads");
-        until("all are read", || {
-            let gpus = monitor.gpus();
-            let read = |gpu: &obs_gpu::Gpu| gpu.read_at(Quantity::EccCorrected).is_some();
-            gpus.len() == DEVICES as usize && gpus.iter().all(read)
-        })?;
+        until_all_are_read(&monitor)?;
         Ok(Self {
             telemetry,
             _monitor: monitor,

@@ -8,11 +8,11 @@ use std::{
 use obs_core::Telemetry;
 use obs_gpu::{
     Cause, DeviceId, GateState, GpuGate, GpuHealth, GpuMonitor, GpuSettings, GpuState,
-    HealthSettings, NvmlSource, Quantity,
+    HealthSettings, NvmlSource,
 };
 use obs_gpu_fake::{Count, Fake};
 
-use super::{DEVICES, fake, until};
+use super::{DEVICES, fake, until, until_all_are_read};
 use crate::harness::lived::{Length, Told};
 
 /// What a call may take, as it ships.
@@ -39,11 +39,7 @@ impl Live {
             .with_listener(Arc::new(health.clone()));
         let source = NvmlSource::with_library(&telemetry, fake.library());
         let monitor = GpuMonitor::new(&telemetry, source, settings).expect("threads");
-        until("all are read", || {
-            let gpus = monitor.gpus();
-            let read = |gpu: &obs_gpu::Gpu| gpu.read_at(Quantity::EccCorrected).is_some();
-            gpus.len() == DEVICES as usize && gpus.iter().all(read)
-        })?;
+        until_all_are_read(&monitor)?;
         let listen = fake.until(Count::Listening, DEVICES.into(), Duration::from_secs(10));
         if !listen {
             return Err(String::from("not all devices' events are waited for"));

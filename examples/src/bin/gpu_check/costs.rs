@@ -71,12 +71,7 @@ pub(crate) struct Costs {
 impl Costs {
     /// Of the first whole device that answers; `None` where there is none.
     pub(crate) fn measure(gpus: &Gpus, devices: &[DeviceInfo]) -> Result<Option<Self>> {
-        let nvml = match gpus.fake() {
-            Some(fake) => Nvml::builder()
-                .lib_path(fake.library().as_os_str())
-                .init()?,
-            None => Nvml::init()?,
-        };
+        let nvml = gpus.library()?;
         let whole = devices.iter().filter(|info| info.mig.is_none());
         let mut opened = whole.filter_map(|info| nvml.device_by_uuid(info.id.as_str()).ok());
         let first = opened.next();

@@ -4,10 +4,10 @@
 
 use crate::Result;
 use crate::latency::{micros, quantile};
+use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::PcieUtilCounter;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
-use nvml_wrapper::{Device, Nvml};
 use obs_examples::gpus::Gpus;
 use obs_gpu::DeviceInfo;
 use std::fmt;
@@ -57,12 +57,7 @@ impl Delays {
     /// By a hold of its own on the library that the devices are read by. Nothing of it is measured where the first device does not
     /// have one of both calls; the result says so.
     pub(crate) fn measure(gpus: &Gpus, devices: &[DeviceInfo]) -> Result<String> {
-        let nvml = match gpus.fake() {
-            Some(fake) => Nvml::builder()
-                .lib_path(fake.library().as_os_str())
-                .init()?,
-            None => Nvml::init()?,
-        };
+        let nvml = gpus.library()?;
         // Parts of a device are no other devices.
         let whole = devices.iter().filter(|info| info.mig.is_none());
         // One that is gone has nothing to delay.
