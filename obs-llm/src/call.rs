@@ -306,10 +306,13 @@ impl LlmCall {
     /// Reads the next bytes of the answer.
     #[cfg(any(feature = "client", feature = "stream"))]
     #[inline(always)]
-    pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, bytes: &[u8]) {
+    pub(crate) fn read(&mut self, scanner: &mut ResponseScanner, mut bytes: &[u8]) {
         if let Some(content) = self.gathered() {
-            let (wire, framing) = scanner.of_next(bytes);
-            content.read(wire, framing, bytes);
+            let (rest, wire, framing) = scanner.of_next(bytes);
+            if !rest.is_empty() {
+                content.read(wire, framing, rest);
+            }
+            bytes = rest;
         }
         scanner.feed(bytes, self);
     }

@@ -167,34 +167,40 @@ impl ResponseScanner {
         }
     }
 
-    /// The format, and how it is divided, as known by what comes next.
+    /// What of these bytes is to be read, and as what: nothing, as long as it is not known what the answer is.
     #[cfg(any(feature = "client", feature = "stream"))]
-    pub(crate) fn of_next(&mut self, bytes: &[u8]) -> (Wire, Framing) {
-        self.look(bytes);
-        self.of
+    pub(crate) fn of_next<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], Wire, Framing) {
+        let bytes = self.behind_lead(bytes);
+        let (wire, framing) = self.of;
+        (bytes, wire, framing)
     }
 
-    /// Servers and gateways send events as `application/json`. No JSON begins with what an event begins with: `data`, `event`, `id`,
-    /// `retry`, a colon.
-    fn look(&mut self, bytes: &[u8]) {
+    /// What is behind all that a JSON answer may have before its first byte, however that is cut. That byte says whether it is one:
+    /// servers and gateways send events as `application/json`, and no JSON begins with what an event begins with: `data`, `event`,
+    /// `id`, `retry`, a colon.
+    #[inline]
+    fn behind_lead<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         if !matches!(self.reader, Reader::Json) || !self.document.is_new() {
-            return;
+            return bytes;
         }
-        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-        if matches!(first, Some(b'd' | b'e' | b'i' | b'r' | b':')) {
+        self.has_begun |= !bytes.is_empty();
+        let bytes = behind_bom(&mut self.bom, bytes);
+        let lead = { bytes.iter() }.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        let bytes = bytes.get(lead.count()..).unwrap_or_default();
+        if let Some(b'd' | b'e' | b'i' | b'r' | b':') = bytes.first() {
             self.reader = Reader::Text(Shape::new(), Text::Events(Events::new()));
             self.of.1 = Framing::EventStream;
         }
+        bytes
     }
 
     #[inline(never)]
     fn feed_rest(&mut self, bytes: &[u8], from: usize, sink: &mut impl ResponseSink) {
-        self.look(bytes);
         self.has_begun = true;
-        let bytes = bytes.get(from..).unwrap_or_default();
+        let bytes = self.behind_lead(bytes.get(from..).unwrap_or_default());
         let document = &mut self.document;
         match &mut self.reader {
-            Reader::Json => document.feed(behind_bom(&mut self.bom, bytes), sink),
+            Reader::Json => document.feed(bytes, sink),
             Reader::Text(shape, Text::Events(events)) => events.feed(bytes, shape, document, sink),
             Reader::Text(shape, Text::Lines(lines)) => {
                 let bytes = behind_bom(&mut self.bom, bytes);

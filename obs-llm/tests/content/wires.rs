@@ -123,6 +123,22 @@ fn a_streamed_chat_of_openai() {
 }
 
 #[test]
+fn a_streamed_chat_that_is_sent_as_json_behind_a_mark() {
+    let delta = |text| json!({"choices": [{"index": 0, "delta": {"content": text}}]});
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    check(&Case {
+        url: "https://api.openai.com/v1/chat/completions",
+        request: json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "Hi"}]}),
+        kind: "application/json",
+        answer: String::from("\u{feff}\r\n") + &events(&[delta("he"), delta("llo"), end]),
+        input: json!([text("user", "Hi")]),
+        output: json!([{"role": "assistant", "finish_reason": "stop", "parts": [{"type": "text", "content": "hello"}]}]),
+        system: Value::Null,
+        tools: Value::Null,
+    });
+}
+
+#[test]
 fn a_chat_of_openai_that_is_not_streamed() {
     check(&Case {
         url: "https://api.openai.com/v1/chat/completions",

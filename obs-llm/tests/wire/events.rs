@@ -103,6 +103,25 @@ fn a_byte_order_mark_before_json_is_none_of_it() {
 }
 
 #[test]
+fn events_sent_as_json_are_known_by_the_first_byte_of_what_they_say() {
+    for lead in ["", "\n", " \t\r\n ", "\u{feff}", "\u{feff}\n "] {
+        for begins in ["", "id: 7\r\n", ": hello\n\n"] {
+            let events = format!("{lead}{begins}data: {A}\r\n\r\ndata: [DONE]\n\n");
+            check(Framing::Json, events, &["content Text", "complete"]);
+        }
+        let json = format!("{lead}{A}");
+        check(Framing::Json, json, &["content Text", "complete"]);
+    }
+    // A form feed is no white space of JSON, and half a mark is none.
+    check(Framing::Json, "\u{c}data: {}\n\n", &["malformed Json"]);
+    let half = [b"\xef\xbb", A.as_bytes()].concat();
+    check(Framing::Json, half, &["content Text", "complete"]);
+    let half = format!("data: {A}\n\n");
+    let half = [b"\xef", half.as_bytes()].concat();
+    check(Framing::Json, half, &["content Text"]);
+}
+
+#[test]
 fn the_last_word_completes_the_answer_once() {
     events("data: [DONE]\n\n", &["complete"]);
     events("data:[DONE]", &["complete"]);
