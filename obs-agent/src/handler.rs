@@ -150,13 +150,14 @@ impl State {
 
     /// Takes it out, if it is of this type.
     pub fn take<T: 'static>(&mut self) -> Option<Box<T>> {
-        match self.value().take()?.downcast() {
-            Ok(value) => Some(value),
-            Err(other) => {
-                *self.value() = Some(other);
-                None
-            }
-        }
+        let value = self.value();
+        value.as_deref()?.downcast_ref::<T>()?;
+        value.take()?.downcast().ok()
+    }
+
+    /// There is nothing any more.
+    pub(crate) fn clear(&mut self) {
+        *self.value() = None;
     }
 
     /// Whether there is nothing, or it was taken out.

@@ -106,27 +106,35 @@ impl Handlers {
     /// A run begins.
     pub fn start(&self, info: RunInfo<'_>, parent: RunParent<'_>, input: &Input<'_>) -> Run {
         self.begin(&info, parent, |handler, starting, _| {
-            (handler.on_start(starting, input), None)
+            handler.on_start(starting, input)
         })
-        .0
     }
 
     /// A run begins whose input comes in pieces. Who passes them on tells the taps.
     pub fn start_streamed(&self, info: RunInfo<'_>, parent: RunParent<'_>) -> (Run, InputTaps) {
-        self.begin(&info, parent, |handler, starting, wants| {
-            match wants.has(Timings::STREAM_INPUT) {
-                true => handler.on_start_with_stream_input(starting),
-                false => (handler.on_start(starting, &Input::Streamed), None),
+        let mut taps = InputTaps {
+            taps: SmallVec::new(),
+            panics: None,
+        };
+        let run = self.begin(&info, parent, |handler, starting, wants| {
+            if !wants.has(Timings::STREAM_INPUT) {
+                return handler.on_start(starting, &Input::Streamed);
             }
-        })
+            let (state, tap) = handler.on_start_with_stream_input(starting);
+            if let Some(tap) = tap {
+                taps.add(tap, &self.0.panics);
+            }
+            state
+        });
+        (run, taps)
     }
 
     fn begin(
         &self,
         info: &RunInfo<'_>,
         parent: RunParent<'_>,
-        tell: impl Fn(&dyn Handler, &mut Starting<'_>, Timings) -> (State, Option<Box<dyn InputTap>>),
-    ) -> (Run, InputTaps) {
+        mut tell: impl FnMut(&dyn Handler, &mut Starting<'_>, Timings) -> State,
+    ) -> Run {
         let ambient;
         let mut is_ambient = false;
         let mut remote = None;
@@ -145,10 +153,6 @@ impl Handlers {
         if let Some(parent) = parent {
             parent.has_within(info);
         }
-        let mut taps = InputTaps {
-            taps: SmallVec::new(),
-            panics: None,
-        };
         let mut slots = Slots::new();
         for (index, handler) in self.0.handlers.iter().enumerate() {
             let wants = self.told(|| handler.needed(info)).unwrap_or(Timings::NONE);
@@ -162,14 +166,10 @@ impl Handlers {
         }
         if slots.is_empty() {
             // Nobody's: what is within it is within what is around it.
-            let reference = parent.cloned();
-            return (
-                Run {
-                    told: None,
-                    reference,
-                },
-                taps,
-            );
+            return Run {
+                told: None,
+                reference: parent.cloned(),
+            };
         }
         let mut starting = Starting {
             info,
@@ -190,12 +190,7 @@ impl Handlers {
                 continue;
             }
             match self.told(|| tell(&**handler, &mut starting, slot.wants)) {
-                Some((state, tap)) => {
-                    slot.state = state;
-                    if let Some(tap) = tap {
-                        taps.add(tap, &self.0.panics);
-                    }
-                }
+                Some(state) => slot.state = state,
                 None => {
                     slot.wants = Timings::NONE;
                     starting.unmake();
@@ -203,16 +198,13 @@ impl Handlers {
             }
         }
         starting.inherit();
-        let reference = RunRef::new(starting);
-        let told = Told {
-            handlers: self.clone(),
-            slots,
-        };
-        let run = Run {
-            told: Some(told),
-            reference: Some(reference),
-        };
-        (run, taps)
+        Run {
+            reference: Some(RunRef::new(starting)),
+            told: Some(Told {
+                handlers: self.clone(),
+                slots,
+            }),
+        }
     }
 
     /// What a handler does must not unwind into what is observed.
@@ -338,17 +330,17 @@ impl Run {
     }
 
     fn last(&mut self, timing: Timings, tell: impl Fn(&dyn Handler, &RunRef, &mut State)) {
-        let (Some(mut told), Some(run)) = (self.told.take(), &self.reference) else {
+        let (Some(told), Some(run)) = (&mut self.told, &self.reference) else {
             return;
         };
         told.each(timing, run, tell);
-        let Told { handlers, slots } = told;
         // What they remember is theirs, and may do anything when it goes.
-        for mut slot in slots {
+        for slot in &mut told.slots {
             if !slot.state.is_none() {
-                handlers.told(|| drop(slot.state));
+                told.handlers.told(|| slot.state.clear());
             }
         }
+        self.told = None;
     }
 }
 

@@ -263,17 +263,18 @@ impl<'a> Starting<'a> {
 
     fn made(&mut self) -> &mut Made {
         let handler = self.handler;
-        let at = { self.operations.iter() }.position(|made| made.handler == handler);
-        let at = at.unwrap_or_else(|| {
+        // Handlers are told one after another: what this one made is the last of all.
+        let is_there = { self.operations.last() }.is_some_and(|made| made.handler == handler);
+        if !is_there {
             self.operations.push(Made {
                 handler,
                 operation: None,
                 is_own: false,
                 kept: None,
             });
-            self.operations.len() - 1
-        });
-        &mut self.operations[at]
+        }
+        let last = self.operations.len() - 1;
+        &mut self.operations[last]
     }
 
     /// The handler that was told last panicked: what it made has ended with it.
@@ -326,7 +327,9 @@ impl RunRef {
     pub(crate) fn new(starting: Starting<'_>) -> Self {
         let Starting { info, parent, .. } = starting;
         let mut names = SmallVec::from_slice(info.name.as_bytes());
-        names.extend_from_slice(info.kind.as_bytes());
+        if !info.kind.is_empty() {
+            names.extend_from_slice(info.kind.as_bytes());
+        }
         Self(Arc::new(Shared {
             id: starting.id,
             parent: parent.map(Self::id),

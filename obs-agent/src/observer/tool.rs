@@ -33,13 +33,11 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     if let Some(agent) = agent.filter(|agent| !agent.name.is_empty()) {
         active.set(gen_ai::AGENT_NAME, &*agent.name);
     }
-    for (key, text) in [
-        (gen_ai::TOOL_CALL_ID, input.call_id),
-        (gen_ai::TOOL_DESCRIPTION, input.description),
-    ] {
-        if let Some(text) = text {
-            active.set(key, text);
-        }
+    if let Some(id) = input.call_id {
+        active.set(gen_ai::TOOL_CALL_ID, id);
+    }
+    if let Some(description) = input.description {
+        active.set(gen_ai::TOOL_DESCRIPTION, description);
     }
     shared.tell_input(&mut active, told);
     State::new(Work::new(operation, What::Other))
