@@ -4,6 +4,7 @@ use crate::failure::RunError;
 use crate::input::Input;
 use crate::output::{Item, Output};
 use crate::run::{RunInfo, RunRef, Starting};
+use obs_core::Operation;
 use std::any::Any;
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
@@ -127,47 +128,77 @@ impl fmt::Debug for Timings {
 #[derive(Default)]
 pub struct State(
     /// Never locked: whoever has the run alone has this. A reference to a run can be held across an `await`, though.
-    Mutex<Option<Box<dyn Any + Send>>>,
+    Mutex<Kept>,
 );
+
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    /// What most runs are to the handler that emits, which is on the heap already.
+    Operation(Operation),
+    Any(Box<dyn Any + Send>),
+}
 
 impl State {
     /// Nothing.
     pub const fn none() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::new(Kept::Nothing))
     }
 
     /// This.
     pub fn new<T: Send + 'static>(value: T) -> Self {
-        Self(Mutex::new(Some(Box::new(value))))
+        Self(Mutex::new(Kept::Any(Box::new(value))))
+    }
+
+    pub(crate) const fn of(operation: Operation) -> Self {
+        Self(Mutex::new(Kept::Operation(operation)))
     }
 
     /// It, if it is of this type.
     #[inline]
     pub fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
-        let value = self.value().as_deref_mut();
-        value.and_then(|value| value.downcast_mut())
+        match self.kept() {
+            Kept::Any(value) => value.downcast_mut(),
+            _ => None,
+        }
     }
 
     /// Takes it out, if it is of this type.
+    #[inline]
     pub fn take<T: 'static>(&mut self) -> Option<Box<T>> {
-        let value = self.value();
-        value.as_deref()?.downcast_ref::<T>()?;
-        value.take()?.downcast().ok()
+        self.get_mut::<T>()?;
+        match std::mem::take(self.kept()) {
+            Kept::Any(value) => value.downcast().ok(),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_operation(&mut self) -> Option<Operation> {
+        match self.kept() {
+            Kept::Operation(operation) => {
+                let operation = std::mem::replace(operation, Operation::disabled());
+                *self.kept() = Kept::Nothing;
+                Some(operation)
+            }
+            _ => None,
+        }
     }
 
     /// There is nothing any more.
     pub(crate) fn clear(&mut self) {
-        *self.value() = None;
+        *self.kept() = Kept::Nothing;
     }
 
     /// Whether there is nothing, or it was taken out.
     #[inline]
     pub(crate) fn is_none(&mut self) -> bool {
-        self.value().is_none()
+        matches!(self.kept(), Kept::Nothing)
     }
 
     #[inline]
-    fn value(&mut self) -> &mut Option<Box<dyn Any + Send>> {
+    fn kept(&mut self) -> &mut Kept {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }

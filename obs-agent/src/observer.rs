@@ -217,10 +217,10 @@ impl Handler for AgentObserver {
         if let Output::ToldWithin = output {
             return self.end_as_node(&run.info(), state);
         }
-        if let Some(call) = state.take::<Call>() {
-            call.end(output);
-        } else if let Some(work) = state.take::<Work>() {
+        if let Some(work) = Work::of(state) {
             work.end(self.shared(), output);
+        } else if let Some(call) = state.take::<Call>() {
+            call.end(output);
         } else if let Some(message) = state.take::<Message>() {
             message.end(self.shared(), output);
         }
@@ -229,7 +229,7 @@ impl Handler for AgentObserver {
     fn on_error(&self, _: &RunRef, state: &mut State, error: &RunError<'_>) {
         if let Some(call) = state.take::<Call>() {
             call.fail(error);
-        } else if let Some(work) = state.take::<Work>() {
+        } else if let Some(work) = Work::of(state) {
             work.fail(error);
         } else if let Some(message) = state.take::<Message>() {
             message.fail(self.shared(), error);
@@ -254,7 +254,7 @@ impl AgentObserver {
     fn end_as_node(&self, info: &RunInfo<'_>, state: &mut State) {
         if let Some(call) = state.take::<Call>() {
             call.end_as_node(self.shared(), info);
-        } else if let Some(work) = state.take::<Work>() {
+        } else if let Some(work) = Work::of(state) {
             work.end_as_node(self.shared(), info);
         }
     }

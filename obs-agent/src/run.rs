@@ -242,14 +242,32 @@ impl<'a> Starting<'a> {
     /// What this handler makes of the run is this operation: what is [polled in the run](RunRef::wrap) is within it, and so are the
     /// runs within the run.
     pub fn set_operation(&mut self, operation: OpRef) {
-        let made = self.made();
-        made.operation = Some(operation);
-        made.is_own = true;
+        let handler = self.handler;
+        let (operation, is_own) = (Some(operation), true);
+        match self.made() {
+            Some(made) => (made.operation, made.is_own) = (operation, is_own),
+            None => self.operations.push(Made {
+                handler,
+                operation,
+                is_own,
+                kept: None,
+            }),
+        }
     }
 
     /// What this handler keeps of the run for the runs within it, however deep, until one of those keeps something else.
     pub fn keep<T: Any + Send + Sync>(&mut self, kept: Arc<T>) {
-        self.made().kept = Some(kept);
+        let handler = self.handler;
+        let kept: Option<Arc<dyn Any + Send + Sync>> = Some(kept);
+        match self.made() {
+            Some(made) => made.kept = kept,
+            None => self.operations.push(Made {
+                handler,
+                operation: None,
+                is_own: false,
+                kept,
+            }),
+        }
     }
 
     /// What this handler [kept](Self::keep) of the runs around it, if it is of this type.
@@ -261,20 +279,10 @@ impl<'a> Starting<'a> {
             .downcast_ref()
     }
 
-    fn made(&mut self) -> &mut Made {
-        let handler = self.handler;
-        // Handlers are told one after another: what this one made is the last of all.
-        let is_there = { self.operations.last() }.is_some_and(|made| made.handler == handler);
-        if !is_there {
-            self.operations.push(Made {
-                handler,
-                operation: None,
-                is_own: false,
-                kept: None,
-            });
-        }
-        let last = self.operations.len() - 1;
-        &mut self.operations[last]
+    /// What this handler made so far. Handlers are told one after another, so it is the last of all.
+    fn made(&mut self) -> Option<&mut Made> {
+        let last = self.operations.last_mut();
+        last.filter(|made| made.handler == self.handler)
     }
 
     /// The handler that was told last panicked: what it made has ended with it.

@@ -85,7 +85,7 @@ pub(super) fn start(shared: &'static Shared, run: &mut Starting<'_>, input: &Inp
     let asked = describe(shared, &mut active, &input);
     shared.tell_input(&mut active, told);
     let scope = Some(scope).filter(|_| asked == Asked::Here);
-    State::new(Work::new(operation, What::Agent(asked, scope)))
+    Work::new(operation, What::Agent(asked, scope)).into_state()
 }
 
 /// What it does is done for its conversation, whoever records it.
@@ -185,5 +185,5 @@ pub(super) fn plan(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -
         active.set(gen_ai::REQUEST_MODEL, model);
     }
     shared.tell_input(&mut active, input);
-    State::new(Work::new(operation, What::Agent(Asked::Here, None)))
+    Work::new(operation, What::Agent(Asked::Here, None)).into_state()
 }

@@ -5,6 +5,7 @@ use super::agent::{AgentScope, Asked};
 use super::place::count;
 use crate::descriptor::{INFERENCES, NODE_KIND, NODE_NAME, TOOLS, error_type};
 use crate::failure::{RunEnd, RunError};
+use crate::handler::State;
 use crate::output::Output;
 use crate::run::RunInfo;
 use obs_core::semconv::{gen_ai, obs};
@@ -38,6 +39,21 @@ impl Work {
             operation,
             beneath: Operation::disabled(),
             what,
+        }
+    }
+
+    /// What its run remembers of it: mostly the operation, and nothing else.
+    pub(super) fn into_state(self) -> State {
+        match self.what {
+            What::Other if !self.beneath.is_recording() => State::of(self.operation),
+            _ => State::new(self),
+        }
+    }
+
+    pub(super) fn of(state: &mut State) -> Option<Self> {
+        match state.take_operation() {
+            Some(operation) => Some(Self::new(operation, What::Other)),
+            None => state.take::<Self>().map(|work| *work),
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
         let kind = shared.kinds.db;
         let operation = shared.begin(run, kind, Labels::NONE, (db::SYSTEM, store));
         return question(operation, &input).map_or_else(State::none, |operation| {
-            State::new(Work::new(operation, What::Store))
+            Work::new(operation, What::Store).into_state()
         });
     }
     let labels = Labels::NONE.with(OPERATION, LabelId::closed(0));
@@ -61,7 +61,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
             work.beneath = beneath;
         }
     }
-    State::new(work)
+    work.into_state()
 }
 
 /// What the span of a question to a store says.
@@ -109,7 +109,7 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
     }
     name(run, &mut active);
     shared.tell_input(&mut active, told);
-    State::new(Work::new(operation, What::Memory))
+    Work::new(operation, What::Memory).into_state()
 }
 
 /// What the conventions have no label for: the name of the node.

@@ -19,7 +19,7 @@ pub(super) fn workflow(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_
     };
     active.set_static(gen_ai::OPERATION_NAME, INVOKE_WORKFLOW_OPERATION);
     shared.tell_input(&mut active, input);
-    State::new(Work::new(operation, What::Other))
+    Work::new(operation, What::Other).into_state()
 }
 
 pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) -> State {
@@ -48,5 +48,5 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         _ => {}
     }
     shared.tell_input(&mut active, input);
-    State::new(Work::new(operation, What::Other))
+    Work::new(operation, What::Other).into_state()
 }

@@ -2,7 +2,6 @@
 
 use super::Shared;
 use super::agent::AgentScope;
-use super::end::{What, Work};
 use crate::descriptor::{EXECUTE_TOOL_OPERATION, NAME, TOOL_TYPE, TOOL_TYPES};
 use crate::handler::State;
 use crate::input::{Input, ToolInput};
@@ -40,5 +39,5 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         active.set(gen_ai::TOOL_DESCRIPTION, description);
     }
     shared.tell_input(&mut active, told);
-    State::new(Work::new(operation, What::Other))
+    State::of(operation)
 }
