@@ -47,6 +47,15 @@ struct Inner {
     panics: Arc<AtomicU64>,
 }
 
+impl Drop for Inner {
+    /// The last to hold a handler may be a run, in the middle of somebody's work.
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            contain(&self.panics, || drop(handler));
+        }
+    }
+}
+
 static GLOBAL: Mutex<Vec<Arc<dyn Handler>>> = Mutex::new(Vec::new());
 
 /// Adds a handler that each [`Handlers::global`] of the process has from then on. For set-up: sets that are there stay as they are.
@@ -160,7 +169,8 @@ impl Handlers {
                 });
             }
         }
-        if slots.is_empty() {
+        let first = slots.first();
+        let Some(first) = first.and_then(|slot| self.0.handlers.get(slot.handler)) else {
             // Nobody's: what is within it is within what is around it.
             let reference = parent.cloned();
             return (
@@ -170,7 +180,7 @@ impl Handlers {
                 },
                 taps,
             );
-        }
+        };
         let mut starting = Starting {
             info,
             id: info.id.unwrap_or_else(RunId::next),
@@ -179,13 +189,13 @@ impl Handlers {
             is_ambient,
             step: parent.map_or(0, RunRef::step_within),
             operations: Operations::new(),
-            handler: 0,
+            handler: first,
         };
         for slot in &mut slots {
             let Some(handler) = self.0.handlers.get(slot.handler) else {
                 continue;
             };
-            starting.handler = identity(handler);
+            starting.handler = handler;
             if !slot.wants.has(Timings::START) && !slot.wants.has(Timings::STREAM_INPUT) {
                 continue;
             }
@@ -219,11 +229,6 @@ impl Handlers {
     fn told<R>(&self, tell: impl FnOnce() -> R) -> Option<R> {
         contain(&self.0.panics, tell)
     }
-}
-
-/// Which handler it is, whatever set it is in.
-fn identity(handler: &Arc<dyn Handler>) -> usize {
-    Arc::as_ptr(handler).cast::<()>() as usize
 }
 
 impl fmt::Debug for Handlers {
@@ -424,9 +429,23 @@ impl InputTaps {
         let Self { taps, panics } = self;
         if let Some(panics) = panics {
             // One that panics has had enough.
-            taps.retain(|tap| contain(panics, || tap.item(item)).is_some());
+            taps.retain(|tap| {
+                let goes_on = contain(panics, || tap.item(item)).is_some();
+                if !goes_on {
+                    let tap = std::mem::replace(tap, Box::new(Gone));
+                    contain(panics, || drop(tap));
+                }
+                goes_on
+            });
         }
     }
+}
+
+/// Where a tap was.
+struct Gone;
+
+impl InputTap for Gone {
+    fn item(&mut self, _: &Item<'_>) {}
 }
 
 impl fmt::Debug for InputTaps {

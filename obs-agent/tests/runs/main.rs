@@ -1,6 +1,8 @@
 //! Runs and their handlers, through the public interface alone.
 
+mod contained;
 mod endings;
+mod kept;
 mod order;
 mod parents;
 mod recorded;
