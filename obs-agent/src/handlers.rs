@@ -114,7 +114,7 @@ impl Handlers {
 
     /// A run begins.
     pub fn start(&self, info: RunInfo<'_>, parent: RunParent<'_>, input: &Input<'_>) -> Run {
-        self.begin(&info, parent, |handler, starting, _| {
+        self.begin(&info, parent, false, |handler, starting, _| {
             (handler.on_start(starting, input), None)
         })
         .0
@@ -122,11 +122,11 @@ impl Handlers {
 
     /// A run begins whose input comes in pieces. Who passes them on tells the taps.
     pub fn start_streamed(&self, info: RunInfo<'_>, parent: RunParent<'_>) -> (Run, InputTaps) {
-        self.begin(&info, parent, |handler, starting, wants| {
-            match wants.has(Timings::STREAM_INPUT) {
-                true => handler.on_start_with_stream_input(starting),
-                false => (handler.on_start(starting, &Input::Streamed), None),
-            }
+        self.begin(&info, parent, true, |handler, starting, wants| match wants
+            .has(Timings::STREAM_INPUT)
+        {
+            true => handler.on_start_with_stream_input(starting),
+            false => (handler.on_start(starting, &Input::Streamed), None),
         })
     }
 
@@ -134,6 +134,7 @@ impl Handlers {
         &self,
         info: &RunInfo<'_>,
         parent: RunParent<'_>,
+        is_streamed: bool,
         tell: impl Fn(&dyn Handler, &mut Starting<'_>, Timings) -> (State, Option<Box<dyn InputTap>>),
     ) -> (Run, InputTaps) {
         let ambient;
@@ -151,9 +152,6 @@ impl Handlers {
                 ambient.as_ref()
             }
         };
-        if let Some(parent) = parent {
-            parent.has_within(info);
-        }
         let mut taps = InputTaps {
             taps: SmallVec::new(),
             panics: None,
@@ -181,6 +179,9 @@ impl Handlers {
                 taps,
             );
         };
+        if let Some(parent) = parent {
+            parent.has_within(info);
+        }
         let mut starting = Starting {
             info,
             id: info.id.unwrap_or_else(RunId::next),
@@ -196,7 +197,8 @@ impl Handlers {
                 continue;
             };
             starting.handler = handler;
-            if !slot.wants.has(Timings::START) && !slot.wants.has(Timings::STREAM_INPUT) {
+            let wants_streams = is_streamed && slot.wants.has(Timings::STREAM_INPUT);
+            if !wants_streams && !slot.wants.has(Timings::START) {
                 continue;
             }
             match self.told(|| tell(&**handler, &mut starting, slot.wants)) {

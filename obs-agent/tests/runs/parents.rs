@@ -86,6 +86,20 @@ fn what_is_within_a_run_that_nobody_wants_is_within_the_run_around_it() {
     assert_eq!(reference(&inner).parent(), Some(reference(&outer).id()));
 }
 
+/// A call that is told at second hand is told by nobody else where nobody wants to be told of it.
+#[test]
+fn what_nobody_is_told_is_not_told_within() {
+    let info = RunInfo::new(Component::Model, "").with_second_hand();
+    let model = Input::Model(Default::default());
+    let outer = handlers().start(info, RunParent::Root, &model);
+    let info = RunInfo::new(Component::Model, "");
+    let nobody = Handlers::new();
+    drop(nobody.start(info, outer.as_parent(), &model));
+    assert!(!reference(&outer).is_told_within());
+    drop(handlers().start(info, outer.as_parent(), &model));
+    assert!(reference(&outer).is_told_within());
+}
+
 /// For work that is given to a runtime, and holds a reference to its run while it waits.
 #[test]
 fn a_run_can_be_lent_across_an_await() {
