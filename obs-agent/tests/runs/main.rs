@@ -2,6 +2,7 @@
 
 mod contained;
 mod endings;
+mod inputs;
 mod kept;
 mod order;
 mod parents;
