@@ -2,6 +2,7 @@
 
 mod contained;
 mod endings;
+mod everywhere;
 mod inputs;
 mod kept;
 mod order;
