@@ -1,5 +1,6 @@
 //! Runs and their handlers, through the public interface alone.
 
+mod branches;
 mod contained;
 mod endings;
 mod everywhere;
