@@ -139,6 +139,45 @@ fn what_it_throws_may_throw_when_it_goes_and_that_too() {
     check(|| panic_any(Again(7)));
 }
 
+/// Whoever cannot say what it wants is told nothing.
+#[test]
+fn one_that_panics_as_it_is_asked_what_it_wants_is_told_nothing() {
+    struct Asked(Log);
+    impl Handler for Asked {
+        fn needed(&self, _: &RunInfo<'_>) -> Timings {
+            panic!("as the test wants");
+        }
+        fn on_start(&self, _: &mut Starting<'_>, _: &Input<'_>) -> State {
+            self.0.push("start".to_owned());
+            State::none()
+        }
+        fn on_end(&self, _: &RunRef, _: &mut State, _: &Output<'_>) {
+            self.0.push("end".to_owned());
+        }
+        fn on_error(&self, _: &RunRef, _: &mut State, _: &RunError<'_>) {
+            self.0.push("error".to_owned());
+        }
+    }
+    let log = Log::default();
+    let handlers = Handlers::new().with(Asked(log.clone()));
+    all_timings(&handlers);
+    assert!(!start(&handlers).is_told());
+    assert_eq!(log.take(), <[&str; 0]>::default());
+}
+
+/// How often one panicked is known of a set and of all that were made of it, in each of them.
+#[test]
+fn panics_are_counted_together_with_those_of_sets_that_were_made_of_one() {
+    let all = Handlers::new().with(Throws("end", || panic!("as the test wants")));
+    let once = all
+        .clone()
+        .with(Throws("end", || panic!("as the test wants")));
+    start(&once).end(&Output::Streamed);
+    start(&all).end(&Output::Streamed);
+    assert_eq!((all.panics(), once.panics()), (3, 3));
+    assert_eq!(Handlers::new().panics(), 0);
+}
+
 /// Of this run it is told nothing more, and of the next one as if nothing had been.
 #[test]
 fn one_that_panicked_in_a_stream_is_told_no_more_of_it() {
@@ -318,6 +357,10 @@ fn a_tap_may_panic_at_a_piece_and_when_it_goes() {
         }
         std::mem::drop(taps);
         assert_eq!(log.take(), ["a: input is over", "b: input is over"]);
+        let alone = Handlers::new().with(Taps { item, drop });
+        let (_run, mut taps) = alone.start_streamed(ECHO, RunParent::Root);
+        taps.item(&piece("x"));
+        assert_eq!(taps.is_empty(), item);
         run.end(&Output::Streamed);
         let panics = u64::from(item) + u64::from(drop);
         assert_eq!(handlers.panics(), panics, "{item} {drop}");

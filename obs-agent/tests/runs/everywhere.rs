@@ -329,6 +329,40 @@ fn its_thread_ends() {
     }
 }
 
+/// What begins as the thread ends, by what the thread had of its own, ends as well.
+#[test]
+fn it_begins_as_its_thread_ends() {
+    struct Last(Handlers);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let info = RunInfo::new(Component::Tool, "weather");
+            let input = Input::Tool(Default::default());
+            let run = self.0.start(info, RunParent::Current, &input);
+            run.in_scope(|| {
+                let within = RunInfo::new(Component::Lambda, "within");
+                let run = Handlers::new().start(within, RunParent::Current, &Input::Streamed);
+                assert!(run.reference().is_some(), "it is within the tool");
+            });
+            run.end(&Output::Tool(Default::default()));
+        }
+    }
+    thread_local! {
+        static ENDS: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    let seen = Seen::new();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            ENDS.set(Some(Last(seen.handlers.clone())));
+            // What others have of this thread is made later, and so it goes first.
+            let other = Seen::new();
+            other.start().end(&Output::Tool(Default::default()));
+            other.check(End::Answered, "before");
+        });
+        thread.join().unwrap();
+    });
+    seen.check(End::Answered, "as its thread ends");
+}
+
 /// Somebody knows how long calls of models may take, and says so of each. The handler beside it knows nothing of that.
 #[test]
 fn a_models_call_dropped_after_a_deadline_that_it_has_timed_out() {

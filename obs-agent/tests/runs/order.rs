@@ -49,6 +49,7 @@ fn global_ones_are_around_all_others_and_do_not_change_what_is_there() {
     let log = Log::default();
     let before = Handlers::global();
     append_global(log.handler("global"));
+    append_global(log.handler("second"));
     run(&before);
     assert_eq!(log.take(), <[&str; 0]>::default());
     run(&Handlers::global().with(log.handler("own")));
@@ -56,8 +57,10 @@ fn global_ones_are_around_all_others_and_do_not_change_what_is_there() {
         log.take(),
         [
             "global: start weather",
+            "second: start weather",
             "own: start weather",
             "own: end weather after 0",
+            "second: end weather after 0",
             "global: end weather after 0",
         ]
     );
