@@ -144,9 +144,10 @@ pin_project! {
         /// What the future's destructors do is the run's, too.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let restore = this.run.as_ref().map(Restore::enter);
-            this.future.set(None);
-            drop(restore);
+            match this.run {
+                Some(run) => scope(run, || this.future.set(None)),
+                None => this.future.set(None),
+            }
         }
     }
 }

@@ -47,6 +47,15 @@ struct Inner {
     panics: Arc<AtomicU64>,
 }
 
+impl Drop for Inner {
+    /// The last to hold a handler may be a run, in the middle of somebody's work.
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            contain(&self.panics, || drop(handler));
+        }
+    }
+}
+
 static GLOBAL: Mutex<Vec<Arc<dyn Handler>>> = Mutex::new(Vec::new());
 
 /// Adds a handler that each [`Handlers::global`] of the process has from then on. For set-up: sets that are there stay as they are.
@@ -105,7 +114,7 @@ impl Handlers {
 
     /// A run begins.
     pub fn start(&self, info: RunInfo<'_>, parent: RunParent<'_>, input: &Input<'_>) -> Run {
-        self.begin(&info, parent, |handler, starting, _| {
+        self.begin(&info, parent, false, |handler, starting, _| {
             handler.on_start(starting, input)
         })
     }
@@ -116,7 +125,7 @@ impl Handlers {
             taps: SmallVec::new(),
             panics: None,
         };
-        let run = self.begin(&info, parent, |handler, starting, wants| {
+        let run = self.begin(&info, parent, true, |handler, starting, wants| {
             if !wants.has(Timings::STREAM_INPUT) {
                 return handler.on_start(starting, &Input::Streamed);
             }
@@ -133,6 +142,7 @@ impl Handlers {
         &self,
         info: &RunInfo<'_>,
         parent: RunParent<'_>,
+        is_streamed: bool,
         mut tell: impl FnMut(&dyn Handler, &mut Starting<'_>, Timings) -> State,
     ) -> Run {
         let ambient;
@@ -150,9 +160,6 @@ impl Handlers {
                 ambient.as_ref()
             }
         };
-        if let Some(parent) = parent {
-            parent.has_within(info);
-        }
         let mut slots = Slots::new();
         for (index, handler) in self.0.handlers.iter().enumerate() {
             let wants = self.told(|| handler.needed(info)).unwrap_or(Timings::NONE);
@@ -164,12 +171,16 @@ impl Handlers {
                 });
             }
         }
-        if slots.is_empty() {
+        let first = slots.first();
+        let Some(first) = first.and_then(|slot| self.0.handlers.get(slot.handler)) else {
             // Nobody's: what is within it is within what is around it.
             return Run {
                 told: None,
                 reference: parent.cloned(),
             };
+        };
+        if let Some(parent) = parent {
+            parent.has_within(info);
         }
         let mut starting = Starting {
             info,
@@ -179,14 +190,15 @@ impl Handlers {
             is_ambient,
             step: parent.map_or(0, RunRef::step_within),
             operations: Operations::new(),
-            handler: 0,
+            handler: first,
         };
         for slot in &mut slots {
             let Some(handler) = self.0.handlers.get(slot.handler) else {
                 continue;
             };
-            starting.handler = identity(handler);
-            if !slot.wants.has(Timings::START) && !slot.wants.has(Timings::STREAM_INPUT) {
+            starting.handler = handler;
+            let wants_streams = is_streamed && slot.wants.has(Timings::STREAM_INPUT);
+            if !wants_streams && !slot.wants.has(Timings::START) {
                 continue;
             }
             match self.told(|| tell(&**handler, &mut starting, slot.wants)) {
@@ -211,11 +223,6 @@ impl Handlers {
     fn told<R>(&self, tell: impl FnOnce() -> R) -> Option<R> {
         contain(&self.0.panics, tell)
     }
-}
-
-/// Which handler it is, whatever set it is in.
-fn identity(handler: &Arc<dyn Handler>) -> usize {
-    Arc::as_ptr(handler).cast::<()>() as usize
 }
 
 impl fmt::Debug for Handlers {
@@ -416,9 +423,23 @@ impl InputTaps {
         let Self { taps, panics } = self;
         if let Some(panics) = panics {
             // One that panics has had enough.
-            taps.retain(|tap| contain(panics, || tap.item(item)).is_some());
+            taps.retain(|tap| {
+                let goes_on = contain(panics, || tap.item(item)).is_some();
+                if !goes_on {
+                    let tap = std::mem::replace(tap, Box::new(Gone));
+                    contain(panics, || drop(tap));
+                }
+                goes_on
+            });
         }
     }
+}
+
+/// Where a tap was.
+struct Gone;
+
+impl InputTap for Gone {
+    fn item(&mut self, _: &Item<'_>) {}
 }
 
 impl fmt::Debug for InputTaps {

@@ -165,7 +165,7 @@
 //! | an answer of MCP that says `isError` | failed | `tool_error` |
 //! | [`Run::fail`] with an error that failed, or an item that [fails](Tap::fail) | failed | its kind if it is of the closed list, a status of three digits, a code of JSON-RPC; of models as obs-llm has it; else `_OTHER` |
 //! | it is dropped, or its stream is | cancelled | `cancelled`; of a model whose every choice has its reason, none: whoever drops it has it all |
-//! | the same after its deadline, or a failure that says so | timed out | `timeout` |
+//! | a failure that [says so](RunError::timed_out); a model's call dropped after the [deadline](obs_core::Active::set_deadline) it was given | timed out | `timeout` |
 //! | what is polled in it panics | panicked | `panic` |
 //!
 //! # Nothing twice

@@ -1,7 +1,9 @@
 //! What a run is called, and where it stands among others.
 
 use crate::component::Component;
+use crate::contain::Kept;
 use crate::current;
+use crate::handler::Handler;
 use obs_core::otel::KeyValue;
 use obs_core::otel::trace::SpanContext;
 use obs_core::propagation::Remote;
@@ -12,8 +14,8 @@ use obs_core::{OpRef, Parent};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The id of a run. Those that are made here are of this process; a framework that has its own brings them along.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,16 +144,31 @@ pub(crate) type Operations = SmallVec<[Made; 1]>;
 /// What one handler has of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
-    handler: usize,
+    /// Whose it is, by where that stands: nobody else stands there as long as this is here.
+    handler: Weak<dyn Handler>,
     /// Its operation, or where it makes none the one around it.
     operation: Option<OpRef>,
     is_own: bool,
     /// What it keeps of it, or of what is around it.
-    kept: Option<Arc<dyn Any + Send + Sync>>,
+    kept: Kept,
+}
+
+impl Made {
+    fn is_of(&self, handler: &Weak<dyn Handler>) -> bool {
+        self.is_at(place(Weak::as_ptr(handler)))
+    }
+
+    fn is_at(&self, handler: usize) -> bool {
+        place(Weak::as_ptr(&self.handler)) == handler
+    }
+}
+
+/// Where a handler stands, whatever set it is in.
+fn place(handler: *const dyn Handler) -> usize {
+    handler.cast::<()>().addr()
 }
 
 /// A run that is about to begin, as its handlers are told of it.
-#[derive(Debug)]
 pub struct Starting<'a> {
     pub(crate) info: &'a RunInfo<'a>,
     pub(crate) id: RunId,
@@ -162,7 +179,7 @@ pub struct Starting<'a> {
     pub(crate) step: u32,
     pub(crate) operations: Operations,
     /// Who is told just now.
-    pub(crate) handler: usize,
+    pub(crate) handler: &'a Arc<dyn Handler>,
 }
 
 impl<'a> Starting<'a> {
@@ -205,7 +222,7 @@ impl<'a> Starting<'a> {
     /// The operation that this handler has of the run around it, for the parent of its own. Where it made none of that, it is the
     /// one around that.
     pub fn operation_around(&self) -> Option<&'a OpRef> {
-        self.parent?.operation_of(self.handler)
+        self.parent?.made(self.handler)?.operation.as_ref()
     }
 
     /// The operation that this handler made of the parent itself.
@@ -242,63 +259,57 @@ impl<'a> Starting<'a> {
     /// What this handler makes of the run is this operation: what is [polled in the run](RunRef::wrap) is within it, and so are the
     /// runs within the run.
     pub fn set_operation(&mut self, operation: OpRef) {
-        let handler = self.handler;
-        let (operation, is_own) = (Some(operation), true);
         match self.made() {
-            Some(made) => (made.operation, made.is_own) = (operation, is_own),
-            None => self.operations.push(Made {
-                handler,
-                operation,
-                is_own,
-                kept: None,
-            }),
+            Some(made) => (made.operation, made.is_own) = (Some(operation), true),
+            None => self.make(Some(operation), Kept::default()),
         }
     }
 
     /// What this handler keeps of the run for the runs within it, however deep, until one of those keeps something else.
     pub fn keep<T: Any + Send + Sync>(&mut self, kept: Arc<T>) {
-        let handler = self.handler;
-        let kept: Option<Arc<dyn Any + Send + Sync>> = Some(kept);
+        let kept = Kept::new(kept);
         match self.made() {
             Some(made) => made.kept = kept,
-            None => self.operations.push(Made {
-                handler,
-                operation: None,
-                is_own: false,
-                kept,
-            }),
+            None => self.make(None, kept),
         }
     }
 
     /// What this handler [kept](Self::keep) of the runs around it, if it is of this type.
     pub fn kept_around<T: Any + Send + Sync>(&self) -> Option<&'a T> {
-        self.parent?
-            .made(self.handler)?
-            .kept
-            .as_deref()?
-            .downcast_ref()
+        self.parent?.made(self.handler)?.kept.get()
     }
 
     /// What this handler made so far. Handlers are told one after another, so it is the last of all.
     fn made(&mut self) -> Option<&mut Made> {
-        let last = self.operations.last_mut();
-        last.filter(|made| made.handler == self.handler)
+        let at = place(Arc::as_ptr(self.handler));
+        self.operations.last_mut().filter(|made| made.is_at(at))
+    }
+
+    fn make(&mut self, operation: Option<OpRef>, kept: Kept) {
+        self.operations.push(Made {
+            handler: Arc::downgrade(self.handler),
+            is_own: operation.is_some(),
+            operation,
+            kept,
+        });
     }
 
     /// The handler that was told last panicked: what it made has ended with it.
     pub(crate) fn unmake(&mut self) {
-        let handler = self.handler;
-        self.operations.retain(|made| made.handler != handler);
+        let at = place(Arc::as_ptr(self.handler));
+        self.operations.retain(|made| !made.is_at(at));
     }
 
     /// What handlers have of the parent they have of the run, too, where they made nothing of their own.
     pub(crate) fn inherit(&mut self) {
         for around in self.parent.iter().flat_map(|parent| &parent.0.operations) {
-            let own = { self.operations.iter_mut() }.find(|own| own.handler == around.handler);
+            let own = { self.operations.iter_mut() }.find(|own| own.is_of(&around.handler));
             match own {
                 Some(own) => {
                     own.operation = own.operation.take().or_else(|| around.operation.clone());
-                    own.kept = own.kept.take().or_else(|| around.kept.clone());
+                    if own.kept.is_none() {
+                        own.kept = around.kept.clone();
+                    }
                 }
                 None => self.operations.push(Made {
                     is_own: false,
@@ -306,6 +317,16 @@ impl<'a> Starting<'a> {
                 }),
             }
         }
+    }
+}
+
+impl fmt::Debug for Starting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Starting")
+            .field("id", &self.id)
+            .field("parent", &self.parent)
+            .field("info", self.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -431,19 +452,15 @@ impl RunRef {
         own.and_then(|made| made.operation.as_ref())
     }
 
-    pub(crate) fn operation_of(&self, handler: usize) -> Option<&OpRef> {
-        self.made(handler)?.operation.as_ref()
-    }
-
     /// All that handlers keep of it, or of what is around it, of this type.
     pub(crate) fn kept<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
-        let kept = { self.0.operations.iter() }.filter_map(|made| made.kept.as_deref());
-        kept.filter_map(|kept| kept.downcast_ref())
+        { self.0.operations.iter() }.filter_map(|made| made.kept.get())
     }
 
-    fn made(&self, handler: usize) -> Option<&Made> {
+    fn made(&self, handler: &Arc<dyn Handler>) -> Option<&Made> {
+        let at = place(Arc::as_ptr(handler));
         let mut operations = self.0.operations.iter();
-        operations.find(|made| made.handler == handler)
+        operations.find(|made| made.is_at(at))
     }
 
     /// It goes on with what another run handed over, an agent to an agent: its span gets a link to that one's, with the name of
@@ -451,9 +468,10 @@ impl RunRef {
     pub fn handed_from(&self, from: &Self) {
         let mades = self.0.operations.iter().filter(|made| made.is_own);
         for made in mades {
-            if let (Some(operation), Some(other)) =
-                (&made.operation, from.operation_of(made.handler))
-            {
+            let mut others = from.0.operations.iter();
+            let other = others.find(|other| other.is_of(&made.handler));
+            let other = other.and_then(|other| other.operation.as_ref());
+            if let (Some(operation), Some(other)) = (&made.operation, other) {
                 let name = KeyValue::new(obs::agent::HANDOFF.as_str(), from.info().name.to_owned());
                 operation.add_link(other.span_context(), vec![name]);
             }

@@ -41,7 +41,8 @@ impl fmt::Debug for Tap<'_> {
 
 pin_project! {
     /// The output of a run as a stream, passed on item by item as it is asked for: nothing is copied or read ahead. The run ends with
-    /// it: when it is over, when an item says so, or when it is dropped. It is the current one in each poll.
+    /// it: when it is over, when an item says so, or when it is dropped. It is the current one in each poll, also after its end; where
+    /// nobody is told of it, what is around it is.
     #[must_use = "streams do nothing unless polled"]
     pub struct ObservedStream<S, F> {
         #[pin]
@@ -101,10 +102,10 @@ where
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if !this.run.is_told() {
-            return inner.poll_next(cx);
-        }
         let item = ready!(this.run.in_scope(|| inner.poll_next(cx)));
+        if !this.run.is_told() {
+            return Poll::Ready(item);
+        }
         match &item {
             Some(item) => {
                 let mut tap = Tap { run: this.run };

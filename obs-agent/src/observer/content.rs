@@ -191,18 +191,27 @@ fn count(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
+/// Lends the call a text. What makes it is an adapter's, and may panic: then it is left out.
+fn lend(call: &mut LlmCall, text: Text<'_>, read: impl FnOnce(&mut LlmCall, &str)) {
+    if let Some(kind) = call.active().map(|active| active.kind()) {
+        kind.contain((), || text.with(|said| read(call, said)));
+    }
+}
+
 /// What a model is asked.
 pub(super) fn asked(call: &mut LlmCall, input: &ModelInput<'_>) {
     if !call.wants_content() {
         return;
     }
     if let Some(system) = input.system {
-        system.with(|text| call.system_instruction(text));
+        lend(call, system, |call, text| call.system_instruction(text));
     }
     if let Some(text) = input.messages {
-        for message in text.with(|said| messages(said, text.is_json(), "user")) {
-            call.input_message(message);
-        }
+        lend(call, text, |call, said| {
+            for message in messages(said, text.is_json(), "user") {
+                call.input_message(message);
+            }
+        });
     }
 }
 
@@ -212,14 +221,16 @@ pub(super) fn answered(call: &mut LlmCall, output: &ModelOutput<'_>) {
         return;
     }
     if let Some(text) = output.messages {
-        let said = text.with(|said| messages(said, text.is_json(), "assistant"));
-        for (choice, mut message) in said.into_iter().enumerate() {
-            if message.finish_reason.is_none() {
-                let reason = output.finish_reasons.get(choice);
-                message.finish_reason = reason.map(|reason| (*reason).to_owned());
+        lend(call, text, |call, said| {
+            let said = messages(said, text.is_json(), "assistant");
+            for (choice, mut message) in said.into_iter().enumerate() {
+                if message.finish_reason.is_none() {
+                    let reason = output.finish_reasons.get(choice);
+                    message.finish_reason = reason.map(|reason| (*reason).to_owned());
+                }
+                call.output_message(message);
             }
-            call.output_message(message);
-        }
+        });
     }
 }
 
@@ -238,7 +249,7 @@ fn say(call: &mut LlmCall, chunk: &ModelChunk<'_>) {
     }
     if let Some(text) = chunk.text {
         let kind = chunk.content.unwrap_or(Content::Text);
-        text.with(|piece| call.output_piece(kind, piece));
+        lend(call, text, |call, piece| call.output_piece(kind, piece));
     }
     if let Some(reason) = chunk.finish_reason {
         call.output_finished(reason);

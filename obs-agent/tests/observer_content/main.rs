@@ -214,6 +214,49 @@ fn a_text_that_cannot_be_made_is_left_out() {
     assert_eq!(handlers.panics(), 0);
 }
 
+/// The same of a model's, at each place where it says something: what can be made is told, and the call ends as it ends.
+#[test]
+fn a_models_text_that_cannot_be_made_is_left_out() {
+    let broken = |_: &mut String| panic!("as the test wants");
+    let broken = Text::PlainBy(&broken);
+    let whole = Text::Plain("whole");
+    for at in 0..4 {
+        let text_at = |place| if at == place { broken } else { whole };
+        let capture = captured();
+        let handlers = observed(&capture, Content::spans(), Dialect::V1_41);
+        let input = Input::Model(of!(input::ModelInput {
+            system: Some(text_at(0)),
+            messages: Some(text_at(1)),
+        }));
+        let asked =
+            |input: &Input<'_>| start(&handlers, Component::Model, "", RunParent::Root, input);
+        let mut run = asked(&input);
+        run.begin_output();
+        run.item(&Item::Model(of!(output::ModelChunk {
+            content: Some(Piece::Text),
+            text: Some(text_at(2)),
+        })));
+        run.end(&Output::Streamed);
+        let streamed = capture.record();
+        capture.clear();
+        asked(&input).end(&Output::Model(of!(output::ModelOutput {
+            messages: Some(text_at(3))
+        })));
+        assert_eq!(handlers.panics(), 0, "{at}");
+        for (record, broken_output) in [(streamed, 2), (capture.record(), 3)] {
+            assert!(!record.outcome.is_error(), "{at}: {record:?}");
+            for (key, place) in [
+                ("gen_ai.system_instructions", 0),
+                ("gen_ai.input.messages", 1),
+                ("gen_ai.output.messages", broken_output),
+            ] {
+                let told = text(&record, key).unwrap_or_default();
+                assert_eq!(told.contains("whole"), at != place, "{at} {key}: {told}");
+            }
+        }
+    }
+}
+
 #[test]
 fn secrets_are_in_no_text_and_in_no_place() {
     let capture = captured();

@@ -86,6 +86,20 @@ fn what_is_within_a_run_that_nobody_wants_is_within_the_run_around_it() {
     assert_eq!(reference(&inner).parent(), Some(reference(&outer).id()));
 }
 
+/// A call that is told at second hand is told by nobody else where nobody wants to be told of it.
+#[test]
+fn what_nobody_is_told_is_not_told_within() {
+    let info = RunInfo::new(Component::Model, "").with_second_hand();
+    let model = Input::Model(Default::default());
+    let outer = handlers().start(info, RunParent::Root, &model);
+    let info = RunInfo::new(Component::Model, "");
+    let nobody = Handlers::new();
+    drop(nobody.start(info, outer.as_parent(), &model));
+    assert!(!reference(&outer).is_told_within());
+    drop(handlers().start(info, outer.as_parent(), &model));
+    assert!(reference(&outer).is_told_within());
+}
+
 /// For work that is given to a runtime, and holds a reference to its run while it waits.
 #[test]
 fn a_run_can_be_lent_across_an_await() {
@@ -101,12 +115,37 @@ fn a_run_can_be_lent_across_an_await() {
     assert!(block_on(work));
 }
 
+/// What says that it is part of nothing is so wherever it begins, and what nobody is told of is part of what it says.
+#[test]
+fn a_root_is_one_within_another_run_too() {
+    let handlers = handlers();
+    let outer = start(&handlers, "outer", RunParent::Root);
+    outer.in_scope(|| {
+        let root = start(&handlers, "root", RunParent::Root);
+        let root = reference(&root);
+        assert_eq!((root.parent(), root.root()), (None, root.id()));
+        assert_eq!((root.depth(), root.step()), (0, 0));
+        let current = start(&handlers, "current", RunParent::default());
+        assert_eq!(reference(&current).parent(), Some(reference(&outer).id()));
+        let nobody = start(&Handlers::new(), "nobody", RunParent::Root);
+        assert!(nobody.reference().is_none());
+        let within = start(&handlers, "within", nobody.as_parent());
+        assert_eq!(reference(&within).parent(), None);
+    });
+}
+
 #[test]
 fn a_framework_brings_its_own_ids() {
-    let info = RunInfo::new(Component::Agent, "planner").with_id(0xfeed_u128.into());
+    let info = RunInfo::new(Component::Agent, "planner")
+        .with_id(0xfeed_u128.into())
+        .with_kind("ours")
+        .with_attempt(2);
     let run = handlers().start(info, RunParent::Root, &Input::Agent(Default::default()));
     assert_eq!(reference(&run).id().to_string(), "feed");
-    assert_eq!(reference(&run).info().name, "planner");
+    let reference = reference(&run);
+    let info = reference.info();
+    assert_eq!((info.component, info.attempt), (Component::Agent, 2));
+    assert_eq!((info.name, info.kind), ("planner", "ours"));
 }
 
 #[test]

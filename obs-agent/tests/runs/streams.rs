@@ -172,28 +172,121 @@ fn a_source_that_panics_is_a_run_that_panicked() {
     assert_eq!(log.take().last().unwrap(), "a: error echo panic");
 }
 
+/// The runs that begin as the stream is read have their parent there, whoever reads, and also where nobody wants the one that streams,
+/// or where it has ended before the stream has.
 #[test]
-fn an_input_is_tapped_as_the_run_reads_it_and_wherever_that_is() {
+fn in_each_poll_it_is_the_current_one() {
     let log = Log::default();
-    let handlers = Handlers::new().with(log.handler("a"));
-    let info = RunInfo::new(Component::Lambda, "echo");
-    let (run, taps) = handlers.start_streamed(info, RunParent::Root);
-    let input = taps.stream_with(stream::iter([1, 2, 3]), |_, taps| {
-        taps.item(&Item::Node(NodeOutput::default()));
+    let found = |run: Run, ends: bool| {
+        let source = stream::repeat_with(|| current::run().map(|run| run.id())).take(2);
+        let mut runs = Box::pin(run.stream_with(source, move |_, tap| {
+            if ends {
+                tap.complete(&Output::Streamed);
+            }
+        }));
+        let read = move || [next(&mut runs), next(&mut runs), next(&mut runs)];
+        std::thread::spawn(read).join().unwrap()
+    };
+    for ends in [false, true] {
+        let run = start(&log);
+        let id = run.reference().unwrap().id();
+        let all = Poll::Ready(Some(Some(id)));
+        assert_eq!(found(run, ends), [all, all, Poll::Ready(None)], "{ends}");
+        let around = start(&log);
+        let id = around.reference().unwrap().id();
+        let info = RunInfo::new(Component::Lambda, "of nobody");
+        let node = Input::Node(Default::default());
+        let run = Handlers::new().start(info, around.as_parent(), &node);
+        assert!(!run.is_told());
+        let all = Poll::Ready(Some(Some(id)));
+        assert_eq!(found(run, ends), [all, all, Poll::Ready(None)], "{ends}");
+    }
+}
+
+/// Nobody listens any more: nobody looks.
+#[test]
+fn after_its_end_nobody_looks_into_it() {
+    let log = Log::default();
+    let mut looked = 0;
+    let pieces = start(&log).stream_with(stream::iter(0..4), |piece, tap| {
+        looked += 1;
+        if *piece == 1 {
+            tap.fail(&RunError::failed("odd"));
+            // It has ended: these are nobody's.
+            tap.complete(&Output::Streamed);
+            tap.item(&Item::Node(NodeOutput::default()));
+        }
     });
-    let thread = std::thread::spawn(move || {
-        let mut input = Box::pin(input);
-        assert_eq!(next(&mut input), Poll::Ready(Some(1)));
-    });
-    thread.join().unwrap();
-    run.end(&Output::Node(NodeOutput::default()));
-    assert_eq!(
-        log.take(),
-        [
-            "a: start with stream echo",
-            "a: input",
-            "a: input is over",
-            "a: end echo after 0"
-        ]
+    let passed: Vec<_> = futures_util::FutureExt::now_or_never(pieces.collect()).unwrap();
+    assert_eq!(passed, [0, 1, 2, 3]);
+    assert_eq!(looked, 2);
+    assert_eq!(log.take(), ["a: output of echo", "a: error echo odd"]);
+}
+
+/// The very pieces pass: they could not be copied. And what the source says of what is to come is said.
+#[test]
+fn pieces_pass_as_they_are() {
+    let log = Log::default();
+    let boxes = [1, 2, 3].map(Box::new);
+    let places = boxes.each_ref().map(|piece| std::ptr::from_ref(&**piece));
+    let mut pieces = start(&log).stream_with(stream::iter(boxes), |_, _| {});
+    assert_eq!(pieces.size_hint(), (3, Some(3)));
+    for place in places {
+        let Poll::Ready(Some(piece)) = next(&mut pieces) else {
+            panic!("it is there")
+        };
+        assert!(std::ptr::eq(&*piece, place));
+    }
+    assert_eq!(pieces.size_hint(), (0, Some(0)));
+    assert!(pieces.run().is_told() && pieces.get_ref().is_some());
+}
+
+/// What waits for its source is woken by it, and nothing else is told meanwhile.
+#[test]
+fn a_source_that_has_nothing_yet_wakes_the_reader() {
+    let log = Log::default();
+    let waker: Arc<std::sync::Mutex<Option<Waker>>> = Arc::default();
+    let keeps = Arc::clone(&waker);
+    let mut pieces = start(&log).stream_with(
+        stream::poll_fn(move |cx| {
+            *keeps.lock().unwrap() = Some(cx.waker().clone());
+            Poll::<Option<Piece>>::Pending
+        }),
+        observe,
     );
+    struct Woken(AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let reader = Waker::from(Arc::clone(&woken));
+    let polled = pieces.poll_next_unpin(&mut Context::from_waker(&reader));
+    assert!(polled.is_pending());
+    waker.lock().unwrap().take().unwrap().wake();
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert_eq!(log.take(), ["a: output of echo"]);
+}
+
+/// The source's own destructor panics: that is its reader's, as without the run, and the run is told.
+#[test]
+fn a_source_that_panics_as_it_goes_is_a_run_that_panicked() {
+    struct Bomb;
+    impl Stream for Bomb {
+        type Item = Piece;
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Piece>> {
+            Poll::Pending
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as the test wants");
+        }
+    }
+    let log = Log::default();
+    let pieces = start(&log).stream_with(Bomb, observe);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(pieces)));
+    assert!(dropped.is_err());
+    assert_eq!(log.take(), ["a: output of echo", "a: error echo panic"]);
 }
