@@ -391,7 +391,11 @@ static RETRIEVAL_LABELS: [Label; 4] = [
     open(gen_ai::DATA_SOURCE_ID, 128),
     ERROR,
 ];
-static MEMORY_LABELS: [Label; 2] = [closed(gen_ai::OPERATION_NAME, MEMORY_OPERATIONS), ERROR];
+static MEMORY_LABELS: [Label; 3] = [
+    closed(gen_ai::OPERATION_NAME, MEMORY_OPERATIONS),
+    open(gen_ai::PROVIDER_NAME, 64),
+    ERROR,
+];
 static NODE_LABELS: [Label; 3] = [
     closed(obs::agent::NODE_KIND, NODES),
     open(obs::agent::NODE_NAME, 512),

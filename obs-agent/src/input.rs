@@ -162,6 +162,8 @@ pub struct AgentInput<'a> {
 pub struct MemoryInput<'a> {
     /// What.
     pub operation: MemoryOperation,
+    /// Who provides it, where it is a service.
+    pub provider: Option<&'a str>,
     /// Where.
     pub store_id: Option<&'a str>,
     /// Which record.

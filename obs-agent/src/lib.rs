@@ -44,6 +44,7 @@
 //!         - gen_ai.agent.name: "forecaster"
 //!         - gen_ai.conversation.id: "conv_1"
 //!         - gen_ai.operation.name: "invoke_agent"
+//!         - gen_ai.provider.name: "openai"
 //!         - obs.agent.depth: 0
 //!         - obs.agent.run.inferences: 1
 //!         - obs.agent.run.tools: 1
@@ -116,13 +117,15 @@
 //! | `gen_ai.operation.name` | all but nodes, databases, and messages of MCP that call no tool | always |
 //! | `gen_ai.conversation.id` | agents and all within | the agent was told it, or the [session](obs_core::Session) has it |
 //! | `gen_ai.agent.name` | agents, plans, tools | there is an agent that has one |
+//! | `gen_ai.provider.name` | agents here, by v1.41 | always: who serves the model that it asks first, as far as that is told by its end; else `_OTHER` |
 //! | `gen_ai.agent.id`, `.version`, `.description`, `gen_ai.request.model` | agents | told; of one in this process main wants no id and no version |
 //! | `obs.agent.turn` | agents | told: which turn of its conversation |
 //! | `obs.agent.run.inferences`, `obs.agent.run.tools` | agents here | always: its own calls, failed ones too, and not those of agents within it |
 //! | `gen_ai.usage.*`, `gen_ai.response.finish_reasons` | agents | told. The tokens are those of its calls, and counted there alone |
 //! | `obs.agent.tools.offered`, `.tools.chosen` | models | told: at most 64 names each; `obs.agent.tools.offered.count` where there are more |
 //! | `gen_ai.tool.name`, `.type`, `.call.id`, `.description` | tools | told; a `function` unless it is said |
-//! | `gen_ai.data_source.id`, `gen_ai.provider.name`, `gen_ai.request.top_k` (on main `gen_ai.retrieval.top_k`), `obs.agent.documents` | retrievals | told |
+//! | `gen_ai.provider.name` | agents elsewhere, retrievals, memories | told; of retrievals and memories by v1.41 `_OTHER` where it is not, as the duration wants one |
+//! | `gen_ai.data_source.id`, `gen_ai.request.top_k` (on main `gen_ai.retrieval.top_k`), `obs.agent.documents` | retrievals | told |
 //! | `db.system.name`, `db.collection.name`, `db.namespace` | stores of vectors | told |
 //! | `obs.agent.memory.store.id`, `.record.id`, `.record.count` (on main `gen_ai.memory.*`) | memories | told |
 //! | `mcp.method.name`, `mcp.session.id`, `mcp.protocol.version`, `mcp.resource.uri`, `jsonrpc.request.id`, `network.transport`, `gen_ai.tool.name`, `gen_ai.prompt.name`, `rpc.response.status_code` | MCP | told; a method that the protocol has not is `_OTHER` |

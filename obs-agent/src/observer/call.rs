@@ -42,6 +42,9 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     if let Some(agent) = agent.filter(|_| !run.tells_again()) {
         agent.count_inference();
     }
+    if let (Some(agent), Some(provider)) = (agent, input.provider) {
+        agent.asks(provider);
+    }
     let Some(mut call) = begin(shared, run, LlmOperation::Chat, input.provider) else {
         return State::none();
     };

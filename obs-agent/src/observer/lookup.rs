@@ -9,7 +9,7 @@ use crate::handler::State;
 use crate::input::{Input, MemoryInput, RetrieverInput};
 use crate::run::Starting;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{LabelId, Labels, Operation, Parent};
+use obs_core::{Active, LabelId, Labels, Operation, Parent};
 use obs_llm::Dialect;
 
 /// A retrieval; the question to its store; or, where one run is both, the one within the other.
@@ -35,9 +35,7 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
     let Some(mut active) = operation.active() else {
         return State::none();
     };
-    if let Some(provider) = input.provider {
-        active.set_label_text(PROVIDER, provider);
-    }
+    provide(shared, &mut active, input.provider);
     if let Some(most) = input.top_k {
         match shared.dialect {
             Dialect::Main => active.set(gen_ai::RETRIEVAL_TOP_K, count(most)),
@@ -107,13 +105,23 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
     if let Some(written) = input.records {
         active.set(records, count(written));
     }
+    provide(shared, &mut active, input.provider);
     name(run, &mut active);
     shared.tell_input(&mut active, told);
     State::new(Work::new(operation, What::Memory))
 }
 
+/// Who is asked. By v1.41 the duration of every call says so; main wants it where somebody provides what is asked.
+fn provide(shared: &Shared, active: &mut Active<'_>, provider: Option<&str>) {
+    match provider {
+        Some(provider) => active.set_label_text(PROVIDER, provider),
+        None if shared.dialect == Dialect::Main => {}
+        None => active.set_label(PROVIDER, LabelId::OVERFLOW),
+    }
+}
+
 /// What the conventions have no label for: the name of the node.
-fn name(run: &Starting<'_>, active: &mut obs_core::Active<'_>) {
+fn name(run: &Starting<'_>, active: &mut Active<'_>) {
     let name = run.info().name;
     if !name.is_empty() {
         active.set(obs::agent::NODE_NAME, name);

@@ -99,6 +99,7 @@ fn a_retrieval_has_the_question_to_its_store_beneath_it() {
           retrieval wiki [client]
             - gen_ai.data_source.id: "wiki"
             - gen_ai.operation.name: "retrieval"
+            - gen_ai.provider.name: "_OTHER"
             - obs.agent.depth: 0
             - obs.agent.documents: 5
             wiki_db [client]

@@ -1,6 +1,7 @@
 //! The handler that emits: what each run becomes, however it ends.
 
 mod components;
+mod conventions;
 mod endings;
 mod lookups;
 mod mcp;

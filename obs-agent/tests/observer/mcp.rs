@@ -156,6 +156,7 @@ fn a_tool_that_is_called_by_mcp_has_one_span() {
             invoke_agent inner [internal]
               - gen_ai.agent.name: "inner"
               - gen_ai.operation.name: "invoke_agent"
+              - gen_ai.provider.name: "_OTHER"
               - obs.agent.depth: 2
               - obs.agent.run.inferences: 0
               - obs.agent.run.tools: 0

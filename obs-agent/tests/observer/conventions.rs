@@ -1,0 +1,181 @@
+//! What the conventions require is there, however little is told: of each operation, by either dialect, by each ending.
+//!
+//! What they require is read from where it was taken from their model files; see `docs/conventions.py`.
+
+use crate::support::{agent, model, observed, of, start, tool};
+use obs_agent::input::MemoryOperation;
+use obs_agent::{Component, Handlers, Input, Output, Run, RunError, RunParent};
+use obs_llm::{Dialect, Llm, LlmOperation, Provider};
+use obs_testing::Capture;
+
+/// Of spans by our kinds of operations, and of metrics.
+const REQUIREMENTS: &str = include_str!("../../../docs/conventions.tsv");
+
+/// What one requires of a span or a metric, by v1.41 for generative AI.
+fn required(of: &str) -> Vec<&'static str> {
+    let rows = REQUIREMENTS.lines().map(|row| row.split('\t'));
+    let rows = rows.filter_map(|mut row| {
+        let row = [row.next()?, row.next()?, row.next()?, row.next()?];
+        (row[0] == "requirement" && row[1] == of && row[3] == "required").then_some(row[2])
+    });
+    rows.collect()
+}
+
+/// What main requires no longer: who provides an agent in this process, and of what is asked who provides it, where nobody does.
+fn is_required(dialect: Dialect, of: &str, attribute: &str) -> bool {
+    let main = dialect == Dialect::Main && attribute == "gen_ai.provider.name";
+    !(main
+        && [
+            "span.agent.invoke_agent",
+            "gen_ai.client.operation.duration",
+        ]
+        .contains(&of))
+}
+
+/// Runs of all that the conventions have a span for, told nothing but what they are.
+fn all() -> Vec<(Component, &'static str, Input<'static>)> {
+    let mcp = |method, is_server| {
+        let mut input = of!(input::McpInput { method: method });
+        input.is_server = is_server;
+        Input::Mcp(input)
+    };
+    let memory = |operation| {
+        Input::Memory(of!(input::MemoryInput {
+            operation: operation
+        }))
+    };
+    vec![
+        (Component::Agent, "", Input::Streamed),
+        (Component::Agent, "a", Input::Agent(Default::default())),
+        (
+            Component::Agent,
+            "a",
+            Input::Agent(of!(input::AgentInput {
+                provider: Some("aws.bedrock")
+            })),
+        ),
+        (Component::Workflow, "", Input::Streamed),
+        (Component::Plan, "", Input::Streamed),
+        (Component::Model, "", Input::Streamed),
+        (Component::Embedding, "", Input::Streamed),
+        (Component::Tool, "t", Input::Streamed),
+        (Component::Retriever, "", Input::Streamed),
+        (
+            Component::Retriever,
+            "",
+            Input::Retriever(of!(input::RetrieverInput {
+                store: Some("qdrant")
+            })),
+        ),
+        (Component::Memory, "", Input::Streamed),
+        (Component::Memory, "", memory(MemoryOperation::DeleteStore)),
+        (Component::Mcp, "", mcp("ping", false)),
+        (Component::Mcp, "", mcp("tools/call", true)),
+        (Component::Mcp, "", mcp("", false)),
+        (Component::Mcp, "", mcp("", true)),
+    ]
+}
+
+fn each(handlers: &Handlers) {
+    for (component, name, input) in all() {
+        let begin = || start(handlers, component, name, RunParent::Root, &input);
+        begin().end(&Output::Streamed);
+        begin().fail(&RunError::failed("tool_error"));
+        drop(begin());
+    }
+}
+
+#[test]
+fn what_is_required_is_there_however_little_is_told() {
+    for dialect in [Dialect::V1_41, Dialect::Main] {
+        let capture = Capture::new();
+        each(&observed(&capture, dialect));
+        let mut missing = Vec::new();
+        let mut checked = 0;
+        for record in capture.records() {
+            let of = format!("span.{}", record.descriptor);
+            for attribute in required(&of) {
+                checked += 1;
+                if is_required(dialect, &of, attribute) && record.attr(attribute).is_none() {
+                    missing.push(format!("{}: {attribute}", record.name));
+                }
+            }
+        }
+        for point in capture.points().histograms {
+            let series = &point.series;
+            for attribute in required(&series.name) {
+                checked += 1;
+                if is_required(dialect, &series.name, attribute) && series.attr(attribute).is_none()
+                {
+                    missing.push(format!("{series}: {attribute}"));
+                }
+            }
+        }
+        missing.dedup();
+        assert!(missing.is_empty(), "{dialect:?}: {missing:#?}");
+        assert!(checked > 50, "{checked}");
+    }
+}
+
+/// By v1.41 an agent in this process has a provider: who serves the model that it asks first, whoever tells of that and when. What an
+/// agent within it asks is not its own.
+#[test]
+fn an_agent_here_has_the_provider_of_its_model() {
+    let provider = |tell: &dyn Fn(&Handlers, &Llm, &Run)| {
+        let capture = Capture::new();
+        let handlers = observed(&capture, Dialect::V1_41);
+        let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+        let outer = agent(&handlers, "outer", RunParent::Root);
+        tell(&handlers, &llm, &outer);
+        outer.end(&Output::Agent(Default::default()));
+        let records = capture.records();
+        let agent = records.last().expect("the agent is the last");
+        agent.text("gen_ai.provider.name").map(str::to_owned)
+    };
+    let model = |handlers: &Handlers, parent: RunParent<'_>, asked, answered| {
+        let input = of!(input::ModelInput { provider: asked });
+        let run = start(handlers, Component::Model, "", parent, &Input::Model(input));
+        run.end(&Output::Model(of!(output::ModelOutput {
+            provider: answered
+        })));
+    };
+    let told = provider(&|handlers, _, outer| {
+        model(handlers, outer.as_parent(), None, None);
+        model(handlers, outer.as_parent(), Some("anthropic"), None);
+        model(handlers, outer.as_parent(), Some("openai"), None);
+    });
+    assert_eq!(
+        told.as_deref(),
+        Some("anthropic"),
+        "the first that is known"
+    );
+    let told = provider(&|handlers, _, outer| {
+        let within = tool(handlers, "t", outer.as_parent());
+        model(handlers, within.as_parent(), None, Some("vllm"));
+        within.end(&Output::Tool(Default::default()));
+    });
+    assert_eq!(told.as_deref(), Some("vllm"), "at its end");
+    let told = provider(&|_, llm, outer| {
+        outer.in_scope(|| drop(llm.call(LlmOperation::Chat, &Provider::GROQ)));
+    });
+    assert_eq!(told.as_deref(), Some("groq"), "by a layer");
+    let told = provider(&|handlers, _, outer| {
+        let inner = agent(handlers, "inner", outer.as_parent());
+        model(handlers, inner.as_parent(), Some("openai"), None);
+        inner.end(&Output::Agent(Default::default()));
+    });
+    assert_eq!(told.as_deref(), Some("_OTHER"));
+}
+
+/// Main wants none of an agent in this process.
+#[test]
+fn on_main_an_agent_here_has_no_provider() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::Main);
+    let outer = agent(&handlers, "outer", RunParent::Root);
+    model(&handlers, outer.as_parent()).end(&Output::Model(Default::default()));
+    outer.end(&Output::Agent(Default::default()));
+    let records = capture.records();
+    assert_eq!(records[0].text("gen_ai.provider.name"), Some("openai"));
+    assert_eq!(records[1].attr("gen_ai.provider.name"), None);
+}
