@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "others use the rest")]
 mod support;
 
+mod caps;
+mod leaks;
+
 use obs_agent::{AgentObserver, Component, Handlers, Input, Item, Output, RunParent, Text};
 use obs_core::Body;
 use obs_core::redact::Patterns;
@@ -53,30 +56,30 @@ fn all(
         (
             Component::Tool,
             Input::Tool(of!(input::ToolInput {
-                arguments: json(r#"{"said":"first"}"#)
+                arguments: json(r#"{"said":"Rosebud"}"#)
             })),
             Output::Tool(of!(output::ToolOutput {
-                result: plain("second")
+                result: plain("Xanadu")
             })),
             ["gen_ai.tool.call.arguments", "gen_ai.tool.call.result"],
         ),
         (
             Component::Retriever,
             Input::Retriever(of!(input::RetrieverInput {
-                query: plain("first")
+                query: plain("Rosebud")
             })),
             Output::Documents(of!(output::DocumentsOutput {
-                documents: json(r#"[{"id":"second","score":0.5}]"#)
+                documents: json(r#"[{"id":"Xanadu","score":0.5}]"#)
             })),
             ["gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"],
         ),
         (
             Component::Memory,
             Input::Memory(of!(input::MemoryInput {
-                query: plain("first")
+                query: plain("Rosebud")
             })),
             Output::Memory(of!(output::MemoryOutput {
-                records: json(r#"[{"id":"second"}]"#)
+                records: json(r#"[{"id":"Xanadu"}]"#)
             })),
             [
                 by("obs.agent.memory.query.text", "gen_ai.memory.query.text"),
@@ -87,21 +90,33 @@ fn all(
             Component::Mcp,
             Input::Mcp(of!(input::McpInput {
                 method: "tools/call",
-                arguments: json(r#"{"said":"first"}"#),
+                arguments: json(r#"{"said":"Rosebud"}"#),
             })),
             Output::Mcp(of!(output::McpOutput {
-                result: json(r#"{"content":"second"}"#)
+                result: json(r#"{"content":"Xanadu"}"#)
             })),
             ["gen_ai.tool.call.arguments", "gen_ai.tool.call.result"],
+        ),
+        // What calls no tool has no arguments of one.
+        (
+            Component::Mcp,
+            Input::Mcp(of!(input::McpInput {
+                method: "prompts/get",
+                arguments: json(r#"{"said":"Rosebud"}"#),
+            })),
+            Output::Mcp(of!(output::McpOutput {
+                result: json(r#"{"content":"Xanadu"}"#)
+            })),
+            ["obs.agent.input", "obs.agent.output"],
         ),
         (
             Component::Agent,
             Input::Agent(of!(input::AgentInput {
-                messages: plain("first")
+                messages: plain("Rosebud")
             })),
             Output::Agent(of!(output::AgentOutput {
                 messages: json(
-                    r#"[{"role":"assistant","parts":[{"type":"text","content":"second"}]}]"#
+                    r#"[{"role":"assistant","parts":[{"type":"text","content":"Xanadu"}]}]"#
                 )
             })),
             ["gen_ai.input.messages", "gen_ai.output.messages"],
@@ -109,20 +124,20 @@ fn all(
         (
             Component::Prompt,
             Input::Prompt(of!(input::PromptInput {
-                variables: json(r#"{"who":"first"}"#)
+                variables: json(r#"{"who":"Rosebud"}"#)
             })),
             Output::Node(of!(output::NodeOutput {
-                value: plain("second")
+                value: plain("Xanadu")
             })),
             ["obs.agent.input", "obs.agent.output"],
         ),
         (
             Component::Workflow,
             Input::Node(of!(input::NodeInput {
-                value: plain("first")
+                value: plain("Rosebud")
             })),
             Output::Node(of!(output::NodeOutput {
-                value: plain("second")
+                value: plain("Xanadu")
             })),
             ["obs.agent.input", "obs.agent.output"],
         ),
@@ -139,8 +154,8 @@ fn each_component_says_what_it_began_and_ended_with() {
             let record = capture.record();
             let events = capture.log_events();
             let said = keys.map(|key| text(&record, key).unwrap_or_else(|| panic!("{key}")));
-            assert!(said[0].contains("first"), "{component}: {said:?}");
-            assert!(said[1].contains("second"), "{component}: {said:?}");
+            assert!(said[0].contains("Rosebud"), "{component}: {said:?}");
+            assert!(said[1].contains("Xanadu"), "{component}: {said:?}");
             assert_eq!(events.len(), 2, "{component}");
             for (event, key) in events.iter().zip(keys) {
                 assert_eq!(event.name, "obs.agent.details");
@@ -434,4 +449,55 @@ fn instructions_are_parts_and_a_flood_is_capped() {
         panic!("{record:?}");
     };
     assert!((9000..10_000).contains(cut), "{cut}");
+}
+
+/// Also of what a model is asked and answers, at once or in pieces: the call is told as it ends, without that text.
+#[test]
+fn a_models_text_that_cannot_be_made_is_left_out() {
+    let capture = captured();
+    let handlers = observed(&capture, Content::spans(), Dialect::V1_41);
+    let broken = |_: &mut String| panic!("as the test wants");
+    let text = Some(Text::JsonBy(&broken));
+    let asked = of!(input::ModelInput {
+        provider: Some("openai"),
+        model: Some("gpt-4o"),
+        system: Some(Text::Plain("Be brief.")),
+        messages: text,
+    });
+    let begin = || {
+        let input = Input::Model(asked);
+        start(&handlers, Component::Model, "", RunParent::Root, &input)
+    };
+    begin().end(&Output::Model(of!(output::ModelOutput {
+        finish_reasons: &["stop"],
+        messages: text,
+    })));
+    let mut streamed = begin();
+    streamed.begin_output();
+    for text in [text, Some(Text::Plain("No rain."))] {
+        streamed.item(&Item::Model(of!(output::ModelChunk {
+            content: Some(Piece::Text),
+            text: text,
+        })));
+    }
+    streamed.item(&Item::Model(of!(output::ModelChunk {
+        finish_reason: Some("stop")
+    })));
+    streamed.end(&Output::Streamed);
+    assert_eq!(handlers.panics(), 0);
+    let records = capture.records();
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        assert_eq!(record.outcome, obs_core::Outcome::ANSWERED);
+        let system = text_of(record, "gen_ai.system_instructions");
+        assert!(system.contains("Be brief."), "{system}");
+        assert_eq!(record.attr("gen_ai.input.messages"), None);
+    }
+    let said = text_of(&records[1], "gen_ai.output.messages");
+    assert!(said.contains("No rain."), "{said}");
+}
+
+#[track_caller]
+fn text_of(record: &CapturedRecord, key: &str) -> String {
+    text(record, key).unwrap_or_else(|| panic!("{key}: {record:?}"))
 }
