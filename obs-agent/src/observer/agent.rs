@@ -2,8 +2,10 @@
 
 use super::Shared;
 use super::end::{What, Work};
+use super::place::place_server;
 use crate::descriptor::{
-    INVOKE_AGENT_OPERATION, MODEL, NAME, OPERATION, PLAN_OPERATION, PROVIDER, REMOTE_NAME,
+    INVOKE_AGENT_OPERATION, MODEL, NAME, OPERATION, PLAN_OPERATION, PROVIDER, REMOTE_ADDRESS,
+    REMOTE_NAME,
 };
 use crate::handler::State;
 use crate::input::{AgentInput, Input};
@@ -136,6 +138,7 @@ fn describe(shared: &Shared, active: &mut Active<'_>, input: &AgentInput<'_>) ->
     let asked = match input.provider {
         Some(provider) => {
             active.set_label_text(PROVIDER, provider);
+            place_server(active, REMOTE_ADDRESS, input.server);
             if let Some(model) = input.model {
                 active.set_label_text(MODEL, model);
             }

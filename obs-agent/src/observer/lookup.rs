@@ -2,9 +2,9 @@
 
 use super::Shared;
 use super::end::{What, Work};
-use super::place::count;
+use super::place::{count, place_server};
 use crate::component::Component;
-use crate::descriptor::{DATA_SOURCE, OPERATION, PROVIDER, db};
+use crate::descriptor::{DATA_SOURCE, MEMORY_ADDRESS, OPERATION, PROVIDER, RETRIEVAL_ADDRESS, db};
 use crate::handler::State;
 use crate::input::{Input, MemoryInput, RetrieverInput};
 use crate::run::Starting;
@@ -36,6 +36,10 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
         return State::none();
     };
     provide(shared, &mut active, input.provider);
+    // Of a run that is both, it is where the store is.
+    if input.store.is_none() {
+        place_server(&mut active, RETRIEVAL_ADDRESS, input.server);
+    }
     if let Some(most) = input.top_k {
         match shared.dialect {
             Dialect::Main => active.set(gen_ai::RETRIEVAL_TOP_K, count(most)),
@@ -71,6 +75,10 @@ fn question(mut operation: Operation, input: &RetrieverInput<'_>) -> Option<Oper
     if let Some(namespace) = input.namespace {
         active.set_label_text(db::NAMESPACE, namespace);
     }
+    if let Some(asked) = input.store_operation {
+        active.set_label_text(db::OPERATION, asked);
+    }
+    place_server(&mut active, db::SERVER, input.server);
     Some(operation)
 }
 
@@ -106,6 +114,7 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
         active.set(records, count(written));
     }
     provide(shared, &mut active, input.provider);
+    place_server(&mut active, MEMORY_ADDRESS, input.server);
     name(run, &mut active);
     shared.tell_input(&mut active, told);
     State::new(Work::new(operation, What::Memory))

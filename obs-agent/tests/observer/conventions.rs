@@ -3,10 +3,10 @@
 //! What they require is read from where it was taken from their model files; see `docs/conventions.py`.
 
 use crate::support::{agent, model, observed, of, start, tool};
-use obs_agent::input::MemoryOperation;
+use obs_agent::input::{MemoryOperation, Server};
 use obs_agent::{Component, Handlers, Input, Output, Run, RunError, RunParent};
 use obs_llm::{Dialect, Llm, LlmOperation, Provider};
-use obs_testing::Capture;
+use obs_testing::{AttrValue, Capture};
 
 /// Of spans by our kinds of operations, and of metrics.
 const REQUIREMENTS: &str = include_str!("../../../docs/conventions.tsv");
@@ -178,4 +178,116 @@ fn on_main_an_agent_here_has_no_provider() {
     let records = capture.records();
     assert_eq!(records[0].text("gen_ai.provider.name"), Some("openai"));
     assert_eq!(records[1].attr("gen_ai.provider.name"), None);
+}
+
+/// Whom a call asks is on its span and in its duration; where nobody says it, it is on neither.
+#[test]
+fn whom_a_call_asks_is_told_where_it_is_known() {
+    let server = Some(Server::new("api.example.com", Some(8443)));
+    let runs = |server| {
+        [
+            (
+                Component::Model,
+                Input::Model(of!(input::ModelInput { server: server })),
+            ),
+            (
+                Component::Embedding,
+                Input::Embedding(of!(input::EmbeddingInput { server: server })),
+            ),
+            (
+                Component::Agent,
+                Input::Agent(of!(input::AgentInput {
+                    provider: Some("aws.bedrock"),
+                    server: server,
+                })),
+            ),
+            (
+                Component::Retriever,
+                Input::Retriever(of!(input::RetrieverInput { server: server })),
+            ),
+            (
+                Component::Memory,
+                Input::Memory(of!(input::MemoryInput { server: server })),
+            ),
+            (
+                Component::Retriever,
+                Input::Retriever(of!(input::RetrieverInput {
+                    store: Some("qdrant"),
+                    server: server,
+                })),
+            ),
+        ]
+    };
+    let here = [
+        ("server.address", AttrValue::from("api.example.com")),
+        ("server.port", 8443_i64.into()),
+    ];
+    for dialect in [Dialect::V1_41, Dialect::Main] {
+        let capture = Capture::new();
+        let handlers = observed(&capture, dialect);
+        let mut told = 0;
+        for (component, input) in runs(server) {
+            start(&handlers, component, "a", RunParent::Root, &input).end(&Output::Streamed);
+            let records = capture.take_records();
+            // Where a run is a retrieval and the question to its store, it is the store that is asked.
+            let (asks, around) = records.split_first().expect("a span");
+            for (key, value) in &here {
+                assert_eq!(asks.attr(key), Some(value), "{component} {key}");
+                assert!(around.iter().all(|record| record.attr(key).is_none()));
+            }
+            told += 1;
+        }
+        let points = capture.points();
+        let durations = points
+            .histograms
+            .iter()
+            .filter(|point| point.series.name.ends_with("duration") && point.series.has(&here));
+        assert_eq!(durations.count(), told);
+
+        let capture = Capture::new();
+        let handlers = observed(&capture, dialect);
+        for empty in [None, Some(Server::new("", Some(1)))] {
+            for (component, input) in runs(empty) {
+                start(&handlers, component, "a", RunParent::Root, &input).end(&Output::Streamed);
+            }
+        }
+        for record in capture.records() {
+            let keys = ["server.address", "server.port"];
+            assert!(
+                keys.iter().all(|key| record.attr(key).is_none()),
+                "{record:?}"
+            );
+        }
+    }
+}
+
+/// Frameworks have words of their own for how a model fails, and none of them is another's.
+#[test]
+fn models_fail_in_the_words_of_frameworks() {
+    let words = [
+        "model_error",
+        "connection_error",
+        "service_error",
+        "body_error",
+        "incomplete_response",
+        "invalid_output",
+        "permission_denied",
+        "not_found",
+        "rate_limited",
+        "content_filter",
+        "interrupted",
+        "budget_exceeded",
+    ];
+    for dialect in [Dialect::V1_41, Dialect::Main] {
+        let capture = Capture::new();
+        let handlers = observed(&capture, dialect);
+        for component in [Component::Model, Component::Embedding, Component::Tool] {
+            for word in words {
+                let run = start(&handlers, component, "a", RunParent::Root, &Input::Streamed);
+                run.fail(&RunError::failed(word));
+                let record = capture.take_records().remove(0);
+                assert_eq!(record.error_type(), Some(word), "{component}");
+            }
+        }
+    }
 }
