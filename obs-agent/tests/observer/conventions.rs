@@ -291,3 +291,82 @@ fn models_fail_in_the_words_of_frameworks() {
         }
     }
 }
+
+/// The boundaries that the conventions advise, of each metric; of what is ours, those of what is its like.
+#[test]
+fn buckets_are_as_advised() {
+    let seconds = [
+        0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+    ];
+    let turns = [
+        0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6,
+    ];
+    let workflows = [
+        1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
+    ];
+    let calls = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+    let messages = [
+        0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+    ];
+    let stores = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+    for (dialect, ours) in [(Dialect::V1_41, "obs.agent"), (Dialect::Main, "gen_ai")] {
+        let capture = Capture::new();
+        each(&observed(&capture, dialect));
+        let points = capture.points();
+        let check = |metric: &str, bounds: &[f64], unit: &str| {
+            let of_it = points.histograms(metric, &[]);
+            assert!(!of_it.is_empty(), "{metric}");
+            for point in of_it {
+                assert_eq!(point.bounds, bounds, "{metric}");
+                assert_eq!(point.series.unit, unit, "{metric}");
+            }
+        };
+        check(&format!("{ours}.invoke_agent.duration"), &turns, "s");
+        let inferences = format!("{ours}.invoke_agent.inference_calls");
+        check(&inferences, &calls, "{inference_call}");
+        let tools = format!("{ours}.invoke_agent.tool_calls");
+        check(&tools, &calls, "{tool_call}");
+        check(&format!("{ours}.execute_tool.duration"), &seconds, "s");
+        check(&format!("{ours}.invoke_workflow.duration"), &workflows, "s");
+        check("obs.agent.plan.duration", &turns, "s");
+        check("gen_ai.client.operation.duration", &seconds, "s");
+        for side in ["client", "server"] {
+            let message = format!("mcp.{side}.operation.duration");
+            check(&message, &messages, "s");
+            check(&format!("mcp.{side}.session.duration"), &messages, "s");
+        }
+        check("db.client.operation.duration", &stores, "s");
+    }
+}
+
+/// What a backend translates names by: main's, v1.41's, and of databases the stable conventions'.
+#[test]
+fn schemas_are_those_of_the_names() {
+    use obs_agent::descriptor as of;
+    use obs_core::semconv::{self, gen_ai};
+    let pairs = [
+        (&of::INVOKE_AGENT, &of::INVOKE_AGENT_MAIN),
+        (&of::REMOTE_AGENT, &of::REMOTE_AGENT_MAIN),
+        (&of::INVOKE_WORKFLOW, &of::INVOKE_WORKFLOW_MAIN),
+        (&of::PLAN, &of::PLAN_MAIN),
+        (&of::EXECUTE_TOOL, &of::EXECUTE_TOOL_MAIN),
+        (&of::RETRIEVAL, &of::RETRIEVAL_MAIN),
+        (&of::MEMORY, &of::MEMORY_MAIN),
+        (&of::NODE, &of::NODE_MAIN),
+        (&of::MCP_CLIENT, &of::MCP_CLIENT_MAIN),
+        (&of::MCP_SERVER, &of::MCP_SERVER_MAIN),
+        (&of::MCP_WITHIN, &of::MCP_WITHIN_MAIN),
+        (&of::MCP_SESSION, &of::MCP_SESSION_MAIN),
+    ];
+    for (v1_41, main) in pairs {
+        assert_eq!(v1_41.name, main.name);
+        assert_eq!(v1_41.scope.schema_url, gen_ai::SCHEMA_URL, "{}", v1_41.name);
+        assert_eq!(
+            main.scope.schema_url,
+            gen_ai::SCHEMA_URL_MAIN,
+            "{}",
+            main.name
+        );
+    }
+    assert_eq!(of::DB_CLIENT.scope.schema_url, semconv::SCHEMA_URL);
+}

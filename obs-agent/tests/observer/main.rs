@@ -1,5 +1,6 @@
 //! The handler that emits: what each run becomes, however it ends.
 
+mod cardinality;
 mod components;
 mod conventions;
 mod endings;

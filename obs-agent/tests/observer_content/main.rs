@@ -159,6 +159,12 @@ fn each_component_says_what_it_began_and_ended_with() {
             assert_eq!(events.len(), 2, "{component}");
             for (event, key) in events.iter().zip(keys) {
                 assert_eq!(event.name, "obs.agent.details");
+                let schema = event.scope.map(|scope| scope.schema_url);
+                let expect = match dialect {
+                    Dialect::Main => obs_core::semconv::gen_ai::SCHEMA_URL_MAIN,
+                    _ => obs_core::semconv::gen_ai::SCHEMA_URL,
+                };
+                assert_eq!(schema, Some(expect));
                 assert_eq!(event.span_id, Some(record.span_id));
                 assert_eq!(event.structured[0].0.as_str(), key);
             }
