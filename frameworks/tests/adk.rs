@@ -101,6 +101,7 @@ async fn an_agent_calls_a_tool_and_answers() {
             r#"
             trace 1
               invoke_agent forecaster [internal]
+                - gen_ai.provider.name: "openai"
                 - obs.agent.implementation: "adk-rust"
                 chat gpt-4o [client]
                   - gen_ai.provider.name: "openai"
@@ -142,6 +143,7 @@ async fn what_adk_does_not_say_of_a_failure_is_not_told() {
             r#"
             trace 1
               invoke_agent forecaster [internal]
+                - gen_ai.provider.name: "openai"
                 - obs.agent.implementation: "adk-rust"
                 chat gpt-4o [client]
                   - gen_ai.provider.name: "openai"

@@ -72,6 +72,7 @@ async fn an_agent_calls_a_tool_and_answers() {
             r#"
             trace 1
               invoke_agent [internal]
+                - gen_ai.provider.name: "openai"
                 - obs.agent.implementation: "langchain-rust"
                 execute_tool weather [internal]
                   - gen_ai.tool.name: "weather"
@@ -114,6 +115,7 @@ async fn a_tool_fails_and_the_agent_goes_on() {
             r#"
             trace 1
               invoke_agent [internal]
+                - gen_ai.provider.name: "openai"
                 - obs.agent.implementation: "langchain-rust"
                 execute_tool weather [internal] error
                   - error.type: "_OTHER"
@@ -165,6 +167,7 @@ async fn the_endpoint_refuses() {
             trace 1
               invoke_agent [internal] error
                 - error.type: "_OTHER"
+                - gen_ai.provider.name: "openai"
                 - obs.agent.implementation: "langchain-rust"
                 plan [internal]
                   - obs.agent.implementation: "langchain-rust"

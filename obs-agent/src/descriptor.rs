@@ -11,7 +11,7 @@ pub use mcp::{
 
 use crate::component::Component;
 use obs_core::otel::trace::SpanKind;
-use obs_core::semconv::{gen_ai, http, obs};
+use obs_core::semconv::{gen_ai, http, network, obs};
 use obs_core::{
     Descriptor, ErrorType, Histogram, InFlight, Key, Label, Quantity, Record, Scope, Values,
 };
@@ -36,6 +36,7 @@ pub(crate) const ERRORS: &[&str] = &[
     "model_error",
     "content_filter",
     "interrupted",
+    "skipped",
     "observer_panicked",
     // JSON-RPC's and MCP's codes, as the conventions say: their texts.
     "-32700",
@@ -96,6 +97,10 @@ pub(crate) const MODEL: usize = 2;
 pub(crate) const REMOTE_NAME: usize = 3;
 /// Of a retrieval.
 pub(crate) const DATA_SOURCE: usize = 2;
+/// Where what is asked is served: the port is the label after it.
+pub(crate) const REMOTE_ADDRESS: usize = 4;
+pub(crate) const RETRIEVAL_ADDRESS: usize = 3;
+pub(crate) const MEMORY_ADDRESS: usize = 2;
 /// Of a node, what part of an agent it is, and its name.
 pub(crate) const NODE_KIND: usize = 0;
 pub(crate) const NODE_NAME: usize = 1;
@@ -370,6 +375,13 @@ const ERROR: Label = Label {
     values: Values::Error,
 };
 
+/// As calls of models have them.
+const ADDRESS: Label = open(network::SERVER_ADDRESS, 256);
+const PORT: Label = Label {
+    key: network::SERVER_PORT,
+    values: Values::Number,
+};
+
 static AGENT_LABELS: [Label; 2] = [open(gen_ai::AGENT_NAME, 256), ERROR];
 static WORKFLOW_LABELS: [Label; 2] = [open(gen_ai::WORKFLOW_NAME, 256), ERROR];
 static TOOL_LABELS: [Label; 3] = [
@@ -377,21 +389,31 @@ static TOOL_LABELS: [Label; 3] = [
     closed(gen_ai::TOOL_TYPE, TOOL_TYPES),
     ERROR,
 ];
-static REMOTE_LABELS: [Label; 5] = [
+static REMOTE_LABELS: [Label; 7] = [
     closed(gen_ai::OPERATION_NAME, &[INVOKE_AGENT_OPERATION]),
     open(gen_ai::PROVIDER_NAME, 64),
     open(gen_ai::REQUEST_MODEL, 512),
     open(gen_ai::AGENT_NAME, 256),
+    ADDRESS,
+    PORT,
     ERROR,
 ];
-static RETRIEVAL_LABELS: [Label; 4] = [
+static RETRIEVAL_LABELS: [Label; 6] = [
     closed(gen_ai::OPERATION_NAME, &["retrieval"]),
     open(gen_ai::PROVIDER_NAME, 64),
     // Few: what is asked is a knowledge base, not a document.
     open(gen_ai::DATA_SOURCE_ID, 128),
+    ADDRESS,
+    PORT,
     ERROR,
 ];
-static MEMORY_LABELS: [Label; 2] = [closed(gen_ai::OPERATION_NAME, MEMORY_OPERATIONS), ERROR];
+static MEMORY_LABELS: [Label; 5] = [
+    closed(gen_ai::OPERATION_NAME, MEMORY_OPERATIONS),
+    open(gen_ai::PROVIDER_NAME, 64),
+    ADDRESS,
+    PORT,
+    ERROR,
+];
 static NODE_LABELS: [Label; 3] = [
     closed(obs::agent::NODE_KIND, NODES),
     open(obs::agent::NODE_NAME, 512),
@@ -412,9 +434,12 @@ fn two(record: &Record<'_>, operation: usize, of: usize, name: &mut String) {
 
 fn append(record: &Record<'_>, label: usize, name: &mut String) {
     let before = name.len();
-    name.push(' ');
+    if before > 0 {
+        name.push(' ');
+    }
+    let start = name.len();
     record.write_label(label, name);
-    if name.len() == before + 1 {
+    if name.len() == start {
         name.truncate(before);
     }
 }

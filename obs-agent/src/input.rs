@@ -32,6 +32,23 @@ pub enum Input<'a> {
     Streamed,
 }
 
+/// Whom a call asks: `server.address` and `server.port`. Low in cardinality: they are labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server<'a> {
+    /// Its name, as whoever asks it used it, without a port: `api.openai.com`.
+    pub address: &'a str,
+    /// Its port.
+    pub port: Option<u16>,
+}
+
+impl<'a> Server<'a> {
+    /// One of this name.
+    pub const fn new(address: &'a str, port: Option<u16>) -> Self {
+        Self { address, port }
+    }
+}
+
 /// What a model is asked. Of the parameters those that are known.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -40,6 +57,8 @@ pub struct ModelInput<'a> {
     pub provider: Option<&'a str>,
     /// Which model.
     pub model: Option<&'a str>,
+    /// Where it is served.
+    pub server: Option<Server<'a>>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// The most tokens that it may answer.
@@ -78,12 +97,16 @@ pub struct RetrieverInput<'a> {
     pub data_source_id: Option<&'a str>,
     /// Who provides it, where somebody does.
     pub provider: Option<&'a str>,
+    /// Where it is provided; of a store of vectors, where that is.
+    pub server: Option<Server<'a>>,
     /// How many documents at most.
     pub top_k: Option<u64>,
     /// What for.
     pub query: Option<Text<'a>>,
     /// The vector store beneath, where the run is the question to it: `db.system.name`.
     pub store: Option<&'a str>,
+    /// What that is asked, as `db.operation.name` has it: its own word, `search`, `query`. Low in cardinality: it is a label.
+    pub store_operation: Option<&'a str>,
     /// Its collection.
     pub collection: Option<&'a str>,
     /// Its database or namespace.
@@ -98,6 +121,8 @@ pub struct EmbeddingInput<'a> {
     pub provider: Option<&'a str>,
     /// Which model.
     pub model: Option<&'a str>,
+    /// Where it is served.
+    pub server: Option<Server<'a>>,
     /// How many texts.
     pub texts: Option<u64>,
     /// How many dimensions are asked for.
@@ -144,6 +169,8 @@ pub struct AgentInput<'a> {
     pub version: Option<&'a str>,
     /// Who provides it, where it runs elsewhere: the call of it is a client's then.
     pub provider: Option<&'a str>,
+    /// Where it is provided, of one that runs elsewhere.
+    pub server: Option<Server<'a>>,
     /// The model that it is made with.
     pub model: Option<&'a str>,
     /// The conversation that the turn is of, as the framework or the user names it.
@@ -162,6 +189,10 @@ pub struct AgentInput<'a> {
 pub struct MemoryInput<'a> {
     /// What.
     pub operation: MemoryOperation,
+    /// Who provides it, where it is a service.
+    pub provider: Option<&'a str>,
+    /// Where it is provided.
+    pub server: Option<Server<'a>>,
     /// Where.
     pub store_id: Option<&'a str>,
     /// Which record.

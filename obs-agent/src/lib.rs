@@ -44,6 +44,7 @@
 //!         - gen_ai.agent.name: "forecaster"
 //!         - gen_ai.conversation.id: "conv_1"
 //!         - gen_ai.operation.name: "invoke_agent"
+//!         - gen_ai.provider.name: "openai"
 //!         - obs.agent.depth: 0
 //!         - obs.agent.run.inferences: 1
 //!         - obs.agent.run.tools: 1
@@ -98,7 +99,7 @@
 //! | `Model`, `Embedding` | `chat {model}`, `embeddings {model}`, client: told by [obs-llm](obs_llm) | yes |
 //! | `Tool` | `execute_tool {name}`, internal | yes |
 //! | `Retriever` | `retrieval {data source}`, client | yes |
-//! | with a store of vectors | `{collection}`, else namespace, else system, client: beneath the retrieval around it, or beneath its own where there is none | as a database |
+//! | with a store of vectors | `{operation} {collection}`, else namespace, without these the system, client: beneath the retrieval around it, or beneath its own where there is none | as a database |
 //! | `Memory` | `search_memory`, `create_memory`, `update_memory`, `upsert_memory`, `delete_memory`, `create_memory_store`, `delete_memory_store`, client | on main |
 //! | `Mcp` | `{method} {tool or prompt}`, client or server | yes |
 //! | `Mcp`, a client's `tools/call` right within a `Tool` | none: the tool's span has the attributes | yes |
@@ -116,18 +117,21 @@
 //! | `gen_ai.operation.name` | all but nodes, databases, and messages of MCP that call no tool | always |
 //! | `gen_ai.conversation.id` | agents and all within | the agent was told it, or the [session](obs_core::Session) has it |
 //! | `gen_ai.agent.name` | agents, plans, tools | there is an agent that has one |
+//! | `gen_ai.provider.name` | agents here, by v1.41 | always: who serves the model that it asks first, as far as that is told by its end; else `_OTHER` |
 //! | `gen_ai.agent.id`, `.version`, `.description`, `gen_ai.request.model` | agents | told; of one in this process main wants no id and no version |
 //! | `obs.agent.turn` | agents | told: which turn of its conversation |
 //! | `obs.agent.run.inferences`, `obs.agent.run.tools` | agents here | always: its own calls, failed ones too, and not those of agents within it |
 //! | `gen_ai.usage.*`, `gen_ai.response.finish_reasons` | agents | told. The tokens are those of its calls, and counted there alone |
 //! | `obs.agent.tools.offered`, `.tools.chosen` | models | told: at most 64 names each; `obs.agent.tools.offered.count` where there are more |
 //! | `gen_ai.tool.name`, `.type`, `.call.id`, `.description` | tools | told; a `function` unless it is said |
-//! | `gen_ai.data_source.id`, `gen_ai.provider.name`, `gen_ai.request.top_k` (on main `gen_ai.retrieval.top_k`), `obs.agent.documents` | retrievals | told |
-//! | `db.system.name`, `db.collection.name`, `db.namespace` | stores of vectors | told |
+//! | `gen_ai.provider.name` | agents elsewhere, retrievals, memories | told; of retrievals and memories by v1.41 `_OTHER` where it is not, as the duration wants one |
+//! | `gen_ai.data_source.id`, `gen_ai.request.top_k` (on main `gen_ai.retrieval.top_k`), `obs.agent.documents` | retrievals | told |
+//! | `db.system.name`, `db.collection.name`, `db.namespace`, `db.operation.name` | stores of vectors | told |
+//! | `server.address`, `server.port` | models, embeddings, retrievals, stores, memories, agents elsewhere | told |
 //! | `obs.agent.memory.store.id`, `.record.id`, `.record.count` (on main `gen_ai.memory.*`) | memories | told |
 //! | `mcp.method.name`, `mcp.session.id`, `mcp.protocol.version`, `mcp.resource.uri`, `jsonrpc.request.id`, `network.transport`, `gen_ai.tool.name`, `gen_ai.prompt.name`, `rpc.response.status_code` | MCP | told; a method that the protocol has not is `_OTHER` |
 //! | `obs.agent.node.kind`, `obs.agent.node.name`, `gen_ai.prompt.name` | nodes | always; named; prompts |
-//! | `gen_ai.tool.call.arguments`, `.result`, `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions`, `gen_ai.retrieval.query.text`, `.documents`, `obs.agent.memory.query.text`, `.records` (on main `gen_ai.memory.*`), `obs.agent.input`, `obs.agent.output`, `obs.llm.content.cut` | what says it | **content is asked for** on spans (feature `content`) |
+//! | `gen_ai.tool.call.arguments`, `.result`, `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions`, `gen_ai.retrieval.query.text`, `.documents`, `obs.agent.memory.query.text`, `.records` (on main `gen_ai.memory.*`), `obs.agent.input`, `obs.agent.output` (nodes, and messages of MCP that call no tool), `obs.llm.content.cut` | what says it | **content is asked for** on spans (feature `content`) |
 //!
 //! **Metrics**, which do not depend on sampling. By v1.41's names, which are the default, those that only main has are ours; it is one
 //! or the other, never both.
@@ -139,17 +143,17 @@
 //! | `obs.agent.invoke_agent.tool_calls` | `gen_ai.invoke_agent.tool_calls` | {tool_call} | histogram, the same | the same |
 //! | `obs.agent.execute_tool.duration` | `gen_ai.execute_tool.duration` | s | histogram | `gen_ai.tool.name`, `gen_ai.tool.type` |
 //! | `obs.agent.invoke_workflow.duration` | `gen_ai.invoke_workflow.duration` | s | histogram | `gen_ai.workflow.name` |
-//! | `gen_ai.client.operation.duration` | the same | s | histogram, of agents elsewhere, retrievals, memories | `gen_ai.operation.name`, provider, model, agent or data source |
+//! | `gen_ai.client.operation.duration` | the same | s | histogram, of agents elsewhere, retrievals, memories | `gen_ai.operation.name`, provider, model, agent or data source, server |
 //! | `mcp.client.operation.duration`, `mcp.server.operation.duration` | the same | s | histograms | method, tool, prompt, transport, version, status |
 //! | `mcp.client.session.duration`, `mcp.server.session.duration` | the same | s | histograms | transport, version |
-//! | `db.client.operation.duration` | the same | s | histogram | system, collection, namespace |
+//! | `db.client.operation.duration` | the same | s | histogram | system, collection, namespace, operation, server |
 //! | `obs.agent.plan.duration`, `obs.agent.node.duration` | the same | s | histograms | agent; `obs.agent.node.kind` and `.name` |
 //! | `obs.agent.active_agents`, `obs.agent.active_tools` | the same | {run}, {call} | in-flight gauges | the name alone, no error |
 //!
 //! Those of models and embeddings are obs-llm's. An inference counts on the agent in whose turn it is made, told as a run or seen by a
 //! layer or an adapter of obs-llm's that is polled within the turn.
 //!
-//! Labels are closed sets or capped: 256 agents and workflows, 512 tools and nodes, 128 sources. What is beyond reads `_OTHER` in metrics
+//! Labels are closed sets or capped: 256 agents, workflows and servers, 512 tools and nodes, 128 sources, 64 providers. What is beyond reads `_OTHER` in metrics
 //! and by its name on spans; [`AgentObserver::reserve`] keeps the place of a name that is known.
 //!
 //! **Events**: with content asked for on events, `obs.agent.details` at the beginning and the end of what says something, with the ids

@@ -20,8 +20,9 @@ use crate::component::Component;
 use crate::failure::RunError;
 use crate::handler::{Handler, State, Timings};
 use crate::input::Input;
-use crate::output::{Item, Output};
+use crate::output::{Item, ModelOutput, Output};
 use crate::run::{RunInfo, RunRef, Starting};
+use agent::AgentScope;
 use call::Call;
 use content::Contents;
 use end::Work;
@@ -220,6 +221,13 @@ impl Handler for AgentObserver {
         if let Some(work) = Work::of(state) {
             work.end(self.shared(), output);
         } else if let Some(call) = state.take::<Call>() {
+            if let Output::Model(ModelOutput {
+                provider: Some(provider),
+                ..
+            }) = output
+            {
+                AgentScope::learn(self.shared(), run, provider);
+            }
             call.end(output);
         } else if let Some(message) = state.take::<Message>() {
             message.end(self.shared(), output);

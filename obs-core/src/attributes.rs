@@ -371,6 +371,15 @@ impl Attributes {
         }
     }
 
+    /// The same of a whole number.
+    pub(crate) fn number_of(&self, key: &str) -> Option<i64> {
+        let (_, value) = { self.entries() }.rfind(|(own, _)| own.as_str() == key)?;
+        match value {
+            Scalar::I64(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// Makes room for so many more at once.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.entries.reserve_exact(more);

@@ -135,6 +135,15 @@ const ERRORS: &[&str] = &[
     "ServiceUnavailableException",
     "ThrottlingException",
     "ValidationException",
+    // Frameworks, and clients that sent nothing or were refused an answer.
+    "model_error",
+    "connection_error",
+    "permission_denied",
+    "not_found",
+    "rate_limited",
+    "invalid_output",
+    "interrupted",
+    "budget_exceeded",
 ];
 
 /// The type of an error that a provider tells by a code or type: one of the closed list, else `_OTHER`. Amazon begins its names

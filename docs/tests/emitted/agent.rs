@@ -85,6 +85,10 @@ fn runs(telemetry: &Telemetry, ledger: &Ledger, dialect: Dialect) {
     sessions(&handlers);
 }
 
+/// Whom calls ask.
+const SERVER: Option<input::Server<'static>> =
+    Some(input::Server::new("api.example.com", Some(443)));
+
 fn said(text: &str) -> Option<Text<'_>> {
     Some(Text::Plain(text))
 }
@@ -132,6 +136,7 @@ fn decide(handlers: &Handlers, agent: &Run) {
     let input = Input::Model(of!(input::ModelInput {
         provider: Some("openai"),
         model: Some("gpt-4o"),
+        server: SERVER,
         stream: true,
         tools: &tools,
         messages: said("find it, wherever it may be hidden"),
@@ -182,6 +187,7 @@ fn look_up(handlers: &Handlers, agent: &Run) {
     let input = Input::Retriever(of!(input::RetrieverInput {
         data_source_id: Some("handbook"),
         provider: Some("aws.bedrock"),
+        server: SERVER,
         top_k: Some(5),
         query: said("it"),
     }));
@@ -190,6 +196,7 @@ fn look_up(handlers: &Handlers, agent: &Run) {
     let input = Input::Embedding(of!(input::EmbeddingInput {
         provider: Some("openai"),
         model: Some("text-embedding-3-small"),
+        server: SERVER,
         texts: Some(1),
         dimensions: Some(256),
     }));
@@ -202,9 +209,11 @@ fn look_up(handlers: &Handlers, agent: &Run) {
         count: Some(1),
         documents: Some(Text::Json(r#"[{"id":"page-1","score":0.5}]"#)),
     }));
-    let store = |collection, namespace| {
+    let store = |collection: Option<&'static str>, namespace| {
         let input = Input::Retriever(of!(input::RetrieverInput {
             store: Some("qdrant"),
+            store_operation: collection.map(|_| "query"),
+            server: SERVER,
             collection: collection,
             namespace: namespace,
         }));
@@ -221,6 +230,8 @@ fn remember(handlers: &Handlers, agent: &Run) {
     for operation in [MemoryOperation::Search, MemoryOperation::Upsert] {
         let input = Input::Memory(of!(input::MemoryInput {
             operation: operation,
+            provider: Some("aws.bedrock"),
+            server: SERVER,
             store_id: Some("store_1"),
             record_id: Some("rec_1"),
             query: said("it"),
@@ -263,8 +274,10 @@ fn nodes(handlers: &Handlers, workflow: &Run) {
 fn elsewhere(handlers: &Handlers) {
     let input = Input::Agent(of!(input::AgentInput {
         id: Some("asst_2"),
+        description: Some("Is asked."),
         version: Some("2"),
         provider: Some("openai"),
+        server: SERVER,
         model: Some("gpt-4o"),
     }));
     let agent = (Component::Agent, "elsewhere");

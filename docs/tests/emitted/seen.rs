@@ -232,7 +232,10 @@ fn name_of(span: &ReceivedSpan, of: &str) -> String {
         "agent.retrieval" => Some((operation, text(2))),
         "agent.node" => Some((text(0), text(1))),
         "mcp.client" | "mcp.server" => Some((text(0), text(2).or_else(|| text(3)))),
-        "db.client" => Some((text(1).or_else(|| text(2)).or_else(|| text(0)), None)),
+        "db.client" => Some(match (text(3), text(1).or_else(|| text(2))) {
+            (None, None) => (text(0), None),
+            asked => asked,
+        }),
         _ if of.starts_with("agent.") => Some((operation, text(0))),
         _ => None,
     };

@@ -255,7 +255,12 @@ fn name_of_agents(kind: &Descriptor) -> String {
         "mcp.client" | "mcp.server" => {
             format!("{{{}}} {{{}}} or {{{}}}", label(0), label(2), label(3))
         }
-        "db.client" => format!("{{{}}}, {{{}}} or {{{}}}", label(1), label(2), label(0)),
+        "db.client" => {
+            let [system, collection, namespace, operation] = [0, 1, 2, 3].map(label);
+            format!(
+                "{{{operation}}} {{{collection}}} or {{{namespace}}}; without these {{{system}}}"
+            )
+        }
         _ => format!("{{{operation}}} {{{}}}", label(0)),
     }
 }

@@ -19,7 +19,11 @@ pub(crate) const SESSION_TRANSPORT: usize = 0;
 pub(crate) const SESSION_VERSION: usize = 1;
 pub(crate) const SESSION_ERROR: usize = 2;
 
-/// What is asked for and told, by the conventions' list; what it has not is `_OTHER`.
+/// The method that calls a tool.
+pub(crate) const CALL: &str = "tools/call";
+
+/// What is asked for and told: the conventions' list by v1.41 and main, then what the protocol and its extensions have besides. Whatever
+/// else somebody sends is `_OTHER`.
 const METHODS: &[&str] = &[
     "initialize",
     "ping",
@@ -46,6 +50,19 @@ const METHODS: &[&str] = &[
     "notifications/tools/list_changed",
     "notifications/prompts/list_changed",
     "notifications/roots/list_changed",
+    // Main's, of the protocol of 2026-07-28.
+    "server/discover",
+    "subscriptions/listen",
+    "notifications/subscriptions/acknowledged",
+    // On no list of the conventions: tasks (SEP-2663), skills (SEP-2640), directories, answers that were asked for elsewhere.
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+    "notifications/tasks",
+    "skills/list",
+    "skills/get",
+    "resources/directory/read",
+    "notifications/elicitation/complete",
 ];
 
 const TRANSPORTS: &[&str] = &["pipe", "tcp", "quic", "unix", "udp"];

@@ -2,19 +2,21 @@
 
 use super::Shared;
 use super::end::{What, Work};
+use super::place::place_server;
 use crate::descriptor::{
-    INVOKE_AGENT_OPERATION, MODEL, NAME, OPERATION, PLAN_OPERATION, PROVIDER, REMOTE_NAME,
+    INVOKE_AGENT_OPERATION, MODEL, NAME, OPERATION, PLAN_OPERATION, PROVIDER, REMOTE_ADDRESS,
+    REMOTE_NAME,
 };
 use crate::handler::State;
 use crate::input::{AgentInput, Input};
 use crate::output::AgentOutput;
-use crate::run::Starting;
+use crate::run::{RunRef, Starting};
 use obs_core::otel::{Array, KeyValue, Value};
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, LabelId, Labels, Session};
-use obs_llm::{Dialect, Tokens};
-use std::sync::Arc;
+use obs_core::{Active, LabelId, Labels, OTHER, Session};
+use obs_llm::{Dialect, Provider, Tokens};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What the runs within an agent's turn know of it.
 pub(super) struct AgentScope {
@@ -23,6 +25,8 @@ pub(super) struct AgentScope {
     pub(super) shared: &'static Shared,
     inferences: AtomicU32,
     tools: AtomicU32,
+    /// Who serves the model that it asks first, if that is told.
+    provider: OnceLock<Provider>,
 }
 
 impl AgentScope {
@@ -32,11 +36,38 @@ impl AgentScope {
             shared,
             inferences: AtomicU32::new(0),
             tools: AtomicU32::new(0),
+            provider: OnceLock::new(),
         }
     }
 
     pub(super) fn count_inference(&self) {
         self.inferences.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// By v1.41 an agent here has a provider as well, and the best that is known of it is who serves its model.
+    pub(super) fn asks(&self, provider: &str) {
+        if self.shared.dialect != Dialect::Main && provider != OTHER {
+            self.provider.get_or_init(|| Provider::of_name(provider));
+        }
+    }
+
+    /// The same of a call whose provider was told at its end.
+    #[cold]
+    pub(super) fn learn(shared: &Shared, run: &RunRef, provider: &str) {
+        let mut scopes = run.kept::<Self>();
+        if let Some(scope) = scopes.find(|scope| std::ptr::eq(scope.shared, shared)) {
+            scope.asks(provider);
+        }
+    }
+
+    pub(super) fn tell_provider(&self, active: &mut Active<'_>) {
+        if self.shared.dialect == Dialect::Main {
+            return;
+        }
+        match self.provider.get() {
+            Some(provider) => active.set(gen_ai::PROVIDER_NAME, provider.as_str()),
+            None => active.set_static(gen_ai::PROVIDER_NAME, OTHER),
+        }
     }
 
     pub(super) fn count_tool(&self) {
@@ -107,6 +138,7 @@ fn describe(shared: &Shared, active: &mut Active<'_>, input: &AgentInput<'_>) ->
     let asked = match input.provider {
         Some(provider) => {
             active.set_label_text(PROVIDER, provider);
+            place_server(active, REMOTE_ADDRESS, input.server);
             if let Some(model) = input.model {
                 active.set_label_text(MODEL, model);
             }

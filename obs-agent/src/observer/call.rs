@@ -9,7 +9,7 @@ use super::place::count;
 use crate::descriptor::status;
 use crate::failure::{RunEnd, RunError};
 use crate::handler::State;
-use crate::input::{EmbeddingInput, Input, ModelInput};
+use crate::input::{EmbeddingInput, Input, ModelInput, Server};
 use crate::output::{EmbeddingOutput, ModelChunk, ModelOutput, Output};
 use crate::run::{RunInfo, Starting};
 use obs_core::otel::{Array, KeyValue, StringValue, Value};
@@ -42,12 +42,16 @@ pub(super) fn model(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
     if let Some(agent) = agent.filter(|_| !run.tells_again()) {
         agent.count_inference();
     }
+    if let (Some(agent), Some(provider)) = (agent, input.provider) {
+        agent.asks(provider);
+    }
     let Some(mut call) = begin(shared, run, LlmOperation::Chat, input.provider) else {
         return State::none();
     };
     if let Some(model) = input.model {
         call.model(model);
     }
+    serve(&mut call, input.server);
     call.stream(input.stream);
     if let Some(tokens) = input.max_tokens {
         call.max_tokens(tokens);
@@ -80,6 +84,7 @@ pub(super) fn embedding(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
     if let Some(model) = input.model {
         call.model(model);
     }
+    serve(&mut call, input.server);
     if let Some(dimensions) = input.dimensions {
         call.dimensions(dimensions);
     }
@@ -115,6 +120,13 @@ fn begin(
     }
     run.set_operation(active.handle());
     Some(call)
+}
+
+/// Where the model is served.
+fn serve(call: &mut LlmCall, server: Option<Server<'_>>) {
+    if let Some(server) = server.filter(|server| !server.address.is_empty()) {
+        call.set_server(server.address, server.port);
+    }
 }
 
 /// Which tools it may call.

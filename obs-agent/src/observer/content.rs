@@ -1,13 +1,14 @@
 //! What runs say, where content is asked for.
 
 use super::Shared;
+use crate::descriptor::mcp::{self, CALL};
 use crate::descriptor::{SCOPE, SCOPE_MAIN};
 use crate::input::{Input, ModelInput};
 use crate::output::{ModelChunk, ModelOutput, Output};
 use crate::text::Text;
 use obs_core::otel::KeyValue;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{Active, Body, Key, LogEvent, Severity, Telemetry};
+use obs_core::{Active, Body, Key, LabelId, LogEvent, Severity, Telemetry};
 use obs_llm::content::{Capture, Said, messages};
 use obs_llm::wire::Content;
 use obs_llm::{Dialect, Llm, LlmCall};
@@ -60,7 +61,8 @@ impl Shared {
     #[inline]
     pub(super) fn tell_output(&self, active: &mut Active<'_>, output: &Output<'_>) {
         if self.contents.capture.is_capturing() {
-            self.tell(active, self.of_output(output));
+            let calls_tool = active.label(mcp::OPERATION) != LabelId::ABSENT;
+            self.tell(active, self.of_output(output, calls_tool));
         }
     }
 
@@ -68,7 +70,11 @@ impl Shared {
         use Kind::{Instructions, Messages, Value};
         let one = match input {
             Input::Tool(input) => found(gen_ai::TOOL_CALL_ARGUMENTS, input.arguments, Value),
-            Input::Mcp(input) => found(gen_ai::TOOL_CALL_ARGUMENTS, input.arguments, Value),
+            Input::Mcp(input) if input.method == CALL => {
+                found(gen_ai::TOOL_CALL_ARGUMENTS, input.arguments, Value)
+            }
+            // The conventions have variables of prompts, each as a key of its own, which anybody could make up.
+            Input::Mcp(input) => found(obs::agent::INPUT, input.arguments, Value),
             Input::Retriever(input) => found(gen_ai::RETRIEVAL_QUERY_TEXT, input.query, Value),
             Input::Memory(input) => found(self.memory_query(), input.query, Value),
             Input::Prompt(input) => found(obs::agent::INPUT, input.variables, Value),
@@ -85,11 +91,15 @@ impl Shared {
         [one, None]
     }
 
-    fn of_output<'a>(&self, output: &Output<'a>) -> [Found<'a>; 2] {
+    /// Of a message of MCP it matters whether that calls a tool.
+    fn of_output<'a>(&self, output: &Output<'a>, calls_tool: bool) -> [Found<'a>; 2] {
         use Kind::{Messages, Value};
         let one = match output {
             Output::Tool(output) => found(gen_ai::TOOL_CALL_RESULT, output.result, Value),
-            Output::Mcp(output) => found(gen_ai::TOOL_CALL_RESULT, output.result, Value),
+            Output::Mcp(output) if calls_tool => {
+                found(gen_ai::TOOL_CALL_RESULT, output.result, Value)
+            }
+            Output::Mcp(output) => found(obs::agent::OUTPUT, output.result, Value),
             Output::Documents(output) => {
                 found(gen_ai::RETRIEVAL_DOCUMENTS, output.documents, Value)
             }
@@ -177,13 +187,16 @@ impl Shared {
 fn tell_span(active: &mut Active<'_>, said: &[(Key, Said)]) {
     let mut missing = 0;
     for (key, said) in said {
-        if let Some((text, cut)) = said.attribute() {
-            missing += cut;
+        let (text, cut) = said.attribute();
+        missing += cut;
+        if let Some(text) = text {
             active.set_whole(KeyValue::new(key.as_str(), text));
         }
     }
     if missing > 0 {
-        active.set(obs::LLM_CONTENT_CUT, count(missing));
+        // With what was missing at its beginning.
+        let before = active.number(obs::LLM_CONTENT_CUT).unwrap_or_default();
+        active.set(obs::LLM_CONTENT_CUT, before.saturating_add(count(missing)));
     }
 }
 

@@ -96,6 +96,7 @@ impl Work {
         kind.record_quantity(labels, TOOLS, f64::from(tools));
         active.set(obs::agent::RUN_INFERENCES, i64::from(inferences));
         active.set(obs::agent::RUN_TOOLS, i64::from(tools));
+        scope.tell_provider(&mut active);
     }
 }
 

@@ -4,7 +4,7 @@ use super::Shared;
 use super::agent::AgentScope;
 use crate::component::Component;
 use crate::current;
-use obs_core::{Active, Annotator, LabelId, Milestone};
+use obs_core::{Active, Annotator, LabelId, LabelValue, Milestone};
 use obs_llm::LlmOperation;
 use std::cell::Cell;
 
@@ -30,6 +30,8 @@ pub(super) struct Heard(pub(super) &'static Shared);
 
 /// `gen_ai.operation.name`, which is the first label of the kind.
 const OPERATION: usize = 0;
+/// `gen_ai.provider.name`, which is the second.
+const PROVIDER: usize = 1;
 
 impl Annotator for Heard {
     fn annotate(&self, milestone: &Milestone, operation: &mut Active<'_>) {
@@ -53,6 +55,9 @@ impl Annotator for Heard {
             let mut scopes = run.kept::<AgentScope>();
             if let Some(scope) = scopes.find(|scope| std::ptr::eq(scope.shared, shared)) {
                 scope.count_inference();
+                if let Some(LabelValue::Text(provider)) = operation.label_value(PROVIDER) {
+                    scope.asks(&provider);
+                }
             }
         }
     }

@@ -58,6 +58,9 @@ impl Shared {
                     kind.reserve(of::mcp::TOOL, name);
                 }
             }
+            Component::Plan => {
+                kinds.plan.reserve(of::NAME, name);
+            }
             Component::Workflow => {
                 kinds.workflow.reserve(of::NAME, name);
             }

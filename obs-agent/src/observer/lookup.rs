@@ -2,14 +2,14 @@
 
 use super::Shared;
 use super::end::{What, Work};
-use super::place::count;
+use super::place::{count, place_server};
 use crate::component::Component;
-use crate::descriptor::{DATA_SOURCE, OPERATION, PROVIDER, db};
+use crate::descriptor::{DATA_SOURCE, MEMORY_ADDRESS, OPERATION, PROVIDER, RETRIEVAL_ADDRESS, db};
 use crate::handler::State;
 use crate::input::{Input, MemoryInput, RetrieverInput};
 use crate::run::Starting;
 use obs_core::semconv::{gen_ai, obs};
-use obs_core::{LabelId, Labels, Operation, Parent};
+use obs_core::{Active, LabelId, Labels, Operation, Parent};
 use obs_llm::Dialect;
 
 /// A retrieval; the question to its store; or, where one run is both, the one within the other.
@@ -35,8 +35,10 @@ pub(super) fn retriever(shared: &Shared, run: &mut Starting<'_>, input: &Input<'
     let Some(mut active) = operation.active() else {
         return State::none();
     };
-    if let Some(provider) = input.provider {
-        active.set_label_text(PROVIDER, provider);
+    provide(shared, &mut active, input.provider);
+    // Of a run that is both, it is where the store is.
+    if input.store.is_none() {
+        place_server(&mut active, RETRIEVAL_ADDRESS, input.server);
     }
     if let Some(most) = input.top_k {
         match shared.dialect {
@@ -73,6 +75,10 @@ fn question(mut operation: Operation, input: &RetrieverInput<'_>) -> Option<Oper
     if let Some(namespace) = input.namespace {
         active.set_label_text(db::NAMESPACE, namespace);
     }
+    if let Some(asked) = input.store_operation {
+        active.set_label_text(db::OPERATION, asked);
+    }
+    place_server(&mut active, db::SERVER, input.server);
     Some(operation)
 }
 
@@ -107,13 +113,24 @@ pub(super) fn memory(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>)
     if let Some(written) = input.records {
         active.set(records, count(written));
     }
+    provide(shared, &mut active, input.provider);
+    place_server(&mut active, MEMORY_ADDRESS, input.server);
     name(run, &mut active);
     shared.tell_input(&mut active, told);
     Work::new(operation, What::Memory).into_state()
 }
 
+/// Who is asked. By v1.41 the duration of every call says so; main wants it where somebody provides what is asked.
+fn provide(shared: &Shared, active: &mut Active<'_>, provider: Option<&str>) {
+    match provider {
+        Some(provider) => active.set_label_text(PROVIDER, provider),
+        None if shared.dialect == Dialect::Main => {}
+        None => active.set_label(PROVIDER, LabelId::OVERFLOW),
+    }
+}
+
 /// What the conventions have no label for: the name of the node.
-fn name(run: &Starting<'_>, active: &mut obs_core::Active<'_>) {
+fn name(run: &Starting<'_>, active: &mut Active<'_>) {
     let name = run.info().name;
     if !name.is_empty() {
         active.set(obs::agent::NODE_NAME, name);

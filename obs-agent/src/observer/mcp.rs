@@ -4,8 +4,8 @@ use super::Shared;
 use super::end::fail;
 use crate::component::Component;
 use crate::descriptor::mcp::{
-    FAILED, METHOD, OPERATION, PROMPT, SESSION_ERROR, SESSION_TRANSPORT, SESSION_VERSION, STATUS,
-    TOOL, TRANSPORT, VERSION,
+    CALL, FAILED, METHOD, OPERATION, PROMPT, SESSION_ERROR, SESSION_TRANSPORT, SESSION_VERSION,
+    STATUS, TOOL, TRANSPORT, VERSION,
 };
 use crate::descriptor::{TOOL_ERROR, error_type};
 use crate::failure::RunError;
@@ -37,7 +37,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         return session(shared.kinds.mcp_session, &input);
     }
     let kinds = &shared.kinds;
-    let is_tool = input.method == "tools/call";
+    let is_tool = input.method == CALL;
     let is_of_tool =
         { run.parent() }.is_some_and(|parent| parent.info().component == Component::Tool);
     if is_tool
@@ -80,7 +80,7 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
 /// Labels that are there from the start, but for the target.
 fn labels(kind: &'static Kind, input: &McpInput<'_>) -> Labels {
     let mut labels = Labels::NONE.with(METHOD, kind.label(METHOD, input.method));
-    if input.method == "tools/call" {
+    if input.method == CALL {
         labels = labels.with(OPERATION, LabelId::closed(0));
     }
     if let Some(transport) = input.transport {
@@ -97,7 +97,8 @@ fn target<'a>(input: &McpInput<'a>) -> (usize, &'a str) {
     let name = input.target.unwrap_or_default();
     match input.method.split_once('/') {
         Some(("tools", _)) => (TOOL, name),
-        Some(("prompts", _)) => (PROMPT, name),
+        // What is completed is an argument of a prompt, where it names one.
+        Some(("prompts" | "completion", _)) => (PROMPT, name),
         _ => (TOOL, ""),
     }
 }

@@ -1,10 +1,11 @@
 //! Where a run stands, as its span says it, and how its operation begins.
 
 use super::Shared;
+use crate::input::Server;
 use crate::run::{RemoteParent, Starting};
 use obs_core::semconv::obs;
 use obs_core::trust::Trust;
-use obs_core::{Active, Kind, Labels, Operation};
+use obs_core::{Active, Kind, LabelId, Labels, Operation};
 
 impl Shared {
     /// An operation of this kind is what the run is. One of its labels may be a text: none where that is empty.
@@ -69,6 +70,16 @@ fn take_over(from: &RemoteParent<'_>, active: &mut Active<'_>) {
         Trust::Trusted => active.carry_baggage(remote.baggage.clone(), from.baggage),
         // That of a request around it is a stranger's, too.
         _ => active.clear_baggage(),
+    }
+}
+
+/// Whom it asks: its address is this label, its port the next.
+pub(super) fn place_server(active: &mut Active<'_>, address: usize, server: Option<Server<'_>>) {
+    if let Some(server) = server.filter(|server| !server.address.is_empty()) {
+        active.set_label_text(address, server.address);
+        if let Some(port) = server.port {
+            active.set_label(address + 1, LabelId::number(port));
+        }
     }
 }
 

@@ -105,6 +105,7 @@ fn a_turn_is_told_with_its_models_and_tools() {
             - gen_ai.agent.version: "2"
             - gen_ai.conversation.id: "conv_1"
             - gen_ai.operation.name: "invoke_agent"
+            - gen_ai.provider.name: "openai"
             - gen_ai.request.model: "gpt-4o"
             - gen_ai.response.finish_reasons: ["stop"]
             - gen_ai.usage.cache_read.input_tokens: 10
@@ -416,6 +417,7 @@ fn a_workflow_and_what_is_in_it() {
             invoke_agent planner [internal]
               - gen_ai.agent.name: "planner"
               - gen_ai.operation.name: "invoke_agent"
+              - gen_ai.provider.name: "_OTHER"
               - obs.agent.depth: 1
               - obs.agent.run.inferences: 0
               - obs.agent.run.tools: 0

@@ -99,6 +99,7 @@ fn a_retrieval_has_the_question_to_its_store_beneath_it() {
           retrieval wiki [client]
             - gen_ai.data_source.id: "wiki"
             - gen_ai.operation.name: "retrieval"
+            - gen_ai.provider.name: "_OTHER"
             - obs.agent.depth: 0
             - obs.agent.documents: 5
             wiki_db [client]
@@ -227,5 +228,38 @@ fn what_is_remembered_is_told_by_its_operation() {
             .histograms("gen_ai.client.operation.duration", &[])
             .len();
         assert_eq!(each, operations.len(), "a series for each");
+    }
+}
+
+/// A store's span is called by what it is asked and of what, as far as that is told.
+#[test]
+fn a_question_to_a_store_is_called_by_its_operation_and_target() {
+    let cases = [
+        ((Some("query"), Some("pages"), Some("prod")), "query pages"),
+        ((Some("query"), None, Some("prod")), "query prod"),
+        ((Some("query"), None, None), "query"),
+        ((None, Some("pages"), Some("prod")), "pages"),
+        ((None, None, Some("prod")), "prod"),
+        ((None, None, None), "qdrant"),
+    ];
+    for ((asked, collection, namespace), expect) in cases {
+        let capture = Capture::new();
+        let handlers = observed(&capture, Dialect::V1_41);
+        let input = Input::Retriever(of!(input::RetrieverInput {
+            store: Some("qdrant"),
+            store_operation: asked,
+            collection: collection,
+            namespace: namespace,
+        }));
+        let run = start(&handlers, Component::Retriever, "", RunParent::Root, &input);
+        run.end(&Output::Documents(Default::default()));
+        let store = capture.take_records().remove(0);
+        assert_eq!(store.name, expect);
+        assert_eq!(store.text("db.operation.name"), asked);
+        let points = capture.points();
+        let point = points.histogram("db.client.operation.duration", &[]);
+        let series = point.expect("there").series;
+        let told = series.attr("db.operation.name");
+        assert_eq!(told.and_then(|told| told.as_str()), asked);
     }
 }

@@ -156,6 +156,7 @@ fn a_tool_that_is_called_by_mcp_has_one_span() {
             invoke_agent inner [internal]
               - gen_ai.agent.name: "inner"
               - gen_ai.operation.name: "invoke_agent"
+              - gen_ai.provider.name: "_OTHER"
               - obs.agent.depth: 2
               - obs.agent.run.inferences: 0
               - obs.agent.run.tools: 0
@@ -224,4 +225,49 @@ fn sessions_have_durations_and_no_spans() {
         .histogram("mcp.server.session.duration", &failed)
         .expect("there");
     assert_eq!((failed.count, failed.sum), (1, Some(1.5)));
+}
+
+/// The conventions' list by v1.41 and what main has beside it, and of the rest of the protocol what is a request or a notification.
+#[test]
+fn methods_of_the_protocol_are_told_by_their_names() {
+    let v1_41 = "notifications/cancelled initialize notifications/initialized notifications/progress ping resources/list \
+        resources/templates/list resources/read notifications/resources/list_changed resources/subscribe resources/unsubscribe \
+        notifications/resources/updated prompts/list prompts/get notifications/prompts/list_changed tools/list tools/call \
+        notifications/tools/list_changed logging/setLevel notifications/message sampling/createMessage completion/complete \
+        roots/list notifications/roots/list_changed elicitation/create";
+    let main = "server/discover subscriptions/listen notifications/subscriptions/acknowledged";
+    let others = "tasks/get tasks/update tasks/cancel notifications/tasks skills/list skills/get resources/directory/read";
+    let all = [v1_41, main, others];
+    let all: Vec<&'static str> = all
+        .iter()
+        .flat_map(|list| list.split_whitespace())
+        .collect();
+    for dialect in [Dialect::V1_41, Dialect::Main] {
+        let capture = Capture::new();
+        let handlers = observed(&capture, dialect);
+        for method in &all {
+            let input = of!(input::McpInput { method: method });
+            message(&handlers, input, RunParent::Root).end(&answered(false));
+        }
+        assert_eq!(names(&capture), all);
+        let points = capture.points();
+        for method in &all {
+            let method = [("mcp.method.name", AttrValue::from(*method))];
+            let point = points.histogram("mcp.client.operation.duration", &method);
+            assert_eq!(point.map(|point| point.count), Some(1), "{method:?}");
+        }
+    }
+}
+
+/// What is completed is an argument of a prompt.
+#[test]
+fn a_completion_names_its_prompt() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let input = call("completion/complete", Some("greet"));
+    message(&handlers, input, RunParent::Root).end(&answered(false));
+    let record = capture.record();
+    assert_eq!(record.name, "completion/complete greet");
+    assert_eq!(record.text("gen_ai.prompt.name"), Some("greet"));
+    assert_eq!(record.attr("gen_ai.tool.name"), None);
 }

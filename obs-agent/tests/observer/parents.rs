@@ -205,6 +205,7 @@ fn a_hand_over_is_a_link() {
           #1 invoke_agent triage [internal]
             - gen_ai.agent.name: "triage"
             - gen_ai.operation.name: "invoke_agent"
+            - gen_ai.provider.name: "_OTHER"
             - obs.agent.depth: 0
             - obs.agent.run.inferences: 0
             - obs.agent.run.tools: 0
@@ -212,6 +213,7 @@ fn a_hand_over_is_a_link() {
           invoke_agent refunds [internal]
             - gen_ai.agent.name: "refunds"
             - gen_ai.operation.name: "invoke_agent"
+            - gen_ai.provider.name: "_OTHER"
             - obs.agent.depth: 0
             - obs.agent.run.inferences: 0
             - obs.agent.run.tools: 0

@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "others use the rest")]
 mod support;
 
+mod caps;
+mod leaks;
+
 use obs_agent::{AgentObserver, Component, Handlers, Input, Item, Output, RunParent, Text};
 use obs_core::Body;
 use obs_core::redact::Patterns;
@@ -53,30 +56,30 @@ fn all(
         (
             Component::Tool,
             Input::Tool(of!(input::ToolInput {
-                arguments: json(r#"{"said":"first"}"#)
+                arguments: json(r#"{"said":"Rosebud"}"#)
             })),
             Output::Tool(of!(output::ToolOutput {
-                result: plain("second")
+                result: plain("Xanadu")
             })),
             ["gen_ai.tool.call.arguments", "gen_ai.tool.call.result"],
         ),
         (
             Component::Retriever,
             Input::Retriever(of!(input::RetrieverInput {
-                query: plain("first")
+                query: plain("Rosebud")
             })),
             Output::Documents(of!(output::DocumentsOutput {
-                documents: json(r#"[{"id":"second","score":0.5}]"#)
+                documents: json(r#"[{"id":"Xanadu","score":0.5}]"#)
             })),
             ["gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"],
         ),
         (
             Component::Memory,
             Input::Memory(of!(input::MemoryInput {
-                query: plain("first")
+                query: plain("Rosebud")
             })),
             Output::Memory(of!(output::MemoryOutput {
-                records: json(r#"[{"id":"second"}]"#)
+                records: json(r#"[{"id":"Xanadu"}]"#)
             })),
             [
                 by("obs.agent.memory.query.text", "gen_ai.memory.query.text"),
@@ -87,21 +90,33 @@ fn all(
             Component::Mcp,
             Input::Mcp(of!(input::McpInput {
                 method: "tools/call",
-                arguments: json(r#"{"said":"first"}"#),
+                arguments: json(r#"{"said":"Rosebud"}"#),
             })),
             Output::Mcp(of!(output::McpOutput {
-                result: json(r#"{"content":"second"}"#)
+                result: json(r#"{"content":"Xanadu"}"#)
             })),
             ["gen_ai.tool.call.arguments", "gen_ai.tool.call.result"],
+        ),
+        // What calls no tool has no arguments of one.
+        (
+            Component::Mcp,
+            Input::Mcp(of!(input::McpInput {
+                method: "prompts/get",
+                arguments: json(r#"{"said":"Rosebud"}"#),
+            })),
+            Output::Mcp(of!(output::McpOutput {
+                result: json(r#"{"content":"Xanadu"}"#)
+            })),
+            ["obs.agent.input", "obs.agent.output"],
         ),
         (
             Component::Agent,
             Input::Agent(of!(input::AgentInput {
-                messages: plain("first")
+                messages: plain("Rosebud")
             })),
             Output::Agent(of!(output::AgentOutput {
                 messages: json(
-                    r#"[{"role":"assistant","parts":[{"type":"text","content":"second"}]}]"#
+                    r#"[{"role":"assistant","parts":[{"type":"text","content":"Xanadu"}]}]"#
                 )
             })),
             ["gen_ai.input.messages", "gen_ai.output.messages"],
@@ -109,20 +124,20 @@ fn all(
         (
             Component::Prompt,
             Input::Prompt(of!(input::PromptInput {
-                variables: json(r#"{"who":"first"}"#)
+                variables: json(r#"{"who":"Rosebud"}"#)
             })),
             Output::Node(of!(output::NodeOutput {
-                value: plain("second")
+                value: plain("Xanadu")
             })),
             ["obs.agent.input", "obs.agent.output"],
         ),
         (
             Component::Workflow,
             Input::Node(of!(input::NodeInput {
-                value: plain("first")
+                value: plain("Rosebud")
             })),
             Output::Node(of!(output::NodeOutput {
-                value: plain("second")
+                value: plain("Xanadu")
             })),
             ["obs.agent.input", "obs.agent.output"],
         ),
@@ -139,11 +154,17 @@ fn each_component_says_what_it_began_and_ended_with() {
             let record = capture.record();
             let events = capture.log_events();
             let said = keys.map(|key| text(&record, key).unwrap_or_else(|| panic!("{key}")));
-            assert!(said[0].contains("first"), "{component}: {said:?}");
-            assert!(said[1].contains("second"), "{component}: {said:?}");
+            assert!(said[0].contains("Rosebud"), "{component}: {said:?}");
+            assert!(said[1].contains("Xanadu"), "{component}: {said:?}");
             assert_eq!(events.len(), 2, "{component}");
             for (event, key) in events.iter().zip(keys) {
                 assert_eq!(event.name, "obs.agent.details");
+                let schema = event.scope.map(|scope| scope.schema_url);
+                let expect = match dialect {
+                    Dialect::Main => obs_core::semconv::gen_ai::SCHEMA_URL_MAIN,
+                    _ => obs_core::semconv::gen_ai::SCHEMA_URL,
+                };
+                assert_eq!(schema, Some(expect));
                 assert_eq!(event.span_id, Some(record.span_id));
                 assert_eq!(event.structured[0].0.as_str(), key);
             }
@@ -477,4 +498,9 @@ fn instructions_are_parts_and_a_flood_is_capped() {
         panic!("{record:?}");
     };
     assert!((9000..10_000).contains(cut), "{cut}");
+}
+
+#[track_caller]
+fn text_of(record: &CapturedRecord, key: &str) -> String {
+    text(record, key).unwrap_or_else(|| panic!("{key}: {record:?}"))
 }

@@ -100,6 +100,7 @@ async fn a_run_has_on_its_spans_what_was_decided() {
           invoke_agent guide [internal]
             - gen_ai.agent.name: "guide"
             - gen_ai.operation.name: "invoke_agent"
+            - gen_ai.provider.name: "openai"
             - gen_ai.request.model: "gpt-4o-mini"
             - gen_ai.response.finish_reasons: ["stop"]
             - gen_ai.usage.cache_read.input_tokens: 6

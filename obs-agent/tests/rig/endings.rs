@@ -1,13 +1,14 @@
 //! Every way in which a run ends: each run within it has ended then, and says how.
 
 use crate::answers::{ANSWERING, answers, asks, calls, refuses};
+use crate::emitted::emitting;
 use crate::scripted::{Act, serve, serve_each, soon};
 use crate::server::{begun, nobody};
-use crate::support::{BY, By, agent, ask};
+use crate::support::{BY, By, Places, agent, agent_of, ask, chat};
 use crate::told::Told;
 use futures_util::{FutureExt, StreamExt};
 use obs_agent::Component;
-use obs_testing::assert_tree;
+use obs_testing::{AttrValue, Capture, assert_tree};
 use rig_agent::agent::{AgentHook, DispatchAction, DispatchEvent, HookContext};
 use std::panic::AssertUnwindSafe;
 
@@ -291,6 +292,30 @@ async fn what_another_hook_refuses_is_told_as_refused() {
         soon(runner.run()).await.expect("an answer");
         assert_eq!(told.run("clock").end.as_deref(), Some("Cancelled skipped"));
         assert_eq!(ended(&told), "ok");
+    }
+}
+
+/// What it is called on the span, and in the metric.
+#[tokio::test]
+async fn a_refusal_is_emitted_by_its_word() {
+    for by in BY {
+        let ways = [calls(false, "clock", "{}"), answers(false)];
+        let server = serve_each(ways.to_vec()).await;
+        let capture = Capture::new();
+        let model = chat(&server.url(""));
+        let agent = agent_of(by, &emitting(&capture), model, &Places::default());
+        let runner = agent.prompt("What time is it?");
+        let runner = runner.add_hook(Refuses { stops: false });
+        soon(runner.run()).await.expect("an answer");
+        let records = capture.records();
+        let clock = { records.iter() }.find(|record| record.name == "execute_tool clock");
+        let clock = clock.expect("it is told");
+        assert_eq!(clock.error_type(), Some("skipped"));
+        assert_eq!(clock.outcome.end(), obs_core::End::Cancelled);
+        let skipped = [("error.type", AttrValue::from("skipped"))];
+        let points = capture.points();
+        let point = points.histogram("obs.agent.execute_tool.duration", &skipped);
+        assert_eq!(point.map(|point| point.count), Some(1));
     }
 }
 

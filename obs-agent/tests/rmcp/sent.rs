@@ -5,8 +5,8 @@ use obs_agent::adapters::rmcp::McpObserver;
 use obs_agent::{Component, Input, Output, RunInfo, RunParent};
 use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree};
 use rmcp::model::{
-    GetPromptRequestParams, NumberOrString, ProgressNotificationParam, ProgressToken,
-    ReadResourceRequestParams,
+    ArgumentInfo, CompleteRequestParams, GetPromptRequestParams, NumberOrString,
+    ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, Reference,
 };
 use rmcp::{ServiceExt, service::PeerRequestOptions};
 
@@ -66,6 +66,25 @@ async fn a_message_is_one_trace_on_both_sides() {
     for side in ["client", "server"] {
         let session = format!("mcp.{side}.session.duration");
         assert!(points.histogram(&session, &version).is_some(), "{session}");
+    }
+}
+
+/// What is completed is an argument of a prompt, on both sides.
+#[tokio::test]
+async fn a_completion_names_its_prompt() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let (client, _server) = connected(&mcp, mcp.service(Weather)).await;
+    spans(&capture, 3).await;
+    capture.clear();
+    let argument = ArgumentInfo::new("who", "a");
+    let params = CompleteRequestParams::new(Reference::for_prompt("greet"), argument);
+    // The server has no completions, and says so.
+    client.complete(params).await.expect_err("refused");
+    spans(&capture, 2).await;
+    for record in capture.records() {
+        assert_eq!(record.name, "completion/complete greet");
+        assert_eq!(record.text("gen_ai.prompt.name"), Some("greet"));
     }
 }
 

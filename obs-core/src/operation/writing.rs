@@ -21,6 +21,11 @@ impl Active<'_> {
         self.0.attributes.text_of(key.as_str())
     }
 
+    /// The whole number that was set last under this key, unless it was set through a handle.
+    pub fn number(&self, key: Key) -> Option<i64> {
+        self.0.attributes.number_of(key.as_str())
+    }
+
     /// About so many attributes are set next: room for them is made once.
     #[doc(hidden)]
     pub fn expect(&mut self, attributes: usize) {

@@ -7,6 +7,8 @@ names! {
     COLLECTION_NAME = "db.collection.name";
     /// The database's name.
     NAMESPACE = "db.namespace";
+    /// What it is asked to do, in its own word.
+    OPERATION_NAME = "db.operation.name";
 }
 
 /// Duration of an operation of a database as its client has it, in seconds.

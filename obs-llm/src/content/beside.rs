@@ -16,11 +16,13 @@ pub struct Said {
 }
 
 impl Said {
-    /// As an attribute of a span has it: a text as it is, all else as JSON, which is valid whatever was cut; and how many bytes of its
-    /// texts are not in it. `None` where there is no room for anything of it.
-    pub fn attribute(&self) -> Option<(String, usize)> {
-        let told = render::value(&self.body, self.attribute_bytes);
-        told.map(|(text, more)| (text, self.cut + more))
+    /// As an attribute of a span has it: a text as it is, all else as JSON, which is valid whatever was cut; `None` where there is no
+    /// room for anything of it. And how many bytes of its texts are not in that.
+    pub fn attribute(&self) -> (Option<String>, usize) {
+        match render::value(&self.body, self.attribute_bytes) {
+            Some((text, more)) => (Some(text), self.cut + more),
+            None => (None, self.cut + render::texts(&self.body)),
+        }
     }
 
     /// As an event has it, and how many bytes of its texts are not in it.
@@ -71,7 +73,7 @@ impl Capture {
             return None;
         }
         let cut = missing + render::fit(&mut body, self.caps());
-        Some(self.said(body, cut))
+        Some(self.said(telemetry, body, cut))
     }
 
     /// Messages in the conventions' JSON, or a text, which is one message of this role.
@@ -89,7 +91,7 @@ impl Capture {
         };
         Redactors(telemetry).exchange(&mut exchange);
         let told = render::tell(exchange, self.caps());
-        self.said(Body::List(told.input), missing + told.cut)
+        self.said(telemetry, Body::List(told.input), missing + told.cut)
     }
 
     /// Instructions of a system in the conventions' JSON (`gen-ai-system-instructions.json`), or a text.
@@ -102,15 +104,23 @@ impl Capture {
         };
         Redactors(telemetry).exchange(&mut exchange);
         let told = render::tell(exchange, self.caps());
-        self.said(Body::List(told.system), missing + told.cut)
+        self.said(telemetry, Body::List(told.system), missing + told.cut)
     }
 
-    fn said(&self, body: Body, cut: usize) -> Said {
+    fn said(&self, telemetry: &Telemetry, body: Body, cut: usize) -> Said {
         Said {
             body,
-            attribute_bytes: self.attribute_bytes,
+            attribute_bytes: self.attribute_bytes_of(telemetry),
             cut,
         }
+    }
+
+    /// How large an attribute of a span may be: by its own cap, and by what spans of this telemetry may hold.
+    pub(super) fn attribute_bytes_of(&self, telemetry: &Telemetry) -> usize {
+        let limit = telemetry.span_text_limit();
+        limit.map_or(self.attribute_bytes, |limit| {
+            limit.min(self.attribute_bytes)
+        })
     }
 
     const fn caps(&self) -> Caps {

@@ -70,10 +70,7 @@ impl LlmCall {
     }
 
     fn tell_span(&mut self, capture: &Capture, told: &Told, mut cut: usize) {
-        let limit = self.shared.telemetry.span_text_limit();
-        let limit = limit.map_or(capture.attribute_bytes, |limit| {
-            limit.min(capture.attribute_bytes)
-        });
+        let limit = capture.attribute_bytes_of(&self.shared.telemetry);
         let Some(mut active) = self.operation.active() else {
             return;
         };
@@ -83,9 +80,12 @@ impl LlmCall {
             (gen_ai::OUTPUT_MESSAGES, &told.output),
             (gen_ai::TOOL_DEFINITIONS, &told.tools),
         ] {
-            if let Some((json, more)) = render::json(items, limit) {
-                cut += more;
-                active.set_whole(KeyValue::new(key.as_str(), json));
+            match render::json(items, limit) {
+                Some((json, more)) => {
+                    cut += more;
+                    active.set_whole(KeyValue::new(key.as_str(), json));
+                }
+                None => cut += items.iter().map(render::texts).sum::<usize>(),
             }
         }
         if cut > 0 {

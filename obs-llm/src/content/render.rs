@@ -207,9 +207,10 @@ fn before_mark(text: &str) -> (&str, usize) {
     }
 }
 
-fn texts(of: &Body) -> usize {
+/// How many bytes of texts it has.
+pub(super) fn texts(of: &Body) -> usize {
     match of {
-        Body::Text(text) => text.len(),
+        Body::Text(text) => before_mark(text).0.len(),
         Body::List(list) => list.iter().map(texts).sum(),
         Body::Map(map) => map.iter().map(|(_, item)| texts(item)).sum(),
         _ => 0,

@@ -67,7 +67,7 @@ impl Telling<'_> {
                     provider: self.about.provider.as_deref(),
                     model: self.about.model.as_deref(),
                     texts: Some(texts as u64),
-                    dimensions: None,
+                    ..EmbeddingInput::default()
                 };
                 let name = input.model.unwrap_or_default();
                 Some(self.start(Component::Embedding, name, &Input::Embedding(input)))
@@ -129,6 +129,8 @@ impl Telling<'_> {
             tools: &tools,
             system: request.system_instructions().map(Text::Plain),
             messages: Some(Text::JsonBy(&messages)),
+            // rig's models keep it to themselves.
+            server: None,
         };
         let name = input.model.unwrap_or_default();
         self.start(Component::Model, name, &Input::Model(input))

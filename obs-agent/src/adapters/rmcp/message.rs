@@ -79,11 +79,12 @@ pub(super) fn client_request(request: &ClientRequest) -> Message<'_> {
     }
 }
 
-/// What is completed may be of a resource.
+/// What is completed is an argument of a prompt, or of a resource.
 pub(super) fn completion(params: &CompleteRequestParams) -> Message<'_> {
     let message = Message::of(CompleteRequestMethod::VALUE);
     match &params.r#ref {
         Reference::Resource(of) => message.with_uri(&of.uri),
+        Reference::Prompt(of) => message.with_target(&of.name),
         _ => message,
     }
 }
