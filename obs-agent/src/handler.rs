@@ -18,7 +18,8 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// A handler sees and does not touch: it is told of references, and can neither hold up nor stop a run. It is called in the middle of
 /// the run's own work, so it does not wait. A panic in it is contained and [counted](crate::Handlers::panics), and of that run it is
-/// told nothing more.
+/// told nothing more. So is one of what it leaves behind, as that is dropped: its states, its taps, itself; what it
+/// [keeps](crate::Starting::keep) goes as quietly, and uncounted.
 pub trait Handler: Send + Sync + 'static {
     /// What it wants to be told of this run; all of it, unless this says otherwise. Of what nobody wants nothing is made.
     fn needed(&self, info: &RunInfo<'_>) -> Timings {
@@ -33,7 +34,7 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// A run has ended well. Where its output was streamed, its pieces were told before and this is the end of them:
-    /// [`Output::Streamed`].
+    /// [`Output::Streamed`], or what was said of the whole with the last one.
     fn on_end(&self, run: &RunRef, state: &mut State, output: &Output<'_>) {
         let _ = (run, state, output);
     }
@@ -62,7 +63,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
-/// Takes pieces of an input as they pass. It is dropped when there are no more, or when the run no longer reads them.
+/// Takes pieces of an input as they pass, on whichever thread reads them, also while its handler is told of the run or after that has
+/// ended. It is dropped when there are no more, when nobody reads them any longer, or when it panicked.
 pub trait InputTap: Send {
     /// A piece.
     fn item(&mut self, item: &Item<'_>);

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Handlers, in their order, and where runs begin. Cheap to clone.
 ///
 /// At a start they are told in the order in which they were added, those that are [global](append_global) before all others; at
-/// everything after it in the reverse order, so that the first one is around all others.
+/// everything after it in the reverse order, so that the first one is around all others. Pieces of an input are told as the start is.
 ///
 /// ```
 /// use obs_agent::{Component, Handler, Handlers, Input, Output, RunInfo, RunParent, RunRef, Starting, State};

@@ -170,7 +170,7 @@
 //! | [`Run::fail`] with an error that failed, or an item that [fails](Tap::fail) | failed | its kind if it is of the closed list, a status of three digits, a code of JSON-RPC; of models as obs-llm has it; else `_OTHER` |
 //! | it is dropped, or its stream is | cancelled | `cancelled`; of a model whose every choice has its reason, none: whoever drops it has it all |
 //! | a failure that [says so](RunError::timed_out); a model's call dropped after the [deadline](obs_core::Active::set_deadline) it was given | timed out | `timeout` |
-//! | what is polled in it panics | panicked | `panic` |
+//! | what is polled in it panics, or it is dropped by a thread that does | panicked | `panic` |
 //!
 //! # Nothing twice
 //!

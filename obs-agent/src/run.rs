@@ -22,7 +22,7 @@ use std::sync::{Arc, Weak};
 pub struct RunId(u128);
 
 impl RunId {
-    /// One that no other run of this process has.
+    /// One that was given to no other run of this process; a framework's own may be the same.
     pub fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(u128::from(LAST.fetch_add(1, Ordering::Relaxed) + 1))
@@ -123,7 +123,8 @@ pub enum RunParent<'a> {
     Of(&'a RunRef),
     /// None. What is around it besides, a request that is served, is still what its operation is part of.
     Root,
-    /// None here: it is asked for by another process, whose message said where it stands.
+    /// None here: it is asked for by another process, whose message said where it stands. Where nobody is told of the run nobody
+    /// reads that, and runs within it are within what is around.
     Remote(RemoteParent<'a>),
 }
 
@@ -397,7 +398,7 @@ impl RunRef {
         self.0.depth
     }
 
-    /// The how-manieth run within its parent it is, from one on.
+    /// The how-manieth run within its parent it is, from one on; 0 of one without a parent.
     pub fn step(&self) -> u32 {
         self.0.step
     }

@@ -139,6 +139,8 @@ fn a_runs_operation_is_its_own_before_one_around_it() {
     let of_first = span_of(&outer);
     let inner = start(&handlers, "b", outer.as_parent());
     assert_eq!(first.last().0, of_first);
+    let around = second.last().0;
+    assert!(around.is_some() && around != of_first);
     assert_ne!(span_of(&inner), of_first);
     let other = captures[1].telemetry().kind(&STEP);
     inner.in_scope(|| {
@@ -153,6 +155,24 @@ fn a_runs_operation_is_its_own_before_one_around_it() {
     let records: Vec<CapturedRecord> = captures[1].records();
     let parent = records[0].parent_span_id.map(|id| id.to_string());
     assert_eq!(parent, expect.map(|id| id.to_string()));
+}
+
+/// What is handed over goes from what is made of the one run to what is made of the other, and to nothing around it.
+#[test]
+fn what_nothing_is_made_of_has_no_link() {
+    let capture = Capture::new();
+    let handlers = Handlers::new().with(Makes::new('a', &capture));
+    let [from, outer] = ["a", "a"].map(|name| start(&handlers, name, RunParent::Root));
+    let inner = start(&handlers, "-", outer.as_parent());
+    reference(&inner).handed_from(&reference(&from));
+    let next = start(&handlers, "a", RunParent::Root);
+    reference(&next).handed_from(&reference(&from));
+    for run in [from, inner, outer, next] {
+        run.end(&Output::Streamed);
+    }
+    let records = capture.records();
+    let links: Vec<_> = records.iter().map(|record| record.links.len()).collect();
+    assert_eq!(links, [0, 0, 1]);
 }
 
 /// A run that is told of its parent is right beneath that, whatever is opened where it begins; one that takes the current one is

@@ -3,7 +3,8 @@
 use crate::recorded::{Log, Recorded};
 use futures_util::future::join;
 use obs_agent::{
-    Component, Handler, Handlers, Input, Run, RunInfo, RunParent, RunRef, Timings, current,
+    Component, Handler, Handlers, Input, Run, RunInfo, RunParent, RunRef, Starting, State, Timings,
+    current,
 };
 
 fn start(handlers: &Handlers, name: &str, parent: RunParent<'_>) -> Run {
@@ -98,6 +99,60 @@ fn what_nobody_is_told_is_not_told_within() {
     assert!(!reference(&outer).is_told_within());
     drop(handlers().start(info, outer.as_parent(), &model));
     assert!(reference(&outer).is_told_within());
+}
+
+/// Which runs are the same as the one around them, that is told at second hand, and which are others within it.
+#[test]
+fn a_call_is_told_within_and_an_agent_by_its_own_framework() {
+    struct Again(Log);
+    impl Handler for Again {
+        fn on_start(&self, run: &mut Starting<'_>, _: &Input<'_>) -> State {
+            self.0.push(run.tells_again().to_string());
+            State::none()
+        }
+    }
+    use Component::{Agent, Embedding, Model, Tool};
+    let rig = |component| RunInfo::new(component, "").with_kind("rig");
+    let other = |component| RunInfo::new(component, "").with_kind("other");
+    for (outer, inner, within, again) in [
+        (rig(Model).with_second_hand(), other(Model), true, true),
+        (
+            rig(Model).with_second_hand(),
+            rig(Model).with_second_hand(),
+            true,
+            true,
+        ),
+        (
+            rig(Embedding).with_second_hand(),
+            other(Embedding),
+            true,
+            true,
+        ),
+        (rig(Model).with_second_hand(), rig(Embedding), false, false),
+        (rig(Model), rig(Model), false, false),
+        (rig(Agent).with_second_hand(), rig(Agent), true, true),
+        (rig(Agent).with_second_hand(), rig(Model), false, false),
+        (rig(Agent).with_second_hand(), other(Agent), false, true),
+        (
+            rig(Agent).with_second_hand(),
+            rig(Agent).with_second_hand(),
+            false,
+            true,
+        ),
+        (rig(Tool).with_second_hand(), rig(Tool), true, true),
+    ] {
+        let log = Log::default();
+        let handlers = Handlers::new().with(Again(log.clone()));
+        let around = handlers.start(outer, RunParent::Root, &Input::Streamed);
+        drop(handlers.start(inner, around.as_parent(), &Input::Streamed));
+        let what = format!("{outer:?} {inner:?}");
+        assert_eq!(reference(&around).is_told_within(), within, "{what}");
+        assert_eq!(
+            log.take(),
+            ["false".to_owned(), again.to_string()],
+            "{what}"
+        );
+    }
 }
 
 /// For work that is given to a runtime, and holds a reference to its run while it waits.
