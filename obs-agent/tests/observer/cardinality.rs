@@ -2,7 +2,7 @@
 
 use crate::support::{observed, of, start};
 use obs_agent::input::Server;
-use obs_agent::{Component, Handlers, Input, Output, RunError, RunParent};
+use obs_agent::{AgentObserver, Component, Handlers, Input, Output, RunError, RunParent};
 use obs_llm::Dialect;
 use obs_testing::Capture;
 use std::collections::BTreeSet;
@@ -294,4 +294,56 @@ fn ids_are_no_labels() {
         assert_eq!(only.count, 50, "{metric}");
     }
     assert!(!capture.telemetry().prometheus().contains("id-"));
+}
+
+/// What is known at start-up keeps its place, in each metric that has it.
+#[test]
+fn what_is_reserved_keeps_its_place() {
+    let reserved: &[(Component, &str, &str)] = &[
+        (
+            Component::Agent,
+            "obs.agent.invoke_agent.duration",
+            "gen_ai.agent.name",
+        ),
+        (Component::Agent, CALL, "gen_ai.agent.name"),
+        (
+            Component::Plan,
+            "obs.agent.plan.duration",
+            "gen_ai.agent.name",
+        ),
+        (
+            Component::Workflow,
+            "obs.agent.invoke_workflow.duration",
+            "gen_ai.workflow.name",
+        ),
+        (
+            Component::Tool,
+            "obs.agent.execute_tool.duration",
+            "gen_ai.tool.name",
+        ),
+        (Component::Tool, MESSAGE, "gen_ai.tool.name"),
+        (Component::Retriever, CALL, "gen_ai.data_source.id"),
+        (
+            Component::Lambda,
+            "obs.agent.node.duration",
+            "obs.agent.node.name",
+        ),
+    ];
+    for &(component, metric, key) in reserved {
+        let flood = { FLOODS.iter() }.find(|flood| (flood.0, flood.1) == (metric, key));
+        let &(.., tell) = flood.expect("it is flooded above");
+        let capture = Capture::new();
+        let observer = AgentObserver::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+        observer.reserve(component, "known");
+        let handlers = Handlers::new().with(observer);
+        for n in 0..FLOOD {
+            tell(&handlers, &format!("made up {n}"));
+            capture.clear();
+        }
+        tell(&handlers, "known");
+        let points = capture.points();
+        let known = points.histogram(metric, &[(key, "known".into())]);
+        let known = known.map(|point| point.count);
+        assert_eq!(known, Some(1), "{component} {metric}");
+    }
 }

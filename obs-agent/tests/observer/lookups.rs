@@ -263,3 +263,29 @@ fn a_question_to_a_store_is_called_by_its_operation_and_target() {
         assert_eq!(told.and_then(|told| told.as_str()), asked);
     }
 }
+
+/// A store that is asked within anything but a retrieval has a retrieval of its own around the question.
+#[test]
+fn only_a_retrieval_around_a_question_is_its_retrieval() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let around = tool(&handlers, "search", RunParent::Root);
+    let input = Input::Retriever(of!(input::RetrieverInput {
+        store: Some("qdrant"),
+        collection: Some("pages"),
+    }));
+    let run = start(
+        &handlers,
+        Component::Retriever,
+        "",
+        around.as_parent(),
+        &input,
+    );
+    run.end(&Output::Documents(Default::default()));
+    around.end(&Output::Tool(Default::default()));
+    let [store, retrieval, tool] = <[_; 3]>::try_from(capture.records()).expect("three spans");
+    assert_eq!(store.descriptor, "db.client");
+    assert_eq!(retrieval.name, "retrieval");
+    assert_eq!(store.parent_span_id, Some(retrieval.span_id));
+    assert_eq!(retrieval.parent_span_id, Some(tool.span_id));
+}

@@ -166,3 +166,17 @@ fn calls_that_no_run_tells_count_on_the_agent_in_whose_turn_they_are() {
     outer.end(&Output::Agent(Default::default()));
     calls(&capture, 1.0);
 }
+
+/// Whoever tells a call by hand within a run of a model, and does not ask whether one is around, tells no call of the agent's more.
+#[test]
+fn a_call_by_hand_within_a_run_of_a_model_is_the_runs() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let llm = Llm::new(capture.telemetry()).with_dialect(Dialect::V1_41);
+    let outer = agent(&handlers, "a", RunParent::Root);
+    let run = model(&handlers, outer.as_parent());
+    run.in_scope(|| drop(llm.call(LlmOperation::Chat, &Provider::OPENAI)));
+    run.end(&Output::Model(Default::default()));
+    outer.end(&Output::Agent(Default::default()));
+    calls(&capture, 1.0);
+}

@@ -200,26 +200,3 @@ fn inputs_and_outputs_of_another_component_say_nothing() {
     assert_eq!(capture.records().len(), runs);
     assert_eq!(handlers.panics(), 0);
 }
-
-/// Of a plan that no agent is around it is the plan's own name.
-#[test]
-fn the_name_of_a_plan_can_be_reserved() {
-    let capture = Capture::new();
-    let observer = AgentObserver::new(capture.telemetry()).with_dialect(Dialect::V1_41);
-    observer.reserve(Component::Plan, "trip");
-    let handlers = Handlers::new().with(observer);
-    let plan = |name: &str| {
-        let input = Input::Agent(Default::default());
-        let run = start(&handlers, Component::Plan, name, RunParent::Root, &input);
-        run.end(&Output::Agent(Default::default()));
-    };
-    for n in 0..300 {
-        plan(&format!("made up {n}"));
-        capture.clear();
-    }
-    plan("trip");
-    let trip = [("gen_ai.agent.name", AttrValue::from("trip"))];
-    let points = capture.points();
-    let point = points.histogram("obs.agent.plan.duration", &trip);
-    assert_eq!(point.map(|point| point.count), Some(1));
-}
