@@ -1,9 +1,9 @@
-//! Budgets: what a session may come to.
+//! Budgets: what a session may come to, or a run.
 
 use super::ledger::Ledger;
 use super::limits::{Limit, Limits};
 use super::repeats::Repeats;
-use super::tally::{Tally, Used};
+use super::tally::{OfRun, Tally, Used};
 use obs_core::otel::KeyValue;
 use obs_core::semconv::obs::agent;
 use obs_core::{Moment, OpRef, PerProcess, current};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a session may come to. It stops nothing by itself: a loop asks it before each step, and ends when it is used up. Cheap to
+/// What a session may come to, or [a run](Ledger::budget_of_run). It stops nothing by itself: a loop asks it before each step, and ends when it is used up. Cheap to
 /// clone, for tools and other tasks: all clones are one.
 ///
 /// ```
@@ -45,10 +45,8 @@ pub struct Budget(Arc<Inner>);
 
 struct Inner {
     ledger: Ledger,
-    id: Arc<str>,
     limits: Limits,
-    /// `None` while it is dropped.
-    tally: Option<Arc<Tally>>,
+    of: Of,
     /// What had been used before, which does not count.
     before: Used,
     from: Moment,
@@ -56,6 +54,13 @@ struct Inner {
     repeats: PerProcess<Repeats>,
     counted: AtomicBool,
     told: PerProcess<Mutex<Told>>,
+}
+
+/// Whose numbers it reads.
+enum Of {
+    /// `None` while it is dropped.
+    Session(Arc<str>, Option<Arc<Tally>>),
+    Run(Arc<OfRun>),
 }
 
 /// The span ids of the operations that said it last: each says it once.
@@ -88,7 +93,7 @@ pub struct BudgetExceeded {
 }
 
 impl Budget {
-    pub(super) fn new(
+    pub(super) fn of_session(
         ledger: Ledger,
         id: Arc<str>,
         limits: Limits,
@@ -96,11 +101,18 @@ impl Budget {
         from: Moment,
     ) -> Self {
         let tally = Some(ledger.tally(&id));
+        Self::new(ledger, limits, Of::Session(id, tally), before, from)
+    }
+
+    pub(super) fn of_run(ledger: Ledger, of: Arc<OfRun>, limits: Limits, from: Moment) -> Self {
+        Self::new(ledger, limits, Of::Run(of), Used::default(), from)
+    }
+
+    fn new(ledger: Ledger, limits: Limits, of: Of, before: Used, from: Moment) -> Self {
         Self(Arc::new(Inner {
             ledger,
-            id,
             limits,
-            tally,
+            of,
             before,
             from,
             repeats: PerProcess::default(),
@@ -148,8 +160,11 @@ impl Budget {
     }
 
     fn used(&self) -> Used {
-        let tally = self.0.tally.as_ref();
-        let used = tally.map(|tally| tally.used()).unwrap_or_default();
+        let used = match &self.0.of {
+            Of::Session(_, tally) => tally.as_ref().map(|tally| tally.used()),
+            Of::Run(of) => Some(of.tally.used()),
+        };
+        let used = used.unwrap_or_default();
         used.since(self.0.before)
     }
 
@@ -167,7 +182,7 @@ impl Budget {
     }
 
     /// How long it has been going on: the session, from its first operation that had ended when the budget was made; or this budget,
-    /// where there was none, or where it counts [from then on](Ledger::budget_from_now).
+    /// where there was none, or where it counts [from then on](Ledger::budget_from_now), as that of a run does.
     pub fn wall_time(&self) -> Duration {
         self.0.ledger.since(self.0.from)
     }
@@ -212,8 +227,10 @@ impl Budget {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(tally) = self.tally.take() {
-            self.ledger.let_go(&self.id, tally);
+        if let Of::Session(id, tally) = &mut self.of
+            && let Some(tally) = tally.take()
+        {
+            self.ledger.let_go(id, tally);
         }
     }
 }
