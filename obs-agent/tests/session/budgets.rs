@@ -67,9 +67,9 @@ fn each_limit_is_used_up_by_what_it_limits() {
         (Limit::ToolCalls, 1.0, 1.0),
     );
     check(
-        |times| Limits::new().with_wall_time(Duration::from_secs(10 * times)),
-        |rig| rig.advance(Duration::from_secs(10)),
-        (Limit::WallTime, 10.0, 10.0),
+        |times| Limits::new().with_wall_time(Duration::from_millis(2_500 * times)),
+        |rig| rig.advance(Duration::from_millis(2_500)),
+        (Limit::WallTime, 2.5, 2.5),
     );
 }
 
