@@ -58,3 +58,29 @@ impl std::fmt::Debug for Notes {
         f.debug_tuple("Notes").field(&self.iter().count()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_are_gone_take_no_place() {
+        let mut notes = Notes::default();
+        let kept: Note = Arc::new(0_u32);
+        notes = notes.with(&kept);
+        for number in 0..1_000_u32 {
+            let note: Note = Arc::new(number);
+            notes = Notes::default().with(&note).beside(&notes);
+            assert_eq!(notes.all().count(), 2, "of which one is kept");
+        }
+        assert_eq!(notes.iter().count(), 1);
+        let same = notes.clone().beside(&notes);
+        assert_eq!(same, notes);
+        // In another list, too, they are the same.
+        let again = Notes::default().with(&kept).beside(&notes);
+        assert_eq!(again.all().count(), 1);
+        drop(kept);
+        let own: Note = Arc::new(1_u32);
+        assert_eq!(notes.with(&own).all().count(), 1);
+    }
+}
