@@ -55,6 +55,8 @@ mod open;
 mod site;
 #[cfg(feature = "tracing")]
 mod tell;
+#[cfg(feature = "tracing")]
+mod whose;
 
 pub use attributes::{Attributes, Value};
 pub use dialect::{Dialect, framework};

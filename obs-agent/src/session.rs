@@ -27,6 +27,9 @@
 //! # Ok::<(), obs_agent::obs_core::Error>(())
 //! ```
 //!
+//! A budget is of a session, with what it came to before or [from now on](Ledger::budget_from_now), or of
+//! [one run](Ledger::budget_of_run), where several loops of one session are not to share it.
+//!
 //! # What is added up
 //!
 //! Operations that have a [session](obs_core::Session), by their `gen_ai.operation.name`, whichever crate records them and in

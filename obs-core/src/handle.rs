@@ -94,6 +94,13 @@ impl OpRef {
         self.0.identity().session
     }
 
+    /// Session, conversation and user it is done for, as [`Active::set_session`](crate::Active::set_session) sets them, for whoever
+    /// has no more of it than this: children that start through a handle or where it is in scope carry them, and the operation has
+    /// them when it ends.
+    pub fn set_session(&self, session: Session) {
+        self.0.give_session(session);
+    }
+
     /// Runs `work` as part of the operation, also on another thread: it is the current one there, and what is started
     /// becomes its child. See [`current`](crate::current) for what can be said about it.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -187,7 +194,11 @@ impl Live {
 
     /// Children that start through a handle or an attached context get it too.
     pub(crate) fn set_session(&mut self, session: Session) {
-        let session = session.under(&self.kind.engine.config.user_ids).shared();
+        let mut session = { session.within_bounds() }.under(&self.kind.engine.config.user_ids);
+        if let Some(before) = &self.session {
+            session.notes = session.notes.beside(&before.notes);
+        }
+        let session = session.shared();
         if self.flags.has(Flags::SHARED)
             && let Some(shared) = &self.shared
         {
@@ -207,6 +218,12 @@ impl Live {
             true => session.clone(),
             false => session.left_by(&engine.config.user_ids),
         });
+        self.watch_session();
+    }
+
+    /// It was set through a handle.
+    pub(crate) fn take_session(&mut self, session: Arc<Session>) {
+        self.session = Some(session);
         self.watch_session();
     }
 

@@ -168,7 +168,7 @@ impl LogEvent {
 
     /// With a session.
     pub fn with_session(mut self, session: Arc<Session>) -> Self {
-        self.session = Some(session);
+        self.session = Some(session.in_bounds());
         self
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Shared {
 
 struct State {
     open: bool,
+    /// The session was set here, and its owner does not know.
+    gives_session: bool,
     side: Option<Box<Side>>,
     identity: Identity,
 }
@@ -31,6 +33,13 @@ impl std::fmt::Debug for State {
             .field("span_id", &format_args!("{:016x}", self.identity.span_id))
             .finish_non_exhaustive()
     }
+}
+
+/// What others have left for its end.
+pub(crate) struct Left {
+    pub(crate) side: Option<Box<Side>>,
+    pub(crate) family: Option<Arc<TraceFamily>>,
+    pub(crate) session: Option<Arc<Session>>,
 }
 
 /// Who the operation is; stays readable after its end.
@@ -71,6 +80,7 @@ impl Shared {
         Self {
             state: Mutex::new(State {
                 open: true,
+                gives_session: false,
                 side: None,
                 identity,
             }),
@@ -82,6 +92,7 @@ impl Shared {
     pub(crate) fn reopen(&self, identity: Identity) {
         *lock(&self.state) = State {
             open: true,
+            gives_session: false,
             side: None,
             identity,
         };
@@ -128,23 +139,46 @@ impl Shared {
         state.open && state.identity.recorded
     }
 
-    /// Ends it: nothing can be written any more. Hands over what was written, and the family if there is one; there is
-    /// one where somebody still carries the operation and its trace is undecided.
-    pub(crate) fn close(&self, carried: bool) -> (Option<Box<Side>>, Option<Arc<TraceFamily>>) {
+    /// Ends it: nothing can be written any more. Hands over what was written, the session if one was set here, and the family if
+    /// there is one; there is one where somebody still carries the operation and its trace is undecided.
+    pub(crate) fn close(&self, carried: bool) -> Left {
         let mut state = lock(&self.state);
         if carried {
             state.identity.ensure_family();
         }
         state.open = false;
-        (state.side.take(), state.identity.family.clone())
+        let given = std::mem::take(&mut state.gives_session);
+        Left {
+            side: state.side.take(),
+            family: state.identity.family.clone(),
+            session: state.identity.session.as_ref().filter(|_| given).cloned(),
+        }
     }
 
     pub(crate) fn identity(&self) -> Identity {
         lock(&self.state).identity.clone()
     }
 
+    /// The owner's.
     pub(crate) fn set_session(&self, session: Arc<Session>) {
-        lock(&self.state).identity.session = Some(session);
+        let mut state = lock(&self.state);
+        state.gives_session = false;
+        state.identity.session = Some(session);
+    }
+
+    /// Anybody else's.
+    pub(crate) fn give_session(&self, session: Session) {
+        let mut state = lock(&self.state);
+        let engine = state.identity.engine;
+        if !state.open {
+            return engine.counts.late_calls.add(1);
+        }
+        let mut session = session.within_bounds().under(&engine.config.user_ids);
+        if let Some(before) = &state.identity.session {
+            session.notes = session.notes.beside(&before.notes);
+        }
+        state.gives_session = true;
+        state.identity.session = Some(session.shared());
     }
 
     /// What starts within it is within operations of these kinds, and not of its own.

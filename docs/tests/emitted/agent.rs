@@ -8,9 +8,9 @@ use obs_agent::output::{self, ToolRequest};
 use obs_agent::session::{Ledger, Limits};
 use obs_agent::{
     AgentObserver, Component, Handlers, Input, Item, Output, Run, RunError, RunInfo, RunParent,
-    Text,
+    RunRef, Text,
 };
-use obs_core::{StatsLevel, Telemetry};
+use obs_core::{Session, StatsLevel, Telemetry};
 use obs_llm::content::Capture;
 use obs_llm::wire::Content;
 use obs_llm::{Bill, Dialect, Llm, Price, Tokens, Usage};
@@ -83,6 +83,17 @@ fn runs(telemetry: &Telemetry, ledger: &Ledger, dialect: Dialect) {
     elsewhere(&handlers);
     messages(&handlers);
     sessions(&handlers);
+    in_a_session(&handlers);
+}
+
+/// A turn of somebody's, whose session is told when it is over.
+fn in_a_session(handlers: &Handlers) {
+    let run = turn(handlers, RunParent::Root);
+    let session = Session::new("s-1").with_conversation("conv_2");
+    if let Some(operation) = run.reference().and_then(RunRef::operation) {
+        operation.set_session(session.with_user("u-1"));
+    }
+    run.end(&Output::Agent(Default::default()));
 }
 
 /// Whom calls ask.

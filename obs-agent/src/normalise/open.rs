@@ -164,6 +164,7 @@ impl Open {
             tell::end(
                 run,
                 &self.view(),
+                self.around.as_ref(),
                 self.failure.as_ref(),
                 self.core.with_content,
             );

@@ -6,7 +6,7 @@ use super::layer::Core;
 use super::messages::{Content, Side};
 use super::reading::{Reading, SpanView};
 use super::site::Site;
-use super::table;
+use super::{table, whose};
 use crate::component::Component;
 use crate::failure::RunError;
 use crate::handlers::Run;
@@ -56,7 +56,11 @@ impl Core {
         };
         let said = Said::of(&view, Side::Input, self.with_content, &reading);
         let input = input(&reading, &said);
-        Some(self.handlers.start(info, parent, &input))
+        let run = self.handlers.start(info, parent, &input);
+        if let Some(own) = run.reference() {
+            whose::tell(own, around, reading.conversation_id, reading.user_id);
+        }
+        Some(run)
     }
 }
 
@@ -198,7 +202,19 @@ fn input<'a>(reading: &'a Reading<'a>, said: &'a Said) -> Input<'a> {
     }
 }
 
-pub(super) fn end(run: Run, view: &SpanView<'_>, failure: Option<&Failure>, with_content: bool) {
+pub(super) fn end(
+    run: Run,
+    view: &SpanView<'_>,
+    around: Option<&RunRef>,
+    failure: Option<&Failure>,
+    with_content: bool,
+) {
+    if let Some(own) = run.reference() {
+        // Perhaps it was not known when it began.
+        let said = view.said();
+        let (conversation, user) = (said.text(table::CONVERSATION), said.text(table::USER));
+        whose::tell(own, around, conversation, user);
+    }
     if run.reference().is_some_and(RunRef::is_told_within) {
         return run.end(&Output::ToldWithin);
     }

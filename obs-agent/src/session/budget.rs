@@ -1,19 +1,19 @@
-//! Budgets: what a session may come to.
+//! Budgets: what a session may come to, or a run.
 
 use super::ledger::Ledger;
 use super::limits::{Limit, Limits};
 use super::repeats::Repeats;
-use super::tally::{Tally, Used};
+use super::tally::{OfRun, Tally, Used};
 use obs_core::otel::KeyValue;
 use obs_core::semconv::obs::agent;
-use obs_core::{Moment, current};
+use obs_core::{Moment, OpRef, PerProcess, current};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a session may come to. It stops nothing by itself: a loop asks it before each step, and ends when it is used up. Cheap to
+/// What a session may come to, or [a run](Ledger::budget_of_run). It stops nothing by itself: a loop asks it before each step, and ends when it is used up. Cheap to
 /// clone, for tools and other tasks: all clones are one.
 ///
 /// ```
@@ -45,16 +45,39 @@ pub struct Budget(Arc<Inner>);
 
 struct Inner {
     ledger: Ledger,
-    id: Arc<str>,
     limits: Limits,
-    /// `None` while it is dropped.
-    tally: Option<Arc<Tally>>,
+    of: Of,
     /// What had been used before, which does not count.
     before: Used,
     from: Moment,
-    repeats: Mutex<Repeats>,
+    // Behind locks, which in a child that is forked another thread may have had: it begins anew.
+    repeats: PerProcess<Repeats>,
     counted: AtomicBool,
-    told: AtomicBool,
+    told: PerProcess<Mutex<Told>>,
+}
+
+/// Whose numbers it reads.
+enum Of {
+    /// `None` while it is dropped.
+    Session(Arc<str>, Option<Arc<Tally>>),
+    Run(Arc<OfRun>),
+}
+
+/// The span ids of the operations that said it last: each says it once.
+#[derive(Debug, Default)]
+struct Told([u64; 8]);
+
+impl Told {
+    /// Whether it had not been told.
+    fn add(&mut self, operation: &OpRef) -> bool {
+        let id = u64::from_be_bytes(operation.span_context().span_id().to_bytes());
+        let is_new = !self.0.contains(&id);
+        if is_new {
+            self.0.rotate_right(1);
+            self.0[0] = id;
+        }
+        is_new
+    }
 }
 
 /// A budget is used up.
@@ -70,7 +93,7 @@ pub struct BudgetExceeded {
 }
 
 impl Budget {
-    pub(super) fn new(
+    pub(super) fn of_session(
         ledger: Ledger,
         id: Arc<str>,
         limits: Limits,
@@ -78,27 +101,34 @@ impl Budget {
         from: Moment,
     ) -> Self {
         let tally = Some(ledger.tally(&id));
+        Self::new(ledger, limits, Of::Session(id, tally), before, from)
+    }
+
+    pub(super) fn of_run(ledger: Ledger, of: Arc<OfRun>, limits: Limits, from: Moment) -> Self {
+        Self::new(ledger, limits, Of::Run(of), Used::default(), from)
+    }
+
+    fn new(ledger: Ledger, limits: Limits, of: Of, before: Used, from: Moment) -> Self {
         Self(Arc::new(Inner {
             ledger,
-            id,
             limits,
-            tally,
+            of,
             before,
             from,
-            repeats: Mutex::default(),
+            repeats: PerProcess::default(),
             counted: AtomicBool::new(false),
-            told: AtomicBool::new(false),
+            told: PerProcess::default(),
         }))
     }
 
     /// Whether there is something left. It reads numbers that calls add to as they end, and waits for nobody.
     ///
     /// The first time that it says no in an operation, that operation has the reason: the attributes `obs.agent.budget.exceeded` (which
-    /// limit), `.used` and `.limit`, and an event `obs.agent.budget` with the same.
+    /// limit), `.used` and `.limit`, and an event `obs.agent.budget` with the same. So has the next one, where another loop asks.
     ///
     /// # Errors
     /// The first limit, in the order of [`Limit`], of which all is used: as many calls have ended as are allowed, or more of the same
-    /// were told of.
+    /// were told of. Of a limit that is no number all is used from the beginning.
     #[inline]
     pub fn check(&self) -> Result<(), BudgetExceeded> {
         match self.first_exceeded() {
@@ -117,11 +147,11 @@ impl Budget {
         set.find_map(|(limit, allowed)| {
             let used = self.used_of(limit, &used);
             // Those are told of before they are made.
-            let is_up = match limit {
-                Limit::IdenticalCalls => used > allowed,
-                _ => used >= allowed,
+            let is_left = match limit {
+                Limit::IdenticalCalls => used <= allowed,
+                _ => used < allowed,
             };
-            is_up.then_some(BudgetExceeded {
+            (!is_left).then_some(BudgetExceeded {
                 limit,
                 used,
                 allowed,
@@ -130,8 +160,11 @@ impl Budget {
     }
 
     fn used(&self) -> Used {
-        let tally = self.0.tally.as_ref();
-        let used = tally.map(|tally| tally.used()).unwrap_or_default();
+        let used = match &self.0.of {
+            Of::Session(_, tally) => tally.as_ref().map(|tally| tally.used()),
+            Of::Run(of) => Some(of.tally.used()),
+        };
+        let used = used.unwrap_or_default();
         used.since(self.0.before)
     }
 
@@ -143,13 +176,13 @@ impl Budget {
             Limit::Cost => Limits::usd(used.picodollars),
             Limit::InferenceCalls => used.inference_calls as f64,
             Limit::ToolCalls => used.tool_calls as f64,
-            Limit::IdenticalCalls => f64::from(self.repeats(|repeats| repeats.most())),
+            Limit::IdenticalCalls => f64::from(self.repeats().most()),
             Limit::WallTime => self.wall_time().as_secs_f64(),
         }
     }
 
     /// How long it has been going on: the session, from its first operation that had ended when the budget was made; or this budget,
-    /// where there was none, or where it counts [from then on](Ledger::budget_from_now).
+    /// where there was none, or where it counts [from then on](Ledger::budget_from_now), as that of a run does.
     pub fn wall_time(&self) -> Duration {
         self.0.ledger.since(self.0.from)
     }
@@ -159,13 +192,11 @@ impl Budget {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         arguments.hash(&mut hasher);
-        let hash = hasher.finish();
-        self.repeats(|repeats| repeats.add(hash));
+        self.repeats().add(hasher.finish());
     }
 
-    fn repeats<R>(&self, work: impl FnOnce(&mut Repeats) -> R) -> R {
-        let repeats = self.0.repeats.lock();
-        work(&mut repeats.unwrap_or_else(PoisonError::into_inner))
+    fn repeats(&self) -> &Repeats {
+        self.0.repeats.get(|_| Repeats::default())
     }
 
     #[cold]
@@ -173,14 +204,13 @@ impl Budget {
         if !self.0.counted.swap(true, Ordering::Relaxed) {
             self.0.ledger.exceeded(exceeded.limit);
         }
-        if self.0.told.load(Ordering::Relaxed) {
-            return;
-        }
-        // Where nothing is current it can be said later.
-        let Some(operation) = current::handle() else {
+        // Where nothing is current, or what is has ended, it can be said later.
+        let Some(operation) = current::handle().filter(OpRef::is_running) else {
             return;
         };
-        if self.0.told.swap(true, Ordering::Relaxed) {
+        let told = self.0.told.get(|_| Mutex::default()).lock();
+        let is_new = told.unwrap_or_else(PoisonError::into_inner).add(&operation);
+        if !is_new {
             return;
         }
         let attributes = [
@@ -197,8 +227,10 @@ impl Budget {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(tally) = self.tally.take() {
-            self.ledger.let_go(&self.id, tally);
+        if let Of::Session(id, tally) = &mut self.of
+            && let Some(tally) = tally.take()
+        {
+            self.ledger.let_go(id, tally);
         }
     }
 }

@@ -9,8 +9,10 @@ use super::numbers::Numbers;
 use super::seen::Seen;
 use super::state::{LedgerCounts, State};
 use super::summary::SessionSummary;
-use super::tally::{Tally, Used};
+use super::tally::{LedgerId, OfRun, Tally, Used};
+use crate::run::RunRef;
 use obs_core::{Moment, PerProcess, Record, Session, SessionWitness, Telemetry};
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ pub struct Ledger(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    id: LedgerId,
     telemetry: Telemetry,
     settings: LedgerBuilder,
     state: PerProcess<State>,
@@ -42,6 +45,7 @@ impl Ledger {
 
     pub(super) fn start(settings: LedgerBuilder, telemetry: &Telemetry) -> Self {
         let ledger = Self(Arc::new(Inner {
+            id: LedgerId::next(),
             telemetry: *telemetry,
             settings,
             state: PerProcess::new(State::new(settings.most.sessions)),
@@ -110,7 +114,7 @@ impl Ledger {
         let id = self.key(id);
         let started = self.started(&id);
         let from = started.unwrap_or_else(|| self.0.telemetry.now());
-        Budget::new(self.clone(), id, limits, Used::default(), from)
+        Budget::of_session(self.clone(), id, limits, Used::default(), from)
     }
 
     /// Limits on what a session comes to from now on: for one turn, or one run of a loop. What runs beside it in the same session
@@ -119,9 +123,45 @@ impl Ledger {
         let id = self.key(id);
         let tally = self.tally(&id);
         let (before, now) = (tally.used(), self.0.telemetry.now());
-        let budget = Budget::new(self.clone(), id.clone(), limits, before, now);
+        let budget = Budget::of_session(self.clone(), id.clone(), limits, before, now);
         self.let_go(&id, tally);
         budget
+    }
+
+    /// Limits on what one run comes to, an agent's turn or a workflow: on whatever begins within it from now on, on any thread, whether
+    /// that is of a session or of none. Two loops of one session have a budget each; a run within a run is counted by both of theirs.
+    ///
+    /// ```
+    /// # use obs_agent::session::{Ledger, Limits};
+    /// # use obs_agent::obs_core::Telemetry;
+    /// # use obs_agent::{AgentObserver, Component, Handlers, Input, RunInfo, RunParent};
+    /// # let telemetry = Telemetry::builder().manual().build()?;
+    /// let ledger = Ledger::new(&telemetry);
+    /// let handlers = Handlers::new().with(AgentObserver::new(&telemetry));
+    /// let info = RunInfo::new(Component::Agent, "seller");
+    /// let run = handlers.start(info, RunParent::Current, &Input::Agent(Default::default()));
+    /// if let Some(run) = run.reference() {
+    ///     let budget = ledger.budget_of_run(run, Limits::new().with_tool_calls(20));
+    ///     assert!(budget.check().is_ok());
+    /// }
+    /// # Ok::<(), obs_agent::obs_core::Error>(())
+    /// ```
+    ///
+    /// It goes by the operation that the first handler which makes one has of the run, of this telemetry: an
+    /// [`AgentObserver`](crate::AgentObserver)'s. Where none makes one of the run itself, it goes by the one around it; where there
+    /// is none, nothing is known but [times and identical calls](Limit).
+    pub fn budget_of_run(&self, run: &RunRef, limits: Limits) -> Budget {
+        let of_run = Arc::new(OfRun {
+            ledger: self.0.id,
+            tally: Tally::default(),
+        });
+        if let Some(operation) = run.operation() {
+            let around = operation.session();
+            let around = around.map(|around| Session::clone(&around));
+            let note = Arc::clone(&of_run) as Arc<dyn Any + Send + Sync>;
+            operation.set_session(around.unwrap_or_default().with_note(&note));
+        }
+        Budget::of_run(self.clone(), of_run, limits, self.0.telemetry.now())
     }
 
     /// As sessions are found.
@@ -192,6 +232,13 @@ impl SessionWitness for Witness {
     fn ended(&self, record: &Record<'_>) {
         let ledger = &self.0;
         let Some(seen) = Seen::of(record) else { return };
+        for note in record.session().into_iter().flat_map(Session::notes) {
+            if let Ok(of_run) = note.downcast::<OfRun>()
+                && of_run.ledger == ledger.0.id
+            {
+                of_run.tally.add(&seen);
+            }
+        }
         let Some(id) = seen.who.id() else { return };
         let (state, most) = (ledger.state(), ledger.0.settings.most);
         state.add(id, &seen, most);

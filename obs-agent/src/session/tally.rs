@@ -1,5 +1,5 @@
-//! What budgets compare with their limits: numbers of one session, kept for as long as a budget reads them, whatever becomes of
-//! the session in its ledger.
+//! What budgets compare with their limits: numbers of one session or of one run, kept for as long as a budget reads them, whatever
+//! becomes of the session in its ledger.
 
 use super::seen::Seen;
 use super::totals::Totals;
@@ -59,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// Under its shard's lock, so that no two add at once.
+    /// What is done within a run ends on any thread, so that two may add at once.
     pub(super) fn add(&self, seen: &Seen<'_>) {
         let mut one = Totals::default();
         one.add(seen);
@@ -72,8 +72,9 @@ impl Tally {
             (&self.tool_calls, one.tool_calls),
         ] {
             if by > 0 {
-                let before = to.load(Ordering::Relaxed);
-                to.store(before.saturating_add(by), Ordering::Release);
+                let add = |before: u64| Some(before.saturating_add(by));
+                // It is never refused.
+                _ = to.fetch_update(Ordering::Release, Ordering::Relaxed, add);
             }
         }
     }
@@ -87,5 +88,24 @@ impl Tally {
             inference_calls: read(&self.inference_calls),
             tool_calls: read(&self.tool_calls),
         }
+    }
+}
+
+/// The note that a budget leaves in a run's session: whatever ends within the run is added to it.
+#[derive(Debug)]
+pub(super) struct OfRun {
+    /// Of several ledgers only its own adds.
+    pub(super) ledger: LedgerId,
+    pub(super) tally: Tally,
+}
+
+/// Which ledger of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LedgerId(u64);
+
+impl LedgerId {
+    pub(super) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
     }
 }

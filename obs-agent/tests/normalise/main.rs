@@ -9,3 +9,4 @@ mod recorded;
 mod rules;
 mod said;
 mod table;
+mod whose;

@@ -268,3 +268,47 @@ fn two_ledgers_of_one_telemetry_do_not_disturb_each_other() {
     assert!(rig.ledger.summary("s-1").is_some());
     assert_eq!(rig.told().len(), 1);
 }
+
+#[test]
+fn what_is_told_within_an_operation_is_of_none() {
+    let rig = Rig::with(Capture::builder(), Ledger::builder().with_max_sessions(1));
+    let mut request = rig.start_agent("s-1");
+    request.scope(|| {
+        rig.chat("s-2", &usage(1, 1));
+        rig.advance(MS);
+        // For which the other one gives way.
+        rig.chat("s-3", &usage(1, 1));
+        rig.ledger.close("s-3");
+    });
+    request.end(Outcome::ANSWERED);
+    let events = rig.summaries();
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        let of = (event.trace_id, event.span_id, event.trace_flags);
+        assert_eq!(of, (None, None, 0), "it belongs to all of the session");
+    }
+}
+
+/// Ends an operation when others have been told that the end is near.
+struct EndsLate(std::sync::Mutex<Option<obs_core::Operation>>);
+
+impl obs_core::SessionWitness for EndsLate {
+    fn ended(&self, _: &obs_core::Record<'_>) {}
+
+    fn closing(&self) {
+        let late = self.0.lock().expect("nobody panics").take();
+        late.expect("once").end(Outcome::ANSWERED);
+    }
+}
+
+#[test]
+fn what_ends_while_others_are_told_of_the_shutdown_begins_no_session() {
+    let rig = Rig::new();
+    let late = rig.start_tool("late", "search");
+    let late = EndsLate(Some(late).into());
+    assert!(rig.telemetry().witness_sessions(late));
+    rig.chat("s-1", &usage(1, 1));
+    rig.telemetry().shutdown(PATIENCE).expect("nothing is lost");
+    assert_eq!(rig.told(), pairs(&[("s-1", "shutdown")]));
+    assert_eq!(rig.assert_balanced().live, 0);
+}

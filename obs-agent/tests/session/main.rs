@@ -4,6 +4,8 @@ mod budgets;
 mod endings;
 mod ends;
 mod model;
+mod odd;
+mod of_runs;
 mod runs;
 mod sums;
 mod support;

@@ -12,6 +12,7 @@ use super::waiting::Room;
 use crate::contain::contain;
 use crate::outcome::Outcome;
 use crate::semconv::obs::KEEP_TRUNCATED;
+use crate::shared::Left;
 use std::sync::Arc;
 
 /// What few operations are, in one test.
@@ -180,7 +181,14 @@ fn collect_side(live: &mut Live, engine: &Engine) {
     drop_context(live, engine);
     let Some(shared) = &live.shared else { return };
     // Whoever still carries it may start a child later, which asks what was decided here.
-    let (side, family) = shared.close(Arc::strong_count(shared) > 1);
+    let Left {
+        side,
+        family,
+        session,
+    } = shared.close(Arc::strong_count(shared) > 1);
+    if let Some(session) = session {
+        live.take_session(session);
+    }
     if let Some(family) = family
         && live.joined.is_none()
         && !live.flags.has(Flags::LEADS)

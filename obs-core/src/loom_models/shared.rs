@@ -50,13 +50,13 @@ fn an_attribute_arrives_or_is_counted_as_late() {
                 thread::spawn(move || write(&shared, key))
             })
             .into();
-        let (side, _) = shared.close(true);
+        let side = shared.close(true).side;
         writers
             .into_iter()
             .for_each(|thread| thread.join().expect("no panic"));
         assert_eq!(attributes(side) + engine.counts.late_calls.read(), 2);
         assert_eq!(
-            attributes(shared.close(false).0),
+            attributes(shared.close(false).side),
             0,
             "nothing after the end"
         );
@@ -71,7 +71,7 @@ fn a_child_that_starts_while_its_root_ends_reads_the_roots_verdict() {
             let shared = shared.clone();
             thread::spawn(move || shared.identity_for_child().family.expect("a family"))
         };
-        let (_, family) = shared.close(true);
+        let family = shared.close(true).family;
         let family = family.expect("somebody carries the operation");
         family.decide(Verdict::Keep, &mut Vec::new());
         let of_child = child.join().expect("no panic");

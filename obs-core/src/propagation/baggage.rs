@@ -123,6 +123,18 @@ impl Baggage {
         Self::from_text(text)
     }
 
+    /// With this value of this key, and no other; as it was but for the key where that has no room.
+    pub(crate) fn with(&self, key: &str, value: &str) -> Self {
+        let left = self.map_values(key, |_| None);
+        let mut member = format!("{key}=");
+        percent::encode(value, &mut member);
+        let (mut count, mut text) = (left.iter().count(), left.as_str().to_owned());
+        match push_member(member.as_bytes(), &mut count, &mut text) {
+            true => Self::from_text(text),
+            false => left,
+        }
+    }
+
     /// With what `map` makes of each value of this key; without those of which it makes nothing.
     pub(crate) fn map_values(&self, key: &str, map: impl Fn(&str) -> Option<String>) -> Self {
         let mut text = String::new();

@@ -4,7 +4,7 @@ use super::texts::Looking;
 use super::{Place, Redaction};
 use crate::engine::live::Live;
 use crate::propagation::tracestate::MAX_BYTES;
-use crate::session::{Session, bounded_again};
+use crate::session::{Session, bounded};
 use crate::side::{Side, SideBounds};
 use opentelemetry::trace::Status;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Session {
             let id = id?;
             let left = by.left(place, key.as_str(), id);
             changed |= left.as_deref() != Some(id);
-            left.map(|left| bounded_again(&left))
+            left.map(|left| bounded(&left))
         });
         changed.then(|| {
             Arc::new(Self {
@@ -127,6 +127,7 @@ impl Session {
                 conversation_id,
                 user_id,
                 baggage: self.baggage.clone(),
+                notes: self.notes.clone(),
             })
         })
     }

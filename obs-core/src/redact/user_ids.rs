@@ -4,6 +4,8 @@ use super::{Redaction, Redactor, Text};
 use crate::error::Error;
 use crate::semconv;
 #[cfg(feature = "user-ids")]
+use crate::session::bounded;
+#[cfg(feature = "user-ids")]
 use hmac::{Hmac, KeyInit, Mac};
 
 /// What becomes of the ids of users: they stay, are told by a hash, or go.
@@ -104,14 +106,14 @@ impl UserIds {
         matches!(self.0, Which::Kept)
     }
 
-    /// What is left of one.
+    /// What is left of one. Of one that is too long its cut is hashed, wherever it stands whole: that is one user everywhere.
     pub(crate) fn left(&self, id: &str) -> Option<Box<str>> {
         match &self.0 {
             Which::Kept => Some(id.into()),
             #[cfg(feature = "user-ids")]
             Which::Hashed { .. } if is_hash(id) => Some(id.into()),
             #[cfg(feature = "user-ids")]
-            Which::Hashed { by, .. } => Some(hash(by.clone(), id)),
+            Which::Hashed { by, .. } => Some(hash(by.clone(), &bounded(id))),
             Which::Dropped => None,
         }
     }

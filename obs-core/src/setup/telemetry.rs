@@ -203,6 +203,9 @@ impl Telemetry {
     pub fn emit(&self, mut event: LogEvent) {
         if !self.engine.is_shut_down() {
             if let Some(by) = self.engine.looking() {
+                // Before redactors, which see less of an id that was cut: one user has one hash.
+                let users = &self.engine.config.user_ids;
+                event.session = event.session.map(|session| session.left_by(users));
                 event.redact(by);
             }
             event.cut(&self.engine.config);

@@ -5,10 +5,13 @@ use obs_agent::obs_llm::{Tokens, Usage};
 use obs_agent::output::{ModelOutput, ToolOutput, ToolRequest};
 use obs_agent::session::{Budget, BudgetExceeded};
 use obs_agent::{Component, Handlers, Input, Output, Run, RunError, RunInfo, RunParent, Text};
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 /// Its only tool.
 const TOOL: &str = "order_status";
+
+/// Tokens that its model writes each time.
+const WRITTEN: u64 = 15;
 
 /// What its model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +24,22 @@ pub(crate) enum Manner {
     Slow,
 }
 
+/// What it did, by its own count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Did {
+    pub(crate) asked: u64,
+    /// Tokens.
+    pub(crate) read: u64,
+    pub(crate) written: u64,
+    /// Calls of its tool.
+    pub(crate) called: u64,
+}
+
 /// The agent.
 pub(crate) struct Clerk {
     handlers: Handlers,
     manner: Manner,
+    did: Cell<Did>,
 }
 
 impl Clerk {
@@ -32,7 +47,18 @@ impl Clerk {
         Self {
             handlers: handlers.clone(),
             manner,
+            did: Cell::default(),
         }
+    }
+
+    pub(crate) fn did(&self) -> Did {
+        self.did.get()
+    }
+
+    fn count(&self, add: impl FnOnce(&mut Did)) {
+        let mut did = self.did.get();
+        add(&mut did);
+        self.did.set(did);
     }
 
     /// Waits until an order is shipped, or the budget is used up.
@@ -98,7 +124,12 @@ impl Clerk {
         let read = 120 + u64::from(round) * 20;
         let usage = Usage::new()
             .with(Tokens::Input, read)
-            .with(Tokens::Output, 15);
+            .with(Tokens::Output, WRITTEN);
+        self.count(|did| {
+            did.asked += 1;
+            did.read += read;
+            did.written += WRITTEN;
+        });
         output.usage = Some(usage);
         let id = format!("call_{round}");
         let calls = [ToolRequest::new(TOOL, Some(&id))];
@@ -108,6 +139,7 @@ impl Clerk {
     }
 
     async fn call(&self, run: &Run, arguments: &str) -> String {
+        self.count(|did| did.called += 1);
         let mut input = ToolInput::default();
         input.arguments = Some(Text::Json(arguments));
         let info = RunInfo::new(Component::Tool, TOOL);

@@ -1,6 +1,6 @@
 //! Agents that go round in circles, and the budget that stops each. `cargo run --release -p obs-examples --bin agent_budget` has an agent
 //! wait for three orders that are never shipped, with a limit of another kind each time, and prints why it stopped, its trace as it was
-//! received, and what its session came to.
+//! received, and what its session came to, which must be what the agent counted itself.
 //!
 //! The model is simulated: it is in this program, and wants to look once more whatever it is told.
 #![forbid(unsafe_code)]
@@ -13,7 +13,7 @@
 mod clerk;
 mod shown;
 
-use clerk::{Clerk, Manner};
+use clerk::{Clerk, Did, Manner};
 use obs_agent::session::{Ledger, Limit, Limits};
 use obs_agent::{AgentObserver, Handlers};
 use obs_core::{Telemetry, courier::Destinations};
@@ -89,7 +89,17 @@ async fn run() -> Result<()> {
         tokio::task::spawn_blocking(move || telemetry.flush(PATIENCE)).await??;
         shown::trace(&receiver, case.session, stopped)?;
         let summary = ledger.close(case.session);
-        println!("{}", summary.ok_or("its ledger knows nothing of it")?);
+        let summary = summary.ok_or("its ledger knows nothing of it")?;
+        println!("{summary}");
+        let did = Did {
+            asked: summary.inference_calls,
+            read: summary.input_tokens,
+            written: summary.output_tokens,
+            called: summary.tool_calls,
+        };
+        if (summary.turns, did) != (1, clerk.did()) {
+            return Err(format!("its ledger says {did:?}, and its agent {:?}", clerk.did()).into());
+        }
     }
     tokio::task::spawn_blocking(move || telemetry.shutdown(PATIENCE)).await??;
     Ok(())

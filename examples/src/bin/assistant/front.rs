@@ -1,7 +1,7 @@
 //! The front: the process that people start. It starts the others, sends itself requests, and shows what came of them.
 
 mod agent;
-mod conversations;
+pub(crate) mod conversations;
 mod device;
 mod library;
 mod model;
@@ -16,6 +16,7 @@ use crate::{
     signals::Signals, source::Source,
 };
 use agent::Agent;
+use conversations::Conversations;
 use device::Device;
 use library::Library;
 use model::{Endpoint, Model};
@@ -64,6 +65,8 @@ struct Front {
     watched: Watched,
     /// What each session came to.
     ledger: Ledger,
+    /// And what it is by the agent's own count.
+    conversations: Conversations,
     observed: Observed,
 }
 
@@ -107,6 +110,7 @@ impl Front {
         let asked = Model::observed(model.clone(), &telemetry);
         let handlers = Handlers::new().with(AgentObserver::new(&telemetry));
         let agent = Agent::new(&telemetry, handlers, library, toolbox, asked);
+        let conversations = agent.conversations().clone();
         let app = routes::routes(agent);
         let service = Serving::http(app.layer(HttpServerLayer::new(&telemetry))).await?;
         let library = Library::bare(knowledge.bare);
@@ -129,6 +133,7 @@ impl Front {
                 logs,
             },
             ledger,
+            conversations,
             observed,
         })
     }
@@ -166,7 +171,8 @@ impl Front {
         let evidence = Evidence::gather(watched, &cases, &sent).await?;
         report::trees(&evidence, &cases, source);
         report::lines(&evidence);
-        report::session(&evidence, &self.ledger, load::CONVERSATION)?;
+        let came_to = self.conversations.came_to(load::CONVERSATION);
+        report::session(&evidence, &self.ledger, came_to, load::CONVERSATION)?;
         report::business(&evidence);
         if let Some(Ok(_)) = &self.device {
             report::energy(&evidence)?;

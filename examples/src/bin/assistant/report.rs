@@ -4,6 +4,7 @@ use crate::{
     business::{ANSWERS, FOUND, OUTCOME, TOKEN_TYPE, TOKENS},
     evidence::{Evidence, SERVICES},
     failure::Failure,
+    front::conversations::CameTo,
     load::{Case, NORMAL},
     operations::HITS,
     source::Source,
@@ -114,8 +115,13 @@ pub(crate) fn business(evidence: &Evidence) {
     }
 }
 
-/// What a conversation came to by its ledger, which must be what its spans say.
-pub(crate) fn session(evidence: &Evidence, ledger: &Ledger, id: &str) -> Result<(), Failure> {
+/// What a conversation came to by its ledger, which must be what its spans say, and what the agent counted itself.
+pub(crate) fn session(
+    evidence: &Evidence,
+    ledger: &Ledger,
+    came_to: Option<CameTo>,
+    id: &str,
+) -> Result<(), Failure> {
     let Some(summary) = ledger.summary(id) else {
         return Err(Failure::new(format!("the ledger knows nothing of {id}")));
     };
@@ -147,12 +153,21 @@ pub(crate) fn session(evidence: &Evidence, ledger: &Ledger, id: &str) -> Result<
         summary.output_tokens,
         summary.tool_calls,
     ];
-    match by_spans == by_ledger {
-        true => Ok(()),
-        false => Err(Failure::new(format!(
-            "turns, calls, tokens read and written, and tools of {id} are {by_ledger:?} by the ledger and {by_spans:?} by the spans"
-        ))),
+    let CameTo {
+        turns,
+        calls,
+        read,
+        written,
+        tools,
+    } = came_to.unwrap_or_default();
+    let by_agent = [turns, calls, read, written, tools];
+    if by_spans == by_ledger && by_agent == by_ledger {
+        return Ok(());
     }
+    Err(Failure::new(format!(
+        "turns, calls, tokens read and written, and tools of {id} are {by_ledger:?} by the ledger, {by_spans:?} by the spans and \
+         {by_agent:?} by the agent's own count"
+    )))
 }
 
 /// Whose the energy of the model's device was, and what a token took.

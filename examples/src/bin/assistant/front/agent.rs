@@ -80,6 +80,10 @@ impl Agent {
         &self.library
     }
 
+    pub(crate) fn conversations(&self) -> &Conversations {
+        &self.conversations
+    }
+
     /// A turn: what is answered to `topic`, as it is written, from the first word on.
     pub(crate) async fn turn(
         &self,
@@ -106,7 +110,10 @@ impl Agent {
         messages.push(json!({"role": "user", "content": question}));
 
         let words = run.wrap(async {
-            self.prepare(&run, topic, &mut messages).await?;
+            self.prepare(&run, topic, conversation, &mut messages)
+                .await?;
+            self.conversations
+                .count(conversation, |came| came.calls += 1);
             let words = self.model.answer(&messages).await;
             words.map_err(NoAnswer::Model)
         });
@@ -132,14 +139,21 @@ impl Agent {
         &self,
         run: &Run,
         topic: &str,
+        conversation: Option<&str>,
         messages: &mut Vec<Value>,
     ) -> Result<(), NoAnswer> {
+        self.conversations
+            .count(conversation, |came| came.calls += 1);
         let Plan {
             mut calls,
             read,
             written,
         } = self.plan(run, messages).await.map_err(NoAnswer::Model)?;
         self.questions.tokens(read, written);
+        self.conversations.count(conversation, |came| {
+            came.read += read;
+            came.written += written;
+        });
         // Small models want no tools, and without them they make things up.
         for name in [SEARCH_DOCUMENTS, CONSULT_INSTRUMENT] {
             let is_of_use = name == SEARCH_DOCUMENTS || Toolbox::has_one_for(topic);
@@ -158,6 +172,8 @@ impl Agent {
         let wanted: Vec<_> = wanted.collect();
         messages.push(json!({"role": "assistant", "content": null, "tool_calls": wanted}));
         for wanted in &calls {
+            self.conversations
+                .count(conversation, |came| came.tools += 1);
             let said = self
                 .call(run, topic, wanted)
                 .await
@@ -287,6 +303,11 @@ impl Stream for Answering {
                 }
                 Some(Ok(Word::Usage { read, written })) => {
                     self.agent.questions.tokens(read, written);
+                    let conversation = self.conversation.as_deref();
+                    self.agent.conversations.count(conversation, |came| {
+                        came.read += read;
+                        came.written += written;
+                    });
                 }
                 Some(Err(error)) => {
                     tracing::warn!(question = self.question, %error, "the answer broke off");

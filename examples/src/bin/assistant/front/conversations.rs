@@ -15,6 +15,20 @@ const TURNS: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversations(Arc<Mutex<Remembered>>);
 
+/// What it did for a conversation, as the agent counts that itself: in no span, and by nobody's ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CameTo {
+    pub(crate) turns: u64,
+    /// Calls of the model.
+    pub(crate) calls: u64,
+    /// Tokens that it said it read.
+    pub(crate) read: u64,
+    /// And wrote.
+    pub(crate) written: u64,
+    /// Calls of tools.
+    pub(crate) tools: u64,
+}
+
 #[derive(Debug, Default)]
 struct Remembered {
     by_id: HashMap<String, Conversation>,
@@ -24,6 +38,7 @@ struct Remembered {
 #[derive(Debug, Default)]
 struct Conversation {
     turns: u32,
+    came_to: CameTo,
     said: VecDeque<(String, String)>,
 }
 
@@ -41,6 +56,7 @@ impl Conversations {
         }
         let conversation = remembered.by_id.entry(id.to_owned()).or_default();
         conversation.turns = conversation.turns.saturating_add(1);
+        conversation.came_to.turns += 1;
         let said = conversation.said.iter().flat_map(|(question, answer)| {
             [
                 json!({"role": "user", "content": question}),
@@ -48,6 +64,20 @@ impl Conversations {
             ]
         });
         (conversation.turns, said.collect())
+    }
+
+    /// Something was done for it.
+    pub(crate) fn count(&self, id: Option<&str>, add: impl FnOnce(&mut CameTo)) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(conversation) = id.and_then(|id| remembered.by_id.get_mut(id)) {
+            add(&mut conversation.came_to);
+        }
+    }
+
+    /// What was done for it by now.
+    pub(crate) fn came_to(&self, id: &str) -> Option<CameTo> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(remembered.by_id.get(id)?.came_to)
     }
 
     /// What came of it.
