@@ -2,6 +2,7 @@
 
 use super::attributes::{Attributes, Value};
 use super::site::Site;
+use crate::contain::contained;
 use smallvec::SmallVec;
 use std::fmt::{self, Write};
 use tracing_core::Field;
@@ -75,10 +76,15 @@ pub(super) struct Keep<'a> {
 }
 
 impl Keep<'_> {
-    fn keep(&mut self, field: &Field, value: impl FnOnce(usize) -> Kept) {
+    /// How much of it is kept, if it is read.
+    fn most(&self, field: &Field) -> Option<usize> {
         let place = field.index();
-        if self.site.reads(place, self.with_content) {
-            let most = if self.site.is_said(place) { SAID } else { FACT };
+        let most = if self.site.is_said(place) { SAID } else { FACT };
+        { self.site.reads(place, self.with_content) }.then_some(most)
+    }
+
+    fn keep(&mut self, field: &Field, value: impl FnOnce(usize) -> Kept) {
+        if let Some(most) = self.most(field) {
             self.fields.set(field.name(), value(most));
         }
     }
@@ -108,16 +114,22 @@ impl Visit for Keep<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.keep(field, |most| {
-            let mut text = Capped {
-                text: String::new(),
-                most,
-            };
-            // Whoever has enough says so by an error.
-            let _ = write!(text, "{value:?}");
-            Kept::Text(text.text.into())
-        });
+        let Some(most) = self.most(field) else { return };
+        if let Some(text) = written(value, most) {
+            self.fields.set(field.name(), Kept::Text(text));
+        }
     }
+}
+
+/// What a value says, as far as it may; nothing of one that panics, which is code of the user's.
+fn written(value: &dyn fmt::Debug, most: usize) -> Option<Box<str>> {
+    let mut text = Capped {
+        text: String::new(),
+        most,
+    };
+    // Whoever has enough says so by an error.
+    contained(|| write!(text, "{value:?}"))?.ok();
+    Some(text.text.into())
 }
 
 /// No longer than that.
@@ -155,33 +167,26 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn take(&mut self, name: &str, text: impl FnOnce(usize) -> Box<str>) {
+    fn take(&mut self, name: &str, text: impl FnOnce(usize) -> Option<Box<str>>) {
         use obs_core::semconv::{exception, http};
         let is = |key: obs_core::Key| name == key.as_str();
         if is(http::ERROR_TYPE) || is(exception::TYPE) {
-            self.kind = Some(text(FACT));
+            self.kind = text(FACT).or(self.kind.take());
         } else if is(exception::MESSAGE)
             || name == "error"
             || (name == "message" && self.message.is_none())
         {
-            self.message = Some(text(FACT));
+            self.message = text(FACT).or(self.message.take());
         }
     }
 }
 
 impl Visit for Failure {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field.name(), |most| cut(value, most).into());
+        self.take(field.name(), |most| Some(cut(value, most).into()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field.name(), |most| {
-            let mut text = Capped {
-                text: String::new(),
-                most,
-            };
-            let _ = write!(text, "{value:?}");
-            text.text.into()
-        });
+        self.take(field.name(), |most| written(value, most));
     }
 }

@@ -169,7 +169,7 @@ where
         });
         let mut new = Open::new(Arc::clone(&self.core), site, fields);
         let above = span.parent();
-        new.is_root = above.is_none();
+        let is_within = above.is_some();
         // What waits to be known better has waited long enough where something begins within it.
         let above = above.and_then(|above| {
             open::begin(&above, true);
@@ -179,6 +179,7 @@ where
                 .and_then(|open| open.run().cloned())
         });
         new.around = inner(above, current::polled());
+        new.is_root = !is_within && new.around.is_none();
         new.begin_if_ready();
         span.extensions_mut().replace(new);
     }

@@ -367,5 +367,17 @@ pub(crate) fn knows(key: &str, dialect: Dialect, with_content: bool) -> bool {
         || VERCEL_PARTS.contains(&key)
         || alone.contains(&key)
         || stands(FACTS)
-        || with_content && stands(SAID)
+        || with_content && (stands(SAID) || is_numbered(key))
+}
+
+/// Whether it is one of the messages that are numbered.
+#[cfg(feature = "tracing")]
+fn is_numbered(key: &str) -> bool {
+    let part = |(prefix, word): &(&str, &str)| {
+        let (number, part) = { key.strip_prefix(prefix)?.strip_prefix('.')? }.split_once('.')?;
+        number.parse::<u16>().ok()?;
+        part.strip_prefix(word)
+    };
+    let mut parts = NUMBERED_INPUT.iter().chain(&NUMBERED_OUTPUT);
+    parts.any(|names| matches!(part(names), Some("role" | "content")))
 }

@@ -2,6 +2,7 @@
 
 mod anything;
 mod content;
+mod hostile;
 mod layer;
 mod nesting;
 mod once;

@@ -218,3 +218,22 @@ fn nothing_is_around_where_no_span_is() {
         assert!(current::run().is_none());
     });
 }
+
+/// It begins late, since it says late what it is of; it is entered all the same.
+#[test]
+fn an_operation_in_a_span_that_has_begun_late_is_within_its_run() {
+    for mode in [ContextMode::Full, ContextMode::IdsOnly] {
+        let world = World::new(mode);
+        world.with(|| {
+            let chat = super::recorded::rig_chat();
+            chat.in_scope(|| {
+                let tool = rig_tool();
+                tool.record("gen_ai.tool.name", "t");
+                drop(tool);
+                world.operation();
+            });
+        });
+        let tree = world.tree();
+        assert_eq!(traces(&tree).len(), 1, "{mode:?}: {tree}");
+    }
+}
