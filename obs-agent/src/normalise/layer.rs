@@ -8,6 +8,8 @@ use crate::current;
 use crate::handlers::Handlers;
 use crate::run::RunRef;
 use obs_core::Telemetry;
+use obs_core::current as operation;
+use obs_core::otel::trace::SpanContext;
 use obs_core::otel::{Context as OtelContext, ContextGuard};
 use std::cell::RefCell;
 use std::fmt;
@@ -18,7 +20,7 @@ use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// Whether there is a layer in this process: nobody looks for its spans before.
 pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
@@ -172,7 +174,9 @@ where
         let is_within = above.is_some();
         // What waits to be known better has waited long enough where something begins within it.
         let above = above.and_then(|above| {
-            open::begin(&above, true);
+            if open::begin(&above, true) {
+                reveal(&above);
+            }
             let extensions = above.extensions();
             extensions
                 .get::<Open>()
@@ -199,8 +203,8 @@ where
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
             open.fields.update(fields);
         }
-        if open::begin(&span, false) && context.current_span().id() == Some(id) {
-            show(id, &span);
+        if open::begin(&span, false) {
+            reveal(&span);
         }
     }
 
@@ -267,13 +271,56 @@ pub(super) fn inner(span: Option<RunRef>, polled: Option<RunRef>) -> Option<RunR
 }
 
 thread_local! {
-    /// What OpenTelemetry is shown of the spans that are entered on this thread. Its guards may go in any order.
-    static SHOWN: RefCell<Vec<(Id, ContextGuard)>> = const { RefCell::new(Vec::new()) };
+    /// What OpenTelemetry is shown of the spans that are entered on this thread.
+    static SHOWN: RefCell<Vec<(Id, Shown)>> = const { RefCell::new(Vec::new()) };
+}
+
+enum Shown {
+    /// It, until this goes, in any order.
+    Now { _guard: ContextGuard },
+    /// Nothing yet, as the span has not begun. What is around it.
+    Later(Option<SpanContext>),
+}
+
+impl Shown {
+    fn now(context: OtelContext) -> Self {
+        Self::Now {
+            _guard: context.attach(),
+        }
+    }
+}
+
+fn around() -> Option<SpanContext> {
+    operation::handle().map(|operation| operation.span_context())
 }
 
 /// While the span is entered, the operation of its run is what OpenTelemetry has as current, and with that obs-core: operations that
 /// begin here are within it. obs-core's own scopes nest strictly, and spans of `tracing` need not.
-fn show<R>(id: &Id, span: &tracing_subscriber::registry::SpanRef<'_, R>)
+fn show<R>(id: &Id, span: &SpanRef<'_, R>)
+where
+    R: for<'a> LookupSpan<'a>,
+{
+    let context = {
+        let mut extensions = span.extensions_mut();
+        let Some(open) = extensions.get_mut::<Open>() else {
+            return;
+        };
+        let context = open.context();
+        if context.is_none() && !open.waits() {
+            return;
+        }
+        context
+    };
+    let _ = SHOWN.try_with(|shown| {
+        if let Ok(mut shown) = shown.try_borrow_mut() {
+            let what = context.map_or_else(|| Shown::Later(around()), Shown::now);
+            shown.push((id.clone(), what));
+        }
+    });
+}
+
+/// The span has begun: where it is entered on this thread, it is shown from now on, unless what is within it is.
+pub(super) fn reveal<R>(span: &SpanRef<'_, R>)
 where
     R: for<'a> LookupSpan<'a>,
 {
@@ -281,13 +328,20 @@ where
         let mut extensions = span.extensions_mut();
         extensions.get_mut::<Open>().and_then(Open::context)
     };
-    if let Some(context) = context {
-        let _ = SHOWN.try_with(|shown| {
-            if let Ok(mut shown) = shown.try_borrow_mut() {
-                shown.push((id.clone(), OtelContext::attach(context)));
+    let Some(context) = context else { return };
+    let id = span.id();
+    let _ = SHOWN.try_with(|shown| {
+        let Ok(mut shown) = shown.try_borrow_mut() else {
+            return;
+        };
+        let here = around();
+        let own = shown.iter_mut().filter(|(of, _)| *of == id);
+        for (_, what) in own {
+            if matches!(what, Shown::Later(around) if *around == here) {
+                *what = Shown::now(context.clone());
             }
-        });
-    }
+        }
+    });
 }
 
 fn hide(id: &Id) {

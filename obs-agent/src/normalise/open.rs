@@ -80,6 +80,11 @@ impl Open {
         self.context.clone()
     }
 
+    /// Whether its run may still begin.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Beginning)
+    }
+
     fn view(&self) -> SpanView<'_> {
         tell::view(self.site, &self.fields, self.is_root)
     }

@@ -1,6 +1,8 @@
 //! Spans as nobody should make them: what they say is odd, and they begin and end in any order.
 
-use super::recorded::{Log, lines, rig_agent, rig_answers, rig_asks, rig_chat, subscriber, told, told_by};
+use super::recorded::{
+    Log, lines, rig_agent, rig_answers, rig_asks, rig_chat, subscriber, told, told_by,
+};
 use obs_agent::normalise::Normaliser;
 use obs_agent::{Component, Input, Output, RunInfo, RunParent, current};
 use std::fmt;
@@ -91,8 +93,16 @@ fn a_value_that_looks_around_while_it_is_written() {
 #[test]
 fn values_of_other_types_say_nothing() {
     let work = || {
-        drop(info_span!("x", gen_ai.operation.name = 7, gen_ai.request.model = "m"));
-        drop(info_span!("x", gen_ai.operation.name = true, gen_ai.request.model = "m"));
+        drop(info_span!(
+            "x",
+            gen_ai.operation.name = 7,
+            gen_ai.request.model = "m"
+        ));
+        drop(info_span!(
+            "x",
+            gen_ai.operation.name = true,
+            gen_ai.request.model = "m"
+        ));
         drop(info_span!(
             "chat",
             gen_ai.operation.name = "chat",

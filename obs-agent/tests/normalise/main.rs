@@ -4,6 +4,7 @@ mod anything;
 mod content;
 mod hostile;
 mod layer;
+mod names;
 mod nesting;
 mod once;
 mod recorded;
