@@ -5,7 +5,7 @@ use crate::client::Sends;
 use crate::scripted::{serve, serve_each, soon};
 use crate::server::whole;
 use crate::support::hyper;
-use crate::support::{BY, By, Places, agent, agent_of, ask, chat, config, observer};
+use crate::support::{BY, By, Places, Weather, agent, agent_of, ask, chat, config, observer};
 use crate::told::Told;
 use obs_agent::Handlers;
 use obs_agent::adapters::rig::RigObserver;
@@ -249,5 +249,51 @@ async fn where_nobody_listens_an_agent_runs_as_ever() {
         let agent = agent_of(By::All, &nobody, model, &Places::default());
         soon(ask(&agent, streams)).await.expect("an answer");
         assert!(server.bodies()[1].contains("noon"), "the tool's answer");
+    }
+}
+
+/// Handlers and tools that are given twice, and three hooks.
+#[tokio::test]
+async fn what_is_observed_twice_is_told_once() {
+    for streams in [false, true] {
+        let oslo = calls(streams, "weather", r#"{"city":"Oslo"}"#);
+        let server = serve_each(vec![oslo, answers(streams)]).await;
+        let told = Told::default();
+        let observer = observer(&told);
+        let model = || chat(&server.url(""));
+        let twice = observer.handler(observer.model("default", model()));
+        let agent = AgentBuilder::named_model("default", model())
+            .model_route_handler("default", twice)
+            .name("guide")
+            .tool(observer.tool(observer.tool(Weather)))
+            .add_hook(observer.hook())
+            .add_hook(observer.hook())
+            .default_max_turns(3)
+            .build();
+        let runner = agent.prompt("How is it?");
+        match streams {
+            false => drop(soon(observer.run(runner)).await.expect("an answer")),
+            true => {
+                let items = futures_util::StreamExt::collect::<Vec<_>>(observer.stream(runner));
+                assert!(soon(items).await.iter().all(Result::is_ok));
+            }
+        }
+        let items = |count| match streams {
+            true => format!(" {count} items"),
+            false => String::new(),
+        };
+        assert_tree(
+            told.tree(),
+            &format!(
+                r#"
+                agent guide turn 1 => 34+7 tokens stop ok
+                  model gpt-4o-mini of openai with weather =>{} weather:call_9 4+2 tokens tool_calls ok
+                  tool weather call_9{{"city":"Oslo"}} => rain ok
+                  model gpt-4o-mini of openai with weather =>{} 30+5 tokens stop ok
+                "#,
+                items(1),
+                items(2),
+            ),
+        );
     }
 }
