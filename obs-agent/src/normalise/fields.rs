@@ -1,6 +1,6 @@
 //! What spans of `tracing` say, kept until they close.
 
-use super::attributes::{Attributes, Value};
+use super::attributes::{Attributes, Rows, Value};
 use super::site::Site;
 use crate::contain::contained;
 use smallvec::SmallVec;
@@ -14,11 +14,15 @@ const FACT: usize = 512;
 const SAID: usize = 64 << 10;
 
 /// Fields of one span. There are no more than its call site declares, and each is capped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fields {
-    kept: SmallVec<[(&'static str, Kept); 8]>,
-    /// Which lengths their names have: most that are asked for are of another one.
-    lengths: u64,
+    site: &'static Site,
+    /// By their places at the call site.
+    kept: SmallVec<[(usize, Kept); 8]>,
+    /// Which places those are, bit by bit.
+    places: u64,
+    /// And which rows they stand in.
+    rows: u64,
 }
 
 #[derive(Debug)]
@@ -30,35 +34,38 @@ enum Kept {
 }
 
 impl Fields {
+    pub(super) fn new(site: &'static Site) -> Self {
+        Self {
+            site,
+            kept: SmallVec::new(),
+            places: 0,
+            rows: 0,
+        }
+    }
+
     /// Takes over what is newer.
     pub(super) fn update(&mut self, newer: Self) {
-        for (name, value) in newer.kept {
-            self.set(name, value);
+        for (place, value) in newer.kept {
+            self.set(place, value);
         }
     }
 
-    fn set(&mut self, name: &'static str, value: Kept) {
-        match { self.kept.iter_mut() }.find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => {
-                self.lengths |= bit(name);
-                self.kept.push((name, value));
-            }
+    fn set(&mut self, place: usize, value: Kept) {
+        if self.places >> place & 1 == 0 {
+            self.places |= 1 << place;
+            self.rows |= self.site.rows_of(place);
+            self.kept.push((place, value));
+        } else if let Some((_, known)) = { self.kept.iter_mut() }.find(|(at, _)| *at == place) {
+            *known = value;
         }
     }
-}
 
-fn bit(name: &str) -> u64 {
-    1 << (name.len() & 63)
-}
-
-impl Attributes for Fields {
     #[inline]
-    fn get(&self, key: &str) -> Option<Value<'_>> {
-        if self.lengths & bit(key) == 0 {
+    fn at(&self, place: usize) -> Option<Value<'_>> {
+        if self.places >> place & 1 == 0 {
             return None;
         }
-        let (_, kept) = self.kept.iter().find(|(name, _)| *name == key)?;
+        let (_, kept) = self.kept.iter().find(|(at, _)| *at == place)?;
         Some(match kept {
             Kept::Bool(flag) => Value::Bool(*flag),
             Kept::Int(number) => Value::Int(*number),
@@ -68,24 +75,48 @@ impl Attributes for Fields {
     }
 }
 
+impl Attributes for Fields {
+    fn get(&self, key: &str) -> Option<Value<'_>> {
+        self.at(self.site.place(key)?)
+    }
+}
+
+impl Rows for Fields {
+    fn told(&self) -> u64 {
+        self.rows
+    }
+
+    #[inline]
+    fn next(&self, row: usize, from: &mut usize) -> Option<Value<'_>> {
+        for place in self.site.row(row).get(*from..)? {
+            *from += 1;
+            if let Some(value) = self.at(usize::from(*place)) {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
 /// Takes over what is read of a span's values.
 pub(super) struct Keep<'a> {
-    pub(super) site: &'static Site,
     pub(super) with_content: bool,
     pub(super) fields: &'a mut Fields,
 }
 
 impl Keep<'_> {
-    /// How much of it is kept, if it is read.
-    fn most(&self, field: &Field) -> Option<usize> {
-        let place = field.index();
-        let most = if self.site.is_said(place) { SAID } else { FACT };
-        { self.site.reads(place, self.with_content) }.then_some(most)
+    /// Its place, and how much of it is kept, if it is read.
+    #[inline]
+    fn place(&self, field: &Field) -> Option<(usize, usize)> {
+        let site = self.fields.site;
+        let place = site.reads(field.index(), self.with_content)?;
+        let most = if site.is_said(place) { SAID } else { FACT };
+        Some((place, most))
     }
 
     fn keep(&mut self, field: &Field, value: impl FnOnce(usize) -> Kept) {
-        if let Some(most) = self.most(field) {
-            self.fields.set(field.name(), value(most));
+        if let Some((place, most)) = self.place(field) {
+            self.fields.set(place, value(most));
         }
     }
 }
@@ -114,9 +145,11 @@ impl Visit for Keep<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let Some(most) = self.most(field) else { return };
+        let Some((place, most)) = self.place(field) else {
+            return;
+        };
         if let Some(text) = written(value, most) {
-            self.fields.set(field.name(), Kept::Text(text));
+            self.fields.set(place, Kept::Text(text));
         }
     }
 }

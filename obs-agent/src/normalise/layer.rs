@@ -163,9 +163,8 @@ where
         {
             return;
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields::new(site);
         attributes.record(&mut Keep {
-            site,
             with_content: self.core.with_content,
             fields: &mut fields,
         });
@@ -194,9 +193,8 @@ where
             return;
         };
         // Before the span's extensions are locked: values are formatted by code of the user's.
-        let mut fields = Fields::default();
+        let mut fields = Fields::new(site);
         values.record(&mut Keep {
-            site,
             with_content: self.core.with_content,
             fields: &mut fields,
         });

@@ -1,9 +1,8 @@
 //! A span that is looked at, from its beginning to its end, and the run that it is.
 
-use super::attributes::Attributes;
 use super::fields::{Failure, Fields};
 use super::layer::Core;
-use super::reading::SpanView;
+use super::reading::Seen;
 use super::site::Site;
 use super::table;
 use super::tell;
@@ -85,7 +84,7 @@ impl Open {
         matches!(self.phase, Phase::Waiting | Phase::Beginning)
     }
 
-    fn view(&self) -> SpanView<'_> {
+    fn view(&self) -> Seen<'_> {
         tell::view(self.site, &self.fields, self.is_root)
     }
 
@@ -101,15 +100,13 @@ impl Open {
     fn ready(&self) -> Ready {
         let view = self.view();
         let Some(operation) = view.operation() else {
-            let told = table::KINDS
-                .iter()
-                .any(|key| self.fields.get(key).is_some());
+            let told = { table::KINDS.into_iter() }.any(|row| view.said.has(row));
             return match told || !self.site.awaits_kind {
                 true => Ready::Never,
                 false => Ready::No,
             };
         };
-        let said = view.said();
+        let said = view.said;
         let known = |awaited: bool, row| !awaited || said.text(row).is_some();
         let site = self.site;
         let is_known = match operation.component() {
@@ -191,7 +188,7 @@ where
             return false;
         }
         open.phase = Phase::Beginning;
-        let fields = std::mem::take(&mut open.fields);
+        let fields = std::mem::replace(&mut open.fields, Fields::new(open.site));
         let core = Arc::clone(&open.core);
         (core, open.site, fields, open.is_root, open.around.clone())
     };
