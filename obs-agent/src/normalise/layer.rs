@@ -198,10 +198,14 @@ where
             with_content: self.core.with_content,
             fields: &mut fields,
         });
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            open.fields.update(fields);
-        }
-        if open::begin(&span, false) {
+        let waits = match span.extensions_mut().get_mut::<Open>() {
+            Some(open) => {
+                open.fields.update(fields);
+                open.waits()
+            }
+            None => false,
+        };
+        if waits && open::begin(&span, false) {
             reveal(&span);
         }
     }

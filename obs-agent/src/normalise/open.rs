@@ -129,13 +129,15 @@ impl Open {
 
     /// Begins before the span is anybody's to look at.
     pub(super) fn begin_if_ready(&mut self) {
-        if self.may_begin(false) {
-            let run = self
-                .core
-                .start(self.site, &self.fields, self.is_root, self.around.as_ref());
-            self.put(run);
-        } else if self.ready() == Ready::Never {
-            self.phase = Phase::Left;
+        match self.ready() {
+            Ready::Now => {
+                let run =
+                    self.core
+                        .start(self.site, &self.fields, self.is_root, self.around.as_ref());
+                self.put(run);
+            }
+            Ready::Never => self.phase = Phase::Left,
+            Ready::Almost | Ready::No => {}
         }
     }
 
