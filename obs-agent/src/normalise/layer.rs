@@ -2,7 +2,7 @@
 
 use super::fields::{Failure, Fields, Keep};
 use super::heard::Hearing;
-use super::open::{self, Open};
+use super::open::{self, Closed, Open};
 use super::site::{GenAiSpans, Site, krate};
 use crate::current;
 use crate::handlers::Handlers;
@@ -46,6 +46,7 @@ pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
 /// happen, that counts. It is enough that it begins within the span: an adapter's run does, and with
 /// [`with_telemetry`](Self::with_telemetry) a call that one of `obs-llm`'s layers or adapters tells. What the span was is a node in
 /// the trace then, with what is within it, and no call; of two spans of frameworks, one within the other, the inner one is the call.
+/// Where that says nothing of its tokens the outer one's are its, and it is told when that is over.
 /// The sums that agents and workflows have of their calls are told and counted nowhere.
 ///
 /// # What it costs
@@ -254,8 +255,24 @@ where
             return;
         };
         let open = span.extensions_mut().remove::<Open>();
-        if let Some(open) = open {
-            open.close();
+        let (around, call) = match open.map(Open::close) {
+            None | Some(Closed::Over) => return,
+            Some(Closed::Counted(around)) => (around, None),
+            Some(Closed::Waits(around, call)) => (around, Some(call)),
+        };
+        let mut call = Some(call);
+        for span in span.scope().skip(1) {
+            let mut extensions = span.extensions_mut();
+            let open = extensions.get_mut::<Open>();
+            let is_it = |open: &&mut Open| open.run().is_some_and(|run| run.id() == around.id());
+            if let Some(open) = open.filter(is_it) {
+                call = call.take().map(|call| open.hold(call));
+                break;
+            }
+        }
+        // Handlers are told without a lock of the span's.
+        if let Some(Some(call)) = call {
+            call.end(None);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::component::Component;
 use crate::handlers::Run;
 use crate::run::RunRef;
 use obs_core::otel::Context;
+use obs_llm::Usage;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
@@ -27,6 +28,19 @@ pub(super) struct Open {
     phase: Phase,
     /// What OpenTelemetry is shown while it is entered.
     context: Option<Context>,
+    /// A call within this one that is over and has not said its tokens: this one may.
+    within: Option<Box<Open>>,
+    /// One has.
+    is_counted: bool,
+}
+
+/// What becomes of a span that is over, for the one around it.
+pub(super) enum Closed {
+    Over,
+    /// It was the same call, and has said its tokens.
+    Counted(RunRef),
+    /// It is the same call, and has not.
+    Waits(RunRef, Box<Open>),
 }
 
 enum Phase {
@@ -62,6 +76,8 @@ impl Open {
             own: None,
             phase: Phase::Waiting,
             context: None,
+            within: None,
+            is_counted: false,
         }
     }
 
@@ -152,8 +168,8 @@ impl Open {
         };
     }
 
-    /// It is over.
-    pub(super) fn close(mut self) {
+    /// It is over. Of calls of a model that are the same the innermost one that says its tokens counts.
+    pub(super) fn close(mut self) -> Closed {
         if let Phase::Waiting = self.phase
             && self.may_begin(true)
         {
@@ -162,15 +178,70 @@ impl Open {
                 .start(self.site, &self.fields, self.is_root, self.around.as_ref());
             self.put(run);
         }
+        let (around, within) = (self.same_call(), self.within.take());
+        if around.is_none() && within.is_none() {
+            self.end(None);
+            return Closed::Over;
+        }
+        let usage = tell::usage(&self.view());
+        let is_counted = self.is_counted || usage.is_some();
+        let is_told_within = self.own.as_ref().is_some_and(RunRef::is_told_within);
+        match (around, within) {
+            (Some(around), Some(within)) if usage.is_none() => {
+                self.end(None);
+                Closed::Waits(around, within)
+            }
+            (Some(around), None) if !is_counted && !is_told_within && self.is_well() => {
+                Closed::Waits(around, Box::new(self))
+            }
+            (around, within) => {
+                if let Some(within) = within {
+                    within.end(usage);
+                }
+                self.end(None);
+                match around.filter(|_| is_counted) {
+                    Some(around) => Closed::Counted(around),
+                    None => Closed::Over,
+                }
+            }
+        }
+    }
+
+    /// A call within this one is over.
+    pub(super) fn hold(&mut self, call: Option<Box<Open>>) -> Option<Box<Open>> {
+        self.is_counted |= call.is_none();
+        match self.is_counted {
+            true => call.or_else(|| self.within.take()),
+            false => std::mem::replace(&mut self.within, call),
+        }
+    }
+
+    /// What is around it, if it is a call of a model within what a framework says of the same.
+    fn same_call(&self) -> Option<RunRef> {
+        let Phase::Begun(_) = self.phase else {
+            return None;
+        };
+        let (own, around) = (self.own.as_ref()?, self.around.as_ref()?);
+        let component = own.info().component;
+        let is_call = matches!(component, Component::Model | Component::Embedding);
+        let info = around.info();
+        let is_same = is_call && info.second_hand && info.component == component;
+        is_same.then(|| around.clone())
+    }
+
+    fn is_well(&self) -> bool {
+        let has_failed = || { self.view().read() }.is_some_and(|reading| reading.error.is_some());
+        self.failure.is_none() && !std::thread::panicking() && !has_failed()
+    }
+
+    /// Ends its run, with tokens that others told where it has none of its own.
+    pub(super) fn end(mut self, usage: Option<Usage>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         if let Phase::Begun(run) = phase {
             let run = run.into_inner().unwrap_or_else(PoisonError::into_inner);
-            tell::end(
-                run,
-                &self.view(),
-                self.failure.as_ref(),
-                self.core.with_content,
-            );
+            let with_content = self.core.with_content;
+            let failure = self.failure.as_ref();
+            tell::end(run, &self.view(), failure, with_content, usage);
         }
     }
 }

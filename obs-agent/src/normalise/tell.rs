@@ -21,6 +21,7 @@ use crate::output::{
 };
 use crate::run::{RunInfo, RunParent, RunRef};
 use crate::text::Text;
+use obs_llm::Usage;
 use std::time::Duration;
 
 /// A span by what is kept of it.
@@ -199,7 +200,20 @@ fn input<'a>(reading: &'a Reading<'a>, said: &'a Said) -> Input<'a> {
     }
 }
 
-pub(super) fn end(run: Run, view: &Seen<'_>, failure: Option<&Failure>, with_content: bool) {
+/// The tokens that it says.
+pub(super) fn usage(view: &Seen<'_>) -> Option<Usage> {
+    let usage = view.read()?.usage;
+    (!usage.is_empty()).then_some(usage)
+}
+
+/// `usage` is what others say of its tokens, where it says nothing of them.
+pub(super) fn end(
+    run: Run,
+    view: &Seen<'_>,
+    failure: Option<&Failure>,
+    with_content: bool,
+    usage: Option<Usage>,
+) {
     if run.reference().is_some_and(RunRef::is_told_within) {
         return run.end(&Output::ToldWithin);
     }
@@ -207,9 +221,12 @@ pub(super) fn end(run: Run, view: &Seen<'_>, failure: Option<&Failure>, with_con
         return run.fail(&RunError::panicked());
     }
     // It began as one, and what is recorded since does not make it another.
-    let Some(reading) = view.read() else {
+    let Some(mut reading) = view.read() else {
         return run.end(&Output::Node(NodeOutput::default()));
     };
+    if let Some(usage) = usage.filter(|_| reading.usage.is_empty()) {
+        reading.usage = usage;
+    }
     if let Some((kind, message)) = error(&reading, failure) {
         let error = RunError::failed(kind);
         return match message {
