@@ -56,6 +56,28 @@
 //! Dropped anywhere, both runs have ended as cancelled. Who reads a stream of the client's reads it within the agent's run, or lets
 //! [`Run::stream_with`](crate::Run::stream_with) do that, where the stream is the agent's answer.
 //!
+//! What is seen, with a loop that tells its turns and its tools, and the adapter beneath:
+//!
+//! | | over async-openai | over genai |
+//! |---|---|---|
+//! | start, end, error, parent of agents and tools | as the loop tells them ([1]) | as the loop tells them ([2]) |
+//! | start, end, error, parent of calls of models | yes | yes |
+//! | pieces of a stream, the first of them | yes | by its frames, or its events ([3]) |
+//! | tokens of a stream | where they are asked for ([4]) | by its frames; else where it is asked to gather them ([5]) |
+//! | tokens of a stream that is dropped or breaks off | those that were told by then | by its frames; else – ([5]) |
+//! | the model that answers with a stream | yes | by its frames; else – ([6]) |
+//! | how fast a stream is read | – ([7]): a task of the client's reads it as fast as it comes | yes |
+//! | requests, attempts, connections | by `obs-http`'s layer and a retry layer in the same stack | – ([8]) |
+//!
+//! [1]: https://docs.rs/async-openai/0.43.0/src/async_openai/client.rs.html#159
+//! [2]: https://docs.rs/genai/0.7.2/src/genai/client/builder.rs.html#26
+//! [3]: https://docs.rs/genai/0.7.2/src/genai/adapter/adapters/support.rs.html#19
+//! [4]: https://docs.rs/async-openai/0.43.0/src/async_openai/types/chat/chat_.rs.html#1168
+//! [5]: https://docs.rs/genai/0.7.2/src/genai/chat/chat_stream.rs.html#201
+//! [6]: https://docs.rs/genai/0.7.2/src/genai/chat/chat_stream.rs.html#199
+//! [7]: https://docs.rs/async-openai/0.43.0/src/async_openai/client.rs.html#836
+//! [8]: https://docs.rs/genai/0.7.2/src/genai/webc/web_client.rs.html#65
+//!
 //! A run of a **model** around a call is not needed, and does no harm: within it the adapter beneath finds a call of a model around and
 //! does nothing, so that it is told once, by the run, with what the loop says of it and no more. It is the way for a client that has no
 //! adapter. Both need the same [dialect](obs_llm::Dialect).

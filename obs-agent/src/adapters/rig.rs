@@ -70,7 +70,7 @@
 //! | a run that is resumed with a memory that is not there | – ([10]) | – |
 //! | a query that an index embeds | – ([11]); `obs-llm`'s layer around that model, within the retriever's run | – |
 //! | the server's address | – ([12]); `obs-http` beneath, within the model's run | – |
-//! | attempts of HTTP | – (rig makes none); `obs-http` beneath | – |
+//! | attempts of HTTP | – ([13]): rig sends once; `obs-http` beneath | – |
 //!
 //! [1]: https://docs.rs/rig-agent/0.44.0/src/rig_agent/agent/engine.rs.html#1289
 //! [2]: https://docs.rs/rig-agent/0.44.0/src/rig_agent/agent/hook.rs.html#639
@@ -84,6 +84,7 @@
 //! [10]: https://docs.rs/rig-agent/0.44.0/src/rig_agent/agent/runner.rs.html#726
 //! [11]: https://docs.rs/rig-core/0.44.0/src/rig_core/vector_store/in_memory_store.rs.html#435
 //! [12]: https://docs.rs/rig-core/0.44.0/src/rig_core/wire.rs.html#454
+//! [13]: https://docs.rs/rig-core/0.44.0/src/rig_core/driver.rs.html#296
 //!
 //! rig serves what a run dispatches wherever any run of the same agent is polled, so that nothing ambient says whose it is ([6]).
 //! The hook is told the number of a dispatch before it is served, and whoever serves it is told the same number: by that, and by

@@ -45,6 +45,7 @@
 //!   that is of another kind. A handler's panic is the server's `panic`.
 //! - **Cancelled** is a request that is received when the other side says so (`notifications/cancelled`), or when the server stops.
 //!   rmcp goes on with the handler, so the run ends with that; and drops what it answers, but for a moment where the server stops.
+//! - **Observed twice** by the same handlers, as by a service around a service, a message is told once.
 //! - **Content** (arguments and results of tools) is made where somebody asks for it.
 //!
 //! # What it sees
@@ -65,7 +66,9 @@
 //! | `_meta` of notifications in [their context](rmcp::service::NotificationContext) | its context is read from where rmcp leaves it ([10]) |
 //! | a peer that has hung up while its request runs | – ([9]): the handler runs on, and its run ends with it |
 //! | notifications over HTTP without sessions | – ([13]): nobody is told of them |
-//! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – : there are none |
+//! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – : there are none, and an id that is named there is nobody's |
+//! | a session's id, at the client | – ([14]): its transport keeps it to itself |
+//! | notifications that a client has subscribed to (`subscriptions/listen`), at the client | – ([15]): its handler is not asked |
 //!
 //! [1]: https://docs.rs/rmcp/3.11.0/src/rmcp/service/server.rs.html#574
 //! [2]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/async_rw.rs.html#466
@@ -80,6 +83,8 @@
 //! [11]: https://docs.rs/rmcp/3.11.0/src/rmcp/handler/server.rs.html#81
 //! [12]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#1551
 //! [13]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#2491
+//! [14]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_client.rs.html#1155
+//! [15]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1735
 
 mod client;
 mod context;

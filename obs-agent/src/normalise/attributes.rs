@@ -84,36 +84,86 @@ fn whole(number: f64) -> Option<u64> {
     fits.then_some(number as u64)
 }
 
+/// Attributes of which it is known which of them stand in a row, so that nobody has to look for names.
+pub(crate) trait Rows {
+    /// In which rows anything stands, bit by bit.
+    fn told(&self) -> u64;
+
+    /// What the next one of a row says, from there on, which it leaves behind that.
+    fn next(&self, row: usize, from: &mut usize) -> Option<Value<'_>>;
+}
+
 /// The attributes of a span of a dialect.
 #[derive(Clone, Copy)]
 pub(crate) struct Said<'a> {
     pub(crate) attributes: &'a dyn Attributes,
+    /// The same, where their rows are known.
+    rows: Option<&'a dyn Rows>,
+    /// In which rows something may stand.
+    told: u64,
     pub(crate) dialect: Dialect,
 }
 
 impl<'a> Said<'a> {
-    /// What the first of these names that says anything says.
-    pub(crate) fn first<T>(&self, row: Row, read: impl Fn(Value<'a>) -> Option<T>) -> Option<T> {
-        let of = self.dialect;
-        let mut names = row
-            .iter()
-            .filter(|name| name.only.is_none_or(|only| only == of));
-        names.find_map(|name| read(self.attributes.get(name.key)?))
+    pub(crate) fn new(attributes: &'a dyn Attributes, dialect: Dialect) -> Self {
+        Self {
+            attributes,
+            rows: None,
+            told: u64::MAX,
+            dialect,
+        }
     }
 
+    /// The same by rows.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn by_rows(self, rows: &'a dyn Rows) -> Self {
+        Self {
+            rows: Some(rows),
+            told: rows.told(),
+            ..self
+        }
+    }
+
+    /// What the first of these names that says anything says.
+    #[inline]
+    pub(crate) fn first<T>(&self, row: Row, read: impl Fn(Value<'a>) -> Option<T>) -> Option<T> {
+        if self.told >> row.at & 1 == 0 {
+            return None;
+        }
+        self.look(row, read)
+    }
+
+    fn look<T>(&self, row: Row, read: impl Fn(Value<'a>) -> Option<T>) -> Option<T> {
+        let Some(rows) = self.rows else {
+            let mut names = row.of(self.dialect);
+            return names.find_map(|name| read(self.attributes.get(name)?));
+        };
+        let mut from = 0;
+        loop {
+            let value = rows.next(row.at, &mut from)?;
+            if let Some(read) = read(value) {
+                return Some(read);
+            }
+        }
+    }
+
+    /// Whether anything is said under these names.
+    pub(crate) fn has(&self, row: Row) -> bool {
+        self.first(row, Some).is_some()
+    }
+
+    #[inline]
     pub(crate) fn text(&self, row: Row) -> Option<&'a str> {
         self.first(row, Value::text)
     }
 
+    #[inline]
     pub(crate) fn count(&self, row: Row) -> Option<u64> {
         self.first(row, Value::count)
     }
 
+    #[inline]
     pub(crate) fn number(&self, row: Row) -> Option<f64> {
         self.first(row, Value::number)
-    }
-
-    pub(crate) fn key_text(&self, key: &str) -> Option<&'a str> {
-        self.attributes.get(key)?.text()
     }
 }

@@ -46,7 +46,7 @@ impl Dialect {
             return *own;
         }
         let has = |key| attributes.get(key).is_some();
-        let vercel = has(table::VERCEL_OPERATION) || has("ai.model.id");
+        let vercel = has(table::VERCEL_OPERATION) || has(table::VERCEL_MODEL);
         match () {
             () if vercel => Self::Vercel,
             () if has(table::OPEN_INFERENCE_KIND) => Self::OpenInference,

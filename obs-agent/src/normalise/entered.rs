@@ -1,6 +1,6 @@
 //! The run of the span that is entered here.
 
-use super::layer::{IN_USE, inner};
+use super::layer::{IN_USE, inner, reveal};
 use super::open::{self, Open};
 use crate::run::RunRef;
 use std::sync::atomic::Ordering;
@@ -23,7 +23,9 @@ pub(crate) fn entered(polled: Option<&RunRef>) -> Option<RunRef> {
         let mut scope = span.scope();
         scope.find_map(|span| {
             // Something begins in it.
-            open::begin(&span, true);
+            if open::begin(&span, true) {
+                reveal(&span);
+            }
             let extensions = span.extensions();
             extensions.get::<Open>().map(|open| open.run().cloned())
         })?

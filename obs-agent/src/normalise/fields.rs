@@ -1,7 +1,8 @@
 //! What spans of `tracing` say, kept until they close.
 
-use super::attributes::{Attributes, Value};
+use super::attributes::{Attributes, Rows, Value};
 use super::site::Site;
+use crate::contain::contained;
 use smallvec::SmallVec;
 use std::fmt::{self, Write};
 use tracing_core::Field;
@@ -13,11 +14,15 @@ const FACT: usize = 512;
 const SAID: usize = 64 << 10;
 
 /// Fields of one span. There are no more than its call site declares, and each is capped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fields {
-    kept: SmallVec<[(&'static str, Kept); 8]>,
-    /// Which lengths their names have: most that are asked for are of another one.
-    lengths: u64,
+    site: &'static Site,
+    /// By their places at the call site.
+    kept: SmallVec<[(usize, Kept); 8]>,
+    /// Which places those are, bit by bit.
+    places: u64,
+    /// And which rows they stand in.
+    rows: u64,
 }
 
 #[derive(Debug)]
@@ -29,35 +34,38 @@ enum Kept {
 }
 
 impl Fields {
+    pub(super) fn new(site: &'static Site) -> Self {
+        Self {
+            site,
+            kept: SmallVec::new(),
+            places: 0,
+            rows: 0,
+        }
+    }
+
     /// Takes over what is newer.
     pub(super) fn update(&mut self, newer: Self) {
-        for (name, value) in newer.kept {
-            self.set(name, value);
+        for (place, value) in newer.kept {
+            self.set(place, value);
         }
     }
 
-    fn set(&mut self, name: &'static str, value: Kept) {
-        match { self.kept.iter_mut() }.find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => {
-                self.lengths |= bit(name);
-                self.kept.push((name, value));
-            }
+    fn set(&mut self, place: usize, value: Kept) {
+        if self.places >> place & 1 == 0 {
+            self.places |= 1 << place;
+            self.rows |= self.site.rows_of(place);
+            self.kept.push((place, value));
+        } else if let Some((_, known)) = { self.kept.iter_mut() }.find(|(at, _)| *at == place) {
+            *known = value;
         }
     }
-}
 
-fn bit(name: &str) -> u64 {
-    1 << (name.len() & 63)
-}
-
-impl Attributes for Fields {
     #[inline]
-    fn get(&self, key: &str) -> Option<Value<'_>> {
-        if self.lengths & bit(key) == 0 {
+    fn at(&self, place: usize) -> Option<Value<'_>> {
+        if self.places >> place & 1 == 0 {
             return None;
         }
-        let (_, kept) = self.kept.iter().find(|(name, _)| *name == key)?;
+        let (_, kept) = self.kept.iter().find(|(at, _)| *at == place)?;
         Some(match kept {
             Kept::Bool(flag) => Value::Bool(*flag),
             Kept::Int(number) => Value::Int(*number),
@@ -67,19 +75,48 @@ impl Attributes for Fields {
     }
 }
 
+impl Attributes for Fields {
+    fn get(&self, key: &str) -> Option<Value<'_>> {
+        self.at(self.site.place(key)?)
+    }
+}
+
+impl Rows for Fields {
+    fn told(&self) -> u64 {
+        self.rows
+    }
+
+    #[inline]
+    fn next(&self, row: usize, from: &mut usize) -> Option<Value<'_>> {
+        for place in self.site.row(row).get(*from..)? {
+            *from += 1;
+            if let Some(value) = self.at(usize::from(*place)) {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
 /// Takes over what is read of a span's values.
 pub(super) struct Keep<'a> {
-    pub(super) site: &'static Site,
     pub(super) with_content: bool,
     pub(super) fields: &'a mut Fields,
 }
 
 impl Keep<'_> {
+    /// Its place, and how much of it is kept, if it is read.
+    #[inline]
+    fn place(&self, field: &Field) -> Option<(usize, usize)> {
+        let site = self.fields.site;
+        let place = site.reads(field.index(), self.with_content)?;
+        let most = if site.is_said(place) { SAID } else { FACT };
+        Some((place, most))
+    }
+
     fn keep(&mut self, field: &Field, value: impl FnOnce(usize) -> Kept) {
-        let place = field.index();
-        if self.site.reads(place, self.with_content) {
-            let most = if self.site.is_said(place) { SAID } else { FACT };
-            self.fields.set(field.name(), value(most));
+        if let Some((place, most)) = self.place(field) {
+            self.fields.set(place, value(most));
         }
     }
 }
@@ -108,16 +145,24 @@ impl Visit for Keep<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.keep(field, |most| {
-            let mut text = Capped {
-                text: String::new(),
-                most,
-            };
-            // Whoever has enough says so by an error.
-            let _ = write!(text, "{value:?}");
-            Kept::Text(text.text.into())
-        });
+        let Some((place, most)) = self.place(field) else {
+            return;
+        };
+        if let Some(text) = written(value, most) {
+            self.fields.set(place, Kept::Text(text));
+        }
     }
+}
+
+/// What a value says, as far as it may; nothing of one that panics, which is code of the user's.
+fn written(value: &dyn fmt::Debug, most: usize) -> Option<Box<str>> {
+    let mut text = Capped {
+        text: String::new(),
+        most,
+    };
+    // Whoever has enough says so by an error.
+    contained(|| write!(text, "{value:?}"))?.ok();
+    Some(text.text.into())
 }
 
 /// No longer than that.
@@ -155,33 +200,26 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn take(&mut self, name: &str, text: impl FnOnce(usize) -> Box<str>) {
+    fn take(&mut self, name: &str, text: impl FnOnce(usize) -> Option<Box<str>>) {
         use obs_core::semconv::{exception, http};
         let is = |key: obs_core::Key| name == key.as_str();
         if is(http::ERROR_TYPE) || is(exception::TYPE) {
-            self.kind = Some(text(FACT));
+            self.kind = text(FACT).or(self.kind.take());
         } else if is(exception::MESSAGE)
             || name == "error"
             || (name == "message" && self.message.is_none())
         {
-            self.message = Some(text(FACT));
+            self.message = text(FACT).or(self.message.take());
         }
     }
 }
 
 impl Visit for Failure {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field.name(), |most| cut(value, most).into());
+        self.take(field.name(), |most| Some(cut(value, most).into()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field.name(), |most| {
-            let mut text = Capped {
-                text: String::new(),
-                most,
-            };
-            let _ = write!(text, "{value:?}");
-            text.text.into()
-        });
+        self.take(field.name(), |most| written(value, most));
     }
 }

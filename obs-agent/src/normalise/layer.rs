@@ -2,12 +2,14 @@
 
 use super::fields::{Failure, Fields, Keep};
 use super::heard::Hearing;
-use super::open::{self, Open};
+use super::open::{self, Closed, Open};
 use super::site::{GenAiSpans, Site, krate};
 use crate::current;
 use crate::handlers::Handlers;
 use crate::run::RunRef;
 use obs_core::Telemetry;
+use obs_core::current as operation;
+use obs_core::otel::trace::SpanContext;
 use obs_core::otel::{Context as OtelContext, ContextGuard};
 use std::cell::RefCell;
 use std::fmt;
@@ -18,7 +20,7 @@ use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// Whether there is a layer in this process: nobody looks for its spans before.
 pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
@@ -44,6 +46,7 @@ pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
 /// happen, that counts. It is enough that it begins within the span: an adapter's run does, and with
 /// [`with_telemetry`](Self::with_telemetry) a call that one of `obs-llm`'s layers or adapters tells. What the span was is a node in
 /// the trace then, with what is within it, and no call; of two spans of frameworks, one within the other, the inner one is the call.
+/// Where that says nothing of its tokens the outer one's are its, and it is told when that is over.
 /// The sums that agents and workflows have of their calls are told and counted nowhere.
 ///
 /// # What it costs
@@ -161,24 +164,26 @@ where
         {
             return;
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields::new(site);
         attributes.record(&mut Keep {
-            site,
             with_content: self.core.with_content,
             fields: &mut fields,
         });
         let mut new = Open::new(Arc::clone(&self.core), site, fields);
         let above = span.parent();
-        new.is_root = above.is_none();
+        let is_within = above.is_some();
         // What waits to be known better has waited long enough where something begins within it.
         let above = above.and_then(|above| {
-            open::begin(&above, true);
+            if open::begin(&above, true) {
+                reveal(&above);
+            }
             let extensions = above.extensions();
             extensions
                 .get::<Open>()
                 .and_then(|open| open.run().cloned())
         });
         new.around = inner(above, current::polled());
+        new.is_root = !is_within && new.around.is_none();
         new.begin_if_ready();
         span.extensions_mut().replace(new);
     }
@@ -189,17 +194,20 @@ where
             return;
         };
         // Before the span's extensions are locked: values are formatted by code of the user's.
-        let mut fields = Fields::default();
+        let mut fields = Fields::new(site);
         values.record(&mut Keep {
-            site,
             with_content: self.core.with_content,
             fields: &mut fields,
         });
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            open.fields.update(fields);
-        }
-        if open::begin(&span, false) && context.current_span().id() == Some(id) {
-            show(id, &span);
+        let waits = match span.extensions_mut().get_mut::<Open>() {
+            Some(open) => {
+                open.fields.update(fields);
+                open.waits()
+            }
+            None => false,
+        };
+        if waits && open::begin(&span, false) {
+            reveal(&span);
         }
     }
 
@@ -247,8 +255,24 @@ where
             return;
         };
         let open = span.extensions_mut().remove::<Open>();
-        if let Some(open) = open {
-            open.close();
+        let (around, call) = match open.map(Open::close) {
+            None | Some(Closed::Over) => return,
+            Some(Closed::Counted(around)) => (around, None),
+            Some(Closed::Waits(around, call)) => (around, Some(call)),
+        };
+        let mut call = Some(call);
+        for span in span.scope().skip(1) {
+            let mut extensions = span.extensions_mut();
+            let open = extensions.get_mut::<Open>();
+            let is_it = |open: &&mut Open| open.run().is_some_and(|run| run.id() == around.id());
+            if let Some(open) = open.filter(is_it) {
+                call = call.take().map(|call| open.hold(call));
+                break;
+            }
+        }
+        // Handlers are told without a lock of the span's.
+        if let Some(Some(call)) = call {
+            call.end(None);
         }
     }
 }
@@ -266,13 +290,56 @@ pub(super) fn inner(span: Option<RunRef>, polled: Option<RunRef>) -> Option<RunR
 }
 
 thread_local! {
-    /// What OpenTelemetry is shown of the spans that are entered on this thread. Its guards may go in any order.
-    static SHOWN: RefCell<Vec<(Id, ContextGuard)>> = const { RefCell::new(Vec::new()) };
+    /// What OpenTelemetry is shown of the spans that are entered on this thread.
+    static SHOWN: RefCell<Vec<(Id, Shown)>> = const { RefCell::new(Vec::new()) };
+}
+
+enum Shown {
+    /// It, until this goes, in any order.
+    Now { _guard: ContextGuard },
+    /// Nothing yet, as the span has not begun. What is around it.
+    Later(Option<SpanContext>),
+}
+
+impl Shown {
+    fn now(context: OtelContext) -> Self {
+        Self::Now {
+            _guard: context.attach(),
+        }
+    }
+}
+
+fn around() -> Option<SpanContext> {
+    operation::handle().map(|operation| operation.span_context())
 }
 
 /// While the span is entered, the operation of its run is what OpenTelemetry has as current, and with that obs-core: operations that
 /// begin here are within it. obs-core's own scopes nest strictly, and spans of `tracing` need not.
-fn show<R>(id: &Id, span: &tracing_subscriber::registry::SpanRef<'_, R>)
+fn show<R>(id: &Id, span: &SpanRef<'_, R>)
+where
+    R: for<'a> LookupSpan<'a>,
+{
+    let context = {
+        let mut extensions = span.extensions_mut();
+        let Some(open) = extensions.get_mut::<Open>() else {
+            return;
+        };
+        let context = open.context();
+        if context.is_none() && !open.waits() {
+            return;
+        }
+        context
+    };
+    let _ = SHOWN.try_with(|shown| {
+        if let Ok(mut shown) = shown.try_borrow_mut() {
+            let what = context.map_or_else(|| Shown::Later(around()), Shown::now);
+            shown.push((id.clone(), what));
+        }
+    });
+}
+
+/// The span has begun: where it is entered on this thread, it is shown from now on, unless what is within it is.
+pub(super) fn reveal<R>(span: &SpanRef<'_, R>)
 where
     R: for<'a> LookupSpan<'a>,
 {
@@ -280,13 +347,20 @@ where
         let mut extensions = span.extensions_mut();
         extensions.get_mut::<Open>().and_then(Open::context)
     };
-    if let Some(context) = context {
-        let _ = SHOWN.try_with(|shown| {
-            if let Ok(mut shown) = shown.try_borrow_mut() {
-                shown.push((id.clone(), OtelContext::attach(context)));
+    let Some(context) = context else { return };
+    let id = span.id();
+    let _ = SHOWN.try_with(|shown| {
+        let Ok(mut shown) = shown.try_borrow_mut() else {
+            return;
+        };
+        let here = around();
+        let own = shown.iter_mut().filter(|(of, _)| *of == id);
+        for (_, what) in own {
+            if matches!(what, Shown::Later(around) if *around == here) {
+                *what = Shown::now(context.clone());
             }
-        });
-    }
+        }
+    });
 }
 
 fn hide(id: &Id) {

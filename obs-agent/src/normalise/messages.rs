@@ -1,7 +1,7 @@
 //! What was said, as `gen_ai.input.messages` and `gen_ai.output.messages` have it. For whoever records content, and nobody else.
 
 use super::attributes::{Said, Value};
-use super::reading::SpanView;
+use super::reading::{Seen, SpanView};
 use super::table::{self, Row};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -37,6 +37,17 @@ const MOST: usize = 256;
 impl<'a> SpanView<'a> {
     /// What was said, as it stands; of a text nobody knows whether it is JSON.
     pub fn content(&self, content: Content) -> Option<Cow<'a, str>> {
+        self.seen().content(content)
+    }
+
+    /// Appends what was said to the model, or by it, as a list of messages in JSON; says whether there is anything.
+    pub fn messages(&self, side: Side, out: &mut String) -> bool {
+        self.seen().messages(side, out)
+    }
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn content(&self, content: Content) -> Option<Cow<'a, str>> {
         self.shown(match content {
             Content::Instructions => table::SYSTEM_INSTRUCTIONS,
             Content::Arguments => table::TOOL_ARGUMENTS,
@@ -46,9 +57,8 @@ impl<'a> SpanView<'a> {
         })
     }
 
-    /// Appends what was said to the model, or by it, as a list of messages in JSON; says whether there is anything.
-    pub fn messages(&self, side: Side, out: &mut String) -> bool {
-        let said = self.said();
+    pub(crate) fn messages(&self, side: Side, out: &mut String) -> bool {
+        let said = self.said;
         let (whole, numbered, text, role) = match side {
             Side::Input => (
                 table::INPUT_MESSAGES,
@@ -81,7 +91,7 @@ impl<'a> SpanView<'a> {
 
     /// What stands under the first of these names that says anything.
     fn shown(&self, row: Row) -> Option<Cow<'a, str>> {
-        self.said()
+        self.said
             .first(row, |value| value.shown().filter(|text| !text.is_empty()))
     }
 }

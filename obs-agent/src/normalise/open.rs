@@ -1,9 +1,8 @@
 //! A span that is looked at, from its beginning to its end, and the run that it is.
 
-use super::attributes::Attributes;
 use super::fields::{Failure, Fields};
 use super::layer::Core;
-use super::reading::SpanView;
+use super::reading::Seen;
 use super::site::Site;
 use super::table;
 use super::tell;
@@ -11,6 +10,7 @@ use crate::component::Component;
 use crate::handlers::Run;
 use crate::run::RunRef;
 use obs_core::otel::Context;
+use obs_llm::Usage;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
@@ -28,6 +28,19 @@ pub(super) struct Open {
     phase: Phase,
     /// What OpenTelemetry is shown while it is entered.
     context: Option<Context>,
+    /// A call within this one that is over and has not said its tokens: this one may.
+    within: Option<Box<Open>>,
+    /// One has.
+    is_counted: bool,
+}
+
+/// What becomes of a span that is over, for the one around it.
+pub(super) enum Closed {
+    Over,
+    /// It was the same call, and has said its tokens.
+    Counted(RunRef),
+    /// It is the same call, and has not.
+    Waits(RunRef, Box<Open>),
 }
 
 enum Phase {
@@ -63,6 +76,8 @@ impl Open {
             own: None,
             phase: Phase::Waiting,
             context: None,
+            within: None,
+            is_counted: false,
         }
     }
 
@@ -80,7 +95,12 @@ impl Open {
         self.context.clone()
     }
 
-    fn view(&self) -> SpanView<'_> {
+    /// Whether its run may still begin.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Beginning)
+    }
+
+    fn view(&self) -> Seen<'_> {
         tell::view(self.site, &self.fields, self.is_root)
     }
 
@@ -96,15 +116,13 @@ impl Open {
     fn ready(&self) -> Ready {
         let view = self.view();
         let Some(operation) = view.operation() else {
-            let told = table::KINDS
-                .iter()
-                .any(|key| self.fields.get(key).is_some());
+            let told = { table::KINDS.into_iter() }.any(|row| view.said.has(row));
             return match told || !self.site.awaits_kind {
                 true => Ready::Never,
                 false => Ready::No,
             };
         };
-        let said = view.said();
+        let said = view.said;
         let known = |awaited: bool, row| !awaited || said.text(row).is_some();
         let site = self.site;
         let is_known = match operation.component() {
@@ -127,13 +145,15 @@ impl Open {
 
     /// Begins before the span is anybody's to look at.
     pub(super) fn begin_if_ready(&mut self) {
-        if self.may_begin(false) {
-            let run = self
-                .core
-                .start(self.site, &self.fields, self.is_root, self.around.as_ref());
-            self.put(run);
-        } else if self.ready() == Ready::Never {
-            self.phase = Phase::Left;
+        match self.ready() {
+            Ready::Now => {
+                let run =
+                    self.core
+                        .start(self.site, &self.fields, self.is_root, self.around.as_ref());
+                self.put(run);
+            }
+            Ready::Never => self.phase = Phase::Left,
+            Ready::Almost | Ready::No => {}
         }
     }
 
@@ -148,8 +168,8 @@ impl Open {
         };
     }
 
-    /// It is over.
-    pub(super) fn close(mut self) {
+    /// It is over. Of calls of a model that are the same the innermost one that says its tokens counts.
+    pub(super) fn close(mut self) -> Closed {
         if let Phase::Waiting = self.phase
             && self.may_begin(true)
         {
@@ -158,16 +178,71 @@ impl Open {
                 .start(self.site, &self.fields, self.is_root, self.around.as_ref());
             self.put(run);
         }
+        let (around, within) = (self.same_call(), self.within.take());
+        if around.is_none() && within.is_none() {
+            self.end(None);
+            return Closed::Over;
+        }
+        let usage = tell::usage(&self.view());
+        let is_counted = self.is_counted || usage.is_some();
+        let is_told_within = self.own.as_ref().is_some_and(RunRef::is_told_within);
+        match (around, within) {
+            (Some(around), Some(within)) if usage.is_none() => {
+                self.end(None);
+                Closed::Waits(around, within)
+            }
+            (Some(around), None) if !is_counted && !is_told_within && self.is_well() => {
+                Closed::Waits(around, Box::new(self))
+            }
+            (around, within) => {
+                if let Some(within) = within {
+                    within.end(usage);
+                }
+                self.end(None);
+                match around.filter(|_| is_counted) {
+                    Some(around) => Closed::Counted(around),
+                    None => Closed::Over,
+                }
+            }
+        }
+    }
+
+    /// A call within this one is over.
+    pub(super) fn hold(&mut self, call: Option<Box<Open>>) -> Option<Box<Open>> {
+        self.is_counted |= call.is_none();
+        match self.is_counted {
+            true => call.or_else(|| self.within.take()),
+            false => std::mem::replace(&mut self.within, call),
+        }
+    }
+
+    /// What is around it, if it is a call of a model within what a framework says of the same.
+    fn same_call(&self) -> Option<RunRef> {
+        let Phase::Begun(_) = self.phase else {
+            return None;
+        };
+        let (own, around) = (self.own.as_ref()?, self.around.as_ref()?);
+        let component = own.info().component;
+        let is_call = matches!(component, Component::Model | Component::Embedding);
+        let info = around.info();
+        let is_same = is_call && info.second_hand && info.component == component;
+        is_same.then(|| around.clone())
+    }
+
+    fn is_well(&self) -> bool {
+        let has_failed = || { self.view().read() }.is_some_and(|reading| reading.error.is_some());
+        self.failure.is_none() && !std::thread::panicking() && !has_failed()
+    }
+
+    /// Ends its run, with tokens that others told where it has none of its own.
+    pub(super) fn end(mut self, usage: Option<Usage>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         if let Phase::Begun(run) = phase {
             let run = run.into_inner().unwrap_or_else(PoisonError::into_inner);
-            tell::end(
-                run,
-                &self.view(),
-                self.around.as_ref(),
-                self.failure.as_ref(),
-                self.core.with_content,
-            );
+            let around = self.around.as_ref();
+            let failure = self.failure.as_ref();
+            let with_content = self.core.with_content;
+            tell::end(run, &self.view(), around, failure, with_content, usage);
         }
     }
 }
@@ -187,7 +262,7 @@ where
             return false;
         }
         open.phase = Phase::Beginning;
-        let fields = std::mem::take(&mut open.fields);
+        let fields = std::mem::replace(&mut open.fields, Fields::new(open.site));
         let core = Arc::clone(&open.core);
         (core, open.site, fields, open.is_root, open.around.clone())
     };

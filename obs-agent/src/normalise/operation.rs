@@ -101,7 +101,7 @@ impl Operation {
     /// That of a span of this name, the outermost of its trace or not.
     pub(crate) fn of(name: &str, is_root: bool, said: &Said<'_>) -> Option<Self> {
         let mut keys = table::KINDS.iter();
-        let told = keys.find_map(|key| Some((*key, said.key_text(key)?)));
+        let told = keys.find_map(|row| Some((row.names[0].key, said.text(*row)?)));
         let operation = match told {
             // What says itself which operation it is, and is none of these, is none of ours.
             Some((key, text)) => Self::told(key, text)?,
@@ -165,7 +165,7 @@ impl Operation {
             table::TOOL_NAME,
             table::AGENT_NAME,
         ];
-        let is_meant = rows.iter().any(|row| said.text(row).is_some());
+        let is_meant = rows.into_iter().any(|row| said.text(row).is_some());
         is_meant.then_some(*operation)
     }
 }

@@ -104,12 +104,38 @@ pub struct Reading<'a> {
 impl<'a> SpanView<'a> {
     /// Which operation it is; none of ours where this is none.
     pub fn operation(&self) -> Option<Operation> {
-        Operation::of(self.name, self.is_root, &self.said())
+        self.seen().operation()
     }
 
     /// All that it says, if it is an operation of ours.
     pub fn read(&self) -> Option<Reading<'a>> {
-        let said = self.said();
+        self.seen().read()
+    }
+
+    pub(crate) fn seen(&self) -> Seen<'a> {
+        Seen {
+            name: self.name,
+            is_root: self.is_root,
+            said: Said::new(self.attributes, Dialect::of(self.scope, self.attributes)),
+        }
+    }
+}
+
+/// A span of which it is known in whose words it is told.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) is_root: bool,
+    pub(crate) said: Said<'a>,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn operation(&self) -> Option<Operation> {
+        Operation::of(self.name, self.is_root, &self.said)
+    }
+
+    pub(crate) fn read(&self) -> Option<Reading<'a>> {
+        let said = self.said;
         let operation = Operation::of(self.name, self.is_root, &said)?;
         let provider = said.first(table::PROVIDER, |value| Some(provider(value.text()?)));
         let failed = said.text(table::STATUS);
@@ -156,13 +182,6 @@ impl<'a> SpanView<'a> {
             provider,
         })
     }
-
-    pub(crate) fn said(&self) -> Said<'a> {
-        Said {
-            attributes: self.attributes,
-            dialect: Dialect::of(self.scope, self.attributes),
-        }
-    }
 }
 
 /// A time that is one.
@@ -173,7 +192,7 @@ fn seconds(seconds: Option<f64>) -> Option<f64> {
 /// The name of what this is. OpenLLMetry's spans have one name, and it is that of what the span is.
 fn named<'a>(said: &Said<'a>, is: Operation, of: Component, row: Row) -> Option<&'a str> {
     let own = is.component() == of;
-    let entity = || said.key_text(table::ENTITY_NAME).filter(|_| own);
+    let entity = || said.text(table::ENTITY_NAME).filter(|_| own);
     match said.dialect {
         Dialect::OpenLlmetry => entity().or_else(|| said.text(row)),
         _ => said.text(row).or_else(entity),
@@ -201,7 +220,7 @@ pub(crate) fn provider(text: &str) -> Cow<'_, str> {
 fn streams(name: &str, said: &Said<'_>) -> bool {
     let told = said.first(table::STREAM, Value::flag);
     told.unwrap_or_else(|| {
-        let function = said.key_text(table::VERCEL_OPERATION).unwrap_or(name);
+        let function = said.text(table::VERCEL_FUNCTION).unwrap_or(name);
         said.dialect == Dialect::Vercel && function.contains("doStream")
     })
 }

@@ -18,9 +18,18 @@ pub(super) struct Site {
     pub(super) scope: &'static str,
     /// What implements its runs.
     pub(super) framework: &'static str,
-    /// Which of its fields are read, by their places: bit by bit.
+    /// Whose words its spans are told in, where that is the same for all of them.
+    pub(super) dialect: Option<Dialect>,
+    /// Its fields. One that is declared twice is the first.
+    names: Box<[&'static str]>,
+    /// Which of them are read, by their places: bit by bit.
     facts: u64,
     said: u64,
+    /// Which of them stand in each row, in the order of the row, one row after another; and where each begins.
+    places: Box<[u8]>,
+    rows: [u16; table::ROWS + 1],
+    /// In which rows each of them stands, bit by bit.
+    rows_of: Box<[u64]>,
     /// What its spans may still say where they have not, before a run of them begins.
     pub(super) awaits_kind: bool,
     pub(super) awaits_provider: bool,
@@ -43,8 +52,11 @@ impl Site {
     pub(super) fn of(meta: &'static Metadata<'static>) -> Option<&'static Self> {
         let key = key_of(meta);
         let find = |sites: &[&'static Self]| sites.iter().find(|site| site.key == key).copied();
-        let known = find(&SITES.read().unwrap_or_else(PoisonError::into_inner));
-        if known.is_some() {
+        let (known, is_full) = {
+            let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
+            (find(&sites), sites.len() >= MOST)
+        };
+        if known.is_some() || is_full {
             return known;
         }
         let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,18 +81,34 @@ impl Site {
         };
         let (facts, all) = (bits(false), bits(true));
         let has = |key: &str| meta.fields().iter().any(|field| field.name() == key);
-        let stands = |row: Row| {
-            let mut names = row.iter();
-            names.any(|name| name.only.is_none_or(|only| only == dialect) && has(name.key))
-        };
+        let names: Box<[&str]> = { meta.fields().iter().take(FIELDS) }
+            .map(|field| field.name())
+            .collect();
+        let stands = |row: Row| row.of(dialect).any(has);
+        let (mut places, mut rows) = (Vec::new(), [0; table::ROWS + 1]);
+        let mut rows_of: Box<[u64]> = names.iter().map(|_| 0).collect();
+        for row in table::rows() {
+            let own = { row.of(dialect) }.filter_map(|key| place(&names, key));
+            places.extend(own.map(|place| place as u8));
+            for place in &places[usize::from(rows[row.at])..] {
+                rows_of[usize::from(*place)] |= 1 << row.at;
+            }
+            rows[row.at + 1] = places.len() as u16;
+        }
+        let is_fixed = dialect != Dialect::Conventions || !table::TELLING.into_iter().any(has);
         Self {
             key: key_of(meta),
             name: meta.name(),
             scope: meta.target(),
             framework: framework(meta.target()).unwrap_or(krate(meta.target())),
+            dialect: is_fixed.then_some(dialect),
+            names,
             facts,
             said: all & !facts,
-            awaits_kind: has(dialects::SPAN_NAME) || table::KINDS.iter().any(|key| has(key)),
+            places: places.into(),
+            rows,
+            rows_of,
+            awaits_kind: stands(table::SPAN_NAME) || table::KINDS.into_iter().any(stands),
             awaits_provider: stands(table::PROVIDER),
             awaits_model: stands(table::REQUEST_MODEL),
             awaits_tool: stands(table::TOOL_NAME),
@@ -89,21 +117,42 @@ impl Site {
         }
     }
 
-    /// Whether a field is read.
+    /// The place of a field that is read.
     #[inline]
-    pub(super) fn reads(&self, place: usize, with_content: bool) -> bool {
+    pub(super) fn reads(&self, place: usize, with_content: bool) -> Option<usize> {
         let read = if with_content {
             self.facts | self.said
         } else {
             self.facts
         };
-        place < FIELDS && read >> place & 1 == 1
+        (place < FIELDS && read >> place & 1 == 1).then_some(place)
     }
 
     /// Whether a field in this place is what was said.
     pub(super) fn is_said(&self, place: usize) -> bool {
         place < FIELDS && self.said >> place & 1 == 1
     }
+
+    /// Where a field of this name is.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        place(&self.names, name)
+    }
+
+    /// The rows in which the field of a place stands, bit by bit.
+    pub(super) fn rows_of(&self, place: usize) -> u64 {
+        self.rows_of.get(place).copied().unwrap_or_default()
+    }
+
+    /// The places of the fields that stand in a row, in its order.
+    #[inline]
+    pub(super) fn row(&self, row: usize) -> &[u8] {
+        let at = |row: usize| self.rows.get(row).map_or(0, |at| usize::from(*at));
+        self.places.get(at(row)..at(row + 1)).unwrap_or_default()
+    }
+}
+
+fn place(names: &[&str], name: &str) -> Option<usize> {
+    names.iter().position(|known| *known == name)
 }
 
 /// Which crate a target is of.
@@ -134,7 +183,8 @@ fn is_ours(meta: &Metadata<'_>) -> bool {
         return false;
     }
     let has = |key: &str| meta.fields().iter().any(|field| field.name() == key);
-    if table::KINDS.iter().any(|key| has(key)) {
+    let stands = |row: Row| { row.names.iter() }.any(|name| name.only.is_none() && has(name.key));
+    if table::KINDS.into_iter().any(stands) {
         return true;
     }
     let is_named = has(dialects::SPAN_NAME);
@@ -146,7 +196,6 @@ fn is_ours(meta: &Metadata<'_>) -> bool {
                 Called::Begins(_) => is_named,
             }
     });
-    let stands = |row: Row| { row.iter() }.any(|name| name.only.is_none() && has(name.key));
     let first = meta.name().split(' ').next().unwrap_or_default();
     let is_called = is_named || { words::OPERATIONS.iter() }.any(|(name, _)| *name == first);
     let rows = [

@@ -1,10 +1,11 @@
 //! What handlers are told of a span: how its run begins and ends.
 
-use super::attributes::{Attributes, Value};
+use super::attributes::Said as Words;
+use super::dialect::Dialect;
 use super::fields::{Failure, Fields};
 use super::layer::Core;
 use super::messages::{Content, Side};
-use super::reading::{Reading, SpanView};
+use super::reading::{Reading, Seen};
 use super::site::Site;
 use super::{table, whose};
 use crate::component::Component;
@@ -20,17 +21,18 @@ use crate::output::{
 };
 use crate::run::{RunInfo, RunParent, RunRef};
 use crate::text::Text;
-use obs_core::semconv::dialects;
+use obs_llm::Usage;
 use std::time::Duration;
 
 /// A span by what is kept of it.
-pub(super) fn view<'a>(site: &'static Site, fields: &'a Fields, is_root: bool) -> SpanView<'a> {
-    let name = fields.get(dialects::SPAN_NAME);
-    SpanView {
-        name: name.and_then(Value::text).unwrap_or(site.name),
-        scope: site.scope,
+pub(super) fn view<'a>(site: &'static Site, fields: &'a Fields, is_root: bool) -> Seen<'a> {
+    let dialect = site.dialect;
+    let dialect = dialect.unwrap_or_else(|| Dialect::of(site.scope, fields));
+    let said = Words::new(fields, dialect).by_rows(fields);
+    Seen {
+        name: said.text(table::SPAN_NAME).unwrap_or(site.name),
         is_root,
-        attributes: fields,
+        said,
     }
 }
 
@@ -71,9 +73,9 @@ fn is_left_to_adapter(around: &RunRef, site: &Site) -> bool {
 }
 
 /// What the run is called.
-fn name<'a>(view: &SpanView<'a>, reading: &Reading<'a>) -> &'a str {
+fn name<'a>(view: &Seen<'a>, reading: &Reading<'a>) -> &'a str {
     let entity = || {
-        let name = view.said().key_text(table::ENTITY_NAME);
+        let name = view.said.text(table::ENTITY_NAME);
         name.or(Some(view.name))
     };
     let name = match reading.operation.component() {
@@ -96,7 +98,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(view: &SpanView<'_>, side: Side, with_content: bool, reading: &Reading<'_>) -> Self {
+    fn of(view: &Seen<'_>, side: Side, with_content: bool, reading: &Reading<'_>) -> Self {
         if !with_content {
             return Self::default();
         }
@@ -202,16 +204,24 @@ fn input<'a>(reading: &'a Reading<'a>, said: &'a Said) -> Input<'a> {
     }
 }
 
+/// The tokens that it says.
+pub(super) fn usage(view: &Seen<'_>) -> Option<Usage> {
+    let usage = view.read()?.usage;
+    (!usage.is_empty()).then_some(usage)
+}
+
+/// `usage` is what others say of its tokens, where it says nothing of them.
 pub(super) fn end(
     run: Run,
-    view: &SpanView<'_>,
+    view: &Seen<'_>,
     around: Option<&RunRef>,
     failure: Option<&Failure>,
     with_content: bool,
+    usage: Option<Usage>,
 ) {
     if let Some(own) = run.reference() {
         // Perhaps it was not known when it began.
-        let said = view.said();
+        let said = view.said;
         let (conversation, user) = (said.text(table::CONVERSATION), said.text(table::USER));
         whose::tell(own, around, conversation, user);
     }
@@ -222,9 +232,12 @@ pub(super) fn end(
         return run.fail(&RunError::panicked());
     }
     // It began as one, and what is recorded since does not make it another.
-    let Some(reading) = view.read() else {
+    let Some(mut reading) = view.read() else {
         return run.end(&Output::Node(NodeOutput::default()));
     };
+    if let Some(usage) = usage.filter(|_| reading.usage.is_empty()) {
+        reading.usage = usage;
+    }
     if let Some((kind, message)) = error(&reading, failure) {
         let error = RunError::failed(kind);
         return match message {

@@ -48,11 +48,7 @@ pub(crate) fn usage(said: &Said<'_>, provider: Option<&str>) -> Usage {
 }
 
 fn is_without_cache(said: &Said<'_>, provider: Option<&str>) -> bool {
-    let tells_parts = || {
-        let mut parts = table::VERCEL_PARTS.iter();
-        parts.any(|key| said.attributes.get(key).is_some())
-    };
     said.dialect == Dialect::Vercel
         && provider.is_some_and(|provider| WITHOUT_CACHE.contains(&provider))
-        && !tells_parts()
+        && !said.has(table::VERCEL_PARTS)
 }

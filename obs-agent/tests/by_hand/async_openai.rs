@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tower::ServiceBuilder;
 
-fn client(capture: &Capture, server: &Server) -> Client<OpenAIConfig> {
+pub(crate) fn client(capture: &Capture, server: &Server) -> Client<OpenAIConfig> {
     let config = OpenAIConfig::new()
         .with_api_base(server.url("/v1"))
         .with_api_key("sk-of-nobody");
@@ -26,6 +26,15 @@ fn client(capture: &Capture, server: &Server) -> Client<OpenAIConfig> {
         .layer(AsyncOpenAiLayer::from(LlmClientLayer::of(&llm(capture))))
         .service(ReqwestService::new(reqwest.expect("a client")));
     Client::with_config(config).with_http_service(stack)
+}
+
+pub(crate) use async_openai::error::OpenAIError as Error;
+
+/// What is asked, without tools.
+pub(crate) fn question() -> CreateChatCompletionRequest {
+    let messages = [json!({"role": "user", "content": "How is it in Oslo?"})];
+    let request = json!({"model": "gpt-4o-mini", "messages": messages});
+    serde_json::from_value(request).expect("a request")
 }
 
 fn usage(answer: &CreateChatCompletionResponse) -> Usage {

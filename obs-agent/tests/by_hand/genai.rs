@@ -13,18 +13,23 @@ use obs_llm::adapters::genai::Client;
 use obs_llm::{Tokens, Usage};
 use obs_testing::{Capture, assert_tree};
 
-fn client(capture: &Capture) -> Client {
+pub(crate) fn client(capture: &Capture) -> Client {
     let reqwest = reqwest::Client::builder().no_proxy().build();
     let genai = genai::Client::builder().with_reqwest(reqwest.expect("a client"));
     Client::new(genai.build().expect("a client"), &llm(capture))
 }
 
-fn target(server: &Server) -> ServiceTarget {
+pub(crate) fn target(server: &Server) -> ServiceTarget {
     ServiceTarget {
         endpoint: Endpoint::from_owned(server.url("/v1/")),
         auth: AuthData::from_single("sk-secret"),
         model: ModelIden::new(AdapterKind::OpenAI, "gpt-4o-mini"),
     }
+}
+
+/// What is asked, without tools.
+pub(crate) fn question() -> ChatRequest {
+    ChatRequest::from_user("How is it in Oslo?")
 }
 
 fn usage(answer: &ChatResponse) -> Usage {

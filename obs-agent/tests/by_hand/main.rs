@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "it is another test's, too")]
 mod answers;
 mod async_openai;
+mod endings;
 mod genai;
 #[path = "../rig/outline.rs"]
 #[allow(dead_code, reason = "it is another test's, too")]

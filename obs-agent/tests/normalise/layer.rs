@@ -241,6 +241,33 @@ fn it_panics() {
     );
 }
 
+/// Whoever catches it, and has spans around it that go on.
+#[test]
+fn a_call_within_a_call_panics() {
+    let work = || {
+        let chat = rig_chat();
+        let _entered = chat.enter();
+        rig_asks(&chat);
+        let unwound = std::panic::catch_unwind(|| {
+            let inner = rig_chat();
+            let _entered = inner.enter();
+            rig_asks(&inner);
+            panic!("as the test wants");
+        });
+        assert!(unwound.is_err());
+        rig_answers(&chat, 1, 2);
+    };
+    check(
+        work,
+        "
+        model begins by rig: openai gpt-4o
+          model begins by rig: openai gpt-4o
+          model fails Panicked panic
+        model ends as told within
+        ",
+    );
+}
+
 #[test]
 fn what_is_said_is_told_where_it_is_asked_for() {
     let work = || {

@@ -2,7 +2,9 @@
 
 mod anything;
 mod content;
+mod hostile;
 mod layer;
+mod names;
 mod nesting;
 mod once;
 mod recorded;

@@ -218,3 +218,55 @@ fn nothing_is_around_where_no_span_is() {
         assert!(current::run().is_none());
     });
 }
+
+/// It begins late, since it says late what it is of; it is entered all the same.
+#[test]
+fn an_operation_in_a_span_that_has_begun_late_is_within_its_run() {
+    for mode in [ContextMode::Full, ContextMode::IdsOnly] {
+        let world = World::new(mode);
+        world.with(|| {
+            let chat = super::recorded::rig_chat();
+            chat.in_scope(|| {
+                let tool = rig_tool();
+                tool.record("gen_ai.tool.name", "t");
+                drop(tool);
+                world.operation();
+            });
+        });
+        let tree = world.tree();
+        assert_eq!(traces(&tree).len(), 1, "{mode:?}: {tree}");
+    }
+}
+
+/// What begins within it makes it begin, too, and is not in its way.
+#[test]
+fn a_span_that_has_begun_late_is_not_within_what_is_within_it() {
+    for mode in [ContextMode::Full, ContextMode::IdsOnly] {
+        let world = World::new(mode);
+        world.with(|| {
+            let chat = super::recorded::rig_chat();
+            chat.in_scope(|| {
+                let outer = world.tool("outer");
+                let none = super::recorded::rig_chat();
+                none.in_scope(|| {
+                    outer.in_scope(|| {
+                        let tool = rig_tool();
+                        tool.record("gen_ai.tool.name", "t");
+                        drop(tool);
+                        world.operation();
+                    });
+                });
+                over(outer);
+            });
+        });
+        let tree = world.tree();
+        let line = tree.lines().find(|line| line.contains("own"));
+        let outer = tree.lines().find(|line| line.contains("outer"));
+        let depth = |line: Option<&str>| line.map(|line| line.len() - line.trim_start().len());
+        assert_eq!(
+            depth(line),
+            depth(outer).map(|depth| depth + 2),
+            "{mode:?}: {tree}"
+        );
+    }
+}

@@ -228,6 +228,71 @@ fn of_two_frameworks_the_inner_one_tells_it() {
     }
 }
 
+fn genai_chat(tokens: Option<u64>) {
+    let inner = tracing::info_span!(
+        target: "genai::otel",
+        "genai.chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.provider.name = "openai",
+        gen_ai.request.model = "gpt-4o",
+        gen_ai.usage.input_tokens = tracing::field::Empty,
+    );
+    if let Some(tokens) = tokens {
+        inner.record("gen_ai.usage.input_tokens", tokens);
+    }
+}
+
+/// The inner ones of it, where they say tokens; else the outer one says them.
+#[test]
+fn of_two_frameworks_the_inner_one_that_has_tokens_counts() {
+    for (dialect, mode) in ALL {
+        for (inner, outer, calls, tokens) in [
+            (&[None][..], Some(40), 1, 40.0),
+            (&[Some(39)], Some(40), 1, 39.0),
+            (&[None], None, 1, 0.0),
+            // It is asked again, and who is around says what it came to.
+            (&[None, None], Some(40), 2, 40.0),
+            (&[None, Some(39)], Some(40), 2, 39.0),
+            (&[Some(39), None], Some(40), 2, 39.0),
+        ] {
+            let world = World::new(dialect, mode);
+            world.with(|| {
+                let chat = rig_chat();
+                chat.in_scope(|| {
+                    rig_asks(&chat);
+                    inner.iter().copied().for_each(genai_chat);
+                });
+                if let Some(outer) = outer {
+                    rig_answers(&chat, outer, 0);
+                }
+            });
+            let case = format!("{dialect:?} {mode:?} {inner:?} {outer:?}");
+            assert_eq!(world.counted(), (calls, tokens), "{case}");
+        }
+    }
+}
+
+/// The one in the middle says nothing of them.
+#[test]
+fn of_three_frameworks_it_is_the_same() {
+    let world = World::new(Dialect::V1_41, ContextMode::Full);
+    world.with(|| {
+        let chat = rig_chat();
+        chat.in_scope(|| {
+            rig_asks(&chat);
+            let middle = rig_chat();
+            middle.in_scope(|| {
+                rig_asks(&middle);
+                genai_chat(None);
+            });
+        });
+        rig_answers(&chat, 40, 9);
+    });
+    assert_eq!(world.counted(), (1, 40.0));
+    let told = world.log.take();
+    assert_eq!(told.matches("as told within").count(), 2, "{told}");
+}
+
 #[test]
 fn an_adapter_of_the_framework_tells_its_runs() {
     let world = World::new(Dialect::V1_41, ContextMode::Full);

@@ -3,13 +3,16 @@
 use crate::answers::{ANSWERING, answers, asks, calls, refuses};
 use crate::emitted::emitting;
 use crate::scripted::{Act, serve, serve_each, soon};
-use crate::server::{begun, nobody};
-use crate::support::{BY, By, Places, agent, agent_of, ask, chat};
-use crate::told::Told;
+use crate::server::{begun, nobody, streamed, whole};
+use crate::support::{BY, By, Places, Weather, agent, agent_of, ask, chat, observer};
+use crate::told::{Run, Told};
 use futures_util::{FutureExt, StreamExt};
 use obs_agent::Component;
 use obs_testing::{AttrValue, Capture, assert_tree};
+use rig_agent::AgentBuilder;
 use rig_agent::agent::{AgentHook, DispatchAction, DispatchEvent, HookContext};
+use rig_core::tool::PortableTool;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 
 /// The run of the agent, which is over, as everything within it.
@@ -93,6 +96,47 @@ async fn an_answer_that_breaks_off_failed_with_what_is_known_of_it() {
                 "
             ),
         );
+    }
+}
+
+/// What the model's run says of it the agent's says, too.
+#[tokio::test]
+async fn an_answer_that_is_none_failed_the_agent_as_it_failed_the_model() {
+    let garbage = "data: {nonsense\n\n";
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n";
+    let json = "application/json";
+    for (streams, answer, kind) in [
+        (
+            false,
+            whole("200 OK", json, "{nonsense"),
+            "incomplete_response",
+        ),
+        (false, whole("200 OK", json, ""), "incomplete_response"),
+        (
+            false,
+            whole("200 OK", json, r#"{"error":{"message":"no"}}"#),
+            "model_error",
+        ),
+        (true, streamed(&[garbage]), "incomplete_response"),
+        (
+            true,
+            streamed(&[ANSWERING[1], garbage]),
+            "incomplete_response",
+        ),
+        (true, streamed(&[ANSWERING[1], error]), "model_error"),
+        // It ends, and the provider has not said that.
+        (true, streamed(&ANSWERING[..3]), "incomplete_response"),
+        (true, streamed(&[]), "incomplete_response"),
+        (true, whole("502 Bad Gateway", "text/html", "<html>"), "502"),
+    ] {
+        let server = serve(answer).await;
+        let told = Told::default();
+        let agent = agent(By::All, &told, &server.url(""));
+        let error = soon(ask(&agent, streams)).await.expect_err("no answer");
+        let kind = format!("Failed {kind}");
+        assert_eq!(ended(&told), kind, "{error}");
+        assert_eq!(told.run("gpt-4o-mini").end, Some(kind), "{error}");
+        assert_eq!(told.runs().len(), 2);
     }
 }
 
@@ -234,6 +278,77 @@ async fn a_run_that_is_given_up_is_cancelled_with_its_model() {
             let model = told.run("gpt-4o-mini");
             assert_eq!(model.end.as_deref(), Some("Cancelled cancelled"));
             soon(server.gone.notified()).await;
+        }
+    }
+}
+
+/// A tool whose answer nobody awaits.
+struct Endless;
+
+impl PortableTool for Endless {
+    const NAME: &'static str = "clock";
+    type Args = serde_json::Value;
+    type Output = String;
+    type Error = Infallible;
+
+    fn description(&self) -> String {
+        "Never.".to_owned()
+    }
+
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::json!({"type": "object", "properties": {}})
+    }
+
+    async fn call(&self, _: Self::Args) -> Result<String, Infallible> {
+        std::future::pending().await
+    }
+}
+
+/// Beside it another one has answered.
+#[tokio::test]
+async fn a_run_that_is_given_up_while_a_tool_works_is_cancelled_with_that() {
+    for by in BY {
+        for (streams, side_by_side) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
+            let server = serve_each(vec![asks(streams), answers(streams)]).await;
+            let told = Told::default();
+            let observer = observer(&told);
+            let model = chat(&server.url(""));
+            let agent = match by {
+                By::Hook => AgentBuilder::new(model)
+                    .tool(Weather)
+                    .tool(Endless)
+                    .add_hook(observer.hook()),
+                By::All => { observer.agent(model) }
+                    .tool(observer.tool(Weather))
+                    .tool(observer.tool(Endless)),
+            };
+            let agent = agent.name("guide").default_max_turns(4).build();
+            let runner = agent.prompt("How is it?").tool_concurrency(side_by_side);
+            let has_answered = async {
+                let is = |run: &Run| run.name == "weather" && run.end.is_some();
+                let begun = |run: &Run| run.name == "clock";
+                loop {
+                    let runs = told.runs();
+                    if runs.iter().any(is) && runs.iter().any(begun) {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let asked = async {
+                match streams {
+                    true => drop(runner.stream().collect::<Vec<_>>().await),
+                    false => drop(runner.run().await),
+                }
+            };
+            tokio::select! {
+                () = asked => panic!("it never ends"),
+                () = soon(has_answered) => {}
+            }
+            assert_eq!(ended(&told), "Cancelled cancelled");
+            let end = |name: &str| told.run(name).end;
+            assert_eq!(end("weather").as_deref(), Some("ok"));
+            assert_eq!(end("clock").as_deref(), Some("Cancelled cancelled"));
         }
     }
 }

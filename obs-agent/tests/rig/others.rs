@@ -5,19 +5,24 @@ use crate::client::Sends;
 use crate::scripted::{serve, serve_each, soon};
 use crate::server::whole;
 use crate::support::hyper;
-use crate::support::{BY, By, Places, agent, agent_of, ask, chat, config, observer};
+use crate::support::{BY, By, Places, Weather, agent, agent_of, ask, chat, config, observer};
 use crate::told::Told;
-use obs_agent::Handlers;
 use obs_agent::adapters::rig::RigObserver;
+use obs_agent::{Component, Handlers};
 use obs_testing::assert_tree;
 use rig_agent::AgentBuilder;
 use rig_agent::agent::{AgentHook, HookContext, ModelTurnAction, ModelTurnFinished};
 use rig_core::effect::{EffectKind, EmbedInputs, Outcome};
 use rig_core::memory::InMemoryConversationMemory;
 use rig_core::operation::Embedding;
+use rig_core::serde::de::DeserializeOwned;
 use rig_core::serve::adapters::{MemoryAdapter, ModelAdapter, RetrieveAdapter};
 use rig_core::serve::{ErasedHandler, serve_inline};
 use rig_core::vector_store::in_memory_store::InMemoryVectorStore;
+use rig_core::vector_store::request::{Filter, VectorSearchRequest};
+use rig_core::vector_store::{
+    VectorSearchIdResult, VectorSearchResult, VectorStoreError, VectorStoreIndex,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// rig loads it before it tells its hooks of the run: the agent's run begins there.
@@ -250,4 +255,103 @@ async fn where_nobody_listens_an_agent_runs_as_ever() {
         soon(ask(&agent, streams)).await.expect("an answer");
         assert!(server.bodies()[1].contains("noon"), "the tool's answer");
     }
+}
+
+/// Handlers and tools that are given twice, and three hooks.
+#[tokio::test]
+async fn what_is_observed_twice_is_told_once() {
+    for streams in [false, true] {
+        let oslo = calls(streams, "weather", r#"{"city":"Oslo"}"#);
+        let server = serve_each(vec![oslo, answers(streams)]).await;
+        let told = Told::default();
+        let observer = observer(&told);
+        let model = || chat(&server.url(""));
+        let twice = observer.handler(observer.model("default", model()));
+        let agent = AgentBuilder::named_model("default", model())
+            .model_route_handler("default", twice)
+            .name("guide")
+            .tool(observer.tool(observer.tool(Weather)))
+            .add_hook(observer.hook())
+            .add_hook(observer.hook())
+            .default_max_turns(3)
+            .build();
+        let runner = agent.prompt("How is it?");
+        match streams {
+            false => drop(soon(observer.run(runner)).await.expect("an answer")),
+            true => {
+                let items = futures_util::StreamExt::collect::<Vec<_>>(observer.stream(runner));
+                assert!(soon(items).await.iter().all(Result::is_ok));
+            }
+        }
+        let items = |count| match streams {
+            true => format!(" {count} items"),
+            false => String::new(),
+        };
+        assert_tree(
+            told.tree(),
+            &format!(
+                r#"
+                agent guide turn 1 => 34+7 tokens stop ok
+                  model gpt-4o-mini of openai with weather =>{} weather:call_9 4+2 tokens tool_calls ok
+                  tool weather call_9{{"city":"Oslo"}} => rain ok
+                  model gpt-4o-mini of openai with weather =>{} 30+5 tokens stop ok
+                "#,
+                items(1),
+                items(2),
+            ),
+        );
+    }
+}
+
+/// An index of nothing.
+struct Nothing;
+
+impl VectorStoreIndex for Nothing {
+    type Filter = Filter<serde_json::Value>;
+
+    async fn top_n<T: DeserializeOwned + Send>(
+        &self,
+        _: VectorSearchRequest,
+    ) -> Result<Vec<VectorSearchResult<T>>, VectorStoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn top_n_ids(
+        &self,
+        _: VectorSearchRequest,
+    ) -> Result<Vec<VectorSearchIdResult>, VectorStoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// rig says of none whose it is, so that it is nobody's while there are two.
+#[tokio::test]
+async fn documents_of_runs_side_by_side_are_not_told_within_the_wrong_one() {
+    let server = serve(answers(false)).await;
+    let told = Told::default();
+    let observer = observer(&told);
+    let agent = observer
+        .agent(chat(&server.url("")))
+        .name("guide")
+        .dynamic_context_handler(1, observer.handler(RetrieveAdapter::new(Nothing)))
+        .build();
+    let runs = (0..4).map(|_| agent.prompt("How is it?").run());
+    for run in soon(futures_util::future::join_all(runs)).await {
+        run.expect("an answer");
+    }
+    assert_eq!(told.open(), 0);
+    let runs = told.runs();
+    let (mut agents, mut looked_up) = (0, 0);
+    for run in &runs {
+        match run.component {
+            Component::Agent => agents += 1,
+            // All of them are there before the first of them has its answer.
+            Component::Retriever if agents > 1 => {
+                looked_up += 1;
+                assert_eq!(run.parent, None, "{runs:#?}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((agents, looked_up > 0), (4, true), "{runs:#?}");
 }

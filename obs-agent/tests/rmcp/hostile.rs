@@ -4,7 +4,7 @@ use crate::support::{Weather, handlers, mcp, spans};
 use obs_agent::adapters::rmcp::McpObserver;
 use obs_core::Trust;
 use obs_core::propagation::baggage::Allow;
-use obs_testing::{Capture, CapturedRecord};
+use obs_testing::{AttrValue, Capture, CapturedRecord};
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -142,4 +142,71 @@ async fn baggage_is_taken_over_from_those_who_are_trusted_as_far_as_it_is_allowe
     assert_eq!(call.text("secret"), None);
     let (call, _) = called(&allowing.with_trust(Trust::LinkOnly), &capture, Some(meta)).await;
     assert_eq!(session(&call), None);
+}
+
+/// However long it is.
+#[tokio::test]
+async fn baggage_of_strangers_is_not_even_read() {
+    let capture = Capture::new();
+    let long = format!("session.id=s-7,a={}", "x".repeat(1 << 18));
+    let meta = json!({"traceparent": TRACEPARENT, "baggage": long});
+    let stranger = AllowAll::mcp(&capture).with_trust(Trust::LinkOnly);
+    let (call, answer) = called(&stranger, &capture, Some(meta.clone())).await;
+    assert_eq!(call.text("session.id"), None);
+    assert_eq!(call.links.len(), 1);
+    assert_eq!(answer, expected());
+    assert_eq!(capture.telemetry().counts().dropped_baggage, 0);
+    // Of somebody who is trusted it is, and let go of.
+    called(&AllowAll::mcp(&capture), &capture, Some(meta)).await;
+    assert_eq!(capture.telemetry().counts().dropped_baggage, 1);
+}
+
+/// Names and ids as long as a message may be, and a hundred of them.
+#[tokio::test]
+async fn what_is_far_too_long_is_cut_and_is_no_label() {
+    let capture = Capture::new();
+    let (here, there) = tokio::io::duplex(1 << 20);
+    let mcp = mcp(&capture);
+    let serving = tokio::spawn(mcp.service(Weather).serve(there));
+    let (reads, mut writes) = tokio::io::split(here);
+    let mut lines = BufReader::new(reads).lines();
+    let info = json!({"name": "lines", "version": "1"});
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info});
+    let long = "n".repeat(200_000);
+    let mut asked = vec![
+        json!({"id": 1, "method": "initialize", "params": hello}),
+        json!({"method": "notifications/initialized"}),
+        json!({"id": long, "method": "tools/call", "params": {"name": long, "_meta": {"traceparent": long}}}),
+        json!({"id": 3, "method": "resources/read", "params": {"uri": long}}),
+        json!({"id": 4, "method": long, "params": {}}),
+    ];
+    for line in &mut asked {
+        line["jsonrpc"] = "2.0".into();
+        let line = format!("{line}\n");
+        writes.write_all(line.as_bytes()).await.expect("sent");
+    }
+    let _running = serving.await.expect("no panic").expect("a handshake");
+    for _ in 0..4 {
+        lines.next_line().await.expect("read").expect("an answer");
+    }
+    spans(&capture, 5).await;
+    for record in capture.records() {
+        assert!(record.name.len() < 20_000, "{} bytes", record.name.len());
+        for key in ["gen_ai.tool.name", "mcp.resource.uri", "jsonrpc.request.id"] {
+            let length = record.text(key).map_or(0, str::len);
+            assert!(length < 20_000, "{key}: {length} bytes");
+        }
+    }
+    let points = capture.points();
+    for point in points.histograms("mcp.server.operation.duration", &[]) {
+        let longest = { point.series.attributes.iter() }.filter_map(|(_, value)| match value {
+            AttrValue::Str(text) => Some(text.len()),
+            _ => None,
+        });
+        assert!(
+            longest.max().unwrap_or_default() < 100,
+            "{:.300?}",
+            point.series
+        );
+    }
 }

@@ -13,7 +13,9 @@ use rmcp::transport::{
     StreamableHttpClientTransport, StreamableHttpServerConfig, StreamableHttpService,
 };
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tower::Layer;
 use tower::util::MapRequest;
 
@@ -154,6 +156,66 @@ async fn a_server_without_sessions_tells_none() {
     let (sent, received, _) = call(&capture);
     assert_eq!(received.parent_span_id, Some(sent.span_id));
     assert_eq!(received.text("mcp.session.id"), None);
+}
+
+/// Over HTTP it says so by a request of its own, or hangs up.
+#[tokio::test]
+async fn a_call_that_is_dropped_is_cancelled_on_both_sides() {
+    for has_sessions in [true, false] {
+        let capture = Capture::new();
+        let mcp = mcp(&capture);
+        let url = serve(&capture, &mcp, has_sessions).await;
+        let client = connect(&mcp, &url).await;
+        capture.clear();
+        let call = client.call_tool(tool("slow"));
+        let late = tokio::time::timeout(Duration::from_millis(50), call).await;
+        late.expect_err("it is slow");
+        let slow = || {
+            let records = capture.records().into_iter();
+            records.filter(|record| record.name == "tools/call slow")
+        };
+        until(|| slow().count() == 2).await;
+        let (sent, received): (Vec<_>, Vec<_>) =
+            slow().partition(|record| record.kind == Kind::Client);
+        let ([sent], [received]) = (&*sent, &*received) else {
+            panic!("{sent:?} {received:?}")
+        };
+        assert_eq!(received.parent_span_id, Some(sent.span_id));
+        for record in [sent, received] {
+            assert_eq!(record.error_type(), Some("cancelled"), "{has_sessions}");
+        }
+    }
+}
+
+/// It names a session that nobody has agreed on.
+#[tokio::test]
+async fn a_session_that_there_is_not_is_not_told() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let url = serve(&capture, &mcp, false).await;
+    let address = url
+        .strip_prefix("http://")
+        .and_then(|url| url.split('/').next());
+    let address = address.expect("an address");
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"rain"}}"#;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\nmcp-session-id: {}\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        "s".repeat(4096),
+        call.len()
+    );
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(call.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.contains("at noon"), "{answer}");
+    let is_call = |record: &CapturedRecord| record.name == "tools/call rain";
+    until(|| capture.records().iter().any(is_call)).await;
+    let records = capture.records();
+    let call = records.iter().find(|record| is_call(record));
+    assert_eq!(call.and_then(|call| call.text("mcp.session.id")), None);
 }
 
 /// What rmcp answers over HTTP is the same with and without us.

@@ -241,3 +241,30 @@ async fn what_a_server_asks_its_client_is_told_on_both_sides() {
         assert_eq!(record.text("mcp.protocol.version"), Some("2025-11-25"));
     }
 }
+
+/// A service around a service around a handler, each of ours.
+#[tokio::test]
+async fn what_is_observed_twice_is_told_once() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let twice = mcp.service(mcp.service(mcp.handler(Weather)));
+    let (client, server) = connected(&mcp, twice).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    client.call_tool(tool("none")).await.expect_err("none such");
+    spans(&capture, 2 + 1 + 2 * 2).await;
+    client.into_inner().cancel().await.expect("closed");
+    server.waiting().await.expect("closed");
+    assert_eq!(capture.count("mcp.server.operation.duration"), 2 + 2);
+    assert_eq!(capture.count("mcp.server.session.duration"), 1);
+}
+
+/// They are others', who are told of all of it.
+#[tokio::test]
+async fn who_else_observes_is_told_too() {
+    let (one, other) = (Capture::new(), Capture::new());
+    let (inner, outer) = (mcp(&one), mcp(&other));
+    let (client, _server) = connected(&inner, outer.service(inner.service(Weather))).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    spans(&one, 2 + 1 + 2).await;
+    spans(&other, 3).await;
+}

@@ -34,9 +34,9 @@ impl Child {
         self.0.reference.as_ref()
     }
 
-    /// From now on its handler tells it, who sees more of it than the hook does.
-    pub(super) fn take_over(&self) {
-        self.0.is_taken.store(true, Ordering::Relaxed);
+    /// From now on its handler tells it, who sees more of it than the hook does. Says whether it is the first that wants to.
+    pub(super) fn take_over(&self) -> bool {
+        !self.0.is_taken.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_taken(&self) -> bool {

@@ -27,8 +27,10 @@ pub(super) struct Failure {
 impl Failure {
     /// That of a run whose error reads so. `last` is what failed last within it, whose words rig passes on.
     pub(super) fn of_run(text: &str, last: Option<&Self>) -> Self {
-        if let Some(last) = last.filter(|last| last.message == text) {
-            return last.clone();
+        // An answer that was cut has no words of its own, and the run fails of it at once.
+        let is_cut = |last: &Self| last.kind == INCOMPLETE && last.message.is_empty();
+        if let Some(last) = last.filter(|last| last.message == text || is_cut(last)) {
+            return Self::new(last.end, last.kind, text);
         }
         let (end, kind) = if text.starts_with(MAX_TURNS) {
             (RunEnd::Failed, "max_turns")

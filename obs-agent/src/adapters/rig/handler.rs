@@ -97,13 +97,14 @@ impl Serving {
             Ok(Some(Link::Around(run))) => around(run),
             // Of anything but a model the hook is told how it ended, and knows what other hooks made of that.
             Ok(Some(Link::Run(child, _))) if !is_model => around(child.reference().cloned()),
-            Ok(Some(Link::Run(child, course))) => {
-                child.take_over();
-                Self {
+            Ok(Some(Link::Run(child, course))) => match child.take_over() {
+                true => Self {
                     around: None,
                     told: Some(Told::new(child, Some((course, id)))),
-                }
-            }
+                },
+                // Another one of ours stands around this one.
+                false => around(child.reference().cloned()),
+            },
             // rig tells its hooks of it not at all.
             Ok(None) => {
                 let parent = observer.links.only();

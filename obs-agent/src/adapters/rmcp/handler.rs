@@ -66,11 +66,15 @@ macro_rules! requests {
         async fn $method(
             &self,
             $($request: $params,)?
-            context: RequestContext<RoleServer>,
+            mut context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
             let given_up = context.ct.clone();
-            let run = self.received.request(&$message, &context);
-            let result = run.wrap(self.inner.$method($($request,)? context)).await;
+            let run = self.received.request(&$message, &mut context);
+            let work = self.inner.$method($($request,)? context);
+            let Some(run) = run else {
+                return work.await;
+            };
+            let result = run.wrap(work).await;
             let has_given_up = given_up.is_cancelled();
             { &self.received }.answered(run, &result, has_given_up, $answer);
             result
@@ -83,10 +87,14 @@ macro_rules! notifications {
         async fn $method(
             &self,
             $($notification: $params,)?
-            context: NotificationContext<RoleServer>,
+            mut context: NotificationContext<RoleServer>,
         ) {
-            let run = self.received.notification(&$message, &context);
-            run.wrap(self.inner.$method($($notification,)? context)).await;
+            let run = self.received.notification(&$message, &mut context);
+            let work = self.inner.$method($($notification,)? context);
+            let Some(run) = run else {
+                return work.await;
+            };
+            run.wrap(work).await;
             { &self.received }.answered(run, &Ok(()), false, other);
         }
     )*};
@@ -132,9 +140,12 @@ impl<H: ServerHandler> ServerHandler for ObservedHandler<H> {
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context();
         let given_up = request.ct.clone();
-        let message = Message::of("subscriptions/listen");
-        let run = self.received.request(&message, request);
-        let result = run.wrap(self.inner.listen(context)).await;
+        let run = self.received.listen(request);
+        let work = self.inner.listen(context);
+        let Some(run) = run else {
+            return work.await;
+        };
+        let result = run.wrap(work).await;
         { &self.received }.answered(run, &result, given_up.is_cancelled(), other);
         result
     }

@@ -7,13 +7,19 @@ use super::side::Side;
 use super::side::sealed::Answer;
 use super::{McpObserver, context};
 use crate::RunError;
-use crate::handlers::Run;
+use crate::handlers::{Handlers, Run};
 use crate::input::McpInput;
 use crate::run::{RemoteParent, RunParent, RunRef};
 use obs_core::propagation::Remote;
 use obs_core::{OpRef, Trust};
-use rmcp::model::{ErrorData, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId};
-use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::model::{
+    ErrorData, Extensions, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId,
+};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer};
+
+/// Who is told of a message, beside what else goes along with it: a service that stands around another one is not told twice.
+#[derive(Clone)]
+struct Told(Handlers);
 
 /// What stands around a service or a handler.
 #[derive(Debug)]
@@ -34,12 +40,27 @@ impl Received {
         &self.session
     }
 
-    /// A request is worked on.
+    /// A request is worked on. None where the same handlers are told of it already.
     pub(super) fn request<R: Side>(
         &self,
         message: &Message<'_>,
-        context: &RequestContext<R>,
-    ) -> Run {
+        context: &mut RequestContext<R>,
+    ) -> Option<Run> {
+        if self.is_told(&context.extensions) {
+            return None;
+        }
+        let told = Told(self.observer.handlers.clone());
+        context.extensions.insert(told);
+        Some(self.ask(message, context))
+    }
+
+    /// A request to listen is, which nobody hands on.
+    pub(super) fn listen(&self, context: &RequestContext<RoleServer>) -> Option<Run> {
+        let message = Message::of("subscriptions/listen");
+        { !self.is_told(&context.extensions) }.then(|| self.ask(&message, context))
+    }
+
+    fn ask<R: Side>(&self, message: &Message<'_>, context: &RequestContext<R>) -> Run {
         let version = R::version(context);
         let http = Http::of(&context.extensions);
         let known = (Some(&context.id), version.as_ref());
@@ -50,15 +71,25 @@ impl Received {
     pub(super) fn notification<R: Side>(
         &self,
         message: &Message<'_>,
-        context: &NotificationContext<R>,
-    ) -> Run {
+        context: &mut NotificationContext<R>,
+    ) -> Option<Run> {
+        if self.is_told(&context.extensions) {
+            return None;
+        }
+        let told = Told(self.observer.handlers.clone());
+        context.extensions.insert(told);
         let version = R::agreed(&context.peer);
         let http = Http::of(&context.extensions);
         // rmcp takes the extensions out before what stands in them, so that is where it is.
         let meta = context.extensions.get::<NotificationMetaObject>();
         let meta = meta.unwrap_or(&context.meta);
         let known = (None, version.as_ref());
-        self.begin(message, known, meta, (!R::IS_CLIENT, http))
+        Some(self.begin(message, known, meta, (!R::IS_CLIENT, http)))
+    }
+
+    fn is_told(&self, extensions: &Extensions) -> bool {
+        let told = extensions.get::<Told>();
+        told.is_some_and(|Told(handlers)| handlers.is(&self.observer.handlers))
     }
 
     /// It was answered. What is answered to somebody who has given up is dropped.
@@ -96,7 +127,7 @@ impl Received {
             is_server: true,
             request_id: id.as_deref(),
             protocol_version: version.map(ProtocolVersion::as_str),
-            session_id: http.and_then(Http::session_id),
+            session_id: { http.and_then(Http::session_id) }.filter(|_| self.session.is_agreed()),
             transport: http.map(|_| "tcp"),
             ..McpInput::default()
         };

@@ -45,10 +45,13 @@ impl<R: Side, S: Service<R>> Service<R> for ObservedService<S> {
     async fn handle_request(
         &self,
         request: R::PeerReq,
-        context: RequestContext<R>,
+        mut context: RequestContext<R>,
     ) -> Result<R::Resp, ErrorData> {
         let given_up = context.ct.clone();
-        let run = self.received.request(&R::received(&request), &context);
+        let run = { &self.received }.request(&R::received(&request), &mut context);
+        let Some(run) = run else {
+            return self.inner.handle_request(request, context).await;
+        };
         let result = run.wrap(self.inner.handle_request(request, context)).await;
         let has_given_up = given_up.is_cancelled();
         { &self.received }.answered(run, &result, has_given_up, R::answer);
@@ -58,11 +61,14 @@ impl<R: Side, S: Service<R>> Service<R> for ObservedService<S> {
     async fn handle_notification(
         &self,
         notification: R::PeerNot,
-        context: NotificationContext<R>,
+        mut context: NotificationContext<R>,
     ) -> Result<(), ErrorData> {
         let message = R::received_notification(&notification);
-        let run = self.received.notification(&message, &context);
+        let run = self.received.notification(&message, &mut context);
         let work = self.inner.handle_notification(notification, context);
+        let Some(run) = run else {
+            return work.await;
+        };
         let result = run.wrap(work).await;
         { &self.received }.answered(run, &result, false, |()| Answer::Other);
         result

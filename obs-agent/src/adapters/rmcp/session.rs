@@ -26,6 +26,10 @@ impl Session {
         self.is_agreed.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn is_agreed(&self) -> bool {
+        self.is_agreed.load(Ordering::Relaxed)
+    }
+
     /// Something is received.
     pub(super) fn go_on(
         &self,
@@ -33,7 +37,7 @@ impl Session {
         transport: Option<&str>,
         version: Option<&ProtocolVersion>,
     ) {
-        if self.is_agreed.load(Ordering::Relaxed) {
+        if self.is_agreed() {
             self.begin(observer, true, transport, version);
         }
     }
