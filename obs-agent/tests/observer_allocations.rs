@@ -52,13 +52,13 @@ fn a_run_asks_for_little() {
         0
     );
 
-    // The run's reference, whose name stands in it, and this handler's state.
+    // The run's reference, whose name stands in it. What it is to this handler is its operation, which is there.
     let alone = asked(&capture, || {
         run(&observed, Component::Tool, &tool, RunParent::Root).end(&done)
     });
-    assert_eq!(alone, 2);
+    assert_eq!(alone, 1);
 
-    // An agent has besides what its calls count on, and its name for them.
+    // An agent has besides what its calls count on, its name for them, and what both are remembered by.
     let agent = Input::Agent(Default::default());
     let whole = asked(&capture, || {
         let outer = run(&observed, Component::Agent, &agent, RunParent::Root);
