@@ -180,9 +180,11 @@ fn what_has_no_room_in_a_baggage_is_not_sent() {
     assert_eq!(full.baggage().get("user.id"), None);
 }
 
-/// Steps and sessions of what ended, and how many notes were there.
+/// The session of what ended, and its notes.
+type Ended = (Option<String>, Vec<u8>);
+
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(Option<String>, Vec<u8>)>>>);
+struct Told(Arc<Mutex<Vec<Ended>>>);
 
 impl SessionWitness for Told {
     fn ended(&self, record: &Record<'_>) {
@@ -197,7 +199,7 @@ impl SessionWitness for Told {
 }
 
 impl Told {
-    fn take(&self) -> Vec<(Option<String>, Vec<u8>)> {
+    fn take(&self) -> Vec<Ended> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
