@@ -87,6 +87,7 @@ fn whole(number: f64) -> Option<u64> {
 /// Attributes of which it is known which of them stand in a row, so that nobody has to look for names.
 pub(crate) trait Rows {
     /// In which rows anything stands, bit by bit.
+    #[cfg(feature = "tracing")]
     fn told(&self) -> u64;
 
     /// What the next one of a row says, from there on, which it leaves behind that.

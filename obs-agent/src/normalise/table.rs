@@ -96,6 +96,7 @@ pub(crate) const VERCEL_PARTS: Row = row(
     ],
 );
 /// What the span is called, where `tracing` cannot say it.
+#[cfg(feature = "tracing")]
 pub(crate) const SPAN_NAME: Row = row(54, &[any(dialects::SPAN_NAME)]);
 
 pub(crate) const PROVIDER: Row = row(

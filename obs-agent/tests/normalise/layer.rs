@@ -346,3 +346,36 @@ fn of_two_layers_the_first_to_see_a_span_has_it() {
     );
     assert_eq!(second.take(), "");
 }
+
+/// Another layer wants them, so that they are made.
+#[test]
+fn what_is_finer_than_frameworks_speak_is_none_of_ours() {
+    use tracing_subscriber::layer::SubscriberExt;
+    struct Everything;
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Everything {}
+    let log = Log::default();
+    let layer = Normaliser::new(&log.handlers()).into_layer();
+    let subscriber = tracing_subscriber::registry().with(layer).with(Everything);
+    tracing::subscriber::with_default(subscriber, || {
+        let fine = || tracing::debug_span!("x", gen_ai.operation.name = "chat");
+        fine().in_scope(|| assert!(!tracing::Span::current().is_disabled(), "it is made"));
+    });
+    assert_eq!(log.take(), "");
+}
+
+/// The model may come before who serves it.
+#[test]
+fn a_call_waits_for_whoever_serves_it() {
+    let work = || {
+        let chat = rig_chat();
+        chat.record("gen_ai.request.model", "gpt-4o");
+        chat.record("gen_ai.provider.name", "openai");
+    };
+    check(
+        work,
+        "
+        model begins by rig: openai gpt-4o
+        model ends
+        ",
+    );
+}

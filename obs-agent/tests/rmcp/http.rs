@@ -93,6 +93,17 @@ async fn a_call_is_within_its_clients_and_linked_with_its_request() {
         |record: &&CapturedRecord| record.span_id.to_string() == format!("{:016x}", link.span_id);
     assert_eq!(http.iter().filter(its).count(), 1);
     assert_eq!(received.text("network.transport"), Some("tcp"));
+    for name in ["tools/call fails", "tools/call none"] {
+        let records = capture.records();
+        let errors = records.iter().filter(|record| record.name == name);
+        let errors: Vec<_> = errors.map(CapturedRecord::error_type).collect();
+        let error = if name.ends_with("fails") {
+            "tool_error"
+        } else {
+            "-32602"
+        };
+        assert_eq!(errors, [Some(error), Some(error)], "{name}");
+    }
     assert!(
         received
             .text("mcp.session.id")

@@ -2,8 +2,11 @@
 
 use crate::support::{Weather, connected, handlers, mcp, spans, tool, tree};
 use obs_agent::adapters::rmcp::McpObserver;
-use obs_agent::{Component, Input, Output, RunInfo, RunParent};
-use obs_testing::{AttrValue, Capture, CapturedRecord, assert_tree};
+use obs_agent::{Component, Input, Output, RemoteParent, RunInfo, RunParent};
+use obs_core::Trust;
+use obs_core::propagation::baggage::Allow;
+use obs_core::propagation::extract;
+use obs_testing::{AttrValue, Capture, CapturedRecord, Kind, assert_tree};
 use rmcp::model::{
     ArgumentInfo, CompleteRequestParams, GetPromptRequestParams, NumberOrString,
     ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, Reference,
@@ -267,4 +270,37 @@ async fn who_else_observes_is_told_too() {
     client.call_tool(tool("rain")).await.expect("a result");
     spans(&one, 2 + 1 + 2).await;
     spans(&other, 3).await;
+}
+
+/// Of what is around it, as far as the other side takes it over.
+#[tokio::test]
+async fn baggage_goes_along() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let server = mcp.clone().with_baggage(Allow::names(["session.id"]));
+    let (client, _server) = connected(&mcp, server.service(Weather)).await;
+    spans(&capture, 3).await;
+    capture.clear();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let text = |text: &'static str| Some(text.as_bytes());
+    let remote = extract(text(parent), text("a=b"), text("session.id=s-7"));
+    let around = RunParent::Remote(RemoteParent {
+        remote: &remote,
+        trust: Trust::Trusted,
+        baggage: &Allow::all(),
+    });
+    let info = RunInfo::new(Component::Agent, "guide");
+    let agent = handlers(&capture).start(info, around, &Input::Agent(Default::default()));
+    let called = agent.wrap(client.call_tool(tool("rain"))).await;
+    called.expect("a result");
+    agent.end(&Output::Agent(Default::default()));
+    spans(&capture, 3).await;
+    let records = capture.records();
+    let received = records.iter().find(|record| record.kind == Kind::Server);
+    let received = received.expect("it is received");
+    assert_eq!(received.text("session.id"), Some("s-7"));
+    assert_eq!(
+        received.trace_id.to_string(),
+        "0af7651916cd43dd8448eb211c80319c"
+    );
 }

@@ -7,7 +7,7 @@ use super::side::Side;
 use super::side::sealed::Answer;
 use super::{McpObserver, context};
 use crate::RunError;
-use crate::handlers::{Handlers, Run};
+use crate::handlers::Run;
 use crate::input::McpInput;
 use crate::run::{RemoteParent, RunParent, RunRef};
 use obs_core::propagation::Remote;
@@ -16,10 +16,11 @@ use rmcp::model::{
     ErrorData, Extensions, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer};
+use std::sync::Arc;
 
-/// Who is told of a message, beside what else goes along with it: a service that stands around another one is not told twice.
+/// Whose observer told of a message, beside what else goes along with it: a service around another one does not tell it twice.
 #[derive(Clone)]
-struct Told(Handlers);
+struct Told(Arc<()>);
 
 /// What stands around a service or a handler.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Received {
         &self.session
     }
 
-    /// A request is worked on. None where the same handlers are told of it already.
+    /// A request is worked on. None where it is told already.
     pub(super) fn request<R: Side>(
         &self,
         message: &Message<'_>,
@@ -49,7 +50,7 @@ impl Received {
         if self.is_told(&context.extensions) {
             return None;
         }
-        let told = Told(self.observer.handlers.clone());
+        let told = Told(Arc::clone(&self.observer.identity));
         context.extensions.insert(told);
         Some(self.ask(message, context))
     }
@@ -76,7 +77,7 @@ impl Received {
         if self.is_told(&context.extensions) {
             return None;
         }
-        let told = Told(self.observer.handlers.clone());
+        let told = Told(Arc::clone(&self.observer.identity));
         context.extensions.insert(told);
         let version = R::agreed(&context.peer);
         let http = Http::of(&context.extensions);
@@ -89,7 +90,7 @@ impl Received {
 
     fn is_told(&self, extensions: &Extensions) -> bool {
         let told = extensions.get::<Told>();
-        told.is_some_and(|Told(handlers)| handlers.is(&self.observer.handlers))
+        told.is_some_and(|Told(identity)| Arc::ptr_eq(identity, &self.observer.identity))
     }
 
     /// It was answered. What is answered to somebody who has given up is dropped.
