@@ -102,7 +102,7 @@ impl Handlers {
     }
 
     /// Whether it is this very set, and not another of the same handlers.
-    #[cfg(feature = "rig")]
+    #[cfg(any(feature = "rig", feature = "rmcp"))]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

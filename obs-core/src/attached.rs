@@ -2,7 +2,6 @@
 
 use crate::context::ContextMode;
 use crate::engine::live::{Flags, Live};
-use crate::handle::OpRef;
 use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
@@ -106,10 +105,7 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
             Context::map_current(|current| current.with_span(span))
         }
     };
-    let context = match live.flags.has(Flags::STRANGERS) && !context.baggage().is_empty() {
-        true => context.with_cleared_baggage(),
-        false => context,
-    };
+    let context = without_strangers(context, live.flags.has(Flags::STRANGERS));
     let context = with_baggage(context, live.session.as_deref());
     live.flags.set(Flags::RARE);
     live.context = Some(context.clone());
@@ -118,18 +114,27 @@ fn make(live: &mut Live, mode: ContextMode) -> Context {
 
 /// The context of an operation that is polled elsewhere.
 pub(crate) fn of_handle(shared: &Arc<Shared>, mode: ContextMode) -> Context {
-    let handle = OpRef(shared.clone());
+    let identity = shared.identity();
     let context = match mode {
-        ContextMode::IdsOnly => ids_only(handle.span_context()),
+        ContextMode::IdsOnly => ids_only(identity.span_context()),
         _ => {
             let span = AttachedSpan {
-                context: handle.span_context(),
+                context: identity.span_context(),
                 shared: shared.clone(),
             };
             Context::map_current(|current| current.with_span(span))
         }
     };
-    with_baggage(context, handle.session().as_deref())
+    let context = without_strangers(context, identity.strangers);
+    with_baggage(context, identity.session.as_deref())
+}
+
+/// What a layer outside has put into it by headers that are not believed.
+fn without_strangers(context: Context, is_strangers: bool) -> Context {
+    match is_strangers && !context.baggage().is_empty() {
+        true => context.with_cleared_baggage(),
+        false => context,
+    }
 }
 
 fn ids_only(ids: SpanContext) -> Context {

@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::shared::{Identity, Shared};
 use crate::side::At;
 use crate::thread;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
+use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, KeyValue, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -75,18 +75,7 @@ impl OpRef {
 
     /// Its ids, readable after its end too.
     pub fn span_context(&self) -> SpanContext {
-        let identity = self.0.identity();
-        SpanContext::new(
-            TraceId::from(identity.trace_id),
-            SpanId::from(identity.span_id),
-            TraceFlags::new(identity.trace_flags),
-            false,
-            identity
-                .tracestate
-                .as_deref()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or_default(),
-        )
+        self.0.identity().span_context()
     }
 
     /// Session, conversation and user of the operation.
@@ -192,6 +181,18 @@ impl Live {
         shared
     }
 
+    /// Nobody sees what baggage is around it, by a handle or an attached context either.
+    pub(crate) fn clear_baggage(&mut self) {
+        self.flags.set(Flags::STRANGERS);
+        if self.flags.has(Flags::SHARED)
+            && let Some(shared) = &self.shared
+        {
+            shared.clear_baggage();
+        }
+        // The next poll's is made without.
+        self.context = None;
+    }
+
     /// Children that start through a handle or an attached context get it too.
     pub(crate) fn set_session(&mut self, session: Session) {
         let mut session = { session.within_bounds() }.under(&self.kind.engine.config.user_ids);
@@ -252,6 +253,7 @@ impl Live {
             family: family.clone(),
             session: self.session.clone(),
             around: self.around_child(),
+            strangers: self.flags.has(Flags::STRANGERS),
             started: self.start,
         }
     }

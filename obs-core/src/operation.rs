@@ -351,8 +351,7 @@ impl Active<'_> {
     /// What baggage there is in OpenTelemetry's context came from a stranger: it is not seen while the operation is current.
     /// So it is anyway where the parent is [linked only](crate::Trust::LinkOnly).
     pub fn clear_baggage(&mut self) {
-        self.0.flags.set(Flags::STRANGERS);
-        self.0.context = None;
+        self.0.clear_baggage();
     }
 
     /// Keeps it although the head decision left it out.

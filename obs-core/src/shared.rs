@@ -7,6 +7,7 @@ use crate::engine::live::{Flags, TraceFamily};
 use crate::session::Session;
 use crate::side::{Side, SideBounds};
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -59,11 +60,26 @@ pub(crate) struct Identity {
     pub(crate) session: Option<Arc<Session>>,
     /// Which watched kinds its children run within.
     pub(crate) around: Flags,
+    /// Whether baggage around it is not ours to show.
+    pub(crate) strangers: bool,
     /// Ticks.
     pub(crate) started: u64,
 }
 
 impl Identity {
+    pub(crate) fn span_context(&self) -> SpanContext {
+        SpanContext::new(
+            TraceId::from(self.trace_id),
+            SpanId::from(self.span_id),
+            TraceFlags::new(self.trace_flags),
+            false,
+            self.tracestate
+                .as_deref()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+        )
+    }
+
     fn ensure_family(&mut self) {
         // Nothing is kept late where a provider records.
         let keeps = !self.engine.config.recorder.is_sdk();
@@ -164,6 +180,11 @@ impl Shared {
         let mut state = lock(&self.state);
         state.gives_session = false;
         state.identity.session = Some(session);
+    }
+
+    /// The owner's: baggage around it is a stranger's.
+    pub(crate) fn clear_baggage(&self) {
+        lock(&self.state).identity.strangers = true;
     }
 
     /// Anybody else's.

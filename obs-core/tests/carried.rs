@@ -172,6 +172,15 @@ fn a_strangers_baggage_in_opentelemetrys_context_is_not_seen_by_the_handler() {
     let mut without_a_parent = rig.root("root");
     without_a_parent.active().unwrap().clear_baggage();
     assert_eq!(without_a_parent.scope(seen_baggage), []);
+    // Nor by whoever works in the scope of its handle, whether that was there before or not.
+    let handle = |trust| start(trust).handle().unwrap();
+    assert_eq!(handle(Trust::Trusted).in_scope(seen_baggage), evil);
+    assert_eq!(handle(Trust::LinkOnly).in_scope(seen_baggage), []);
+    let mut late = rig.root("root");
+    let before = late.handle().unwrap();
+    assert_eq!(before.in_scope(seen_baggage), evil);
+    late.active().unwrap().clear_baggage();
+    assert_eq!(before.in_scope(seen_baggage), []);
     // What the application says itself is seen.
     let mut own = start(Trust::LinkOnly);
     own.active()

@@ -45,7 +45,8 @@
 //!   that is of another kind. A handler's panic is the server's `panic`.
 //! - **Cancelled** is a request that is received when the other side says so (`notifications/cancelled`), or when the server stops.
 //!   rmcp goes on with the handler, so the run ends with that; and drops what it answers, but for a moment where the server stops.
-//! - **Observed twice** by an observer or its clones, as by a service around a service, a message is told once.
+//! - **Observed twice** in the name of the same [`Handlers`] or clones of them, as by a service around a service, a message is told
+//!   once.
 //! - **Content** (arguments and results of tools) is made where somebody asks for it.
 //!
 //! # What it sees
@@ -124,8 +125,6 @@ const KIND: &str = "rmcp";
 pub struct McpObserver {
     handlers: Handlers,
     settings: Arc<Settings>,
-    /// Which it is, with whatever settings.
-    identity: Arc<()>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -143,7 +142,6 @@ impl McpObserver {
         Self {
             handlers: handlers.clone(),
             settings: Arc::default(),
-            identity: Arc::default(),
         }
     }
 

@@ -68,7 +68,7 @@ fn take_over(from: &RemoteParent<'_>, active: &mut Active<'_>) {
     }
     match from.trust {
         Trust::Trusted => active.carry_baggage(remote.baggage.clone(), from.baggage),
-        // That of a request around it is a stranger's, too.
+        // What a layer outside has put into OpenTelemetry's context is a stranger's, too.
         _ => active.clear_baggage(),
     }
 }

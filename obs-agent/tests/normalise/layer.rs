@@ -4,6 +4,7 @@ use super::recorded::{
     Log, lines, rig_agent, rig_answers, rig_asks, rig_chat, rig_tool, subscriber, told, told_by,
 };
 use obs_agent::normalise::Normaliser;
+use obs_agent::{Handler, Input, Starting, State};
 use tracing::field::Empty;
 use tracing::{error, error_span, info_span};
 
@@ -378,4 +379,30 @@ fn a_call_waits_for_whoever_serves_it() {
         model ends
         ",
     );
+}
+
+/// A handler that tells the span something while it is told of its beginning.
+struct Records;
+
+impl Handler for Records {
+    fn on_start(&self, _: &mut Starting<'_>, _: &Input<'_>) -> State {
+        let span = tracing::Span::current();
+        rig_answers(&span, 40, 9);
+        State::none()
+    }
+}
+
+#[test]
+fn what_is_recorded_while_a_run_begins_is_told_at_its_end() {
+    let log = Log::default();
+    let normaliser = Normaliser::new(&log.handlers().with(Records));
+    tracing::subscriber::with_default(subscriber(normaliser), || {
+        let chat = rig_chat();
+        chat.in_scope(|| rig_asks(&chat));
+    });
+    let expect = "
+        model begins by rig: openai gpt-4o
+        model ends 40/9
+        ";
+    assert_eq!(log.take(), lines(expect));
 }

@@ -219,6 +219,37 @@ fn nothing_is_around_where_no_span_is() {
     });
 }
 
+/// Of a run that is polled within a span: what the user has open there is around the runs that begin in it.
+#[test]
+fn what_is_open_in_a_run_stands_between_though_a_span_is_around() {
+    for mode in [ContextMode::Full, ContextMode::IdsOnly, ContextMode::Off] {
+        let world = World::new(mode);
+        world.with(|| {
+            rig_agent().in_scope(|| {
+                let outer = world.tool("outer");
+                outer.in_scope(|| {
+                    let kind = world.observer.kind(Component::Tool);
+                    let mut own = kind.start_with(Labels::NONE, Some((0, "own")), Parent::Current);
+                    let handle = own.handle().expect("it goes on");
+                    handle.in_scope(|| over(world.tool("inner")));
+                    own.end(Outcome::ANSWERED);
+                });
+                over(outer);
+            });
+        });
+        let expect = lines(
+            "
+            trace 1
+              invoke_agent assistant [internal]
+                execute_tool outer [internal]
+                  execute_tool own [internal]
+                    execute_tool inner [internal]
+            ",
+        );
+        assert_eq!(world.tree(), expect, "{mode:?}");
+    }
+}
+
 /// It begins late, since it says late what it is of; it is entered all the same.
 #[test]
 fn an_operation_in_a_span_that_has_begun_late_is_within_its_run() {

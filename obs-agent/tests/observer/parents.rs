@@ -1,9 +1,15 @@
 //! Spans are where their runs are, on whichever task or thread, and links are between runs that hand over.
 
 use crate::support::{MS, agent, model, observed, of, reference, start, tool, usage};
-use obs_agent::{AgentObserver, Component, Handlers, Input, Output, RunInfo, RunParent};
+use obs_agent::{
+    AgentObserver, Component, Handlers, Input, Output, RemoteParent, RunInfo, RunParent,
+};
+use obs_core::otel::baggage::BaggageExt;
 use obs_core::otel::trace::SpanKind;
-use obs_core::{Descriptor, Labels, Outcome, Parent, Scope};
+use obs_core::otel::{Context, KeyValue};
+use obs_core::propagation::baggage::Allow;
+use obs_core::propagation::extract;
+use obs_core::{Descriptor, Labels, Outcome, Parent, Scope, Trust};
 use obs_llm::Dialect;
 use obs_testing::{Capture, assert_tree};
 
@@ -150,6 +156,28 @@ fn the_users_operations_stand_between() {
                 - obs.agent.step: 2
     ",
     );
+}
+
+/// A layer outside has read a request's headers, and believed them; who asks for the run is a stranger to us.
+#[test]
+fn baggage_of_strangers_is_not_seen_in_their_runs() {
+    let capture = Capture::new();
+    let handlers = observed(&capture, Dialect::V1_41);
+    let around = Context::current().with_baggage([KeyValue::new("tenant", "evil")]);
+    let _attached = around.attach();
+    let seen = || Context::map_current(|context| context.baggage().len());
+    let parent = Some(&b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"[..]);
+    for remote in [extract(None, None, None), extract(parent, None, None)] {
+        for (trust, count) in [(Trust::LinkOnly, 0), (Trust::Trusted, 1)] {
+            let parent = RunParent::Remote(RemoteParent {
+                remote: &remote,
+                trust,
+                baggage: &Allow::all(),
+            });
+            let run = agent(&handlers, "asked", parent);
+            assert_eq!(run.in_scope(seen), count, "{trust:?} {remote:?}");
+        }
+    }
 }
 
 /// Calls count on the agent that makes them, and on no other.

@@ -261,6 +261,26 @@ async fn what_is_observed_twice_is_told_once() {
     assert_eq!(capture.count("mcp.server.session.duration"), 1);
 }
 
+/// Two observers tell the same handlers, and others stand between them.
+#[tokio::test]
+async fn handlers_are_told_once_by_whatever_observers() {
+    let (one, other) = (Capture::new(), Capture::new());
+    let (its, others) = (handlers(&one), handlers(&other));
+    let observer = || McpObserver::new(&its);
+    let between = McpObserver::new(&others).service(observer().handler(Weather));
+    let (client, server) = connected(&observer(), observer().service(between)).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    client.call_tool(tool("none")).await.expect_err("none such");
+    spans(&one, 2 + 1 + 2 * 2).await;
+    spans(&other, 2 + 2).await;
+    client.into_inner().cancel().await.expect("closed");
+    server.waiting().await.expect("closed");
+    for told in [&one, &other] {
+        assert_eq!(told.count("mcp.server.operation.duration"), 2 + 2);
+        assert_eq!(told.count("mcp.server.session.duration"), 1);
+    }
+}
+
 /// They are others', who are told of all of it.
 #[tokio::test]
 async fn who_else_observes_is_told_too() {
@@ -299,6 +319,7 @@ async fn baggage_goes_along() {
     let received = records.iter().find(|record| record.kind == Kind::Server);
     let received = received.expect("it is received");
     assert_eq!(received.text("session.id"), Some("s-7"));
+    assert_eq!(received.trace_state, "a=b");
     assert_eq!(
         received.trace_id.to_string(),
         "0af7651916cd43dd8448eb211c80319c"

@@ -27,6 +27,7 @@ fn operation() -> (&'static Engine, Arc<Shared>) {
         family: None,
         session: None,
         around: Flags::default(),
+        strangers: false,
         started: 0,
     };
     (engine, Arc::new(Shared::new(identity)))

@@ -7,7 +7,7 @@ use super::side::Side;
 use super::side::sealed::Answer;
 use super::{McpObserver, context};
 use crate::RunError;
-use crate::handlers::Run;
+use crate::handlers::{Handlers, Run};
 use crate::input::McpInput;
 use crate::run::{RemoteParent, RunParent, RunRef};
 use obs_core::propagation::Remote;
@@ -16,11 +16,11 @@ use rmcp::model::{
     ErrorData, Extensions, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer};
-use std::sync::Arc;
+use smallvec::SmallVec;
 
-/// Whose observer told of a message, beside what else goes along with it: a service around another one does not tell it twice.
-#[derive(Clone)]
-struct Told(Arc<()>);
+/// Who is told of a message, beside what else goes along with it: a service around another one does not tell them twice.
+#[derive(Clone, Default)]
+struct Told(SmallVec<[Handlers; 1]>);
 
 /// What stands around a service or a handler.
 #[derive(Debug)]
@@ -47,12 +47,8 @@ impl Received {
         message: &Message<'_>,
         context: &mut RequestContext<R>,
     ) -> Option<Run> {
-        if self.is_told(&context.extensions) {
-            return None;
-        }
-        let told = Told(Arc::clone(&self.observer.identity));
-        context.extensions.insert(told);
-        Some(self.ask(message, context))
+        let is_first = self.mark(&mut context.extensions);
+        is_first.then(|| self.ask(message, context))
     }
 
     /// A request to listen is, which nobody hands on.
@@ -74,11 +70,9 @@ impl Received {
         message: &Message<'_>,
         context: &mut NotificationContext<R>,
     ) -> Option<Run> {
-        if self.is_told(&context.extensions) {
+        if !self.mark(&mut context.extensions) {
             return None;
         }
-        let told = Told(Arc::clone(&self.observer.identity));
-        context.extensions.insert(told);
         let version = R::agreed(&context.peer);
         let http = Http::of(&context.extensions);
         // rmcp takes the extensions out before what stands in them, so that is where it is.
@@ -90,7 +84,17 @@ impl Received {
 
     fn is_told(&self, extensions: &Extensions) -> bool {
         let told = extensions.get::<Told>();
-        told.is_some_and(|Told(identity)| Arc::ptr_eq(identity, &self.observer.identity))
+        told.is_some_and(|Told(told)| told.iter().any(|told| told.is(&self.observer.handlers)))
+    }
+
+    /// From here on they are told of it. Says whether they were not yet.
+    fn mark(&self, extensions: &mut Extensions) -> bool {
+        let is_first = !self.is_told(extensions);
+        if is_first {
+            let Told(told) = extensions.get_or_insert_default();
+            told.push(self.observer.handlers.clone());
+        }
+        is_first
     }
 
     /// It was answered. What is answered to somebody who has given up is dropped.
