@@ -153,8 +153,8 @@
 //! Those of models and embeddings are obs-llm's. An inference counts on the agent in whose turn it is made, told as a run or seen by a
 //! layer or an adapter of obs-llm's that is polled within the turn.
 //!
-//! Labels are closed sets or capped: 256 agents, workflows and servers, 512 tools and nodes, 128 sources, 64 providers. What is beyond reads `_OTHER` in metrics
-//! and by its name on spans; [`AgentObserver::reserve`] keeps the place of a name that is known.
+//! Labels are closed sets or capped: 256 agents, workflows and servers, 512 tools and nodes, 128 sources, 64 providers. What is beyond
+//! reads `_OTHER` in metrics and by its name on spans; [`AgentObserver::reserve`] keeps the place of a name that is known.
 //!
 //! **Events**: with content asked for on events, `obs.agent.details` at the beginning and the end of what says something, with the ids
 //! of its span; of models obs-llm's. `obs.agent.session.summary` is the [ledger's](session).

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a session may come to, or [a run](Ledger::budget_of_run). It stops nothing by itself: a loop asks it before each step, and ends when it is used up. Cheap to
-/// clone, for tools and other tasks: all clones are one.
+/// What a session may come to, or [a run](Ledger::budget_of_run). It stops nothing by itself: a loop asks it before each step, and ends
+/// when it is used up. Cheap to clone, for tools and other tasks: all clones are one.
 ///
 /// ```
 /// # use obs_agent::session::{BudgetExceeded, Ledger, Limits};
