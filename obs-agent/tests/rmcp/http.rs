@@ -1,13 +1,13 @@
 //! Over HTTP on loopback, with obs-http's layer around the server's.
 
-use crate::support::{Weather, connected, mcp, spans, tool, until};
+use crate::support::{Weather, connected, mcp, spans, tool, tree, until};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use obs_agent::adapters::rmcp::{McpObserver, ObservedClient, carry_http};
 use obs_core::Trust;
 use obs_http::HttpServerLayer;
-use obs_testing::{AttrValue, Capture, CapturedRecord, Kind};
+use obs_testing::{AttrValue, Capture, CapturedRecord, Kind, assert_tree};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{
     StreamableHttpClientTransport, StreamableHttpServerConfig, StreamableHttpService,
@@ -227,6 +227,40 @@ async fn a_session_that_there_is_not_is_not_told() {
     let records = capture.records();
     let call = records.iter().find(|record| is_call(record));
     assert_eq!(call.and_then(|call| call.text("mcp.session.id")), None);
+}
+
+/// All of a session that is there when a call has been answered. What listens for the server's messages goes on.
+#[tokio::test]
+async fn calls_and_their_requests_as_traces() {
+    let capture = Capture::new();
+    let mcp = mcp(&capture);
+    let url = serve(&capture, &mcp, true).await;
+    let client = connect(&mcp, &url).await;
+    client.call_tool(tool("rain")).await.expect("a result");
+    // The handshake, its notification and the call, with a request for each.
+    spans(&capture, 2 + 1 + 2 + 3).await;
+    assert_tree(
+        tree(&capture).sorted_by_name(),
+        r#"
+        trace 1
+          #1 POST [server]
+        trace 2
+          #2 POST [server]
+        trace 3
+          POST [server]
+            notifications/initialized [server]
+        trace 4
+          initialize [client]
+            initialize [server] remote parent
+              ~ #1
+        trace 5
+          tools/call rain [client]
+            - gen_ai.tool.name: "rain"
+            tools/call rain [server] remote parent
+              - gen_ai.tool.name: "rain"
+              ~ #2
+        "#,
+    );
 }
 
 /// What rmcp answers over HTTP is the same with and without us.
