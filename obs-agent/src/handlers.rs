@@ -433,6 +433,16 @@ impl InputTaps {
             });
         }
     }
+
+    /// There are no more.
+    pub fn close(&mut self) {
+        let Some(panics) = &self.panics else {
+            return;
+        };
+        for tap in self.taps.drain(..) {
+            contain(panics, || drop(tap));
+        }
+    }
 }
 
 /// Where a tap was.
@@ -447,18 +457,6 @@ impl fmt::Debug for InputTaps {
         f.debug_struct("InputTaps")
             .field("count", &self.taps.len())
             .finish()
-    }
-}
-
-impl InputTaps {
-    /// There are no more.
-    pub fn close(&mut self) {
-        let Some(panics) = &self.panics else {
-            return;
-        };
-        for tap in self.taps.drain(..) {
-            contain(panics, || drop(tap));
-        }
     }
 }
 

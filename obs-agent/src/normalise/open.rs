@@ -146,15 +146,17 @@ impl Open {
     /// Begins before the span is anybody's to look at.
     pub(super) fn begin_if_ready(&mut self) {
         match self.ready() {
-            Ready::Now => {
-                let run =
-                    self.core
-                        .start(self.site, &self.fields, self.is_root, self.around.as_ref());
-                self.put(run);
-            }
+            Ready::Now => self.start(),
             Ready::Never => self.phase = Phase::Left,
             Ready::Almost | Ready::No => {}
         }
+    }
+
+    /// Begins where nobody else has the span.
+    fn start(&mut self) {
+        let around = self.around.as_ref();
+        let run = { &self.core }.start(self.site, &self.fields, self.is_root, around);
+        self.put(run);
     }
 
     fn put(&mut self, run: Option<Run>) {
@@ -173,10 +175,7 @@ impl Open {
         if let Phase::Waiting = self.phase
             && self.may_begin(true)
         {
-            let run = self
-                .core
-                .start(self.site, &self.fields, self.is_root, self.around.as_ref());
-            self.put(run);
+            self.start();
         }
         let (around, within) = (self.same_call(), self.within.take());
         if around.is_none() && within.is_none() {

@@ -1,6 +1,7 @@
 //! What runs say, where content is asked for.
 
 use super::Shared;
+use super::place::count;
 use crate::descriptor::mcp::{self, CALL};
 use crate::descriptor::{SCOPE, SCOPE_MAIN};
 use crate::input::{Input, ModelInput};
@@ -177,7 +178,7 @@ impl Shared {
             event = event.with_structured(key, body);
         }
         if missing > 0 {
-            let missing = KeyValue::new(obs::LLM_CONTENT_CUT.as_str(), count(missing));
+            let missing = KeyValue::new(obs::LLM_CONTENT_CUT.as_str(), count(missing as u64));
             event = event.with_attribute(missing);
         }
         self.contents.telemetry.emit(event.with_structured_seen());
@@ -196,12 +197,11 @@ fn tell_span(active: &mut Active<'_>, said: &[(Key, Said)]) {
     if missing > 0 {
         // With what was missing at its beginning.
         let before = active.number(obs::LLM_CONTENT_CUT).unwrap_or_default();
-        active.set(obs::LLM_CONTENT_CUT, before.saturating_add(count(missing)));
+        active.set(
+            obs::LLM_CONTENT_CUT,
+            before.saturating_add(count(missing as u64)),
+        );
     }
-}
-
-fn count(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Lends the call a text. What makes it is an adapter's, and may panic: then it is left out.

@@ -19,16 +19,17 @@ impl Shared {
         let text = Some((label, text)).filter(|(_, text)| !text.is_empty());
         let mut operation = kind.start_with(labels, text, run.operation_parent());
         if let Some(mut active) = operation.active() {
-            if let Some(remote) = run.remote() {
-                take_over(&remote, &mut active);
-            }
             self.place(run, &mut active);
             run.set_operation(active.handle());
         }
         operation
     }
 
+    /// Where it stands, and what of another process that asks for it is taken over.
     pub(super) fn place(&self, run: &Starting<'_>, active: &mut Active<'_>) {
+        if let Some(remote) = run.remote() {
+            take_over(&remote, active);
+        }
         let info = run.info();
         active.set(obs::agent::DEPTH, i64::from(run.depth()));
         if run.step() > 0 {

@@ -180,6 +180,42 @@ fn baggage_of_strangers_is_not_seen_in_their_runs() {
     }
 }
 
+/// Whatever it asks for: an agent, a tool, a call of a model.
+#[test]
+fn baggage_of_somebody_who_is_trusted_names_the_session_of_any_run() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let baggage = format!("session.id=s-7,long={}", "x".repeat(8192));
+    let text = |text| Some(str::as_bytes(text));
+    let remote = extract(text(parent), text("=?"), text(&baggage));
+    use Component::*;
+    for component in [
+        Agent, Plan, Workflow, Model, Embedding, Tool, Retriever, Memory, Mcp, Lambda,
+    ] {
+        let capture = Capture::new();
+        let handlers = observed(&capture, Dialect::V1_41);
+        let parent = RunParent::Remote(RemoteParent {
+            remote: &remote,
+            trust: Trust::Trusted,
+            baggage: &Allow::all(),
+        });
+        let mut mcp = obs_agent::input::McpInput::default();
+        mcp.method = "tools/list";
+        let input = match component {
+            Mcp => Input::Mcp(mcp),
+            _ => Input::Node(Default::default()),
+        };
+        drop(start(&handlers, component, "asked", parent, &input));
+        let records = capture.records();
+        let [record] = &*records else {
+            panic!("{component:?}: {records:?}")
+        };
+        assert_eq!(record.text("session.id"), Some("s-7"), "{component:?}");
+        let counts = capture.telemetry().counts();
+        assert_eq!(counts.dropped_baggage, 1, "{component:?}");
+        assert_eq!(counts.dropped_tracestate, 1, "{component:?}");
+    }
+}
+
 /// Calls count on the agent that makes them, and on no other.
 #[test]
 fn calls_count_on_the_innermost_agent() {
