@@ -81,6 +81,43 @@ pub(crate) fn scope<R>(run: &RunRef, work: impl FnOnce() -> R) -> R {
     done
 }
 
+/// A run to work in again and again, for what is polled more often than once: what OpenTelemetry is shown of it is made once, as of a
+/// future that is [wrapped](RunRef::wrap).
+#[cfg(feature = "stream")]
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    run: RunRef,
+    shown: Option<obs_core::otel::Context>,
+}
+
+#[cfg(feature = "stream")]
+impl Scope {
+    pub(crate) fn of(run: &RunRef) -> Self {
+        let operation = run.operation();
+        Self {
+            shown: operation.and_then(obs_core::OpRef::otel_context),
+            run: run.clone(),
+        }
+    }
+
+    pub(crate) fn enter<R>(&self, work: impl FnOnce() -> R) -> R {
+        let work = || scope(&self.run, work);
+        match self.run.operation() {
+            Some(operation) => operation.in_scope_shown(self.shown.as_ref(), work),
+            None => work(),
+        }
+    }
+}
+
+/// In it, if there is one.
+#[cfg(feature = "stream")]
+pub(crate) fn within<R>(scope: Option<&Scope>, work: impl FnOnce() -> R) -> R {
+    match scope {
+        Some(scope) => scope.enter(work),
+        None => work(),
+    }
+}
+
 pin_project! {
     /// A future polled within a run: see [`RunRef::wrap`] and [`Run::wrap`](crate::Run::wrap).
     #[must_use = "futures do nothing unless polled"]

@@ -488,6 +488,12 @@ impl RunRef {
         }
     }
 
+    /// To work in it again and again.
+    #[cfg(feature = "stream")]
+    pub(crate) fn scope(&self) -> current::Scope {
+        current::Scope::of(self)
+    }
+
     /// Polls `future` as part of the run, on whichever thread that is: for the run's own work, and for `spawn`.
     pub fn wrap<F: Future>(&self, future: F) -> current::Within<F> {
         current::Within::new(Some(self.clone()), future)

@@ -1,9 +1,11 @@
 //! Streams of a run, looked into as they pass.
 
 use crate::contain::contained;
+use crate::current::{Scope, within};
 use crate::failure::RunError;
 use crate::handlers::{InputTaps, Run};
 use crate::output::{Item, Output};
+use crate::run::RunRef;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -47,6 +49,7 @@ pin_project! {
     pub struct ObservedStream<S, F> {
         #[pin]
         inner: Option<S>,
+        scope: Option<Scope>,
         run: Run,
         observe: F,
     }
@@ -55,7 +58,7 @@ pin_project! {
         /// The source goes first, within the run; then the run is told.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            this.run.in_scope(|| this.inner.set(None));
+            within(this.scope.as_ref(), || this.inner.set(None));
         }
     }
 }
@@ -71,6 +74,7 @@ impl Run {
         self.begin_output();
         ObservedStream {
             inner: Some(stream),
+            scope: self.reference().map(RunRef::scope),
             run: self,
             observe,
         }
@@ -102,7 +106,7 @@ where
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let item = ready!(this.run.in_scope(|| inner.poll_next(cx)));
+        let item = ready!(within(this.scope.as_ref(), || inner.poll_next(cx)));
         if !this.run.is_told() {
             return Poll::Ready(item);
         }

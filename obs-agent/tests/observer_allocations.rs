@@ -5,6 +5,7 @@
 use obs_agent::{
     AgentObserver, Component, Handlers, Input, Item, Output, Run, RunInfo, RunParent, input, output,
 };
+use obs_core::ContextMode;
 use obs_llm::wire::Content;
 use obs_testing::Capture;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -84,4 +85,25 @@ fn a_run_asks_for_little() {
     };
     assert_eq!(answer(1000), answer(2));
     assert_eq!(answer(2), 2);
+
+    // Nor where it comes by a stream that is polled within the run, whatever others are shown of that.
+    for mode in [ContextMode::Full, ContextMode::IdsOnly, ContextMode::Off] {
+        let capture = Capture::builder().with_context_mode(mode).build();
+        let observed = Handlers::new().with(AgentObserver::new(capture.telemetry()));
+        let read = |pieces: usize| {
+            asked(&capture, || {
+                let run = run(&observed, Component::Model, &model, RunParent::Root);
+                let stream = futures_util::stream::iter(0..pieces);
+                let stream = run.stream_with(stream, |_, tap| {
+                    let mut piece = output::ModelChunk::default();
+                    piece.content = Some(Content::Text);
+                    tap.item(&Item::Model(piece));
+                });
+                let count = futures_util::StreamExt::count(stream);
+                let count = futures_util::FutureExt::now_or_never(count);
+                assert_eq!(count, Some(pieces));
+            })
+        };
+        assert_eq!(read(1000), read(2), "{mode:?}");
+    }
 }

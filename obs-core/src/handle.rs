@@ -97,6 +97,14 @@ impl OpRef {
         work()
     }
 
+    /// [`in_scope`](Self::in_scope) for whoever works in it again and again, as one that is polled does: with what OpenTelemetry is
+    /// [shown](Self::otel_context), which is made once.
+    #[doc(hidden)]
+    pub fn in_scope_shown<R>(&self, shown: Option<&Context>, work: impl FnOnce() -> R) -> R {
+        let _scope = InScope::enter(self, shown.cloned());
+        work()
+    }
+
     /// Polls `future` as part of the operation, as [`in_scope`](Self::in_scope) does: for `spawn`. Not `instrument`, which
     /// `tracing::Instrument` gives to every value, and by which it would come before ours.
     pub fn wrap<F: Future>(&self, future: F) -> Within<F> {

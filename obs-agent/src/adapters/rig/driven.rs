@@ -1,5 +1,6 @@
 //! What drives an agent's run, polled within that run.
 
+use crate::current::{Scope, within};
 use crate::run::RunRef;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -16,12 +17,14 @@ pin_project! {
         #[pin]
         inner: Option<D>,
         place: Arc<OnceLock<RunRef>>,
+        // From when that is known.
+        scope: Option<Scope>,
     }
 
     impl<D> PinnedDrop for Driven<D> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            scoped(this.place.get(), || this.inner.set(None));
+            scoped(this.place, this.scope, || this.inner.set(None));
         }
     }
 }
@@ -31,15 +34,16 @@ impl<D> Driven<D> {
         Self {
             inner: Some(inner),
             place,
+            scope: None,
         }
     }
 }
 
-fn scoped<R>(run: Option<&RunRef>, work: impl FnOnce() -> R) -> R {
-    match run {
-        Some(run) => run.in_scope(work),
-        None => work(),
+fn scoped<R>(place: &OnceLock<RunRef>, scope: &mut Option<Scope>, work: impl FnOnce() -> R) -> R {
+    if scope.is_none() {
+        *scope = place.get().map(RunRef::scope);
     }
+    within(scope.as_ref(), work)
 }
 
 impl<D: Future> Future for Driven<D> {
@@ -48,7 +52,7 @@ impl<D: Future> Future for Driven<D> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<D::Output> {
         let this = self.project();
         match this.inner.as_pin_mut() {
-            Some(inner) => scoped(this.place.get(), || inner.poll(cx)),
+            Some(inner) => scoped(this.place, this.scope, || inner.poll(cx)),
             None => Poll::Pending,
         }
     }
@@ -60,7 +64,7 @@ impl<D: Stream> Stream for Driven<D> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<D::Item>> {
         let this = self.project();
         match this.inner.as_pin_mut() {
-            Some(inner) => scoped(this.place.get(), || inner.poll_next(cx)),
+            Some(inner) => scoped(this.place, this.scope, || inner.poll_next(cx)),
             None => Poll::Ready(None),
         }
     }

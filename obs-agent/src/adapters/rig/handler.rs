@@ -7,6 +7,7 @@ use super::course::Course;
 use super::failure::{Failure, INCOMPLETE};
 use super::links::Link;
 use super::told::{self, About, Said, Telling};
+use crate::current::{Scope, within};
 use crate::failure::RunEnd;
 use crate::run::{RunParent, RunRef};
 use futures_core::Stream;
@@ -73,7 +74,7 @@ impl<S: Serve> Serve for ObservedHandler<S> {
             }
             Reply::Stream(stream) => Reply::Stream(Box::pin(Watched {
                 inner: Some(stream),
-                reference,
+                scope: reference.as_ref().map(RunRef::scope),
                 told: serving.told,
                 said: Said::default(),
             })),
@@ -175,7 +176,7 @@ impl Told {
 /// An answer, looked into as it passes.
 struct Watched {
     inner: Option<StreamEvents>,
-    reference: Option<RunRef>,
+    scope: Option<Scope>,
     told: Option<Told>,
     said: Said,
 }
@@ -188,10 +189,7 @@ impl Stream for Watched {
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
         };
-        let polled = match &this.reference {
-            Some(reference) => reference.in_scope(|| inner.as_mut().poll_next(cx)),
-            None => inner.as_mut().poll_next(cx),
-        };
+        let polled = within(this.scope.as_ref(), || inner.as_mut().poll_next(cx));
         match (&polled, &this.told) {
             (Poll::Ready(Some(item)), Some(told)) => {
                 let failure = told::relayed(&told.run.0, item, &mut this.said);
@@ -215,10 +213,7 @@ impl Drop for Watched {
     /// What sends goes first, within the run; then that is told.
     fn drop(&mut self) {
         let inner = self.inner.take();
-        match &self.reference {
-            Some(reference) => reference.in_scope(|| drop(inner)),
-            None => drop(inner),
-        }
+        within(self.scope.as_ref(), || drop(inner));
     }
 }
 
