@@ -56,6 +56,8 @@ impl Shared {
 }
 
 /// Baggage of a trusted sender, as far as it is allowed; and what of all that was sent is not believed is counted.
+#[cold]
+#[inline(never)]
 fn take_over(from: &RemoteParent<'_>, active: &mut Active<'_>) {
     let (kind, remote) = (active.kind(), from.remote);
     if remote.dropped.traceparent.is_some() {
