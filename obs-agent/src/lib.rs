@@ -182,9 +182,9 @@
 //!
 //! A run asks twice for memory: the reference to it, and what the observer remembers; an agent's four times, and a piece
 //! of a stream never (`tests/observer_allocations.rs`). What is polled within a run asks for what [OpenTelemetry is shown of
-//! it](obs_core::ContextMode), once for each future or stream. What is [switched off](obs_core::StatsLevel::Disabled) is not told, and costs
-//! nothing beside the question whether it is wanted: nodes by `agent.node`, or one kind of them by its method, `prompt`; agents,
-//! tools, workflows by their names.
+//! it](obs_core::ContextMode), once for each future or stream. What is [switched off](obs_core::StatsLevel::Disabled) is
+//! not told, and costs nothing beside the question whether it is wanted: nodes by `agent.node`, or one kind of them by its method,
+//! `prompt`; agents, tools, workflows by their names.
 //!
 //! # What it never records
 //!
