@@ -54,8 +54,8 @@
 //! # What is emitted
 //!
 //! A session that is over for its ledger is told as the event `obs.agent.session.summary`, once: when it was idle, when another one
-//! needed its room, when it was [closed](Ledger::close), or at the shutdown. One that goes on afterwards is a new one. As metrics
-//! there are numbers of sessions, never their ids:
+//! needed its room, when it was [closed](Ledger::close), or at the shutdown; with what its summary says, and when it was seen first and
+//! last. One that goes on afterwards is a new one. As metrics there are numbers of sessions, never their ids:
 //!
 //! | metric | unit | kind | attributes | stability |
 //! |---|---|---|---|---|

@@ -55,11 +55,14 @@ pub(super) fn event(of: &SessionSummary, reason: EndReason) -> LogEvent {
 }
 
 fn attributes(of: &SessionSummary, reason: EndReason) -> Vec<KeyValue> {
-    let mut all = Vec::with_capacity(24);
+    let mut all = Vec::with_capacity(26);
     let mut put = |key: Key, value: Value| all.push(KeyValue::new(key.as_str(), value));
     put(agent::SESSION_END_REASON, reason.as_str().into());
     put(agent::SESSION_DURATION, of.wall_time.as_secs_f64().into());
+    // First when it was: it may have been idle for long.
     for (key, count) in [
+        (agent::SESSION_FIRST_SEEN, of.first_seen_unix_nanos),
+        (agent::SESSION_LAST_SEEN, of.last_seen_unix_nanos),
         (agent::SESSION_TURNS, of.turns),
         (agent::SESSION_FAILED_TURNS, of.failed_turns),
         (agent::SESSION_INFERENCE_CALLS, of.inference_calls),

@@ -174,9 +174,22 @@ fn an_event_says_what_a_summary_says() {
         drop(tool);
     });
     agent.end(Outcome::ANSWERED);
-    rig.ledger.close("s-1");
+    // It is over long after it was seen last.
+    rig.advance(9_000 * MS);
+    let summary = rig.ledger.close("s-1").expect("it is there");
     let event = &rig.summaries()[0];
     let session = event.session.as_ref().expect("it is of one");
+    let seen = |key: &str| {
+        let own = event.attributes.iter().find(|own| own.key.as_str() == key);
+        own.map(|own| own.value.clone())
+    };
+    let (first, last) = (
+        summary.first_seen_unix_nanos as i64,
+        summary.last_seen_unix_nanos as i64,
+    );
+    assert_eq!(seen("obs.agent.session.first_seen"), Some(first.into()));
+    assert_eq!(seen("obs.agent.session.last_seen"), Some(last.into()));
+    assert_eq!(last - first, 200_000_000);
     assert_eq!(session.session_id.as_deref(), Some("s-1"));
     assert_eq!(session.conversation_id.as_deref(), Some("c-1"));
     assert_eq!(session.user_id.as_deref(), Some("ann"));

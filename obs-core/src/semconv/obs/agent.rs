@@ -55,6 +55,10 @@ names! {
     SESSION_END_REASON = "obs.agent.session.end_reason";
     /// From the start of the first operation that was seen of a session to the end of the last, in seconds.
     SESSION_DURATION = "obs.agent.session.duration";
+    /// When the first operation that was seen of a session began, in nanoseconds since the Unix epoch.
+    SESSION_FIRST_SEEN = "obs.agent.session.first_seen";
+    /// When the last one ended, in nanoseconds since the Unix epoch.
+    SESSION_LAST_SEEN = "obs.agent.session.last_seen";
     /// How many turns agents had.
     SESSION_TURNS = "obs.agent.session.turns";
     /// How many of these failed.
