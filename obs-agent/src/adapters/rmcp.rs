@@ -67,7 +67,7 @@
 //! | `_meta` of notifications in [their context](rmcp::service::NotificationContext) | its context is read from where rmcp leaves it ([10]) |
 //! | a peer that has hung up while its request runs | – ([9]): the handler runs on, and its run ends with it |
 //! | notifications over HTTP without sessions | – ([13]): nobody is told of them |
-//! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – : there are none, and an id that is named there is nobody's |
+//! | sessions by protocol `2026-07-28`, or over HTTP without sessions | – ([16]): there are none, and an id that is named there is nobody's |
 //! | a session's id, at the client | – ([14]): its transport keeps it to itself |
 //! | notifications that a client has subscribed to (`subscriptions/listen`), at the client | – ([15]): its handler is not asked |
 //!
@@ -86,6 +86,7 @@
 //! [13]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#2491
 //! [14]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_client.rs.html#1155
 //! [15]: https://docs.rs/rmcp/3.11.0/src/rmcp/service.rs.html#1735
+//! [16]: https://docs.rs/rmcp/3.11.0/src/rmcp/transport/streamable_http_server/tower.rs.html#227
 
 mod client;
 mod context;
