@@ -301,6 +301,8 @@ static BARS: &[Bar] = &[
     // Of each handler; the rest of a piece's way is paid once.
     bar("agent/stream-item-further", Unit::Instr, 60.0),
     bar("agent/stream-item-empty", Unit::Allocs, 0.0),
+    // The stream's own, over its 500 pieces.
+    bar("agent/stream-item-default", Unit::Allocs, 0.03),
     bar("agent/budget-check", Unit::Allocs, 0.0),
     bar("agent/ledger-bytes", Unit::Bytes, 1_400.0),
 ];

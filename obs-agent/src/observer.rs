@@ -25,7 +25,7 @@ use crate::run::{RunInfo, RunRef, Starting};
 use agent::AgentScope;
 use call::Call;
 use content::Contents;
-use end::Work;
+use end::{What, Work};
 use heard::Heard;
 use kinds::Kinds;
 use mcp::Message;
@@ -218,7 +218,9 @@ impl Handler for AgentObserver {
         if let Output::ToldWithin = output {
             return self.end_as_node(&run.info(), state);
         }
-        if let Some(work) = Work::of(state) {
+        if let Some(operation) = state.take_operation() {
+            end::end(operation, &What::Other, self.shared(), output);
+        } else if let Some(work) = state.take::<Work>() {
             work.end(self.shared(), output);
         } else if let Some(call) = state.take::<Call>() {
             if let Output::Model(ModelOutput {

@@ -16,7 +16,7 @@ use obs_agent::{
     input::{ModelInput, ToolInput},
     output::{ModelChunk, ModelOutput},
 };
-use obs_core::StatsLevel;
+use obs_core::{ContextMode, StatsLevel};
 use obs_llm::{Dialect, Llm, Tokens, Usage, wire::Content};
 
 use super::flat::{Expect, Flat};
@@ -56,6 +56,11 @@ pub(crate) static ALL: &[Case] = &[
         "agent/stream-item",
         "same, told to the handler that emits: the time since the one before",
         stream_item,
+    ),
+    added(
+        "agent/stream-item-default",
+        "same as it ships: with what OpenTelemetry is shown meanwhile",
+        stream_item_default,
     ),
     held(
         "agent/ledger-bytes",
@@ -252,7 +257,15 @@ fn stream_item_further() -> Pair {
 }
 
 fn stream_item() -> Pair {
-    let flat = flat(Kept::None);
+    stream_item_of(flat(Kept::None))
+}
+
+fn stream_item_default() -> Pair {
+    let builder = builder(StatsLevel::Base, Kept::None);
+    stream_item_of(Flat::build(builder.with_context_mode(ContextMode::Full)))
+}
+
+fn stream_item_of(flat: Flat) -> Pair {
     let handlers = Handlers::new().with(observer(&flat));
     let pair = Pair::new(
         || read(black_box(Pieces(PIECES))),

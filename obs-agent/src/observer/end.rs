@@ -58,15 +58,9 @@ impl Work {
     }
 
     pub(super) fn end(mut self, shared: &Shared, output: &Output<'_>) {
-        if let Some(mut active) = self.operation.active() {
-            self.what.tell(shared, &mut active, output);
-            if !matches!(self.what, What::Store) {
-                shared.tell_output(&mut active, output);
-            }
-        }
         self.count();
         self.beneath.end(Outcome::ANSWERED);
-        self.operation.end(Outcome::ANSWERED);
+        end(self.operation, &self.what, shared, output);
     }
 
     /// It was told at second hand, and is a node of its component in the trace.
@@ -98,6 +92,17 @@ impl Work {
         active.set(obs::agent::RUN_TOOLS, i64::from(tools));
         scope.tell_provider(&mut active);
     }
+}
+
+/// Ends it as a run ended that ended well.
+pub(super) fn end(mut operation: Operation, what: &What, shared: &Shared, output: &Output<'_>) {
+    if let Some(mut active) = operation.active() {
+        what.tell(shared, &mut active, output);
+        if !matches!(what, What::Store) {
+            shared.tell_output(&mut active, output);
+        }
+    }
+    operation.end(Outcome::ANSWERED);
 }
 
 impl What {

@@ -15,8 +15,10 @@ pub(super) fn start(shared: &Shared, run: &mut Starting<'_>, input: &Input<'_>) 
         Input::Tool(input) => *input,
         _ => ToolInput::default(),
     };
-    let kind = input.tool_type.unwrap_or(TOOL_TYPES[0]);
-    let kind = TOOL_TYPES.iter().position(|known| *known == kind);
+    let kind = match input.tool_type {
+        Some(kind) => TOOL_TYPES.iter().position(|known| *known == kind),
+        None => Some(0),
+    };
     let kind = kind.map_or(LabelId::OVERFLOW, |kind| LabelId::closed(kind as u16));
     let labels = Labels::NONE.with(TOOL_TYPE, kind);
     let name = run.info().name;
