@@ -176,11 +176,17 @@ fn a_user_is_told_as_the_telemetry_shows_users() {
     world.with(|| {
         let span = chat();
         span.record("user.id", "ann");
-        span.record("gen_ai.conversation.id", "c-1");
+        span.record("gen_ai.conversation.id", "talk of ann");
         drop(span);
     });
-    assert_eq!(world.whose(), [whose("c-1", "")]);
-    let summary = world.ledger.summary("c-1").expect("it is there");
+    assert_eq!(world.whose(), [whose("talk of ann", "")]);
+    let summary = world.ledger.summary("talk of ann").expect("it is there");
     assert_eq!(summary.user_id, None);
-    assert!(!world.capture.telemetry().prometheus().contains("c-1"));
+    assert!(
+        !world
+            .capture
+            .telemetry()
+            .prometheus()
+            .contains("talk of ann")
+    );
 }
