@@ -203,17 +203,11 @@ impl Live {
 
     /// Children that start through a handle or an attached context get it too.
     pub(crate) fn set_session(&mut self, session: Session) {
-        let mut session = { session.within_bounds() }.under(&self.kind.engine.config.user_ids);
-        if let Some(before) = &self.session {
-            session.notes = session.notes.beside(&before.notes);
-        }
-        let session = session.shared();
-        if self.flags.has(Flags::SHARED)
-            && let Some(shared) = &self.shared
-        {
-            shared.set_session(session.clone());
-        }
-        self.session = Some(session);
+        let users = &self.kind.engine.config.user_ids;
+        self.session = Some(match &self.shared {
+            Some(shared) if self.flags.has(Flags::SHARED) => shared.set_session(session, users),
+            _ => session.instead_of(self.session.as_deref(), users),
+        });
         // The next poll's is made with its baggage.
         self.context = None;
         self.watch_session();

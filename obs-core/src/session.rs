@@ -148,6 +148,16 @@ impl Session {
         }
     }
 
+    /// It, as an operation has it that had this one before: within bounds, with what is to be known of its user, and with the notes that
+    /// were there.
+    pub(crate) fn instead_of(self, before: Option<&Self>, users: &UserIds) -> Arc<Self> {
+        let mut session = self.within_bounds().under(users);
+        if let Some(before) = before {
+            session.notes = session.notes.beside(&before.notes);
+        }
+        session.shared()
+    }
+
     /// With what is to be known of its user, in what is handed on, too.
     pub(crate) fn under(self, users: &UserIds) -> Self {
         let key = semconv::user::ID.as_str();

@@ -4,6 +4,7 @@
 use crate::descriptor::Descriptor;
 use crate::engine::Engine;
 use crate::engine::live::{Flags, TraceFamily};
+use crate::redact::UserIds;
 use crate::session::Session;
 use crate::side::{Side, SideBounds};
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
@@ -23,6 +24,14 @@ struct State {
     gives_session: bool,
     side: Option<Box<Side>>,
     identity: Identity,
+}
+
+impl State {
+    fn set_session(&mut self, session: Session, users: &UserIds) -> Arc<Session> {
+        let session = session.instead_of(self.identity.session.as_deref(), users);
+        self.identity.session = Some(session.clone());
+        session
+    }
 }
 
 /// Nothing that was written into it.
@@ -175,11 +184,11 @@ impl Shared {
         lock(&self.state).identity.clone()
     }
 
-    /// The owner's.
-    pub(crate) fn set_session(&self, session: Arc<Session>) {
+    /// The owner's, who has it back as it is from now on.
+    pub(crate) fn set_session(&self, session: Session, users: &UserIds) -> Arc<Session> {
         let mut state = lock(&self.state);
         state.gives_session = false;
-        state.identity.session = Some(session);
+        state.set_session(session, users)
     }
 
     /// The owner's: baggage around it is a stranger's.
@@ -194,12 +203,8 @@ impl Shared {
         if !state.open {
             return engine.counts.late_calls.add(1);
         }
-        let mut session = session.within_bounds().under(&engine.config.user_ids);
-        if let Some(before) = &state.identity.session {
-            session.notes = session.notes.beside(&before.notes);
-        }
         state.gives_session = true;
-        state.identity.session = Some(session.shared());
+        state.set_session(session, &engine.config.user_ids);
     }
 
     /// What starts within it is within operations of these kinds, and not of its own.

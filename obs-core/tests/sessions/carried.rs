@@ -294,6 +294,20 @@ fn a_note_is_found_within_whatever_session_is_set_there_for_as_long_as_it_is_kep
 }
 
 #[test]
+fn a_note_that_was_left_through_a_handle_stays_where_the_owner_sets_a_session_since() {
+    let (rig, told) = witnessed();
+    let note = Arc::new(1_u8) as Arc<dyn Any + Send + Sync>;
+    let mut root = rig.root("root");
+    let handle = root.handle().expect("recording");
+    handle.set_session(Session::new("theirs").with_note(&note));
+    set(&mut root, Session::new("own"));
+    rig.start("child", Parent::Operation(&handle))
+        .end(Outcome::ANSWERED);
+    root.end(Outcome::ANSWERED);
+    assert_eq!(told.take(), vec![(Some(String::from("own")), vec![1]); 2]);
+}
+
+#[test]
 fn many_notes_one_after_another_do_not_make_a_session_grow() {
     let mut session = Session::new("s-1");
     for number in 0..1_000_u32 {
