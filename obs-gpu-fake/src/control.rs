@@ -79,7 +79,7 @@ extern "C" fn obs_gpu_fake_until(what: c_uint, many: u64, timeout_ms: c_uint) ->
         let Some(left) = deadline.left() else {
             return -1;
         };
-        world = world::wait(world, Some(left));
+        world = world::wait_for_counts(world, left);
     }
     0
 }

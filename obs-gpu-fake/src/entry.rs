@@ -165,7 +165,7 @@ fn wait_out(
     let began = world.clock.now();
     let generation = world.generation;
     world.stalled += 1;
-    world::changed();
+    world::counted();
     while world.generation == generation {
         *stalled = world.clock.now() - began;
         let left = match stall(&world, name, slot) {
@@ -179,7 +179,7 @@ fn wait_out(
         world = world::wait(world, left);
     }
     world.stalled -= 1;
-    world::changed();
+    world::counted();
     world
 }
 

@@ -10,13 +10,18 @@ use crate::value::{Micros, random};
 use crate::{latencies, scenarios, script};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 mod apply;
 
 static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| Mutex::new(World::of_environment()));
 
-/// Told whenever something happened that a thread may wait for.
+/// Told whenever something happened that a thread in a call may wait for.
 static CHANGED: Condvar = Condvar::new();
+
+/// Told whenever a thread began or ended something that [`counted`] knows of. Apart from the above: threads that wait for events
+/// come and go all the time, and would wake one another each time.
+static COUNTED: Condvar = Condvar::new();
 
 /// Holds inline what the world begins as; the other one names a file of it.
 pub(crate) const SCRIPT: &str = "OBS_GPU_FAKE";
@@ -68,19 +73,41 @@ pub(crate) fn lock() -> MutexGuard<'static, World> {
 /// Tells whoever waits to look again.
 pub(crate) fn changed() {
     CHANGED.notify_all();
+    counted();
+}
+
+/// Tells those who wait for numbers of threads and sets, and nobody else.
+pub(crate) fn counted() {
+    COUNTED.notify_all();
 }
 
 /// Lets others at the world until something changed, a step is due, or so much real time has passed.
 pub(crate) fn wait(
     world: MutexGuard<'static, World>,
-    at_most: Option<std::time::Duration>,
+    at_most: Option<Duration>,
+) -> MutexGuard<'static, World> {
+    wait_for(&CHANGED, world, at_most)
+}
+
+/// The same, until something was counted.
+pub(crate) fn wait_for_counts(
+    world: MutexGuard<'static, World>,
+    at_most: Duration,
+) -> MutexGuard<'static, World> {
+    wait_for(&COUNTED, world, Some(at_most))
+}
+
+fn wait_for(
+    told: &Condvar,
+    world: MutexGuard<'static, World>,
+    at_most: Option<Duration>,
 ) -> MutexGuard<'static, World> {
     let due = world.until_next_step();
     let waits = [at_most, due].into_iter().flatten().min();
     let mut world = match waits {
-        None => CHANGED.wait(world).unwrap_or_else(PoisonError::into_inner),
+        None => told.wait(world).unwrap_or_else(PoisonError::into_inner),
         Some(time) => {
-            let waited = CHANGED.wait_timeout(world, time);
+            let waited = told.wait_timeout(world, time);
             waited.unwrap_or_else(PoisonError::into_inner).0
         }
     };
@@ -238,11 +265,11 @@ impl World {
     }
 
     /// Real time until the next step, where time passes by itself.
-    fn until_next_step(&self) -> Option<std::time::Duration> {
+    fn until_next_step(&self) -> Option<Duration> {
         let (&(at, _), _) = self.pending.first_key_value()?;
         let left = at.saturating_sub(self.clock.now());
         // The clock counts whole microseconds: one later it is surely due.
-        (!self.clock.is_virtual()).then(|| std::time::Duration::from_micros(left + 1))
+        (!self.clock.is_virtual()).then(|| Duration::from_micros(left + 1))
     }
 
     pub(crate) fn advance(&mut self, by: Micros) {

@@ -24,6 +24,7 @@ extern "C" fn nvmlEventSetCreate(set: Out<nvmlEventSet_t>) -> nvmlReturn_t {
         let number = world.new_handle();
         set.put(std::ptr::without_provenance_mut(number))?;
         world.sets.insert(number, EventSet::default());
+        world::counted();
         Ok(())
     })
 }
@@ -86,7 +87,7 @@ extern "C" fn nvmlEventSetWait_v2(
         let deadline = Deadline::after(Duration::from_millis(timeout_ms.into()));
         let generation = world.generation;
         world.listening += 1;
-        world::changed();
+        world::counted();
         let event = loop {
             if world.generation != generation {
                 break Err(Code::UNINITIALIZED);
@@ -117,7 +118,7 @@ extern "C" fn nvmlEventSetWait_v2(
             computeInstanceId: event.compute_instance,
         })
     });
-    world::changed();
+    world::counted();
     waited
 }
 

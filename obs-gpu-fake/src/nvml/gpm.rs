@@ -101,6 +101,7 @@ extern "C" fn nvmlGpmSampleAlloc(sample: Out<nvmlGpmSample_t>) -> nvmlReturn_t {
         let number = world.new_handle();
         sample.put(std::ptr::without_provenance_mut(number))?;
         world.samples.insert(number, None);
+        crate::world::counted();
         Ok(())
     })
 }
