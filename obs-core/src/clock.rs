@@ -232,11 +232,15 @@ fn tsc_is_invariant() -> bool {
     })
 }
 
-/// Ticks per second of the counter: measured over 5 ms at first use, then over the whole life of the process.
+/// Ticks per second of the counter: measured over 5 ms at first use, then over the whole life of the process, again and again.
+/// Between two times it costs two loads.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn tsc_rate() -> f64 {
     static FIRST: OnceLock<(u64, Instant, f64)> = OnceLock::new();
-    let (ticks, at, first) = FIRST.get_or_init(|| {
+    /// The last rate, and when it was measured; stored in this order.
+    static RATE: AtomicU64 = AtomicU64::new(0);
+    static MEASURED: AtomicU64 = AtomicU64::new(0);
+    let &(ticks, at, first) = FIRST.get_or_init(|| {
         let (ticks, at) = paired();
         std::thread::sleep(Duration::from_millis(5));
         let (later_ticks, later) = paired();
@@ -246,8 +250,28 @@ fn tsc_rate() -> f64 {
             later_ticks.wrapping_sub(ticks) as f64 / (later - at).as_secs_f64(),
         )
     });
+    let measured = MEASURED.load(Ordering::Acquire);
+    if measured != 0
+        && is_good(
+            measured.wrapping_sub(ticks),
+            tsc().wrapping_sub(measured),
+            first,
+        )
+    {
+        return f64::from_bits(RATE.load(Ordering::Relaxed));
+    }
     let (now_ticks, now) = paired();
-    better_rate(*first, now_ticks.saturating_sub(*ticks), now - *at)
+    let rate = better_rate(first, now_ticks.saturating_sub(ticks), now - at);
+    RATE.store(rate.to_bits(), Ordering::Relaxed);
+    MEASURED.store(now_ticks, Ordering::Release);
+    rate
+}
+
+/// Whether a rate that was measured over `over` ticks is still good `age` ticks later: one measured now would be over next to no
+/// longer time. A second at most, so that a counter that began anew is noticed before long.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn is_good(over: u64, age: u64, rate: f64) -> bool {
+    age < (over / 16).min(rate as u64)
 }
 
 /// Under a second the first measurement is as good; after it, each one is better than the last, unless one of the two clocks
@@ -307,6 +331,20 @@ mod tests {
     #[test]
     fn the_portable_clock_agrees_with_the_standard_one() {
         keeps_time(&Clock::portable());
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[test]
+    fn a_rate_is_measured_again_when_that_makes_it_better() {
+        const RATE: f64 = 2e9;
+        let second = RATE as u64;
+        assert!(is_good(second, second / 17, RATE) && !is_good(second, second / 15, RATE));
+        // However long it took to measure, and where the counter began anew.
+        assert!(is_good(100 * second, second - 1, RATE) && !is_good(100 * second, second, RATE));
+        assert!(!is_good(second, 5_u64.wrapping_sub(second), RATE));
+        assert!(!is_good(0, 0, RATE));
+        let (before, again) = (tsc_rate(), tsc_rate());
+        assert!((before / again - 1.0).abs() < 0.01, "{before} {again}");
     }
 
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
