@@ -67,6 +67,10 @@ const OVER: Shown = Shown {
 /// For how long what was settled is shown without being settled again.
 const KEPT: Duration = Duration::from_secs(60);
 
+/// How long what is known of other processes stands until they are looked at again, where the driver has not listed them again before:
+/// once in a turn of the second tier, since each of them is a file to read. A turn may be a little early.
+const LOOK: Duration = Duration::from_millis(900);
+
 /// Keeps the books of claims: a [listener](GpuListener) of the monitor's.
 ///
 /// ```
@@ -98,8 +102,10 @@ type InPlace = ((Option<u32>, Option<u32>), Option<u64>);
 #[derive(Debug)]
 struct Book {
     ledger: Ledger,
-    settled: Settled,
+    window: Window,
     at: Moment,
+    /// When other processes were looked at, and when the driver had listed them then.
+    looked: Option<(Moment, Option<Moment>)>,
 }
 
 impl Attribution {
@@ -145,7 +151,7 @@ impl Attribution {
     pub fn settled(&self, device: &DeviceId) -> Option<Settled> {
         lock(&self.books)
             .get(device)
-            .map(|book| book.settled.clone())
+            .map(|book| book.ledger.settled().clone())
     }
 
     /// Joules that a model used of a device from one moment to another, of the last ten minutes: by the device's counter, and where
@@ -176,6 +182,34 @@ impl Attribution {
         lock(&self.page).show(&self.books, &self.claims);
     }
 
+    /// Whether it is time to look at other processes, at the beginning of a window.
+    fn looks(&self, gpu: &Gpu, at: Moment) -> bool {
+        let listed = gpu.processes_read_at();
+        let mut books = lock(&self.books);
+        let book = self.book(&mut books, gpu, at);
+        let looks = book
+            .looked
+            .is_none_or(|(looked, of)| of != listed || self.telemetry.between(looked, at) >= LOOK);
+        if looks {
+            book.looked = Some((at, listed));
+        }
+        looks
+    }
+
+    fn book<'b>(
+        &self,
+        books: &'b mut BTreeMap<DeviceId, Book>,
+        gpu: &Gpu,
+        at: Moment,
+    ) -> &'b mut Book {
+        books.entry(gpu.id().clone()).or_insert_with(|| Book {
+            ledger: Ledger::new(gpu.id().clone(), &self.claims),
+            window: Window::default(),
+            at,
+            looked: None,
+        })
+    }
+
     /// Processes that are known to be others, with what the driver says of them.
     fn others(&self, gpu: &Gpu) -> Vec<(Foreign, Option<u64>, Option<u32>)> {
         let Some(processes) = &self.processes else {
@@ -196,12 +230,10 @@ impl Attribution {
                 None => places.push((place, bytes)),
             }
         }
-        let alive = { others.into_iter() }.filter(|(pid, _)| processes.is_alive(*pid));
-        let alive: Vec<_> = alive.collect();
-        let told = alive.into_iter().map(|(pid, (places, share))| {
+        let told = others.into_iter().filter_map(|(pid, (places, share))| {
             let bytes = places.into_iter().filter_map(|(_, bytes)| bytes);
             let bytes = bytes.reduce(u64::saturating_add);
-            (processes.foreign(pid), bytes, share)
+            Some((processes.foreign(pid)?, bytes, share))
         });
         told.collect()
     }
@@ -212,29 +244,28 @@ impl GpuListener for Attribution {
         if tier != Tier::Fast {
             return;
         }
+        // Files are read while no book is held: others read their devices meanwhile.
+        let others = self.looks(gpu, at).then(|| self.others(gpu));
         let whole = |quantity| u64::try_from(readings.value(quantity)?).ok();
-        let mut window = Window {
-            nanos: 0,
-            energy: whole(Quantity::Energy),
-            power: whole(Quantity::Power),
-            utilization: whole(Quantity::Utilization).and_then(|share| u32::try_from(share).ok()),
-            memory: whole(Quantity::MemoryUsed),
-            others: self.others(gpu),
-        };
         let mut books = lock(&self.books);
-        let book = books.entry(gpu.id().clone()).or_insert_with(|| Book {
-            ledger: Ledger::new(gpu.id().clone(), &self.claims),
-            settled: Settled::default(),
-            at,
-        });
+        let book = self.book(&mut books, gpu, at);
+        let window = &mut book.window;
         let passed = self.telemetry.between(book.at, at).as_nanos();
         window.nanos = u64::try_from(passed).unwrap_or(u64::MAX);
+        window.energy = whole(Quantity::Energy);
+        window.power = whole(Quantity::Power);
+        window.utilization =
+            whole(Quantity::Utilization).and_then(|share| u32::try_from(share).ok());
+        window.memory = whole(Quantity::MemoryUsed);
+        if let Some(others) = others {
+            window.others = others;
+        }
         book.at = at;
-        book.settled = book.ledger.settle(&window).clone();
+        let settled = book.ledger.settle(window);
         if window.energy.is_some() {
             let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
             let marks = marks.entry(gpu.id().clone()).or_default();
-            marks.push(at, &book.settled);
+            marks.push(at, settled);
         }
         drop(books);
         // Devices are read inside collections there, after whoever was there before the monitor was asked.
@@ -246,7 +277,9 @@ impl GpuListener for Attribution {
     fn gone(&self, gpu: &Gpu, _: Moment) {
         // What it used stays used; what it has it has no more.
         if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
-            book.settled.memory.clear();
+            book.ledger.has_nothing();
+            // Whoever uses it when it is back is looked at then.
+            book.looked = None;
         }
         if let Some(processes) = &self.processes {
             lock(processes).keep(|_| false);
@@ -269,16 +302,17 @@ impl Page {
         for (device, book) in lock(books).iter() {
             let id = (hw::ID, device.as_str());
             let of = |owner| [&[id][..], &labels(owner)].concat();
-            for (owner, &millijoules) in &book.settled.energy {
+            let settled = book.ledger.settled();
+            for (owner, &millijoules) in &settled.energy {
                 points.float(&ENERGY, &of(owner), Some(millijoules as f64 / 1e3));
             }
-            for (owner, &nanos) in &book.settled.busy {
+            for (owner, &nanos) in &settled.busy {
                 points.float(&BUSY, &of(owner), Some(nanos as f64 / 1e9));
             }
-            for (owner, &bytes) in &book.settled.memory {
+            for (owner, &bytes) in &settled.memory {
                 points.whole(&MEMORY, &of(owner), Some(bytes));
             }
-            let over = book.settled.over_claimed;
+            let over = settled.over_claimed;
             points.whole(&OVER, &[id], (over > 0).then_some(over));
         }
         for (owner, count) in claims.tokens() {

@@ -103,6 +103,16 @@ impl Ledger {
         &self.totals
     }
 
+    /// The totals, as they are.
+    pub(crate) fn settled(&self) -> &Settled {
+        &self.totals
+    }
+
+    /// The device is gone: nobody has anything of it.
+    pub(crate) fn has_nothing(&mut self) {
+        self.totals.memory.clear();
+    }
+
     /// Of how many claims the work stands in it.
     #[cfg(test)]
     pub(super) fn many(&self) -> usize {

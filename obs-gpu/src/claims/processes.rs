@@ -44,9 +44,16 @@ impl Processes {
             .is_ok_and(|namespace| namespace == Path::new(INITIAL))
     }
 
-    /// What a process says of itself; nothing where it is gone or may not be looked at.
-    pub(crate) fn foreign(&mut self, pid: u32) -> Foreign {
+    /// What a process says of itself, nothing where it may not be looked at; `None` where it is gone.
+    pub(crate) fn foreign(&mut self, pid: u32) -> Option<Foreign> {
         let began = self.began(pid);
+        if began.is_none() && !is_alive(&self.root, pid) {
+            return None;
+        }
+        Some(self.known_or_asked(pid, began))
+    }
+
+    fn known_or_asked(&mut self, pid: u32, began: Option<u64>) -> Foreign {
         if let (Some((known, foreign)), Some(began)) = (self.known.get(&pid), began)
             && *known == began
         {
@@ -69,11 +76,6 @@ impl Processes {
     /// Forgets those that do not use a device any more.
     pub(crate) fn keep(&mut self, pids: impl Fn(u32) -> bool) {
         self.known.retain(|&pid, _| pids(pid));
-    }
-
-    /// Whether a process with this number is alive.
-    pub(crate) fn is_alive(&self, pid: u32) -> bool {
-        is_alive(&self.root, pid)
     }
 
     fn began(&self, pid: u32) -> Option<u64> {
@@ -100,6 +102,7 @@ impl Processes {
     }
 }
 
+/// Whether there is a process with this number.
 fn is_alive(root: &Root, pid: u32) -> bool {
     root.path().join(pid.to_string()).exists()
 }
@@ -317,17 +320,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut processes = Processes::new(root.path());
         a_process(root.path(), 7, 100, "first");
-        assert_eq!(processes.foreign(7).model.as_deref(), Some("first"));
-        assert_eq!(processes.foreign(7).container.as_deref(), Some(CONTAINER));
+        assert_eq!(
+            processes.foreign(7).unwrap().model.as_deref(),
+            Some("first")
+        );
+        assert_eq!(
+            processes.foreign(7).unwrap().container.as_deref(),
+            Some(CONTAINER)
+        );
         // What it says is what it was started with: it is not read twice.
         a_process(root.path(), 7, 100, "changed");
-        assert_eq!(processes.foreign(7).model.as_deref(), Some("first"));
+        assert_eq!(
+            processes.foreign(7).unwrap().model.as_deref(),
+            Some("first")
+        );
         a_process(root.path(), 7, 101, "second");
-        assert_eq!(processes.foreign(7).model.as_deref(), Some("second"));
-        assert!(processes.is_alive(7));
+        assert_eq!(
+            processes.foreign(7).unwrap().model.as_deref(),
+            Some("second")
+        );
         fs::remove_dir_all(root.path().join("7")).unwrap();
-        assert_eq!(processes.foreign(7), Foreign::default());
-        assert!(!processes.is_alive(7));
+        assert_eq!(processes.foreign(7), None);
         processes.keep(|_| false);
         assert!(processes.known.is_empty());
     }
@@ -338,7 +351,10 @@ mod tests {
         let mut processes = Processes::new(root.path());
         for pid in 1..=3 * REMEMBERED as u32 {
             a_process(root.path(), pid, 100, "short");
-            assert_eq!(processes.foreign(pid).model.as_deref(), Some("short"));
+            assert_eq!(
+                processes.foreign(pid).unwrap().model.as_deref(),
+                Some("short")
+            );
             // One stays.
             if pid > 1 {
                 fs::remove_dir_all(root.path().join(pid.to_string())).unwrap();

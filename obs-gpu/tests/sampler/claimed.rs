@@ -12,6 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// Devices of a telemetry without threads, with their books.
 struct Claimed {
@@ -43,8 +44,12 @@ impl Claimed {
         claimed
     }
 
-    /// A second in which the first device used so many millijoules, and in so many hundredths of which something ran.
+    /// Seconds in which the first device used so many millijoules, and in so many hundredths of which something ran.
     fn after(&self, seconds: u64, millijoules: i64, percent: i64) -> Shown {
+        self.after_millis(1_000 * seconds, millijoules, percent)
+    }
+
+    fn after_millis(&self, millis: u64, millijoules: i64, percent: i64) -> Shown {
         let script = &self.rig.script;
         script.device(0, |device| {
             let energy = device.values[&Quantity::Energy].value().expect("a number");
@@ -53,7 +58,7 @@ impl Claimed {
             let share = Reading::Value(percent * 10_000);
             device.values.insert(Quantity::Utilization, share);
         });
-        self.clock.advance(Duration::from_secs(seconds));
+        self.clock.advance(Duration::from_millis(millis));
         Shown(self.rig.telemetry.reader(Temporality::Cumulative).collect())
     }
 }
@@ -105,31 +110,68 @@ fn joules_and_tokens_stand_beside_each_other_by_model() {
     drop(claim);
 }
 
+/// A directory like `/proc`, as whoever is in the first namespace or another sees it.
+fn proc(namespace: &str) -> TempDir {
+    let proc = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(proc.path().join("self/ns")).expect("a directory");
+    symlink(namespace, proc.path().join("self/ns/pid")).expect("a link");
+    proc
+}
+
+const FIRST: &str = "pid:[4026531836]";
+
+/// A process in it, with the variables that it began with.
+fn lives(proc: &TempDir, pid: u32, environment: &str) {
+    let path = proc.path().join(pid.to_string());
+    fs::create_dir_all(&path).expect("a directory");
+    let stat = format!("{pid} (train) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0");
+    fs::write(path.join("stat"), stat).expect("a file");
+    fs::write(path.join("environ"), environment).expect("a file");
+}
+
+#[test]
+fn other_processes_are_looked_at_once_a_second_and_when_they_are_listed() {
+    let proc = proc(FIRST);
+    let claimed = Claimed::new(proc.path());
+    let listed = |pids: &[u32]| {
+        claimed.rig.script.device(0, |device| {
+            let of = |pid: &u32| {
+                let mut one = GpuProcess::new(*pid, ProcessKind::Compute);
+                one.utilization = Reading::Value(400_000);
+                one
+            };
+            device.processes = pids.iter().map(of).collect();
+        });
+    };
+    let joules = |shown: &Shown, service: &str| {
+        let whose = [("obs.gpu.owner", "process"), ("service.name", service)];
+        shown.value("obs.gpu.attributed.energy", &whose)
+    };
+    lives(&proc, 4711, "OTEL_SERVICE_NAME=train");
+    listed(&[4711]);
+    // The slow tier is read behind the fast one: this process is known from here on, and its part is that of the next window.
+    assert_eq!(joules(&claimed.after(10, 0, 80), "train"), None);
+    let shown = claimed.after_millis(250, 100_000, 80);
+    assert_eq!(joules(&shown, "train"), Some(50.0));
+    // It ends: its part ends within a second, though the driver is not asked again until ten are over.
+    fs::remove_dir_all(proc.path().join("4711")).expect("removed");
+    let shown = claimed.after_millis(250, 100_000, 80);
+    assert_eq!(joules(&shown, "train"), Some(100.0));
+    let shown = claimed.after_millis(750, 100_000, 80);
+    assert_eq!(joules(&shown, "train"), Some(100.0));
+    lives(&proc, 4712, "OTEL_SERVICE_NAME=serve");
+    listed(&[4712]);
+    assert_eq!(joules(&claimed.after(9, 0, 80), "serve"), None);
+    let shown = claimed.after_millis(250, 100_000, 80);
+    assert_eq!(joules(&shown, "serve"), Some(50.0));
+}
+
 #[test]
 fn other_processes_are_asked_where_their_numbers_are_the_drivers() {
-    let proc = tempfile::tempdir().expect("a directory");
-    let write = |pid: u32, file: &str, text: &str| {
-        let path = proc.path().join(pid.to_string());
-        fs::create_dir_all(&path).expect("a directory");
-        fs::write(path.join(file), text).expect("a file");
-    };
-    write(
-        4711,
-        "stat",
-        "4711 (train) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0",
-    );
-    write(
-        4711,
-        "environ",
-        "OTEL_SERVICE_NAME=train\0OBS_TASK=finetune\0SECRET=x\0",
-    );
-    fs::create_dir_all(proc.path().join("self/ns")).expect("a directory");
-    let namespace = |name: &str| {
-        let link = proc.path().join("self/ns/pid");
-        let _ = fs::remove_file(&link);
-        symlink(name, link).expect("a link");
-    };
-    let run = || {
+    let variables = "OTEL_SERVICE_NAME=train\0OBS_TASK=finetune\0SECRET=x\0";
+    let run = |namespace: &str| {
+        let proc = proc(namespace);
+        lives(&proc, 4711, variables);
         let claimed = Claimed::new(proc.path());
         claimed.rig.script.device(0, |device| {
             let mut one = GpuProcess::new(4711, ProcessKind::Compute);
@@ -147,8 +189,7 @@ fn other_processes_are_asked_where_their_numbers_are_the_drivers() {
         claimed.after(10, 0, 80);
         claimed.after(1, 100_000, 80)
     };
-    namespace("pid:[4026531836]");
-    let shown = run();
+    let shown = run(FIRST);
     let train = [
         ("hw.id", "GPU-00000000"),
         ("obs.gpu.owner", "process"),
@@ -160,8 +201,7 @@ fn other_processes_are_asked_where_their_numbers_are_the_drivers() {
     assert_eq!(bytes, Some((5_u64 << 30) as f64));
     assert!(!format!("{:?}", shown.metric("obs.gpu.attributed.energy")).contains("SECRET"));
     // In a namespace of its own 4711 may be anybody.
-    namespace("pid:[4026532201]");
-    let shown = run();
+    let shown = run("pid:[4026532201]");
     assert_eq!(
         shown.point("obs.gpu.attributed.energy", &[("obs.gpu.owner", "process")]),
         None
