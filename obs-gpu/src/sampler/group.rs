@@ -128,7 +128,7 @@ impl Reader {
                         break;
                     }
                 }
-                device.settle(shared);
+                device.settle(shared, now);
                 finish(shared, device);
             }
         }
@@ -190,8 +190,14 @@ fn age(shared: &Shared, now: Stamp) -> impl Fn(Moment) -> Duration {
 
 impl Device {
     /// Takes up how often all of it is read from now on, and says so.
-    fn settle(&mut self, shared: &Shared) {
+    fn settle(&mut self, shared: &Shared, now: Moment) {
+        if !self.paces.is_to_settle(now, &shared.telemetry) {
+            return;
+        }
         self.paces.settle(shared);
+        if !self.paces.take_changed() {
+            return;
+        }
         let paces = &self.paces;
         let too_old = |interval| shared.settings.too_old_at(interval);
         self.gpu.board(|board| {

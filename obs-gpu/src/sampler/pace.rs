@@ -17,6 +17,10 @@ const FIRST: u32 = 2;
 const WEIGHT: f64 = 0.125;
 const AT_MOST: f64 = 8.0;
 
+/// How long what was settled stands. What calls take does not change from one turn to the next, and all groups of all devices are
+/// looked at to know what that makes of each.
+const SETTLED: Duration = Duration::from_millis(900);
+
 /// The pace of one device's groups.
 #[derive(Debug)]
 pub(super) struct Paces {
@@ -27,6 +31,9 @@ pub(super) struct Paces {
     processes: Cost,
     /// By which group each quantity is read.
     of: [u8; Quantity::COUNT],
+    /// What is read by which group, or how often, is not what it was when that was asked last.
+    changed: bool,
+    settled: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -37,6 +44,8 @@ struct Paced {
     turn: f64,
     nominal: f64,
     interval: f64,
+    /// The interval.
+    every: Duration,
     /// When it was read last, or should have been.
     base: Option<Moment>,
     /// It said of something that it should have it, and did not say it.
@@ -54,6 +63,8 @@ impl Paces {
             groups: Vec::new(),
             processes: Cost::default(),
             of: [NONE; Quantity::COUNT],
+            changed: true,
+            settled: None,
         }
     }
 
@@ -61,6 +72,7 @@ impl Paces {
     pub(super) fn open(&mut self, groups: &[ReadGroup], shared: &Shared) {
         let mut before = std::mem::take(&mut self.groups);
         self.of = [NONE; Quantity::COUNT];
+        self.changed = true;
         self.groups = { groups.iter() }
             .map(|group| {
                 let turn = shared.settings.period(group.tier()).as_secs_f64();
@@ -76,6 +88,7 @@ impl Paces {
                     turn,
                     nominal,
                     interval,
+                    every: duration(interval),
                     base: None,
                     failed: false,
                 }
@@ -126,6 +139,7 @@ impl Paces {
             // Those that groups before it left are theirs.
             if *of == NONE {
                 *of = at as u8;
+                self.changed = true;
             }
             let is_mine = usize::from(*of) == at;
             paced.failed |= is_mine && matches!(reading, Reading::Failed(_));
@@ -149,8 +163,23 @@ impl Paces {
         let demands = self.groups.iter().map(Paced::demand);
         let stretch = self.budget.settle(self.member, demands.chain([processes]));
         for paced in &mut self.groups {
-            paced.stretch(stretch);
+            self.changed |= paced.stretch(stretch);
         }
+    }
+
+    /// Whether it is time to settle: the last time was about a second ago, or the groups or what they read are new.
+    pub(super) fn is_to_settle(&mut self, now: Moment, telemetry: &Telemetry) -> bool {
+        let is_old = |settled| telemetry.between(settled, now) >= SETTLED;
+        let is_to = self.changed || self.settled.is_none_or(is_old);
+        if is_to {
+            self.settled = Some(now);
+        }
+        is_to
+    }
+
+    /// Whether what is said below is not what it was when this was asked last.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// How often a group is read now.
@@ -235,17 +264,28 @@ impl Paced {
         self.base = Moment::from_bits(base).or(Some(now));
     }
 
-    fn stretch(&mut self, stretch: Stretch) {
+    /// Says whether it is read as often as before no longer.
+    fn stretch(&mut self, stretch: Stretch) -> bool {
         let learning = self.cost.learned < FIRST && self.group.pace() != Pace::Constant;
-        self.interval = match learning {
+        let interval = match learning {
             true => self.nominal,
             false => stretch.interval(self.nominal, self.demand()),
         };
+        if interval.to_bits() == self.interval.to_bits() {
+            return false;
+        }
+        (self.interval, self.every) = (interval, duration(interval));
+        true
     }
 
     fn interval(&self) -> Duration {
-        Duration::try_from_secs_f64(self.interval).unwrap_or(Duration::MAX)
+        self.every
     }
+}
+
+/// So many seconds.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// What calls take, learned while they are made.
