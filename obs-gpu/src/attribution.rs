@@ -110,7 +110,8 @@ struct Book {
 
 impl Attribution {
     /// Books of `claims`, shown by `telemetry`. Other processes are asked for what they say of themselves where their numbers are
-    /// the driver's: not in a container with a namespace of its own.
+    /// the driver's: not in a container with a namespace of its own. They are looked at once a second, and when the driver has listed
+    /// them again: for as long one that ended may still be given its part.
     pub fn new(telemetry: &Telemetry, claims: &Claims) -> Arc<Self> {
         Self::with_proc(telemetry, claims, "/proc")
     }
