@@ -243,6 +243,8 @@ impl World {
             self.pending.insert((at, self.numbers), step);
         }
         self.settle();
+        // Who waits for the next step is to see that it is another.
+        changed();
         Ok(())
     }
 

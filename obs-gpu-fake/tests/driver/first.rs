@@ -438,3 +438,35 @@ fn many_threads_and_new_worlds() {
     );
     assert!(nvml.device_by_index(3).unwrap().utilization_rates().is_ok());
 }
+
+/// By the real clock, with nobody else there who would look at it when it is due.
+#[test]
+fn a_step_that_is_pushed_while_somebody_waits_is_on_time() {
+    let fake = Fake::start("").unwrap();
+    let nvml = open(&fake);
+    let gpu = nvml.device_by_index(0).unwrap();
+    let set = crate::listen(&nvml, &gpu);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(move || set.wait(20_000).map(|event| event.event_data));
+        assert!(fake.until(Count::Listening, 1, 10 * S));
+        fake.push("+20 0 xid=31").unwrap();
+        let began = Instant::now();
+        let event = waiter.join().unwrap();
+        assert!(matches!(event, Ok(Some(XidError::Value(31)))));
+        assert!(began.elapsed() < 5 * S, "{:?}", began.elapsed());
+    });
+    fake.push("+0 0 stall:nvmlDeviceGetName=forever").unwrap();
+    thread::scope(|scope| {
+        let stuck = scope.spawn(|| gpu.name());
+        assert!(fake.until(Count::Stalled, 1, 10 * S));
+        fake.push("+20 0 stall:nvmlDeviceGetName=0").unwrap();
+        let began = Instant::now();
+        // Not by asking, which would look at what is due.
+        while !stuck.is_finished() && began.elapsed() < 5 * S {
+            thread::sleep(millis(5));
+        }
+        let freed = stuck.is_finished();
+        let _ = fake.now();
+        assert!(stuck.join().unwrap().is_ok() && freed);
+    });
+}
