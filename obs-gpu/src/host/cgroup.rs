@@ -101,7 +101,13 @@ impl Group {
         };
         let place = |root: Root, path: &str| {
             let within = root.within(path.trim_start_matches('/'));
-            if within.path().is_dir() { within } else { root }
+            // One outside of the namespace is shown by its way there (`cgroup_namespaces(7)`), which leads out of what is mounted.
+            let is_below = !path.split('/').any(|part| part == "..");
+            if is_below && within.path().is_dir() {
+                within
+            } else {
+                root
+            }
         };
         if mounted.path().join("cgroup.controllers").is_file() {
             let own =

@@ -298,3 +298,25 @@ fn the_machine_that_this_runs_on() {
         assert_eq!(shown, total.parse::<f64>().unwrap());
     }
 }
+
+#[test]
+fn a_group_that_is_not_below_what_is_mounted_is_not_looked_for_beside_it() {
+    // As the kernel shows one that is outside of the namespace (`cgroup_namespaces(7)`).
+    for own in ["0::/../other\n", "0::/../../..\n", "0::/..\n"] {
+        let machine = Machine::new(own);
+        write(
+            &machine.groups(),
+            &[("cgroup.controllers", "cpu memory io\n")],
+        );
+        write(&machine.groups(), TWO);
+        // What is beside the mounted hierarchy is something else.
+        write(
+            &machine.0.path().join("other"),
+            &[("memory.current", "7\n")],
+        );
+        check(
+            &machine.read(),
+            &[("container.memory.usage{}", 4_000_000_000.0)],
+        );
+    }
+}
