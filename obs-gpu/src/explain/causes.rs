@@ -58,7 +58,7 @@ fn thermal(question: &Question<'_>) -> Option<Candidate> {
     let share = share(question.during, Sample::throttle, |bits| bits.any_of(HEAT))?;
     beyond(share, limits.throttled, 1.0)?;
     let mut said = vec![evidence("thermal_share", share, limits.throttled)];
-    let strength = match median(question.during, clock_ratio) {
+    let strength = match median(question.during, clock_at_work) {
         Some(clock) => {
             said.push(evidence("clock_ratio", clock, limits.thermal_clock));
             below(clock, limits.thermal_clock, 0.4)?
@@ -78,7 +78,7 @@ fn power(question: &Question<'_>) -> Option<Candidate> {
     let held = |bits: Throttle| bits.any_of(POWER) && !bits.any_of(HEAT);
     let share_held = share(question.during, Sample::throttle, held)?;
     beyond(share_held, limits.throttled, 1.0)?;
-    let clock = median(question.during, clock_ratio)?;
+    let clock = median(question.during, clock_at_work)?;
     // Under load it is held by its power as a rule: what counts is whether it is slower than it usually is then.
     // Of what it did before the better part, as it may have been slowed down then, too.
     let cool = |sample: &Sample| !sample.throttle().is_some_and(|bits| bits.any_of(HEAT));
@@ -89,15 +89,21 @@ fn power(question: &Question<'_>) -> Option<Candidate> {
     let brake = share(question.during, Sample::throttle, |bits| {
         bits.any_of(Throttle::POWER_BRAKE)
     })?;
-    let strength = below(of_usual, limits.power_clock, 0.4)
-        .or_else(|| beyond(brake, limits.throttled, 1.0))?;
+    // The brake is pulled from outside, whatever the clock is then.
+    let by_clock = || {
+        let strength = below(of_usual, limits.power_clock, 0.4)?;
+        let said = evidence("clock_of_usual", of_usual, limits.power_clock);
+        Some((strength, said))
+    };
+    let by_brake = || {
+        let strength = beyond(brake, limits.throttled, 1.0)?;
+        Some((strength, evidence("brake_share", brake, limits.throttled)))
+    };
+    let (strength, said) = by_clock().or_else(by_brake)?;
     Some(Candidate {
         cause: Cause::PowerThrottle,
         strength,
-        evidence: vec![
-            evidence("clock_of_usual", of_usual, limits.power_clock),
-            evidence("power_share", share_held, limits.throttled),
-        ],
+        evidence: vec![said, evidence("power_share", share_held, limits.throttled)],
     })
 }
 
@@ -297,6 +303,14 @@ fn ratio(millionths: u64) -> f64 {
 
 fn clock_ratio(sample: &Sample) -> Option<f64> {
     sample.sm_clock_ratio().map(ratio)
+}
+
+/// Its clock, where it is not low as nothing ran.
+fn clock_at_work(sample: &Sample) -> Option<f64> {
+    let idle = sample
+        .throttle()
+        .is_some_and(|bits| bits.any_of(Throttle::IDLE));
+    clock_ratio(sample).filter(|_| !idle && sample.utilization() != Some(0))
 }
 
 fn memory_share(sample: &Sample) -> Option<f64> {

@@ -126,3 +126,40 @@ fn what_was_not_read_is_no_cause() {
     let hot = sample().with_throttle(Some(Throttle::THERMAL_HARDWARE));
     tells(Phase::Output, hot, Cause::ThermalThrottle);
 }
+
+#[test]
+fn a_device_that_waits_for_most_of_the_time_has_an_idle_clock() {
+    let idle = sample()
+        .with_utilization(Some(0))
+        .with_sm_clock_ratio(Some(170_000))
+        .with_throttle(Some(Throttle::IDLE));
+    let held = |reason| {
+        sample()
+            .with_utilization(Some(1_000_000))
+            .with_sm_clock_ratio(Some(960_000))
+            .with_throttle(Some(reason))
+    };
+    for reason in [Throttle::POWER, Throttle::THERMAL_SOFTWARE] {
+        let usual = [held(reason); 8];
+        let during = [&[held(reason); 3][..], &[idle; 7]].concat();
+        let question = Question::new(Phase::FirstOutput, &during).with_before(&usual);
+        assert_eq!(explain(&question).cause, Cause::Unknown, "{reason:?}");
+    }
+}
+
+#[test]
+fn the_evidence_is_what_speaks_for_the_cause() {
+    let braked = sample()
+        .with_utilization(Some(1_000_000))
+        .with_sm_clock_ratio(Some(1_000_000))
+        .with_throttle(Some(Throttle::POWER_BRAKE));
+    let verdict = explain(&Question::new(Phase::Output, &[braked]));
+    assert_eq!(verdict.cause, Cause::PowerThrottle);
+    for said in &verdict.evidence {
+        let is_beyond = match said.name {
+            "clock_of_usual" => said.value <= said.threshold,
+            _ => said.value >= said.threshold,
+        };
+        assert!(is_beyond, "{said:?}");
+    }
+}
