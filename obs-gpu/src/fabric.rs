@@ -37,8 +37,8 @@ use crate::files::Root;
 use crate::points::{Points, Since, observe};
 use obs_core::Telemetry;
 use obs_core::metrics::Metric;
-use port::Port;
-use std::collections::BTreeSet;
+use port::{Port, RETRIES};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,9 +98,38 @@ pub struct Fabric {
 #[derive(Debug)]
 struct Counted {
     at: u64,
-    retries: u64,
-    waited: u64,
-    ports: usize,
+    /// By the port, each counter for itself: one that is not there each time says nothing of the time between.
+    ports: BTreeMap<String, OfPort>,
+}
+
+#[derive(Debug)]
+struct OfPort {
+    retries: [Option<u64>; RETRIES.len()],
+    waited: [Option<u64>; 1],
+}
+
+impl Counted {
+    /// By how much counters grew since `before`, all together, and how many there are that were there both times. `None` where one
+    /// began anew.
+    fn grown<const N: usize>(
+        &self,
+        before: &Self,
+        of: impl Fn(&OfPort) -> [Option<u64>; N],
+    ) -> Option<(u64, usize)> {
+        let (mut sum, mut many) = (0_u64, 0);
+        for (id, port) in &self.ports {
+            let Some(known) = before.ports.get(id) else {
+                continue;
+            };
+            for (now, then) in of(port).into_iter().zip(of(known)) {
+                if let (Some(now), Some(then)) = (now, then) {
+                    sum = sum.saturating_add(now.checked_sub(then)?);
+                    many += 1;
+                }
+            }
+        }
+        (many > 0).then_some((sum, many))
+    }
 }
 
 impl Fabric {
@@ -138,11 +167,15 @@ impl Fabric {
     /// where no time has passed, and where there are no ports.
     pub fn window(&mut self, now: u64) -> Option<FabricWindow> {
         let ports = ports(&self.root);
+        let of_port = |port: &Port| OfPort {
+            retries: port.retries(),
+            waited: [port.waited()],
+        };
         let counted = Counted {
             at: now,
-            retries: ports.iter().map(Port::retries).sum(),
-            waited: ports.iter().map(Port::waited).sum(),
-            ports: ports.len(),
+            ports: { ports.iter() }
+                .map(|port| (port.id.clone(), of_port(port)))
+                .collect(),
         };
         let up: BTreeSet<String> = { ports.iter() }
             .filter(|port| port.is_up() == Some(true))
@@ -153,15 +186,15 @@ impl Fabric {
         let before = self.counted.replace(counted)?;
         let counted = self.counted.as_ref()?;
         let passed = now.checked_sub(before.at).filter(|&passed| passed > 0)? as f64 / 1e9;
-        if counted.ports == 0 && before.ports == 0 {
+        if counted.ports.is_empty() && before.ports.is_empty() {
             return None;
         }
-        let rate = |before: u64, after: u64| Some(after.checked_sub(before)? as f64 / passed);
-        let retries = rate(before.retries, counted.retries);
-        let waited = rate(before.waited, counted.waited);
-        let share = |ticks: f64| {
+        let retries = counted.grown(&before, |port| port.retries);
+        let retries = retries.map(|(times, _)| times as f64 / passed);
+        let waited = counted.grown(&before, |port| port.waited);
+        let share = |(ticks, ports): (u64, usize)| {
             let tick = self.tick?.as_secs_f64();
-            Some((ticks * tick / counted.ports.max(1) as f64).min(1.0))
+            Some((ticks as f64 * tick / passed / ports as f64).min(1.0))
         };
         Some(FabricWindow {
             links_down: u32::try_from(down).unwrap_or(u32::MAX),

@@ -64,7 +64,7 @@ const OF_PORTS: [&str; 10] = [
 ];
 
 /// Errors of `hw_counters` that say that something was sent again or had to be.
-const RETRIES: [&str; 6] = [
+pub(super) const RETRIES: [&str; 6] = [
     "local_ack_timeout_err",
     "out_of_sequence",
     "packet_seq_err",
@@ -154,17 +154,14 @@ impl Port {
         Some(number == 4)
     }
 
-    /// What was sent again, or had to be.
-    pub(super) fn retries(&self) -> u64 {
-        RETRIES
-            .into_iter()
-            .filter_map(|name| self.hardware(name))
-            .sum()
+    /// What was sent again, or had to be, counter by counter.
+    pub(super) fn retries(&self) -> [Option<u64>; RETRIES.len()] {
+        RETRIES.map(|name| self.hardware(name))
     }
 
     /// Ticks in which it could not send.
-    pub(super) fn waited(&self) -> u64 {
-        self.counter("port_xmit_wait").unwrap_or(0)
+    pub(super) fn waited(&self) -> Option<u64> {
+        self.counter("port_xmit_wait")
     }
 
     /// `400 Gb/sec (4X NDR)`, in bytes per second.

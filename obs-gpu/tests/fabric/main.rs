@@ -240,3 +240,33 @@ fn ports_stand_beside_everything_else() {
     let bytes = points.sum("obs.fabric.transfer.io", &labels).unwrap();
     assert_eq!(bytes.as_f64(), 1024.0);
 }
+
+#[test]
+fn what_a_port_counted_before_it_was_seen_is_no_retry() {
+    let machine = Machine::new();
+    machine.port("mlx5_0", INFINIBAND);
+    let settings = machine.settings().with_tick(Duration::from_micros(1));
+    let mut fabric = Fabric::new(&settings);
+    let second = 1_000_000_000;
+    fabric.window(second);
+    // Another one, with what it counted in a year; it is plugged in, or its driver was loaded.
+    machine.port("mlx5_1", INFINIBAND);
+    let year = [
+        ("hw_counters/out_of_sequence", "9000000"),
+        ("counters/port_xmit_wait", "9000000"),
+    ];
+    machine.port("mlx5_1", &year);
+    let window = fabric.window(2 * second).unwrap();
+    assert_eq!((window.retries, window.wait_share), (Some(0.0), Some(0.0)));
+    // A counter that does not say itself once.
+    machine.port("mlx5_1", &[("hw_counters/out_of_sequence", "N/A (no PMA)")]);
+    assert_eq!(fabric.window(3 * second).unwrap().retries, Some(0.0));
+    machine.port("mlx5_1", &[("hw_counters/out_of_sequence", "9000000")]);
+    assert_eq!(fabric.window(4 * second).unwrap().retries, Some(0.0));
+    machine.port("mlx5_1", &[("hw_counters/out_of_sequence", "9000010")]);
+    assert_eq!(fabric.window(5 * second).unwrap().retries, Some(10.0));
+    // One that goes takes nothing with it of what others count.
+    std::fs::remove_dir_all(machine.0.path().join("mlx5_1")).unwrap();
+    machine.port("mlx5_0", &[("hw_counters/out_of_sequence", "16")]);
+    assert_eq!(fabric.window(6 * second).unwrap().retries, Some(10.0));
+}
