@@ -130,12 +130,12 @@ impl Gpu {
         lock(&self.0.board).links_read.map(|stamp| stamp.at)
     }
 
-    /// When the processes were read last.
+    /// When the processes were read last; `None` where they could not be.
     pub fn processes_read_at(&self) -> Option<Moment> {
         lock(&self.0.board).processes_read.map(|stamp| stamp.at)
     }
 
-    /// The processes that use it, as they were read last.
+    /// The processes that use it, as they were read last; none where they could not be.
     pub fn processes(&self) -> Vec<GpuProcess> {
         lock(&self.0.board).processes.clone()
     }
@@ -170,6 +170,11 @@ impl Gpu {
     pub(super) fn set_lost(&self, code: Option<i32>) -> bool {
         let code = code.map_or(NOT_LOST, i64::from);
         (self.0.lost.swap(code, Ordering::AcqRel) == NOT_LOST) != (code == NOT_LOST)
+    }
+
+    /// Whether both are the same, and not only of one name.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(super) fn hang(&self) -> &Hang {

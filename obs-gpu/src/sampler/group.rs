@@ -149,8 +149,9 @@ impl Reader {
         drop(state);
         let known =
             |devices: &[Device], id: &DeviceId| devices.iter().any(|one| one.gpu.id() == id);
+        // One that went and came back meanwhile has its name, and is another one.
         self.devices
-            .retain(|one| wanted.iter().any(|gpu| gpu.id() == one.gpu.id()));
+            .retain(|one| wanted.iter().any(|gpu| gpu.is(&one.gpu)));
         for gpu in wanted {
             if !known(&self.devices, gpu.id()) {
                 self.devices.push(Device {

@@ -2,6 +2,7 @@
 
 use crate::scripted::{Script, uuid};
 use crate::{Rig, eventually, ms, quick};
+use obs_core::{Clock, ManualClock};
 use obs_gpu::{DeviceId, DeviceInfo, GpuState, MigInstance};
 
 #[test]
@@ -155,4 +156,49 @@ fn a_telemetry_that_is_over_has_no_threads() {
         assert!(monitor.gpus().is_empty());
     }
     assert_eq!((script.held(), script.world().searches), (1, 0));
+}
+
+#[test]
+fn a_part_that_goes_and_comes_back_between_two_readings_is_read() {
+    let clock = ManualClock::new();
+    let telemetry = crate::builder()
+        .manual()
+        .with_clock(Clock::manual(&clock))
+        .build();
+    let telemetry = telemetry.expect("usable");
+    // It is looked for more often than it is read.
+    let settings = obs_gpu::GpuSettings::new()
+        .with_period(obs_gpu::Tier::Fast, ms(5_000))
+        .with_period(obs_gpu::Tier::Second, ms(5_000))
+        .with_discovery(ms(1_000), ms(1_000));
+    let rig = Rig::on(telemetry, Script::of(1), settings);
+    let after = |time| {
+        clock.advance(ms(time));
+        rig.shown()
+    };
+    let listed = |is: bool| {
+        rig.script.change(|world| {
+            let info = part(0, 1);
+            world.listed.retain(|known| known.id != info.id);
+            if is {
+                world.devices.entry(info.id.as_str().into()).or_default();
+                world.listed.push(info);
+            }
+        });
+    };
+    listed(true);
+    after(10_000);
+    listed(false);
+    after(1_000);
+    assert_eq!(rig.monitor.gpus().len(), 1);
+    listed(true);
+    after(1_000);
+    let shown = after(5_000);
+    let part = rig.monitor.gpus().pop().expect("the part");
+    assert!(part.sample().is_some());
+    assert!(
+        shown
+            .value("hw.gpu.memory.usage", &[("hw.id", "MIG-0-1")])
+            .is_some()
+    );
 }
