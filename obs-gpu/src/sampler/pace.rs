@@ -144,7 +144,10 @@ impl Paces {
             let is_mine = usize::from(*of) == at;
             paced.failed |= is_mine && matches!(reading, Reading::Failed(_));
         }
+        let before = paced.cost.learned;
         paced.cost.learn(spent, shared.settings.deadline);
+        // What it takes is known from now on: it is not read once more as if it took nothing.
+        self.changed |= before < FIRST && paced.cost.learned == FIRST;
         paced.note_turn(now, &shared.telemetry);
     }
 
