@@ -101,9 +101,12 @@ type InPlace = ((Option<u32>, Option<u32>), Option<u64>);
 /// Of one device.
 #[derive(Debug)]
 struct Book {
+    /// The device, as long as it is there.
+    gpu: Option<Gpu>,
     ledger: Ledger,
     window: Window,
-    at: Moment,
+    /// When it was read last; `None` where it was not there since.
+    at: Option<Moment>,
     /// When other processes were looked at, and when the driver had listed them then.
     looked: Option<(Moment, Option<Moment>)>,
 }
@@ -150,9 +153,13 @@ impl Attribution {
 
     /// What owners have used of a device since it was found, and have now.
     pub fn settled(&self, device: &DeviceId) -> Option<Settled> {
-        lock(&self.books)
-            .get(device)
-            .map(|book| book.ledger.settled().clone())
+        let books = lock(&self.books);
+        let book = books.get(device)?;
+        let mut settled = book.ledger.settled().clone();
+        if !book.knows_memory(&self.telemetry) {
+            settled.memory.clear();
+        }
+        Some(settled)
     }
 
     /// Joules that a model used of a device from one moment to another, of the last ten minutes: by the device's counter, and where
@@ -180,14 +187,14 @@ impl Attribution {
     }
 
     fn show(&self) {
-        lock(&self.page).show(&self.books, &self.claims);
+        lock(&self.page).show(&self.books, &self.claims, &self.telemetry);
     }
 
     /// Whether it is time to look at other processes, at the beginning of a window.
     fn looks(&self, gpu: &Gpu, at: Moment) -> bool {
         let listed = gpu.processes_read_at();
         let mut books = lock(&self.books);
-        let book = self.book(&mut books, gpu, at);
+        let book = self.book(&mut books, gpu);
         let looks = book
             .looked
             .is_none_or(|(looked, of)| of != listed || self.telemetry.between(looked, at) >= LOOK);
@@ -197,16 +204,12 @@ impl Attribution {
         looks
     }
 
-    fn book<'b>(
-        &self,
-        books: &'b mut BTreeMap<DeviceId, Book>,
-        gpu: &Gpu,
-        at: Moment,
-    ) -> &'b mut Book {
+    fn book<'b>(&self, books: &'b mut BTreeMap<DeviceId, Book>, gpu: &Gpu) -> &'b mut Book {
         books.entry(gpu.id().clone()).or_insert_with(|| Book {
+            gpu: None,
             ledger: Ledger::new(gpu.id().clone(), &self.claims),
             window: Window::default(),
-            at,
+            at: None,
             looked: None,
         })
     }
@@ -240,6 +243,16 @@ impl Attribution {
     }
 }
 
+impl Book {
+    /// Whether what is in use is not too old to be shown. What was used stays true.
+    fn knows_memory(&self, telemetry: &Telemetry) -> bool {
+        let now = telemetry.now();
+        let age = |at| telemetry.between(at, now);
+        let gpu = self.gpu.as_ref();
+        gpu.is_some_and(|gpu| gpu.is_fresh(Quantity::MemoryUsed, age))
+    }
+}
+
 impl GpuListener for Attribution {
     fn read(&self, gpu: &Gpu, at: Moment, tier: Tier, readings: &Readings) {
         if tier != Tier::Fast {
@@ -249,9 +262,12 @@ impl GpuListener for Attribution {
         let others = self.looks(gpu, at).then(|| self.others(gpu));
         let whole = |quantity| u64::try_from(readings.value(quantity)?).ok();
         let mut books = lock(&self.books);
-        let book = self.book(&mut books, gpu, at);
+        let book = self.book(&mut books, gpu);
+        book.gpu = Some(gpu.clone());
         let window = &mut book.window;
-        let passed = self.telemetry.between(book.at, at).as_nanos();
+        // What it says of the time before is of a second at most: nothing of one in which it was not there.
+        let before = book.at.replace(at).unwrap_or(at);
+        let passed = self.telemetry.between(before, at).as_nanos();
         window.nanos = u64::try_from(passed).unwrap_or(u64::MAX);
         window.energy = whole(Quantity::Energy);
         window.power = whole(Quantity::Power);
@@ -261,7 +277,6 @@ impl GpuListener for Attribution {
         if let Some(others) = others {
             window.others = others;
         }
-        book.at = at;
         let settled = book.ledger.settle(window);
         if window.energy.is_some() {
             let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
@@ -275,12 +290,16 @@ impl GpuListener for Attribution {
         }
     }
 
+    fn lost(&self, gpu: &Gpu, at: Moment, _: i32) {
+        self.gone(gpu, at);
+    }
+
     fn gone(&self, gpu: &Gpu, _: Moment) {
         // What it used stays used; what it has it has no more.
         if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
             book.ledger.has_nothing();
             // Whoever uses it when it is back is looked at then.
-            book.looked = None;
+            (book.gpu, book.at, book.looked) = (None, None, None);
         }
         if let Some(processes) = &self.processes {
             lock(processes).keep(|_| false);
@@ -297,7 +316,12 @@ struct Page {
 }
 
 impl Page {
-    fn show(&mut self, books: &Mutex<BTreeMap<DeviceId, Book>>, claims: &Claims) {
+    fn show(
+        &mut self,
+        books: &Mutex<BTreeMap<DeviceId, Book>>,
+        claims: &Claims,
+        telemetry: &Telemetry,
+    ) {
         let now = self.source.unix_nanos();
         let mut points = Points::new(&mut self.since, (self.made, now));
         for (device, book) in lock(books).iter() {
@@ -310,7 +334,8 @@ impl Page {
             for (owner, &nanos) in &settled.busy {
                 points.float(&BUSY, &of(owner), Some(nanos as f64 / 1e9));
             }
-            for (owner, &bytes) in &settled.memory {
+            let memory = book.knows_memory(telemetry).then_some(&settled.memory);
+            for (owner, &bytes) in memory.into_iter().flatten() {
                 points.whole(&MEMORY, &of(owner), Some(bytes));
             }
             let over = settled.over_claimed;

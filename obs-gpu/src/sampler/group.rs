@@ -341,13 +341,16 @@ impl Tools {
         let spent = self.calls.take_spent();
         if asked.is_ok() {
             device.paces.processes_were_read(spent, shared);
-            let now = shared.stamp();
-            device.gpu.board(|board| {
-                board.processes.clear();
-                board.processes.extend_from_slice(&self.processes);
-                board.processes_read = Some(now);
-            });
+        } else {
+            // Whoever used it before may not do so now.
+            self.processes.clear();
         }
+        let now = asked.is_ok().then(|| shared.stamp());
+        device.gpu.board(|board| {
+            board.processes.clear();
+            board.processes.extend_from_slice(&self.processes);
+            board.processes_read = now;
+        });
     }
 
     /// It could not be read. Where it is gone it is left in peace for a while, longer each time.

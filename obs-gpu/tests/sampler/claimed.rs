@@ -6,6 +6,7 @@ use obs_core::metrics::Temporality;
 use obs_core::{Clock, ManualClock};
 use obs_gpu::{
     Attribution, Claims, DeviceId, GpuProcess, GpuSettings, Owner, ProcessKind, Quantity, Reading,
+    SourceError,
 };
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -243,4 +244,102 @@ fn with_threads_sums_are_what_the_device_counted() {
     let energy = rig.shown().points("obs.gpu.attributed.energy").len();
     assert!(energy >= 1);
     drop(claim);
+}
+
+#[test]
+fn processes_that_the_driver_does_not_list_any_more_have_nothing_before_long() {
+    let proc = proc(FIRST);
+    let claimed = Claimed::new(proc.path());
+    lives(&proc, 4711, "OTEL_SERVICE_NAME=train");
+    claimed.rig.script.device(0, |device| {
+        let mut one = GpuProcess::new(4711, ProcessKind::Compute);
+        one.memory = Reading::Value(5 << 30);
+        one.utilization = Reading::Value(400_000);
+        device.processes = vec![one];
+    });
+    let train = [("obs.gpu.owner", "process"), ("service.name", "train")];
+    claimed.after(10, 0, 80);
+    let shown = claimed.after(1, 100_000, 80);
+    let joules = shown.value("obs.gpu.attributed.energy", &train);
+    assert_eq!(joules, Some(50.0));
+    // It lives, and for an hour nobody can say whether it uses the device.
+    let fails =
+        |device: &mut scripted::Device| device.processes_error = Some(SourceError::Failed(999));
+    claimed.rig.script.device(0, fails);
+    claimed.after(3_600, 0, 80);
+    let before = claimed
+        .after(1, 0, 80)
+        .value("obs.gpu.attributed.energy", &train);
+    let shown = claimed.after(1, 100_000, 80);
+    assert_eq!(shown.value("obs.gpu.attributed.energy", &train), before);
+    assert_eq!(shown.value("obs.gpu.attributed.memory.usage", &train), None);
+}
+
+#[test]
+fn time_in_which_a_device_was_not_there_is_nobodys() {
+    for lost in [false, true] {
+        let nowhere = tempfile::tempdir().expect("a directory");
+        let claimed = Claimed::new(nowhere.path());
+        let claim = claimed.claims.claim(&claimed.device).model("a").hold();
+        claimed.after(1, 1_000, 80);
+        let busy = || {
+            let settled = claimed.books.settled(&claimed.device).expect("books");
+            settled.busy.values().sum::<u64>() as f64 / 1e9
+        };
+        assert_eq!(busy(), 0.8);
+        let listed = claimed.rig.script.world().listed.clone();
+        match lost {
+            true => claimed
+                .rig
+                .script
+                .device(0, |device| device.error = Some(SourceError::Lost(15))),
+            false => claimed
+                .rig
+                .script
+                .change(|world| drop(world.listed.remove(0))),
+        }
+        claimed.after(11, 0, 80);
+        claimed.after(600, 0, 80);
+        match lost {
+            true => claimed.rig.script.device(0, |device| device.error = None),
+            false => claimed.rig.script.change(|world| world.listed = listed),
+        }
+        claimed.after(31, 0, 80);
+        claimed.after(1, 1_000, 80);
+        claimed.after(1, 1_000, 80);
+        let busy = busy();
+        assert!(
+            busy <= 12.0,
+            "lost: {lost}: busy for {busy} s of a few that it was there"
+        );
+        drop(claim);
+    }
+}
+
+#[test]
+fn memory_of_a_device_that_cannot_be_read_is_absent_before_long() {
+    for error in [SourceError::Lost(15), SourceError::Failed(999)] {
+        let nowhere = tempfile::tempdir().expect("a directory");
+        let claimed = Claimed::new(nowhere.path());
+        let name = "obs.gpu.attributed.memory.usage";
+        let of = [("hw.id", "GPU-00000000")];
+        let used = (20_u64 << 30) as f64;
+        assert_eq!(claimed.after(1, 0, 80).value(name, &of), Some(used));
+        claimed
+            .rig
+            .script
+            .device(0, |device| device.error = Some(error));
+        claimed.after(10, 0, 80);
+        let shown = claimed.after(10, 0, 80);
+        assert_eq!(shown.value("hw.gpu.memory.usage", &of), None);
+        assert_eq!(shown.value(name, &of), None, "{error:?}");
+        let settled = claimed.books.settled(&claimed.device).expect("books");
+        assert_eq!(settled.memory.len(), 0, "{error:?}");
+        // What is not in doubt stays.
+        let other = [("hw.id", "GPU-00000001")];
+        assert_eq!(shown.value(name, &other), Some(used));
+        claimed.rig.script.device(0, |device| device.error = None);
+        claimed.after(31, 0, 80);
+        assert_eq!(claimed.after(1, 0, 80).value(name, &of), Some(used));
+    }
 }

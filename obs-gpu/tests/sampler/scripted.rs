@@ -39,6 +39,7 @@ pub(crate) struct Device {
     pub(crate) values: HashMap<Quantity, Reading>,
     pub(crate) links: Vec<LinkReading>,
     pub(crate) processes: Vec<GpuProcess>,
+    pub(crate) processes_error: Option<SourceError>,
     /// Calls do not come back while this is.
     pub(crate) stalls: bool,
     /// How long each call takes.
@@ -78,6 +79,7 @@ impl Default for Device {
                 .into(),
             links: Vec::new(),
             processes: vec![GpuProcess::new(4711, ProcessKind::Compute)],
+            processes_error: None,
             stalls: false,
             takes: Duration::ZERO,
             error: None,
@@ -290,9 +292,10 @@ impl GpuDevice for Open {
         into: &mut Vec<GpuProcess>,
         _calls: &mut Calls,
     ) -> Result<(), SourceError> {
-        self.0
-            .call(&self.1, |device| into.extend_from_slice(&device.processes));
-        Ok(())
+        self.0.call(&self.1, |device| {
+            into.extend_from_slice(&device.processes);
+            device.processes_error.map_or(Ok(()), Err)
+        })
     }
 }
 
