@@ -17,7 +17,7 @@ struct Link {
     was_up: bool,
     sent: Option<i64>,
     received: Option<i64>,
-    errors: Option<i64>,
+    errors: [Option<i64>; 3],
     recoveries: Option<i64>,
 }
 
@@ -66,13 +66,12 @@ impl Nvlinks {
 impl Link {
     fn of(reading: &LinkReading, before: Option<&Self>) -> Self {
         let errors = [reading.replays, reading.crc_errors, reading.errors];
-        let known = errors.into_iter().filter_map(|one| one.value());
         Self {
             number: reading.link,
             was_up: reading.up == Some(true) || before.is_some_and(|before| before.was_up),
             sent: reading.sent.value(),
             received: reading.received.value(),
-            errors: known.reduce(i64::saturating_add),
+            errors: errors.map(|one| one.value()),
             recoveries: reading.recoveries.value(),
         }
     }
@@ -80,15 +79,19 @@ impl Link {
 
 impl Sum {
     fn add(&mut self, reading: &LinkReading, now: &Link, before: Option<&Link>) {
-        let grown = |of: fn(&Link) -> Option<i64>| {
-            let more = of(now)?.checked_sub(of(before?)?)?;
+        let since = |now: Option<i64>, before: Option<i64>| {
+            let more = now?.checked_sub(before?)?;
             u64::try_from(more).ok()
         };
+        let grown = |of: fn(&Link) -> Option<i64>| since(of(now), of(before?));
         let add = |sum: Option<u64>, more: Option<u64>| match (sum, more) {
             (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
             (sum, more) => sum.or(more),
         };
-        self.errors = add(self.errors, grown(|link| link.errors));
+        for (place, now) in now.errors.into_iter().enumerate() {
+            let before = before.and_then(|before| before.errors[place]);
+            self.errors = add(self.errors, since(now, before));
+        }
         self.recoveries = add(self.recoveries, grown(|link| link.recoveries));
         if reading.up == Some(false) {
             self.down += u32::from(now.was_up);
@@ -178,6 +181,13 @@ mod tests {
         let window = after(&[link(0, 900, 30)], &[link(0, 10, 0)]).expect("links");
         assert_eq!((window.nvlink_share, window.nvlink_errors), (None, None));
         assert_eq!(window.nvlink_recoveries, None);
+        // One that was not said once did not count from nothing since.
+        let mut once = link(0, 900, 30);
+        once.crc_errors = Reading::Failed(999);
+        let mut said = link(0, 900, 34);
+        said.crc_errors = Reading::Value(1_000_000);
+        let window = after(&[once], &[said]).expect("links");
+        assert_eq!(window.nvlink_errors, Some(2.0));
         assert_eq!(after(&[], &[]), None);
         // At one moment, and with a clock that says nothing.
         let mut links = Nvlinks::default();
