@@ -94,9 +94,10 @@ pub struct Host {
 struct Counted {
     at: u64,
     throttled: Option<u64>,
-    cpu: Option<u64>,
-    memory: Option<u64>,
-    io: Option<u64>,
+    /// Each with whose it is.
+    cpu: Option<(bool, u64)>,
+    memory: Option<(bool, u64)>,
+    io: Option<(bool, u64)>,
 }
 
 impl Host {
@@ -145,11 +146,15 @@ impl Host {
             let waited = after?.checked_sub(before?)? as f64 * 1e3;
             Some((waited / passed as f64).min(1.0))
         };
+        let pressure = |before: Option<(bool, u64)>, after: Option<(bool, u64)>| {
+            let ((was, before), (is, after)) = before.zip(after)?;
+            share(Some(before), Some(after).filter(|_| was == is))
+        };
         Some(HostWindow {
             throttled: share(before.throttled, counted.throttled),
-            cpu: share(before.cpu, counted.cpu),
-            memory: share(before.memory, counted.memory),
-            io: share(before.io, counted.io),
+            cpu: pressure(before.cpu, counted.cpu),
+            memory: pressure(before.memory, counted.memory),
+            io: pressure(before.io, counted.io),
         })
     }
 }

@@ -156,14 +156,20 @@ impl Group {
         }
     }
 
-    /// For how long it waited for a resource, or the host did where the group does not say, in microseconds.
-    pub(super) fn pressure(&self, proc: &Root, resource: &str, pressure: &str) -> Option<u64> {
+    /// For how long it waited for a resource, or the host did where the group does not say, in microseconds; true for the group.
+    pub(super) fn pressure(
+        &self,
+        proc: &Root,
+        resource: &str,
+        pressure: &str,
+    ) -> Option<(bool, u64)> {
         let own = match self {
             Self::Two(group) => group.read(format!("{resource}.pressure")),
             _ => None,
         };
+        let is_own = own.is_some();
         let file = own.or_else(|| proc.within("pressure").read(resource))?;
-        pressure::total(&file, pressure)
+        Some((is_own, pressure::total(&file, pressure)?))
     }
 }
 

@@ -320,3 +320,22 @@ fn a_group_that_is_not_below_what_is_mounted_is_not_looked_for_beside_it() {
         );
     }
 }
+
+#[test]
+fn what_the_host_waited_is_not_counted_on_from_what_the_group_did() {
+    let machine = Machine::two();
+    let host = [(
+        "pressure/io",
+        "some avg10=0.00 total=9000000\nfull avg10=0.00 total=8000000\n",
+    )];
+    write(&machine.0.path().join("proc"), &host);
+    let mut waited = Host::new(&machine.settings());
+    let second = 1_000_000_000;
+    assert_eq!(waited.waited(second), None);
+    // As it is where `cgroup.pressure` was set to 0.
+    let own = machine.groups().join(GROUP).join("io.pressure");
+    std::fs::remove_file(&own).unwrap();
+    assert_eq!(waited.waited(2 * second).unwrap().io, None);
+    // From then on it is the host's.
+    assert_eq!(waited.waited(3 * second).unwrap().io, Some(0.0));
+}
