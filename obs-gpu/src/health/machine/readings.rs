@@ -211,10 +211,10 @@ impl Machine {
     }
 
     fn throttle(&mut self, readings: &Readings, at: Moment) {
-        let now = THROTTLE.map(|quantity| readings.value(quantity));
+        let now = THROTTLE.map(|quantity| readings.get(quantity));
         let counts = &mut self.counts;
         let is_counted = counts.throttle.iter().any(Option::is_some);
-        let share = match is_counted || now.iter().any(Option::is_some) {
+        let share = match is_counted || now.iter().any(|now| now.value().is_some()) {
             false => {
                 let Some(bits) = readings.value(Quantity::ThrottleReasons) else {
                     return;
@@ -228,7 +228,13 @@ impl Machine {
                 let mut is_new = false;
                 let known = counts.throttle.iter_mut().zip(&mut counts.held);
                 for ((known, share), now) in known.zip(now) {
-                    let Some(now) = now else { continue };
+                    let Some(now) = now.value() else {
+                        // One that could not be read says nothing, also not what it said before.
+                        if now != Reading::Unread {
+                            *share = None;
+                        }
+                        continue;
+                    };
                     let Some((since, before)) = *known else {
                         *known = Some((at, now));
                         continue;

@@ -135,6 +135,26 @@ fn a_counter_that_is_read_less_often_than_another_counts_as_much() {
 }
 
 #[test]
+fn a_counter_that_cannot_be_read_any_more_says_nothing() {
+    for gone in [Reading::Failed(999), Reading::Unsupported] {
+        let mut subject = Subject::new();
+        let (stays, goes) = (
+            Quantity::ThrottleThermalSoftware,
+            Quantity::ThrottleThermalHardware,
+        );
+        subject.set(goes, 0);
+        subject.says(stays, 7);
+        subject.set(goes, 900_000_000);
+        subject.wait(1_000).says(stays, 7);
+        subject.readings.set(goes, gone);
+        for _ in 0..60 {
+            subject.wait(1_000).says(stays, 7);
+            subject.expect_ok();
+        }
+    }
+}
+
+#[test]
 fn the_power_limit_is_how_it_is_meant_to_run() {
     throttled(Quantity::ThrottlePower, &[(120, 100)], &[false]);
     throttled(Quantity::ThrottleSyncBoost, &[(120, 100)], &[false]);
