@@ -111,7 +111,8 @@ impl<'s> Points<'s> {
         let (first, now) = self.times;
         let start = match shown.shape {
             Shape::Counter => {
-                let texts: Vec<&str> = labels.iter().map(|(_, text)| *text).collect();
+                let names = labels.iter().map(|(key, text)| [key.as_str(), *text]);
+                let texts: Vec<&str> = names.flatten().collect();
                 self.since
                     .start(shown.name, texts.join("\0"), value.as_f64(), self.times)
             }
@@ -161,6 +162,23 @@ mod tests {
         assert_eq!(round(&mut since, 40, Some(9)), Some(20));
         assert_eq!(round(&mut since, 50, None), None);
         assert!(since.known.is_empty());
+    }
+
+    #[test]
+    fn what_has_the_same_text_under_another_name_is_another() {
+        const MODEL: Key = Key::new(&"model");
+        let mut since = Since::default();
+        for now in [10, 20, 30] {
+            let mut points = Points::new(&mut since, (5, now));
+            points.whole(&TOTAL, &[(DEVICE, "a")], Some(9 + now));
+            points.whole(&TOTAL, &[(MODEL, "a")], Some(1 + now));
+            let metrics = points.finish();
+            let Data::Sum { points, .. } = &metrics[0].data else {
+                panic!("{metrics:?}");
+            };
+            let starts = [0, 1].map(|place: usize| points[place].start_unix_nanos);
+            assert_eq!(starts, [5, 5], "at {now}");
+        }
     }
 
     #[test]
