@@ -195,6 +195,11 @@ impl Device {
         if !self.paces.is_to_settle(now, &shared.telemetry) {
             return;
         }
+        // One that is left in peace takes nothing; what it takes is put down again when it is back.
+        if self.again.is_some() {
+            self.paces.pause();
+            return;
+        }
         self.paces.settle(shared);
         if !self.paces.take_changed() {
             return;

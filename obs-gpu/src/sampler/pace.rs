@@ -170,6 +170,11 @@ impl Paces {
         }
     }
 
+    /// It is not read for now, and leaves its part to the others.
+    pub(super) fn pause(&self) {
+        self.budget.leave(self.member);
+    }
+
     /// Whether it is time to settle: the last time was about a second ago, or the groups or what they read are new.
     pub(super) fn is_to_settle(&mut self, now: Moment, telemetry: &Telemetry) -> bool {
         let is_old = |settled| telemetry.between(settled, now) >= SETTLED;

@@ -49,6 +49,8 @@ struct Log {
     turns: u64,
     /// What does not change does not say itself.
     fails: bool,
+    /// Which one has fallen off the bus.
+    lost: Option<u32>,
 }
 
 /// Devices whose calls take as long as those of real ones.
@@ -64,6 +66,14 @@ struct Played {
 impl Played {
     fn now(&self) -> Duration {
         self.telemetry.between(self.began, self.telemetry.now())
+    }
+
+    fn is_there(&self, device: u32) -> Result<(), SourceError> {
+        let lost = self.log.lock().expect("no panic").lost;
+        match lost == Some(device) {
+            true => Err(SourceError::Lost(15)),
+            false => Ok(()),
+        }
     }
 
     /// How long it takes this time, by numbers that are the same in each test. Most of the slower half is near the median, as it is of
@@ -97,6 +107,7 @@ impl GpuSource for Played {
     fn open(&self, device: &DeviceId, _: &mut Calls) -> Result<Box<dyn GpuDevice>, SourceError> {
         let at = device.as_str().strip_prefix("GPU-");
         let at = at.and_then(|at| at.parse().ok()).expect("one of ours");
+        self.is_there(at)?;
         Ok(Box::new(One(self.clone(), at)))
     }
 
@@ -130,6 +141,7 @@ impl GpuDevice for One {
         calls: &mut Calls,
     ) -> Result<(), SourceError> {
         let Self(played, device) = self;
+        played.is_there(*device)?;
         let rows = GROUPS.iter().zip(ROWS);
         let mut rows = rows.filter(|(known, _)| known.name() == group.name());
         let (_, (times, quantity)) = rows.next().expect("one of ours");
@@ -382,4 +394,21 @@ fn what_is_dear_is_read_twice_and_then_less_often() {
         assert_eq!(rig.read(device, "energy", 0, 10).len(), 2, "{device}");
         assert_eq!(rig.read(device, "engine", 0, 10).len(), 2, "{device}");
     }
+}
+
+#[test]
+fn what_a_lost_device_would_take_is_for_the_others_until_it_is_back() {
+    let rig = Rig::new(2, GpuSettings::new());
+    let lost = |device| rig.played.log.lock().expect("no panic").lost = device;
+    rig.run_to(90);
+    let both = rig.interval(0, "energy");
+    lost(Some(1));
+    rig.run_to(93);
+    let alone = rig.interval(0, "energy");
+    assert!(alone < 0.7 * both, "{alone} after {both}");
+    lost(None);
+    rig.run_to(130);
+    assert!(rig.read(1, "fast", 129, 130).len() == 4);
+    let again = rig.interval(0, "energy");
+    assert!(again > 1.3 * alone, "{again} after {alone}");
 }
