@@ -343,3 +343,29 @@ fn memory_of_a_device_that_cannot_be_read_is_absent_before_long() {
         assert_eq!(claimed.after(1, 0, 80).value(name, &of), Some(used));
     }
 }
+
+#[test]
+fn a_part_that_is_made_anew_of_the_same_name_has_its_memory() {
+    let nowhere = tempfile::tempdir().expect("a directory");
+    let claimed = Claimed::new(nowhere.path());
+    let part = crate::found::part(0, 1);
+    let listed = |is: bool| {
+        claimed.rig.script.change(|world| {
+            world.listed.retain(|known| known.id != part.id);
+            if is {
+                world.devices.entry(part.id.as_str().into()).or_default();
+                world.listed.push(part.clone());
+            }
+        });
+        claimed.after(11, 0, 80)
+    };
+    let has = |shown: &Shown| {
+        let of = [("hw.id", part.id.as_str())];
+        shown.value("obs.gpu.attributed.memory.usage", &of)
+    };
+    for _ in 0..2 {
+        listed(true);
+        assert_eq!(has(&claimed.after(1, 0, 80)), Some((20_u64 << 30) as f64));
+        assert_eq!(has(&listed(false)), None);
+    }
+}

@@ -79,7 +79,7 @@ fn a_device_is_known_by_its_uuid_and_not_by_its_place() {
     });
 }
 
-fn part(of: u32, number: u32) -> DeviceInfo {
+pub(crate) fn part(of: u32, number: u32) -> DeviceInfo {
     let mut info = DeviceInfo::new(DeviceId::new(format!("MIG-{of}-{number}")), of, "NVIDIA");
     info.mig = Some(MigInstance {
         parent: DeviceId::new(uuid(of)),
