@@ -43,6 +43,9 @@ pub(crate) fn observe(
     });
 }
 
+/// For how many rounds what is not said is remembered: names that come and go fill no memory.
+const ABSENT: u64 = 60;
+
 /// Since when totals count. One that fell began anew after it was read last.
 #[derive(Debug, Default)]
 pub(crate) struct Since {
@@ -121,10 +124,11 @@ impl<'s> Points<'s> {
         self.page.push(shown, attributes, (start, now), value);
     }
 
-    /// All of them. What was not said this time is forgotten: should it come back, it counts from when it is back.
+    /// All of them. What has not been said for long is forgotten: should it come back, it is as if it had never been seen.
     pub(crate) fn finish(self) -> Vec<Metric> {
         let round = self.since.round;
-        self.since.known.retain(|_, known| known.3 == round);
+        let known = &mut self.since.known;
+        known.retain(|_, known| round - known.3 < ABSENT);
         self.page.into_metrics()
     }
 }
@@ -161,6 +165,11 @@ mod tests {
         assert_eq!(round(&mut since, 30, Some(6)), Some(20));
         assert_eq!(round(&mut since, 40, Some(9)), Some(20));
         assert_eq!(round(&mut since, 50, None), None);
+        // What was not said for once goes on, or began anew meanwhile.
+        assert_eq!(round(&mut since, 60, Some(9)), Some(20));
+        assert_eq!(round(&mut since, 70, None), None);
+        assert_eq!(round(&mut since, 80, Some(3)), Some(60));
+        (0..ABSENT).for_each(|_| assert_eq!(round(&mut since, 90, None), None));
         assert!(since.known.is_empty());
     }
 
