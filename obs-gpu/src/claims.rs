@@ -22,7 +22,8 @@
 //! - else, where one claim holds the device and no other process is known to use it, to that claim;
 //! - else to `unattributed`. Nothing is divided by guess.
 //!
-//! Before that, what the driver says of the time of other processes goes to these ([`Owner::Process`]).
+//! Before that, what the driver says of the time of other processes goes to these ([`Owner::Process`]): what it said when it was asked
+//! last. That is dear, and with many devices it may be some minutes ago (`process_time` of `obs.gpu.read.interval`).
 //!
 //! Memory is what claims [say](Claim::set_memory) that they have and what the driver says of other processes; the rest of what is in
 //! use is `unattributed`. Claims that say more than is left are cut in proportion, and that is counted.
