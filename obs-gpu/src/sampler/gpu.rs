@@ -115,7 +115,7 @@ impl Gpu {
     }
 
     /// How often each of what is read together is read now, by its name: the period of its tier, or as rarely as the
-    /// [budget](crate::GpuSettings::with_budget) makes it. What does not change is not among them.
+    /// [budget](crate::GpuSettings::with_budget) makes it. What does not change is not among them; of a lost device there is none.
     pub fn intervals(&self) -> Vec<(&'static str, Duration)> {
         lock(&self.0.board).intervals.clone()
     }

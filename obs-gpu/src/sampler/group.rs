@@ -198,6 +198,7 @@ impl Device {
         // One that is left in peace takes nothing; what it takes is put down again when it is back.
         if self.again.is_some() {
             self.paces.pause();
+            self.gpu.board(|board| board.intervals.clear());
             return;
         }
         self.paces.settle(shared);

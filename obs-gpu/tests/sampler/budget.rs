@@ -406,9 +406,19 @@ fn what_a_lost_device_would_take_is_for_the_others_until_it_is_back() {
     rig.run_to(93);
     let alone = rig.interval(0, "energy");
     assert!(alone < 0.7 * both, "{alone} after {both}");
+    // It is not read now, and nobody is told how often it is.
+    assert_eq!(rig.gpu(1).intervals(), []);
+    let shown = Shown(rig.telemetry.reader(Temporality::Cumulative).collect());
+    let of = |shown: &Shown| {
+        let labels = [("hw.id", "GPU-1"), ("obs.gpu.read.group", "energy")];
+        shown.value("obs.gpu.read.interval", &labels)
+    };
+    assert_eq!(of(&shown), None);
     lost(None);
     rig.run_to(130);
     assert!(rig.read(1, "fast", 129, 130).len() == 4);
+    let shown = Shown(rig.telemetry.reader(Temporality::Cumulative).collect());
+    assert_eq!(of(&shown), Some(rig.interval(1, "energy")));
     let again = rig.interval(0, "energy");
     assert!(again > 1.3 * alone, "{again} after {alone}");
 }
