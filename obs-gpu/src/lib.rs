@@ -51,7 +51,9 @@
 //!
 //! A core pays for what is read, and what a driver takes for that differs by device: reading has a
 //! [budget](GpuSettings::with_budget), half a percent of one core in calls of the driver's over all devices. What is dear, such as the energy
-//! counter of an H100, is read less often where it must be; what health, gates and explanations need is not.
+//! counter of an H100, is read less often where it must be. Of what health and explanations look at, that is bandwidth, links, the margin of
+//! temperature and some of the throttled time (`docs/gpu_calls.md` says what is then not known of calls). What closes a gate at once
+//! is not: events, calls that do not come back, the driver's word that a device is lost.
 //!
 //! # What is never recorded
 //!
