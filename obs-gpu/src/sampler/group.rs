@@ -291,8 +291,12 @@ impl Tools {
                 device.readings.forget(tier);
             }
             self.calls.take_spent();
-            open.read_group(&group, &mut device.readings, &mut self.calls)?;
+            let asked = open.read_group(&group, &mut device.readings, &mut self.calls);
             let spent = self.calls.take_spent();
+            if let Err(error) = asked {
+                device.paces.was_asked(at, began, spent, true, shared);
+                return Err(error);
+            }
             device
                 .paces
                 .was_read(at, began, spent, &device.readings, shared);

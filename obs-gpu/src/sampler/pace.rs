@@ -130,7 +130,7 @@ impl Paces {
         let Some(paced) = self.groups.get_mut(at) else {
             return;
         };
-        paced.failed = false;
+        let mut failed = false;
         for (quantity, reading) in read.iter() {
             let of = &mut self.of[quantity as usize];
             if reading == Reading::Unread || quantity.tier() != paced.group.tier() {
@@ -142,8 +142,24 @@ impl Paces {
                 self.changed = true;
             }
             let is_mine = usize::from(*of) == at;
-            paced.failed |= is_mine && matches!(reading, Reading::Failed(_));
+            failed |= is_mine && matches!(reading, Reading::Failed(_));
         }
+        self.was_asked(at, now, spent, failed, shared);
+    }
+
+    /// The same of one that gave an error: it took as long, and is asked again no sooner.
+    pub(super) fn was_asked(
+        &mut self,
+        at: usize,
+        now: Moment,
+        spent: Spent,
+        failed: bool,
+        shared: &Shared,
+    ) {
+        let Some(paced) = self.groups.get_mut(at) else {
+            return;
+        };
+        paced.failed = failed;
         let before = paced.cost.learned;
         paced.cost.learn(spent, shared.settings.deadline);
         // What it takes is known from now on: it is not read once more as if it took nothing.

@@ -49,6 +49,8 @@ struct Log {
     turns: u64,
     /// What does not change does not say itself.
     fails: bool,
+    /// What gives an error each time that it is asked for.
+    error: Option<&'static str>,
     /// Which one has fallen off the bus.
     lost: Option<u32>,
 }
@@ -151,6 +153,9 @@ impl GpuDevice for One {
         let read = log.read.entry((*device, group.name())).or_default();
         read.push((began, takes));
         let value = Reading::Value(read.len() as i64);
+        if log.error == Some(group.name()) {
+            return Err(SourceError::Failed(999));
+        }
         let fails = log.fails && group.pace() == Pace::Constant;
         into.set(quantity, if fails { Reading::Failed(999) } else { value });
         Ok(())
@@ -421,4 +426,17 @@ fn what_a_lost_device_would_take_is_for_the_others_until_it_is_back() {
     assert_eq!(of(&shown), Some(rig.interval(1, "energy")));
     let again = rig.interval(0, "energy");
     assert!(again > 1.3 * alone, "{again} after {alone}");
+}
+
+#[test]
+fn what_is_dear_and_fails_is_asked_for_no_more_often() {
+    let rig = Rig::new(8, GpuSettings::new());
+    rig.run_to(90);
+    rig.played.log.lock().expect("no panic").error = Some("energy");
+    rig.run_to(300);
+    let share = rig.share(90, 300);
+    assert!(share < 0.0055, "{share}");
+    // And the rest of its tier is read whenever that is not due.
+    let gpu = rig.gpu(0);
+    assert!(gpu.readings().value(Quantity::Utilization).is_some());
 }
