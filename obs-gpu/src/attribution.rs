@@ -25,6 +25,7 @@ use crate::points::{Points, Shown, Since};
 use crate::quantity::{Quantity, Tier};
 use crate::reading::Readings;
 use crate::sampler::{Gpu, GpuListener};
+use crate::source::SourceError;
 use marks::Marks;
 use obs_core::semconv::{container, gen_ai, hw, obs, resource};
 use obs_core::{Key, Moment, PointSource, Telemetry};
@@ -287,6 +288,15 @@ impl GpuListener for Attribution {
         // Devices are read inside collections there, after whoever was there before the monitor was asked.
         if self.telemetry.is_manual() {
             self.show();
+        }
+    }
+
+    fn failed(&self, gpu: &Gpu, _: Moment, _: SourceError) {
+        // What it says next is not of the time in which it said nothing.
+        if gpu.readings().value(Quantity::Utilization).is_none()
+            && let Some(book) = lock(&self.books).get_mut(gpu.id())
+        {
+            book.at = None;
         }
     }
 

@@ -277,7 +277,11 @@ fn processes_that_the_driver_does_not_list_any_more_have_nothing_before_long() {
 
 #[test]
 fn time_in_which_a_device_was_not_there_is_nobodys() {
-    for lost in [false, true] {
+    for error in [
+        None,
+        Some(SourceError::Lost(15)),
+        Some(SourceError::Failed(999)),
+    ] {
         let nowhere = tempfile::tempdir().expect("a directory");
         let claimed = Claimed::new(nowhere.path());
         let claim = claimed.claims.claim(&claimed.device).model("a").hold();
@@ -288,29 +292,22 @@ fn time_in_which_a_device_was_not_there_is_nobodys() {
         };
         assert_eq!(busy(), 0.8);
         let listed = claimed.rig.script.world().listed.clone();
-        match lost {
-            true => claimed
-                .rig
-                .script
-                .device(0, |device| device.error = Some(SourceError::Lost(15))),
-            false => claimed
-                .rig
-                .script
-                .change(|world| drop(world.listed.remove(0))),
+        claimed.rig.script.device(0, |device| device.error = error);
+        if error.is_none() {
+            let gone = |world: &mut scripted::World| drop(world.listed.remove(0));
+            claimed.rig.script.change(gone);
         }
         claimed.after(11, 0, 80);
         claimed.after(600, 0, 80);
-        match lost {
-            true => claimed.rig.script.device(0, |device| device.error = None),
-            false => claimed.rig.script.change(|world| world.listed = listed),
-        }
+        claimed.rig.script.device(0, |device| device.error = None);
+        claimed.rig.script.change(|world| world.listed = listed);
         claimed.after(31, 0, 80);
         claimed.after(1, 1_000, 80);
         claimed.after(1, 1_000, 80);
         let busy = busy();
         assert!(
             busy <= 12.0,
-            "lost: {lost}: busy for {busy} s of a few that it was there"
+            "{error:?}: busy for {busy} s of a few that it was there"
         );
         drop(claim);
     }
