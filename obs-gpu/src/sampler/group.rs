@@ -294,7 +294,10 @@ impl Tools {
             let asked = open.read_group(&group, &mut device.readings, &mut self.calls);
             let spent = self.calls.take_spent();
             if let Err(error) = asked {
-                device.paces.was_asked(at, began, spent, true, shared);
+                // How soon one says that it is lost is no cost of what it was asked for.
+                if !matches!(error, SourceError::Lost(_)) {
+                    device.paces.was_asked(at, began, spent, true, shared);
+                }
                 return Err(error);
             }
             device
