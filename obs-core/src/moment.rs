@@ -55,8 +55,8 @@ impl Kind {
         self.engine.ticks(duration)
     }
 
-    /// How many ticks its clock has in a second, as well as known by now. To know it better the machine's clock is read: who has
-    /// several times to tell asks once.
+    /// How many ticks its clock has in a second, as well as known by now. That is measured again now and then: who has several times
+    /// to tell together asks once.
     pub fn ticks_per_second(&self) -> f64 {
         self.clock.ticks_per_second()
     }

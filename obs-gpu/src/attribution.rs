@@ -300,6 +300,13 @@ impl GpuListener for Attribution {
         }
     }
 
+    fn not_answering(&self, gpu: &Gpu, _: Moment, _: Moment, _: &'static str) {
+        // As above. The call that hangs is in nobody's window when it is back.
+        if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
+            book.at = None;
+        }
+    }
+
     fn lost(&self, gpu: &Gpu, at: Moment, _: i32) {
         self.gone(gpu, at);
     }

@@ -256,6 +256,11 @@ fn links_at_fault_are_for_work_on_several_devices() {
     }
     assert!(gates[0].is_serving() && gates[0].is_fabric_impaired());
     assert!(alone.enter(Draining::Refuse).is_ok() && gates[0].enter().is_ok());
+    // One that is given twice is one, and what passes it is in flight once.
+    let twice = GpuGateSet::new([gates[0].clone(), health.gate(&devices[0])]);
+    let pass = twice.enter(Draining::Refuse).expect("it is one device");
+    assert_eq!((pass.gates().len(), gates[0].in_flight()), (1, 1));
+    drop(pass);
     let refused = both
         .enter(Draining::Refuse)
         .expect_err("its links are at fault");

@@ -21,9 +21,15 @@ pub enum Draining {
 pub struct GpuGateSet(Arc<[GpuGate]>);
 
 impl GpuGateSet {
-    /// Of these; of none there is nothing to refuse.
+    /// Of these; of none there is nothing to refuse. One that is given twice is one: work is in flight at a device once.
     pub fn new(gates: impl IntoIterator<Item = GpuGate>) -> Self {
-        Self(gates.into_iter().collect())
+        let mut distinct: Vec<GpuGate> = Vec::new();
+        for gate in gates {
+            if !distinct.iter().any(|known| Arc::ptr_eq(&known.0, &gate.0)) {
+                distinct.push(gate);
+            }
+        }
+        Self(distinct.into())
     }
 
     /// The gates.

@@ -5,14 +5,14 @@ use crate::{Rig, Shown, builder, eventually, quick};
 use obs_core::metrics::Temporality;
 use obs_core::{Clock, ManualClock};
 use obs_gpu::{
-    Attribution, Claims, DeviceId, GpuProcess, GpuSettings, Owner, ProcessKind, Quantity, Reading,
-    SourceError,
+    Attribution, Claims, DeviceId, GpuProcess, GpuSettings, GpuState, Owner, ProcessKind, Quantity,
+    Reading, SourceError,
 };
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Devices of a telemetry without threads, with their books.
@@ -311,6 +311,39 @@ fn time_in_which_a_device_was_not_there_is_nobodys() {
         );
         drop(claim);
     }
+}
+
+#[test]
+fn time_in_which_a_device_did_not_answer_is_nobodys() {
+    let telemetry = builder().build().expect("usable");
+    let claims = Claims::new();
+    let nowhere = tempfile::tempdir().expect("a directory");
+    let books = Attribution::with_proc(&telemetry, &claims, nowhere.path());
+    let settings = quick().with_listener(books.clone());
+    let rig = Rig::on(telemetry, Script::of(1), settings);
+    let share = Reading::Value(1_000_000);
+    rig.script.set(0, Quantity::Utilization, share);
+    let gpu = rig.read(0);
+    let busy = || {
+        let settled = books.settled(gpu.id()).expect("books");
+        Duration::from_nanos(settled.busy.values().sum())
+    };
+    eventually("busy", || !busy().is_zero());
+    let (began, before) = (Instant::now(), busy());
+    rig.script.device(0, |device| device.stalls = true);
+    rig.becomes(&gpu, "not answering", |state| {
+        matches!(state, GpuState::NotAnswering { .. })
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let reads = || rig.script.device(0, |device| device.reads[0]);
+    let read = reads();
+    rig.script.device(0, |device| device.stalls = false);
+    eventually("read again", || reads() > read + 3);
+    let (passed, grew) = (began.elapsed(), busy() - before);
+    assert!(
+        grew + Duration::from_millis(500) <= passed,
+        "busy for {grew:?} of {passed:?}, of which it hung for half a second and more"
+    );
 }
 
 #[test]
