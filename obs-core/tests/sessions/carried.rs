@@ -1,7 +1,6 @@
 //! What sessions carry, and how far: ids of any length and sort, through handles, in baggage, with notes for a witness.
 
 use crate::support::{Rig, rig, rig_with};
-use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{Allow, Baggage};
 use obs_core::redact::UserIds;
 use obs_core::{
@@ -81,7 +80,8 @@ fn a_user_whose_id_is_long_is_told_by_one_hash() {
         assert!(told.starts_with("hmac-sha256:"), "{told}");
         let rig = rig_with(true, |builder| builder.with_user_ids(users));
         let mut root = rig.root("by attribute");
-        { root.active().expect("recording") }.set_dynamic(KeyValue::new("user.id", id));
+        { root.active().expect("recording") }
+            .set_dynamic(obs_core::otel::KeyValue::new("user.id", id));
         root.end(Outcome::ANSWERED);
         let span = rig.span();
         let user = span.attribute("user.id").map(|id| id.as_str().into_owned());

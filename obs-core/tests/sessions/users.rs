@@ -1,6 +1,6 @@
 //! What becomes of the ids of users.
 
-use crate::support::{Rig, builder, rig_with};
+use crate::support::{Rig, rig_with};
 use obs_core::otel::KeyValue;
 use obs_core::propagation::baggage::{Allow, Baggage};
 use obs_core::redact::UserIds;
@@ -158,7 +158,9 @@ fn a_telemetry_that_shows_less_shows_less_of_what_it_takes_over() {
 #[cfg(feature = "user-ids")]
 #[test]
 fn a_key_that_can_be_guessed_is_refused() {
-    let built = builder().manual().with_user_ids(UserIds::hashed("short"));
+    let built = crate::support::builder()
+        .manual()
+        .with_user_ids(UserIds::hashed("short"));
     let error = built.build().expect_err("less than sixteen bytes");
     assert!(error.to_string().contains("16 bytes"), "{error}");
     assert!(!error.to_string().contains("short"));
