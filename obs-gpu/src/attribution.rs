@@ -192,27 +192,16 @@ impl Attribution {
     }
 
     /// Whether it is time to look at other processes, at the beginning of a window.
-    fn looks(&self, gpu: &Gpu, at: Moment) -> bool {
-        let listed = gpu.processes_read_at();
-        let mut books = lock(&self.books);
-        let book = self.book(&mut books, gpu);
-        let looks = book
-            .looked
-            .is_none_or(|(looked, of)| of != listed || self.telemetry.between(looked, at) >= LOOK);
-        if looks {
-            book.looked = Some((at, listed));
-        }
-        looks
+    fn is_to_look(&self, gpu: &Gpu, at: Moment, listed: Option<Moment>) -> bool {
+        let looked = lock(&self.books).get(gpu.id()).and_then(|book| book.looked);
+        looked.is_none_or(|(looked, of)| of != listed || self.telemetry.between(looked, at) >= LOOK)
     }
 
-    fn book<'b>(&self, books: &'b mut BTreeMap<DeviceId, Book>, gpu: &Gpu) -> &'b mut Book {
-        books.entry(gpu.id().clone()).or_insert_with(|| Book {
-            gpu: None,
-            ledger: Ledger::new(gpu.id().clone(), &self.claims),
-            window: Window::default(),
-            at: None,
-            looked: None,
-        })
+    /// What it says next is of no time before that.
+    fn says_nothing(&self, gpu: &Gpu) {
+        if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
+            book.at = None;
+        }
     }
 
     /// Processes that are known to be others, with what the driver says of them.
@@ -260,10 +249,18 @@ impl GpuListener for Attribution {
             return;
         }
         // Files are read while no book is held: others read their devices meanwhile.
-        let others = self.looks(gpu, at).then(|| self.others(gpu));
+        let listed = gpu.processes_read_at();
+        let looks = self.is_to_look(gpu, at, listed);
+        let others = looks.then(|| self.others(gpu));
         let whole = |quantity| u64::try_from(readings.value(quantity)?).ok();
         let mut books = lock(&self.books);
-        let book = self.book(&mut books, gpu);
+        let book = books.entry(gpu.id().clone()).or_insert_with(|| Book {
+            gpu: None,
+            ledger: Ledger::new(gpu.id().clone(), &self.claims),
+            window: Window::default(),
+            at: None,
+            looked: None,
+        });
         book.gpu = Some(gpu.clone());
         let window = &mut book.window;
         // What it says of the time before is of a second at most: nothing of one in which it was not there.
@@ -277,6 +274,7 @@ impl GpuListener for Attribution {
         window.memory = whole(Quantity::MemoryUsed);
         if let Some(others) = others {
             window.others = others;
+            book.looked = Some((at, listed));
         }
         let settled = book.ledger.settle(window);
         if window.energy.is_some() {
@@ -292,19 +290,13 @@ impl GpuListener for Attribution {
     }
 
     fn failed(&self, gpu: &Gpu, _: Moment, _: SourceError) {
-        // What it says next is not of the time in which it said nothing.
-        if gpu.readings().value(Quantity::Utilization).is_none()
-            && let Some(book) = lock(&self.books).get_mut(gpu.id())
-        {
-            book.at = None;
+        if gpu.readings().value(Quantity::Utilization).is_none() {
+            self.says_nothing(gpu);
         }
     }
 
     fn not_answering(&self, gpu: &Gpu, _: Moment, _: Moment, _: &'static str) {
-        // As above. The call that hangs is in nobody's window when it is back.
-        if let Some(book) = lock(&self.books).get_mut(gpu.id()) {
-            book.at = None;
-        }
+        self.says_nothing(gpu);
     }
 
     fn lost(&self, gpu: &Gpu, at: Moment, _: i32) {

@@ -352,13 +352,14 @@ impl Tools {
         self.calls.take_spent();
         let asked = open.processes(&mut self.processes, &mut self.calls);
         let spent = self.calls.take_spent();
-        if asked.is_ok() {
+        let now = if asked.is_ok() {
             device.paces.processes_were_read(spent, shared);
+            Some(shared.stamp())
         } else {
             // Whoever used it before may not do so now.
             self.processes.clear();
-        }
-        let now = asked.is_ok().then(|| shared.stamp());
+            None
+        };
         device.gpu.board(|board| {
             board.processes.clear();
             board.processes.extend_from_slice(&self.processes);

@@ -44,8 +44,6 @@ struct Paced {
     turn: f64,
     nominal: f64,
     interval: f64,
-    /// The interval.
-    every: Duration,
     /// When it was read last, or should have been.
     base: Option<Moment>,
     /// It said of something that it should have it, and did not say it.
@@ -88,7 +86,6 @@ impl Paces {
                     turn,
                     nominal,
                     interval,
-                    every: duration(interval),
                     base: None,
                     failed: false,
                 }
@@ -298,18 +295,13 @@ impl Paced {
         if interval.to_bits() == self.interval.to_bits() {
             return false;
         }
-        (self.interval, self.every) = (interval, duration(interval));
+        self.interval = interval;
         true
     }
 
     fn interval(&self) -> Duration {
-        self.every
+        Duration::try_from_secs_f64(self.interval).unwrap_or(Duration::MAX)
     }
-}
-
-/// So many seconds.
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// What calls take, learned while they are made.

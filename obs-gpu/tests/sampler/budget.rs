@@ -319,13 +319,14 @@ fn without_a_budget_all_is_read_at_the_pace_of_its_tier() {
 
 #[test]
 fn another_budget_is_held_as_well() {
-    for budget in [0.02, 0.001] {
+    // Of a small one most is read so rarely that what it takes is known by few readings.
+    for (budget, most) in [(0.02, 1.06), (0.001, 1.08)] {
         let rig = Rig::new(2, GpuSettings::new().with_budget(budget));
         // Long enough for the dearest, which are read some minutes apart: one that takes long is a tenth of two minutes' worth.
         rig.run_to(660);
         let share = rig.share(60, 660);
         assert!(
-            share <= budget * 1.08 && share > budget * 0.7,
+            share <= budget * most && share > budget * 0.7,
             "{share} of {budget}"
         );
     }
